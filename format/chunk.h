@@ -1,0 +1,30 @@
+/* Making and checking the fixed headers of a log. Pure; may be called anywhere.
+ * The checks say nothing about what is inside a chunk: the decoder does. */
+#ifndef MALLOSCOPE_FORMAT_CHUNK_H
+#define MALLOSCOPE_FORMAT_CHUNK_H
+
+#include "format/layout.h"
+
+void file_header_make(struct rec_file_header *header, const uint8_t session[16]);
+
+enum file_header_state {
+    FILE_HEADER_GOOD,
+    FILE_HEADER_NOT_A_LOG,
+    FILE_HEADER_NEWER,   /* a version or an incompatible flag that we do not know */
+    FILE_HEADER_DAMAGED,
+};
+enum file_header_state file_header_check(const struct rec_file_header *header);
+
+/* Completes a chunk whose header is filled but for length and checksum, and
+ * whose payload of payload_bytes follows it directly in memory. Returns the
+ * chunk's whole size in bytes. */
+size_t chunk_seal(struct rec_chunk_header *header, uint32_t payload_bytes);
+
+/* Whether 56 bytes can be a chunk's header: magic, length and type are sound. */
+bool chunk_header_sound(const struct rec_chunk_header *header);
+
+/* Whether the checksum of a whole chunk in memory is right. The header's
+ * checksum field is zeroed meanwhile, and restored. */
+bool chunk_intact(struct rec_chunk_header *chunk);
+
+#endif

@@ -1,0 +1,78 @@
+/* Bytes to events: walks the records of one chunk's payload. Whatever the bytes
+ * are, it reads only inside them, ends, and says where and why it could not go
+ * on. Pure; may be called anywhere. */
+#ifndef MALLOSCOPE_FORMAT_DECODE_H
+#define MALLOSCOPE_FORMAT_DECODE_H
+
+#include "format/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum event_type {
+    EVENT_ALLOC,
+    EVENT_FREE,
+    EVENT_REALLOC_BEGIN,  /* address is the old block */
+    EVENT_REALLOC_END,    /* address and size are the new block's */
+    EVENT_REALLOC_FAILED, /* the old block lives on */
+    EVENT_REALLOC_FREED,  /* realloc(p, 0) that freed */
+    EVENT_ALLOC_FAILED,
+    EVENT_OTHER,          /* other says which, and where its fields are */
+};
+
+struct text {
+    const char *data; /* inside the payload; not terminated */
+    size_t bytes;
+};
+
+#define EVENT_SEGMENTS_MAX 8
+
+struct event {
+    enum event_type type;
+    uint8_t function;    /* rec_function */
+    uint8_t stack_mode;  /* rec_stack; only for EVENT_ALLOC and EVENT_REALLOC_END */
+    uint8_t stack_flags; /* rec_stack_flags; valid where stack_mode is REC_STACK_LONG */
+    uint64_t ticks;
+    uint64_t address;
+    uint64_t size;       /* bytes */
+    uint64_t alignment;  /* bytes, 0: none asked */
+    uint32_t pops, pushes;
+    const uint32_t *ids; /* of the pushes, outer to inner; the decoder's memory */
+
+    unsigned other;      /* rec_other; the fields below belong to it */
+    union {
+        struct { uint32_t id, module; uint64_t pc; } pc;
+        struct {
+            uint32_t id, segment_count;
+            uint64_t bias;
+            struct { uint64_t start, end; } segments[EVENT_SEGMENTS_MAX];
+            struct text build_id, path;
+        } module; /* load; unload has the id only */
+        struct { uint32_t tid; struct text name; } thread;
+        struct {
+            unsigned start, clock;
+            uint32_t ppid;
+            uint64_t realtime_ns, page_bytes;
+            struct text exe, arguments, directory, environment, call_graph, allocator;
+        } process;
+        struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;
+        struct { uint64_t count; } lost;
+        struct { uint64_t realtime_ns; struct text command, host, version; } session;
+    };
+};
+
+struct decoder {
+    const uint8_t *start, *at, *end;
+    uint64_t ticks, address, pc;
+    uint32_t depth;      /* of the stream's stack so far */
+    const char *problem; /* why decoding stopped before the end; NULL: it did not */
+    uint32_t ids[REC_STACK_DEPTH_MAX];
+};
+
+void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_t chunk_ticks);
+
+/* 1: *ret_event is the next event. 0: the end. -1: the bytes at
+ * d->at - d->start are no record, d->problem says why; nothing follows. */
+int decoder_next(struct decoder *d, struct event *ret_event);
+
+#endif

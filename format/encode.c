@@ -1,0 +1,216 @@
+/* The rare records: kind 3, "tag, varint length, body". The length is not known
+ * before the body is written, so every body is written behind a fixed gap and
+ * moved down to its length's real size. */
+#include "format/encode.h"
+
+struct body {
+    struct encoder *e;
+    uint8_t *tag, *at;
+};
+
+#define LENGTH_GAP 5 /* a varint of 32 bits */
+
+static struct body body_begin(struct encoder *e, uint8_t *at, enum rec_other other)
+{
+    *at = (uint8_t)(REC_OTHER | (unsigned)other << 2);
+    return (struct body){ e, at, at + 1 + LENGTH_GAP };
+}
+
+static void body_number(struct body *b, uint64_t value)
+{
+    b->at = encode_varint(b->at, value);
+}
+
+static void body_ticks(struct body *b, uint64_t ticks)
+{
+    body_number(b, encode_tick_difference(b->e, ticks));
+}
+
+static void body_text(struct body *b, struct encode_text text)
+{
+    body_number(b, text.bytes);
+    if (text.bytes)
+        memcpy(b->at, text.data, text.bytes);
+    b->at += text.bytes;
+}
+
+static uint8_t *body_end(struct body *b)
+{
+    uint8_t *from = b->tag + 1 + LENGTH_GAP;
+    size_t bytes = (size_t)(b->at - from);
+    uint8_t *to = encode_varint(b->tag + 1, bytes);
+
+    memmove(to, from, bytes);
+    return to + bytes;
+}
+
+uint8_t *encode_stack_long(uint8_t *at, const struct encode_stack *stack)
+{
+    at = encode_varint(at, stack->flags);
+    at = encode_varint(at, stack->pops);
+    at = encode_varint(at, stack->pushes);
+    for (uint32_t i = 0; i < stack->pushes; i++)
+        at = encode_varint(at, stack->ids[i]);
+    return at;
+}
+
+uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc)
+{
+    struct body b = body_begin(e, at, REC_PC);
+
+    body_number(&b, id);
+    body_number(&b, module);
+    body_number(&b, rec_zigzag((int64_t)(pc - e->pc)));
+    e->pc = pc;
+    return body_end(&b);
+}
+
+uint8_t *encode_alloc_failed(struct encoder *e, uint8_t *at, enum rec_function function, uint64_t size,
+                             uint64_t alignment, uint64_t ticks)
+{
+    struct body b = body_begin(e, at, REC_ALLOC_FAILED);
+
+    body_ticks(&b, ticks);
+    body_number(&b, function);
+    body_number(&b, size);
+    body_number(&b, alignment);
+    return body_end(&b);
+}
+
+uint8_t *encode_realloc_failed(struct encoder *e, uint8_t *at, enum rec_function function,
+                               uint64_t size, uint64_t ticks)
+{
+    struct body b = body_begin(e, at, REC_REALLOC_FAILED);
+
+    body_ticks(&b, ticks);
+    body_number(&b, function);
+    body_number(&b, size);
+    return body_end(&b);
+}
+
+uint8_t *encode_realloc_freed(struct encoder *e, uint8_t *at, uint64_t ticks)
+{
+    struct body b = body_begin(e, at, REC_REALLOC_FREED);
+
+    body_ticks(&b, ticks);
+    return body_end(&b);
+}
+
+uint8_t *encode_free_by(struct encoder *e, uint8_t *at, enum rec_function function, uint64_t address,
+                        uint64_t ticks)
+{
+    struct body b = body_begin(e, at, REC_FREE_BY);
+
+    body_ticks(&b, ticks);
+    body_number(&b, function);
+    body_number(&b, encode_address_difference(e, address));
+    return body_end(&b);
+}
+
+uint8_t *encode_thread_end(struct encoder *e, uint8_t *at, uint64_t ticks)
+{
+    struct body b = body_begin(e, at, REC_THREAD_END);
+
+    body_ticks(&b, ticks);
+    return body_end(&b);
+}
+
+uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, bool status_known,
+                            uint32_t wait_status)
+{
+    struct body b = body_begin(e, at, REC_PROCESS_END);
+
+    body_ticks(&b, ticks);
+    body_number(&b, pid);
+    body_number(&b, status_known);
+    body_number(&b, wait_status);
+    return body_end(&b);
+}
+
+uint8_t *encode_module_unload(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t id)
+{
+    struct body b = body_begin(e, at, REC_MODULE_UNLOAD);
+
+    body_ticks(&b, ticks);
+    body_number(&b, id);
+    return body_end(&b);
+}
+
+uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count)
+{
+    struct body b = body_begin(e, at, REC_LOST);
+
+    body_ticks(&b, ticks);
+    body_number(&b, count);
+    return body_end(&b);
+}
+
+uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_module *m)
+{
+    struct body b = body_begin(e, at, REC_MODULE_LOAD);
+
+    body_ticks(&b, ticks);
+    body_number(&b, m->id);
+    body_number(&b, m->bias);
+    body_number(&b, m->segment_count);
+    for (uint32_t i = 0; i < m->segment_count; i++) {
+        body_number(&b, m->segments[i].start);
+        body_number(&b, m->segments[i].end - m->segments[i].start);
+    }
+    body_text(&b, m->build_id);
+    body_text(&b, m->path);
+    return body_end(&b);
+}
+
+uint8_t *encode_thread_begin(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t tid,
+                             struct encode_text name)
+{
+    struct body b = body_begin(e, at, REC_THREAD_BEGIN);
+
+    body_ticks(&b, ticks);
+    body_number(&b, tid);
+    body_text(&b, name);
+    return body_end(&b);
+}
+
+uint8_t *encode_thread_name(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
+{
+    struct body b = body_begin(e, at, REC_THREAD_NAME);
+
+    body_ticks(&b, ticks);
+    body_text(&b, name);
+    return body_end(&b);
+}
+
+uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_process *p)
+{
+    struct body b = body_begin(e, at, REC_PROCESS_START);
+
+    body_ticks(&b, ticks);
+    body_number(&b, p->start);
+    body_number(&b, p->clock);
+    body_number(&b, p->ppid);
+    body_number(&b, p->realtime_ns);
+    body_number(&b, p->page_bytes);
+    body_text(&b, p->exe);
+    body_text(&b, p->arguments);
+    body_text(&b, p->directory);
+    body_text(&b, p->environment);
+    body_text(&b, p->call_graph);
+    body_text(&b, p->allocator);
+    return body_end(&b);
+}
+
+uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
+                              struct encode_text command, struct encode_text host,
+                              struct encode_text version)
+{
+    struct body b = body_begin(e, at, REC_SESSION_START);
+
+    body_ticks(&b, ticks);
+    body_number(&b, realtime_ns);
+    body_text(&b, command);
+    body_text(&b, host);
+    body_text(&b, version);
+    return body_end(&b);
+}

@@ -1,0 +1,93 @@
+/* The log's fixed parts, byte for byte: file header, chunk header, and the live
+ * file that holds the chunks which are still being filled.
+ *
+ * Everything is little-endian and naturally aligned. docs/format.md shows the
+ * same tables; tests/unit/test_format_doc holds the two together.
+ * May be included anywhere. */
+#ifndef MALLOSCOPE_FORMAT_LAYOUT_H
+#define MALLOSCOPE_FORMAT_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the log is little-endian and is read and written in place"
+#endif
+
+#define REC_FILE_MAGIC "\x8fMSCOPE\n" /* 8 bytes: not text, and damaged by text-mode copies */
+#define REC_CHUNK_MAGIC 0x4b43534du   /* "MSCK" */
+#define REC_LIVE_MAGIC "\x8fMSLIVE\n"
+#define REC_VERSION 1
+
+/* No incompatible flag is defined in version 1: a reader that meets one it does
+ * not know must not go on. A compatible flag may be ignored. */
+#define REC_KNOWN_INCOMPATIBLE 0ull
+
+struct rec_file_header {
+    char magic[8];
+    uint16_t version;
+    uint16_t header_bytes;       /* of this header; chunks start here */
+    uint32_t reserved;           /* 0 */
+    uint64_t compatible_flags;
+    uint64_t incompatible_flags;
+    uint8_t session[16];         /* random; processes join by it */
+    uint64_t reserved2;          /* 0 */
+    uint64_t checksum;           /* XXH64 of this header with this field 0 */
+};
+
+enum rec_chunk_type {
+    REC_CHUNK_EVENTS = 1,  /* a run of one stream's records */
+    REC_CHUNK_SESSION = 2, /* records written by the launcher or a reader, of no stream */
+};
+
+/* A process is told apart by (pid, image): exec keeps the pid, and pids return. */
+struct rec_chunk_header {
+    uint32_t magic;
+    uint8_t type;
+    uint8_t flags;         /* 0 in version 1 */
+    uint16_t header_bytes; /* of this header; the payload follows */
+    uint32_t payload_bytes;
+    uint32_t pid;
+    uint64_t image;        /* nanoseconds of CLOCK_REALTIME when recording began in this process */
+    uint32_t stream;       /* number within the process, from 0 */
+    uint32_t sequence;     /* number within the stream, from 0 */
+    uint64_t ticks;        /* clock at the chunk's start: base of its stamps, and ... */
+    uint64_t clock_ns;     /* ... CLOCK_MONOTONIC then: a calibration pair */
+    uint64_t checksum;     /* XXH64 of this header with this field 0, and the payload */
+};
+
+#define REC_CHUNK_PAYLOAD_MAX (16u << 20) /* larger is damage; nothing is allocated for it */
+
+/* The live file, LOG.live.PID, or LOG.live.PID.N for the Nth program that a
+ * process exec'd: a header page, then slots of slot_bytes.
+ * It is mapped shared, so it outlives its process however that dies. */
+struct rec_live_header {
+    char magic[8];
+    uint16_t version;
+    uint16_t reserved;
+    uint32_t pid;
+    uint64_t image;
+    uint8_t session[16];
+    uint64_t process_start;  /* clock ticks since boot, field 22 of /proc/PID/stat; 0 unknown */
+    uint32_t slot_bytes;
+    uint32_t stop_errno;     /* why logging stopped, 0: it did not */
+    uint64_t lost_events;    /* events that could not be logged */
+};
+
+#define REC_LIVE_HEADER_BYTES 4096u
+#define REC_LIVE_SLOT_BYTES 65536u
+
+/* Each slot: this, then a chunk header, then payload. The chunk in a slot is
+ * whole up to used_bytes; it has no length and no checksum yet. */
+struct rec_live_slot {
+    uint64_t used_bytes; /* of payload; published after each record */
+    uint64_t reserved;
+};
+
+_Static_assert(sizeof(struct rec_file_header) == 64, "file header");
+_Static_assert(sizeof(struct rec_chunk_header) == 56, "chunk header");
+_Static_assert(sizeof(struct rec_live_header) == 64, "live header");
+_Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
+
+#endif

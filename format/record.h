@@ -1,0 +1,114 @@
+/* The records inside a chunk's payload: their numbers and the tables that the
+ * encoder, the decoder and docs/format.md share. May be included anywhere.
+ *
+ * The two low bits of a record's first byte say its kind:
+ *
+ *   kind 0, allocation     tag  2nd byte  stamp  address  size  [function alignment]  [stack]
+ *   kind 1, free           tag  stamp  address
+ *   kind 2, realloc begin  tag  stamp  address
+ *   kind 3, other          tag  varint length  body; tag >> 2 is the rec_other number
+ *
+ *   tag       bits 2-4: bytes of the stamp - 1; bits 5-7: bytes of the address - 1
+ *   2nd byte  bits 0-2: bytes of the size - 1; bits 3-4: rec_stack; bits 5-7: rec_alloc
+ *   stamp     ticks since the stream's previous stamp in this chunk (or the chunk's ticks)
+ *   address   difference to the stream's previous address in this chunk (or 0), as rec_fold_address
+ *   varint    little-endian groups of 7 bits, the high bit set in all but the last */
+#ifndef MALLOSCOPE_FORMAT_RECORD_H
+#define MALLOSCOPE_FORMAT_RECORD_H
+
+#include <stdint.h>
+
+enum rec_kind { REC_ALLOC = 0, REC_FREE = 1, REC_REALLOC_BEGIN = 2, REC_OTHER = 3 };
+
+/* The functions that we stand in for. Logged as a number: never renumber. */
+#define REC_FUNCTIONS(X)                                                            \
+    X(0, MALLOC, "malloc") X(1, CALLOC, "calloc") X(2, REALLOC, "realloc")          \
+    X(3, REALLOCARRAY, "reallocarray") X(4, POSIX_MEMALIGN, "posix_memalign")       \
+    X(5, ALIGNED_ALLOC, "aligned_alloc") X(6, MEMALIGN, "memalign")                 \
+    X(7, VALLOC, "valloc") X(8, PVALLOC, "pvalloc") X(9, FREE, "free")              \
+    X(10, CFREE, "cfree") X(11, FREE_SIZED, "free_sized")                           \
+    X(12, FREE_ALIGNED_SIZED, "free_aligned_sized")
+
+#define X(number, name, text) REC_FN_##name = number,
+enum rec_function { REC_FUNCTIONS(X) REC_FN_COUNT };
+#undef X
+
+/* Three bits of an allocation record. */
+enum rec_alloc {
+    REC_ALLOC_MALLOC = 0,
+    REC_ALLOC_CALLOC = 1,
+    REC_ALLOC_REALLOC = 2,          /* of NULL */
+    REC_ALLOC_REALLOCARRAY = 3,     /* of NULL */
+    REC_ALLOC_REALLOC_END = 4,      /* follows a realloc begin of its stream */
+    REC_ALLOC_REALLOCARRAY_END = 5,
+    REC_ALLOC_ALIGNED = 6,          /* a byte with the rec_function and a varint alignment follow the size */
+};
+
+/* Two bits of an allocation record: how its stack differs from the stream's
+ * previous one in this chunk (or from the empty one). Stacks are counted from
+ * the outermost frame: pops drop inner frames, pushes add them, outer to inner. */
+enum rec_stack {
+    REC_STACK_SAME = 0,
+    REC_STACK_SHORT = 1, /* a byte pops << 4 | pushes, then 2 bytes for each pc number */
+    REC_STACK_LONG = 2,  /* varints: rec_stack_flags, pops, pushes, then the pc numbers */
+};
+
+enum rec_stack_flags {
+    REC_STACK_CUT = 1,     /* deeper than the depth limit: outer frames are missing */
+    REC_STACK_PARTIAL = 2, /* the unwinder gave up: outer frames may be missing */
+};
+
+#define REC_STACK_DEPTH_MAX 4096 /* frames; more is damage */
+
+/* Kind 3. A reader skips numbers that it does not know, and bytes at the end of
+ * a body beyond those that it knows. docs/format.md lists the bodies. */
+#define REC_OTHERS(X)                                                                \
+    X(1, PC, "pc") X(2, MODULE_LOAD, "module-load") X(3, MODULE_UNLOAD, "module-unload") \
+    X(4, THREAD_BEGIN, "thread-begin") X(5, THREAD_END, "thread-end")                \
+    X(6, THREAD_NAME, "thread-name") X(7, PROCESS_START, "process-start")            \
+    X(9, PROCESS_END, "process-end")                                                 \
+    X(10, LOST, "lost-events") X(11, ALLOC_FAILED, "allocation-failed")              \
+    X(12, REALLOC_FAILED, "realloc-failed") X(13, REALLOC_FREED, "realloc-freed")    \
+    X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")
+
+#define X(number, name, text) REC_##name = number,
+enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
+#undef X
+
+/* How a process came to be recorded: a new program in a new process; a copy of
+ * its parent; a new program in a process that was recorded before. */
+enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };
+enum rec_clock { REC_CLOCK_NS = 0, REC_CLOCK_CPU = 1 }; /* nanoseconds, or a CPU counter */
+
+/* Names for people; NULL for a number that is not known. */
+const char *rec_function_name(unsigned function);
+const char *rec_other_name(unsigned other);
+
+/* Addresses are mostly multiples of 16: the difference's low 4 bits go to the
+ * top, so that they cost bytes only where they are not 0, and its sign to the
+ * lowest bit. One to one on all of uint64_t. */
+static inline uint64_t rec_fold_address(uint64_t difference)
+{
+    int64_t sixteenths = (int64_t)difference >> 4;
+    uint64_t folded = ((uint64_t)sixteenths << 1) ^ (uint64_t)(sixteenths >> 63);
+    return folded | (difference & 15) << 60;
+}
+
+static inline uint64_t rec_unfold_address(uint64_t folded)
+{
+    uint64_t low = folded >> 60, zigzag = folded & (~0ull >> 4);
+    uint64_t sixteenths = (zigzag >> 1) ^ (0 - (zigzag & 1));
+    return sixteenths << 4 | low;
+}
+
+static inline uint64_t rec_zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
+
+static inline int64_t rec_unzigzag(uint64_t value)
+{
+    return (int64_t)((value >> 1) ^ (0 - (value & 1)));
+}
+
+#endif

@@ -1,0 +1,338 @@
+/* The functions that we stand in for: the real call, and one event. An event's
+ * path begins here; next are inside/stack.c and format/encode.h.
+ *
+ * The hard problem is the order of things around the real call. A free is
+ * stamped and logged before it, an allocation after it: then any reuse of an
+ * address, in whatever thread, is stamped later than the free that allowed it.
+ * While the real function runs the context is busy, so that what it calls
+ * itself (calloc calling malloc, say) is not an event.
+ *
+ * errno is what the real function leaves: the slow paths restore it. */
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/early_heap.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/start.h"
+#include "interpose/outside/resolve.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Not in every libc's headers, or not with these types. */
+void *pvalloc(size_t size);
+void cfree(void *block);
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+
+#define EXPORT __attribute__((visibility("default")))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Not inlined: rare. */
+static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const void *caller)
+{
+    if (c == &context_none)
+        c = start_thread(caller);
+    else {
+        if (c->busy == CONTEXT_RECORDING)
+            process_count_lost(1); /* a signal handler's call in the middle of our own code */
+        c = NULL;
+    }
+    if (c)
+        c->busy = CONTEXT_IN_ALLOCATOR;
+    return c;
+}
+
+/* The caller's context, now busy; NULL: this call is not an event. */
+static inline struct context *enter(const void *caller)
+{
+    struct context *c = current_context;
+
+    if (UNLIKELY(c->busy))
+        return enter_slowly(c, caller);
+    c->busy = CONTEXT_IN_ALLOCATOR;
+    return c;
+}
+
+static inline void leave(struct context *c)
+{
+    if (LIKELY(c))
+        c->busy = CONTEXT_IDLE;
+}
+
+/* Starts logging one event. NULL: it cannot be logged, and c is idle again. A
+ * forked child's first event changes the context. */
+static inline struct context *begin_event(struct context *c)
+{
+    struct context *now;
+
+    c->busy = CONTEXT_RECORDING;
+    now = context_room(c, ENCODE_EVENT_MAX);
+    if (UNLIKELY(!now))
+        c->busy = CONTEXT_IDLE;
+    return now;
+}
+
+static inline void end_event(struct context *c, uint8_t *at, enum context_busy next)
+{
+    c->chunk_events++;
+    context_publish(c, at);
+    c->busy = next;
+}
+
+struct request {
+    enum rec_function function;
+    size_t size, alignment;
+};
+
+static __attribute__((noinline)) void log_failure(struct context *c, const struct request *r)
+{
+    int saved_errno = errno;
+
+    if ((c = begin_event(c)))
+        end_event(c, encode_alloc_failed(&c->encoder, c->at, r->function, r->size, r->alignment, clock_after_alloc()),
+                  CONTEXT_IDLE);
+    errno = saved_errno;
+}
+
+static inline void log_alloc(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
+                             void *const *frame)
+{
+    struct encode_stack stack = { 0 };
+    uint64_t ticks = clock_after_alloc();
+
+    if (UNLIKELY(!(c = begin_event(c))))
+        return;
+    if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, frame, &stack))) {
+        c->busy = CONTEXT_IDLE;
+        return;
+    }
+    end_event(c, encode_alloc(&c->encoder, c->at, which, (uint64_t)block, r->size, ticks, r->function,
+                              r->alignment, &stack), CONTEXT_IDLE);
+}
+
+static inline void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
+                              void *const *frame)
+{
+    if (UNLIKELY(!c))
+        return;
+    if (LIKELY(block))
+        log_alloc(c, which, block, r, frame);
+    else
+        log_failure(c, r);
+}
+
+#define FRAME ((void *const *)__builtin_frame_address(0))
+#define CALLER __builtin_return_address(0)
+
+EXPORT void *malloc(size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.malloc(size);
+
+    log_result(c, REC_ALLOC_MALLOC, block, &(struct request){ REC_FN_MALLOC, size, 0 }, FRAME);
+    return block;
+}
+
+/* What was asked for, where count * size may be more than there is. */
+static inline size_t product(size_t count, size_t size)
+{
+    size_t bytes;
+    return UNLIKELY(__builtin_mul_overflow(count, size, &bytes)) ? SIZE_MAX : bytes;
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.calloc(count, size);
+
+    log_result(c, REC_ALLOC_CALLOC, block, &(struct request){ REC_FN_CALLOC, product(count, size), 0 }, FRAME);
+    return block;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.aligned_alloc(alignment, size);
+
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_ALIGNED_ALLOC, size, alignment }, FRAME);
+    return block;
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.memalign(alignment, size);
+
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_MEMALIGN, size, alignment }, FRAME);
+    return block;
+}
+
+EXPORT void *valloc(size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.valloc(size);
+
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_VALLOC, size, 0 }, FRAME);
+    return block;
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    struct context *c = enter(CALLER);
+    void *block = real.pvalloc(size);
+
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_PVALLOC, size, 0 }, FRAME);
+    return block;
+}
+
+EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
+{
+    struct context *c = enter(CALLER);
+    int error = real.posix_memalign(ret_block, alignment, size);
+
+    log_result(c, REC_ALLOC_ALIGNED, error ? NULL : *ret_block,
+               &(struct request){ REC_FN_POSIX_MEMALIGN, size, alignment }, FRAME);
+    return error;
+}
+
+/* The event of a free that is about to happen. The context stays busy for it:
+ * the result is what leave() wants. */
+static inline struct context *log_free(struct context *c, enum rec_function function, const void *block,
+                                       const void *caller)
+{
+    uint64_t ticks = clock_before_free();
+
+    if (UNLIKELY(!c || !(c = begin_event(c))))
+        return NULL;
+    if (UNLIKELY(modules_loader_calls(&process->modules, caller)))
+        modules_freed(c, block);
+    if (UNLIKELY(!context_room(c, ENCODE_EVENT_MAX))) {
+        c->busy = CONTEXT_IDLE;
+        return NULL;
+    }
+    if (LIKELY(function == REC_FN_FREE))
+        end_event(c, encode_free(&c->encoder, c->at, REC_FREE, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+    else
+        end_event(c, encode_free_by(&c->encoder, c->at, function, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+    return c;
+}
+
+/* NULL is no block, and the early heap's are never given back. */
+static inline bool is_block(const void *block)
+{
+    return LIKELY(block && !early_heap_owns(block));
+}
+
+EXPORT void free(void *block)
+{
+    if (!is_block(block))
+        return;
+    struct context *c = log_free(enter(CALLER), REC_FN_FREE, block, CALLER);
+    real.free(block);
+    leave(c);
+}
+
+EXPORT void cfree(void *block)
+{
+    if (!is_block(block))
+        return;
+    struct context *c = log_free(enter(CALLER), REC_FN_CFREE, block, CALLER);
+    real.cfree(block);
+    leave(c);
+}
+
+EXPORT void free_sized(void *block, size_t size)
+{
+    if (!is_block(block))
+        return;
+    struct context *c = log_free(enter(CALLER), REC_FN_FREE_SIZED, block, CALLER);
+    real.free_sized(block, size);
+    leave(c);
+}
+
+EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    if (!is_block(block))
+        return;
+    struct context *c = log_free(enter(CALLER), REC_FN_FREE_ALIGNED_SIZED, block, CALLER);
+    real.free_aligned_sized(block, alignment, size);
+    leave(c);
+}
+
+/* Two stamps: another thread may get the old block's address before the call
+ * returns, and the old block lives on where the call fails. */
+static struct context *log_realloc_begin(struct context *c, const void *block)
+{
+    uint64_t ticks = clock_before_free();
+
+    if (UNLIKELY(!c || !(c = begin_event(c))))
+        return NULL;
+    end_event(c, encode_free(&c->encoder, c->at, REC_REALLOC_BEGIN, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+    return c;
+}
+
+static __attribute__((noinline)) void log_realloc_without_block(struct context *c, const struct request *r)
+{
+    int saved_errno = errno;
+    uint64_t ticks = clock_after_alloc();
+
+    if ((c = begin_event(c)))
+        end_event(c,
+                  r->size == 0 ? encode_realloc_freed(&c->encoder, c->at, ticks)
+                               : encode_realloc_failed(&c->encoder, c->at, r->function, r->size, ticks),
+                  CONTEXT_IDLE);
+    errno = saved_errno;
+}
+
+/* A block from the early heap moves to the real one: to the program's next
+ * allocator it is a new block. */
+static void *move_early_block(const void *old, size_t size)
+{
+    void *block = real.malloc(size);
+    size_t old_size = early_heap_size(old);
+
+    if (block)
+        memcpy(block, old, size < old_size ? size : old_size);
+    return block;
+}
+
+/* count * size for reallocarray, 1 * size for realloc. */
+static inline void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, void *const *frame,
+                               const void *caller)
+{
+    bool is_array = function == REC_FN_REALLOCARRAY;
+    const struct request r = { function, product(count, size), 0 };
+    struct context *c = enter(caller);
+    void *block;
+
+    if (UNLIKELY(!old || early_heap_owns(old))) {
+        if (old)
+            block = move_early_block(old, r.size);
+        else
+            block = is_array ? real.reallocarray(NULL, count, size) : real.realloc(NULL, size);
+        log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, frame);
+        return block;
+    }
+    c = log_realloc_begin(c, old);
+    block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
+    if (UNLIKELY(!c))
+        return block;
+    if (LIKELY(block))
+        log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, frame);
+    else
+        log_realloc_without_block(c, &r);
+    return block;
+}
+
+EXPORT void *realloc(void *old, size_t size)
+{
+    return do_realloc(old, 1, size, REC_FN_REALLOC, FRAME, CALLER);
+}
+
+EXPORT void *reallocarray(void *old, size_t count, size_t size)
+{
+    return do_realloc(old, count, size, REC_FN_REALLOCARRAY, FRAME, CALLER);
+}

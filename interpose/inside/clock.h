@@ -1,0 +1,48 @@
+/* Stamps for events. Ticks are the CPU's own counter where it is invariant and
+ * the kernel trusts it as its clocksource, else nanoseconds of CLOCK_MONOTONIC.
+ *
+ * The order of the stamps carries the order of the events: a free is stamped
+ * before the real free, an allocation after the real one. A counter read may run
+ * early, past the allocation that it follows; hence the fence on that side only.
+ *
+ * May run inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_CLOCK_H
+#define MALLOSCOPE_INSIDE_CLOCK_H
+
+#include "interpose/inside/sys.h"
+
+#include <stdbool.h>
+
+extern bool clock_uses_counter; /* decided by clock_choose, before the first event */
+
+void clock_choose(void);
+uint64_t clock_monotonic_ns(void);
+uint64_t clock_realtime_ns(void);
+
+#if defined(__x86_64__)
+#define clock_counter() __builtin_ia32_rdtsc()
+#define clock_fence() __builtin_ia32_lfence()
+#elif defined(__aarch64__)
+static inline uint64_t clock_counter(void)
+{
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#define clock_fence() __asm__ volatile("isb" ::: "memory")
+#endif
+
+static inline uint64_t clock_before_free(void)
+{
+    return __builtin_expect(clock_uses_counter, 1) ? clock_counter() : clock_monotonic_ns();
+}
+
+static inline uint64_t clock_after_alloc(void)
+{
+    if (__builtin_expect(!clock_uses_counter, 0))
+        return clock_monotonic_ns();
+    clock_fence();
+    return clock_counter();
+}
+
+#endif

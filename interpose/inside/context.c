@@ -1,0 +1,146 @@
+/* Chunks and their buffers: a slot of the live file for each context, filled by
+ * its thread, appended to the log when full. Comes after encode, before the
+ * log. The hard part is that a kill at any instruction must leave every record
+ * either in the log or in the slot, or in both, never in neither. */
+#include "interpose/inside/context.h"
+
+#include "format/chunk.h"
+#include "interpose/inside/clock.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/start.h"
+#include "interpose/inside/sys.h"
+
+#include <errno.h>
+
+struct context context_none = { .busy = CONTEXT_IN_ALLOCATOR };
+struct context context_busy = { .busy = CONTEXT_IN_ALLOCATOR };
+__thread struct context *current_context = &context_none;
+
+static struct rec_chunk_header *chunk_of(struct context *c)
+{
+    return (struct rec_chunk_header *)(c->slot + 1);
+}
+
+static void begin_chunk(struct context *c)
+{
+    struct rec_chunk_header *chunk = chunk_of(c);
+
+    /* Emptied first: the old chunk, now in the log, must not be read with the
+     * new one's number. */
+    c->slot->used_bytes = 0;
+    __asm__ volatile("" ::: "memory");
+    chunk->magic = REC_CHUNK_MAGIC;
+    chunk->type = REC_CHUNK_EVENTS;
+    chunk->flags = 0;
+    chunk->header_bytes = sizeof *chunk;
+    chunk->payload_bytes = 0;
+    chunk->pid = process->pid;
+    chunk->image = process->image;
+    chunk->stream = c->stream;
+    chunk->sequence = c->sequence++;
+    chunk->ticks = clock_before_free();
+    chunk->clock_ns = clock_monotonic_ns();
+    c->at = (uint8_t *)(chunk + 1);
+    c->end = (uint8_t *)c->slot + REC_LIVE_SLOT_BYTES;
+    c->chunk_events = 0;
+    encoder_begin(&c->encoder, chunk->ticks);
+    stack_forget_logged(&c->stack);
+}
+
+static struct context *make_context(void)
+{
+    uint32_t number = atomic_fetch_add(&process->context_count, 1);
+    uint64_t offset = REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
+    struct context *c = process_map_wiped(sizeof *c);
+    uint64_t size;
+
+    if (!c)
+        return NULL;
+    int error = kept_file_allocate(&process->live_file, offset, REC_LIVE_SLOT_BYTES);
+    int fd = error ? error : kept_file_use(&process->live_file, &size);
+    c->slot = fd < 0 ? NULL : sys_map(fd, offset, REC_LIVE_SLOT_BYTES);
+    if (!c->slot) {
+        sys_unmap(c, sizeof *c);
+        return NULL;
+    }
+    /* The parent's buffer is nothing that a forked child should hold. */
+    sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
+    c->stream = number;
+    begin_chunk(c);
+    return c;
+}
+
+static struct context *take_context(uint32_t tid)
+{
+    struct context *c;
+    uint32_t count = 0;
+
+    for (c = atomic_load(&process->contexts); c; c = c->next, count++) {
+        uint32_t nobody = 0;
+        if (atomic_load(&c->owner) == 0 && atomic_compare_exchange_strong(&c->owner, &nobody, tid))
+            return c;
+    }
+    /* Threads that allocate after their last key destructor leave without a
+     * word; looked for each time the number of contexts has doubled. */
+    if (count < 8 || count < atomic_load(&process->orphan_search_at))
+        return NULL;
+    atomic_store(&process->orphan_search_at, count * 2);
+    for (c = atomic_load(&process->contexts); c; c = c->next) {
+        uint32_t owner = atomic_load(&c->owner);
+        if (owner && sys_thread_probe(process->pid, owner) == -ESRCH &&
+            atomic_compare_exchange_strong(&c->owner, &owner, tid)) {
+            c->busy = CONTEXT_IDLE;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+struct context *context_acquire(uint32_t tid)
+{
+    struct context *c = take_context(tid);
+
+    if (c) {
+        c->end_rounds = 0;
+        return c;
+    }
+    c = make_context();
+    if (!c)
+        return NULL;
+    atomic_store(&c->owner, tid);
+    c->next = atomic_load(&process->contexts);
+    while (!atomic_compare_exchange_weak(&process->contexts, &c->next, c))
+        ;
+    return c;
+}
+
+void context_release(struct context *c)
+{
+    c->busy = CONTEXT_IDLE;
+    atomic_store(&c->owner, 0);
+}
+
+struct context *context_refill(struct context *c, size_t bytes)
+{
+    if (!c->slot) {
+        /* Wiped: this is a child, and c was its parent's. */
+        c = start_thread(NULL);
+        if (!c)
+            return NULL;
+        c->busy = CONTEXT_RECORDING;
+        return context_room(c, bytes);
+    }
+    if (atomic_load_explicit(&process->state, memory_order_relaxed) == PROCESS_RECORDING) {
+        uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
+        size_t whole = chunk_seal(chunk_of(c), used);
+        int error = kept_file_append(&session.log, chunk_of(c), whole);
+        if (!error) {
+            begin_chunk(c);
+            return c;
+        }
+        process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
+        c->end = c->at;
+    }
+    process_count_lost(1);
+    return NULL;
+}

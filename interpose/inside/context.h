@@ -1,0 +1,74 @@
+/* One thread's recording: its buffer, what its next record is a difference to,
+ * and its last stack. A context belongs to one thread at a time and outlives
+ * it: the next thread takes it over, warm, and its stream goes on.
+ *
+ * Nothing in here is shared, so no event takes a lock or an atomic
+ * read-modify-write. May run inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_CONTEXT_H
+#define MALLOSCOPE_INSIDE_CONTEXT_H
+
+#include "format/encode.h"
+#include "format/layout.h"
+#include "interpose/inside/pcs.h"
+#include "interpose/inside/stack.h"
+
+#include <stdatomic.h>
+
+#define CONTEXT_SCRATCH_BYTES 16384
+
+enum context_busy {
+    CONTEXT_IDLE = 0,
+    CONTEXT_IN_ALLOCATOR, /* in the real function: what it calls is its own business */
+    CONTEXT_RECORDING,    /* in our code: only a signal handler can call in now */
+};
+
+struct context {
+    /* The hot part. A forked child finds all of it 0: at == end sends the first
+     * event to context_refill, which starts recording anew. */
+    uint8_t *at, *end;            /* where the next record goes; the buffer's end */
+    struct rec_live_slot *slot;   /* of the live file; the buffer follows it */
+    struct encoder encoder;
+    uint64_t chunk_events;
+    volatile uint32_t busy;       /* enum context_busy; volatile: signal handlers look at it */
+
+    uint32_t stream, sequence;
+    _Atomic uint32_t owner;       /* thread id, 0: free to take */
+    uint32_t end_rounds;          /* how often the thread's key destructor has run */
+    struct context *next;
+    char name[16];                /* of the thread, as last logged */
+
+    struct stack stack;
+    struct pc_cache pcs;
+    char scratch[CONTEXT_SCRATCH_BYTES]; /* for the unwinder and for rare records: the program's stack may be small */
+};
+
+/* Stands for "none yet" and "being made", so that the hooks test one thing. */
+extern struct context context_none, context_busy;
+
+extern __thread struct context *current_context __attribute__((tls_model("initial-exec")));
+
+/* A context for the calling thread, taken over or new; NULL: there is none. */
+struct context *context_acquire(uint32_t tid);
+void context_release(struct context *c);
+
+/* Makes room for `bytes`: flushes the chunk, or starts recording in a forked
+ * child, which then has another context. NULL: the event cannot be logged, and
+ * has been counted as lost. */
+struct context *context_refill(struct context *c, size_t bytes);
+
+static inline struct context *context_room(struct context *c, size_t bytes)
+{
+    if (__builtin_expect((size_t)(c->end - c->at) < bytes, 0))
+        return context_refill(c, bytes);
+    return c;
+}
+
+/* Publishes the record that ends at `at`: from here on it survives the process. */
+static inline void context_publish(struct context *c, uint8_t *at)
+{
+    c->at = at;
+    __asm__ volatile("" ::: "memory");
+    c->slot->used_bytes = (uint64_t)(at - (uint8_t *)(c->slot + 1)) - sizeof(struct rec_chunk_header);
+}
+
+#endif

@@ -1,0 +1,23 @@
+/* Memory for calls that come while the real functions are still being looked
+ * up. Never aborts; blocks are never given back; every hook knows them by their
+ * address. May run inside a traced malloc, from any thread. */
+#ifndef MALLOSCOPE_INSIDE_EARLY_HEAP_H
+#define MALLOSCOPE_INSIDE_EARLY_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EARLY_HEAP_BYTES (1u << 20)
+extern char early_heap[EARLY_HEAP_BYTES];
+
+/* Zeroed; alignment is a power of two. NULL with ENOMEM when it is used up. */
+void *early_heap_alloc(size_t alignment, size_t bytes);
+size_t early_heap_size(const void *block);
+
+static inline bool early_heap_owns(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)early_heap < EARLY_HEAP_BYTES;
+}
+
+#endif

@@ -1,0 +1,208 @@
+/* Address -> module, by the loader's own lock-free index where glibc has it
+ * (2.35 and later), by the modules present at start elsewhere. */
+#include "interpose/inside/modules.h"
+
+#include "format/encode.h"
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE /* the headers know dl_find_object */
+extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
+#define HAVE_FIND_OBJECT (_dl_find_object != NULL)
+#else
+#define HAVE_FIND_OBJECT 0
+#endif
+
+#define PATH_BYTES 4096
+
+/* What the program headers say. */
+struct image {
+    uint64_t bias, start, end;
+    const ElfW(Phdr) * headers;
+    unsigned header_count;
+    const char *name;
+    const void *link_map;
+};
+
+static struct encode_text build_id_of(const struct image *image)
+{
+    for (unsigned i = 0; i < image->header_count; i++) {
+        const ElfW(Phdr) *header = &image->headers[i];
+        if (header->p_type != PT_NOTE)
+            continue;
+        const char *at = (const char *)(image->bias + header->p_vaddr), *end = at + header->p_memsz;
+        while (end - at >= (long)sizeof(ElfW(Nhdr))) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            const char *name = at + sizeof *note, *data = name + ((note->n_namesz + 3) & ~3u);
+            if (note->n_descsz > (size_t)(end - at) || data + note->n_descsz > end)
+                break;
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0)
+                return (struct encode_text){ data, note->n_descsz > 64 ? 64 : note->n_descsz };
+            at = data + ((note->n_descsz + 3) & ~3u);
+        }
+    }
+    return (struct encode_text){ NULL, 0 };
+}
+
+/* The loader's name made absolute, in the context's scratch. */
+static struct encode_text path_of(struct context *c, const char *name)
+{
+    char *path = c->scratch;
+    size_t used = 0, length = strlen(name);
+
+    if (length == 0)
+        return (struct encode_text){ session.exe, strlen(session.exe) };
+    if (name[0] != '/' && strchr(name, '/')) {
+        long got = sys_getcwd(path, PATH_BYTES - 1);
+        if (got > 1)
+            used = (size_t)got - 1; /* it counts its final 0 */
+        path[used++] = '/';
+    }
+    if (length > 2 * PATH_BYTES)
+        length = 2 * PATH_BYTES;
+    memcpy(path + used, name, length);
+    return (struct encode_text){ path, used + length };
+}
+
+static uint32_t announce(struct context *c, const struct image *image)
+{
+    struct module_table *table = &process->modules;
+    uint32_t number = atomic_fetch_add(&table->count, 1);
+    struct encode_segment segments[ENCODE_SEGMENTS_MAX];
+    struct encode_module record = { .id = number + 1, .bias = image->bias, .segments = segments };
+
+    if (number >= MODULES_MAX) {
+        atomic_store(&table->count, MODULES_MAX);
+        return 0;
+    }
+    for (unsigned i = 0; i < image->header_count && record.segment_count < ENCODE_SEGMENTS_MAX; i++) {
+        const ElfW(Phdr) *header = &image->headers[i];
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+            continue;
+        uint64_t start = image->bias + header->p_vaddr;
+        segments[record.segment_count++] = (struct encode_segment){ start, start + header->p_memsz };
+    }
+    record.build_id = build_id_of(image);
+    record.path = path_of(c, image->name);
+    c = context_room(c, ENCODE_TEXTS_MAX + record.path.bytes + record.build_id.bytes);
+    if (!c)
+        return 0;
+    context_publish(c, encode_module_load(&c->encoder, c->at, clock_before_free(), &record));
+
+    struct module *module = &table->module[number];
+    module->start = image->start;
+    module->end = image->end;
+    module->link_map = image->link_map;
+    atomic_store_explicit(&module->id, record.id, memory_order_release);
+    return record.id;
+}
+
+static uint32_t known_number(const struct module_table *table, uint64_t address)
+{
+    uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < count && i < MODULES_MAX; i++) {
+        const struct module *module = &table->module[i];
+        uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
+        if (id && address >= module->start && address < module->end)
+            return id;
+    }
+    return 0;
+}
+
+uint32_t module_number(struct context *c, uint64_t address)
+{
+    uint32_t id = known_number(&process->modules, address);
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+    struct dl_find_object found;
+    if (id || !HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
+        return id;
+    const ElfW(Ehdr) *header = found.dlfo_map_start;
+    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+        return 0; /* its first segment does not hold the headers */
+    struct image image = {
+        .bias = found.dlfo_link_map->l_addr,
+        .start = (uint64_t)found.dlfo_map_start,
+        .end = (uint64_t)found.dlfo_map_end,
+        .headers = (const void *)((const char *)header + header->e_phoff),
+        .header_count = header->e_phnum,
+        .name = found.dlfo_link_map->l_name,
+        .link_map = found.dlfo_link_map,
+    };
+    return announce(c, &image);
+#else
+    (void)c;
+    return id;
+#endif
+}
+
+static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
+{
+    struct image image = { .bias = info->dlpi_addr, .start = ~0ull, .headers = info->dlpi_phdr,
+                           .header_count = info->dlpi_phnum, .name = info->dlpi_name };
+
+    (void)bytes;
+    for (unsigned i = 0; i < image.header_count; i++) {
+        const ElfW(Phdr) *header = &image.headers[i];
+        uint64_t start = image.bias + header->p_vaddr;
+        if (header->p_type != PT_LOAD)
+            continue;
+        if (start < image.start)
+            image.start = start;
+        if (start + header->p_memsz > image.end)
+            image.end = start + header->p_memsz;
+    }
+    if (image.end == 0)
+        return 0;
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+    struct dl_find_object found;
+    if (HAVE_FIND_OBJECT && _dl_find_object((void *)image.start, &found) == 0)
+        image.link_map = found.dlfo_link_map;
+#endif
+    uint64_t loader = getauxval(AT_BASE);
+    if (loader >= image.start && loader < image.end) {
+        process->modules.loader_start = image.start;
+        process->modules.loader_bytes = image.end - image.start;
+    }
+    announce(data, &image);
+    return 0;
+}
+
+void modules_log_all(struct context *c)
+{
+    dl_iterate_phdr(log_one, c);
+}
+
+bool modules_loader_calls(const struct module_table *table, const void *caller)
+{
+    return (uint64_t)caller - table->loader_start < table->loader_bytes;
+}
+
+void modules_freed(struct context *c, const void *pointer)
+{
+    struct module_table *table = &process->modules;
+    uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < count && i < MODULES_MAX; i++) {
+        struct module *module = &table->module[i];
+        uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
+        if (!id || module->link_map != pointer)
+            continue;
+        atomic_store(&module->id, 0);
+        pc_table_forget(&process->pcs, module->start, module->end);
+        atomic_fetch_add(&table->generation, 1);
+        c = context_room(c, ENCODE_EVENT_MAX);
+        if (c)
+            context_publish(c, encode_module_unload(&c->encoder, c->at, clock_before_free(), id));
+        return;
+    }
+}

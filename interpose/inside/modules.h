@@ -1,0 +1,43 @@
+/* Which library an address belongs to, and the records that tell the reader. A
+ * module is announced before the first pc number that lies in it. A library
+ * that goes is noticed by the loader's own free() of its link_map, which comes
+ * after unmapping and before another library can take the place; a wrapper of
+ * dlclose would miss what failed dlopens unload.
+ *
+ * Lock-free; may run inside a traced malloc, but for modules_log_all. */
+#ifndef MALLOSCOPE_INSIDE_MODULES_H
+#define MALLOSCOPE_INSIDE_MODULES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct context;
+
+struct module {
+    uint64_t start, end; /* of its mapping */
+    const void *link_map;
+    _Atomic uint32_t id; /* 0: being written or gone */
+};
+
+#define MODULES_MAX 4096 /* announced in one process; addresses in later ones stay without a name */
+
+struct module_table {
+    _Atomic uint32_t count;
+    _Atomic uint32_t generation; /* grows when a module goes */
+    uint64_t loader_start, loader_bytes;
+    struct module module[MODULES_MAX];
+};
+
+/* Outside only: announces what is loaded now and finds the loader. */
+void modules_log_all(struct context *c);
+
+/* The number of the module that address lies in, 0: none that is known. */
+uint32_t module_number(struct context *c, uint64_t address);
+
+/* Whether a caller is the dynamic loader, whose frees are worth a look ... */
+bool modules_loader_calls(const struct module_table *table, const void *caller);
+/* ... which this takes: does pointer end a module? */
+void modules_freed(struct context *c, const void *pointer);
+
+#endif

@@ -1,0 +1,61 @@
+/* What all threads of the traced process share, and the session that it records
+ * into.
+ *
+ * struct process lives in memory that the kernel zeroes in a forked child, as do
+ * all contexts: a child finds itself not started and starts anew, without any
+ * check in the hooks. struct session is kept across fork: same log, same
+ * settings. Fields are written by outside/start.c, and by atomics where said. */
+#ifndef MALLOSCOPE_INSIDE_PROCESS_H
+#define MALLOSCOPE_INSIDE_PROCESS_H
+
+#include "format/layout.h"
+#include "interpose/inside/kept_file.h"
+#include "interpose/inside/modules.h"
+#include "interpose/inside/pcs.h"
+
+#include <stdatomic.h>
+
+struct context;
+
+enum process_state {
+    PROCESS_NEW = 0, /* also after a fork */
+    PROCESS_STARTING,
+    PROCESS_RECORDING,
+    PROCESS_OFF, /* nothing can be recorded, or no more; see the live header */
+};
+
+struct process {
+    _Atomic int state;
+    uint32_t pid;
+    uint64_t image;
+    struct rec_live_header *live;         /* mapped shared */
+    struct kept_file live_file;
+    _Atomic uint32_t context_count;       /* slots and streams handed out */
+    struct context *_Atomic contexts;     /* insert-only list */
+    _Atomic uint32_t orphan_search_at;    /* contexts at which to look for threads that died unseen */
+    struct module_table modules;
+    struct pc_table pcs;
+};
+
+enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_LIBUNWIND };
+
+struct session {
+    struct kept_file log;
+    uint8_t id[16];
+    enum call_graph call_graph;
+    char exe[4096];
+};
+
+extern struct process *process; /* set before the first event, then constant */
+extern struct session session;
+
+/* Memory that a forked child finds zeroed. NULL: there is none. */
+void *process_map_wiped(size_t bytes);
+
+/* Adds to the count of events that could not be logged. */
+void process_count_lost(uint64_t events);
+
+/* No event is logged from here on; error (errno value) says why. */
+void process_stop(int error);
+
+#endif

@@ -1,0 +1,14 @@
+/* What the inside needs from the outside, and nothing more: the slow path of a
+ * thread's, a child's or the process's first event. Implemented in
+ * outside/start.c. */
+#ifndef MALLOSCOPE_INSIDE_START_H
+#define MALLOSCOPE_INSIDE_START_H
+
+struct context;
+
+/* Starts recording in this process if that has not happened, and gives the
+ * calling thread a context, which is idle and current. caller: the hook's, NULL
+ * for none. NULL: not recorded. */
+struct context *start_thread(const void *caller);
+
+#endif

@@ -1,0 +1,148 @@
+/* The only door from the inside of a traced malloc to the kernel. Every call
+ * returns the kernel's answer, -errno on failure, and leaves errno alone; none
+ * allocates, locks, or is a cancellation point.
+ * Precondition: pointers are valid for the given bytes, as for the system calls. */
+#ifndef MALLOSCOPE_INSIDE_SYS_H
+#define MALLOSCOPE_INSIDE_SYS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                  x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+#else
+#error "x86-64 and aarch64 only: add the system call sequence here"
+#endif
+}
+
+static inline long sys_write(int fd, const void *data, size_t bytes)
+{
+    return sys_call(SYS_write, fd, (long)data, (long)bytes, 0, 0, 0);
+}
+
+static inline long sys_read(int fd, void *data, size_t bytes)
+{
+    return sys_call(SYS_read, fd, (long)data, (long)bytes, 0, 0, 0);
+}
+
+/* flags always get O_CLOEXEC. */
+static inline long sys_open(const char *path, int flags, unsigned mode)
+{
+    return sys_call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, mode, 0, 0);
+}
+
+static inline long sys_close(int fd)
+{
+    return sys_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_fstat(int fd, struct stat *ret_stat)
+{
+    return sys_call(SYS_fstat, fd, (long)ret_stat, 0, 0, 0, 0);
+}
+
+static inline long sys_fcntl(int fd, int command, long argument)
+{
+    return sys_call(SYS_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
+{
+    return sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
+}
+
+static inline long sys_pwrite(int fd, const void *data, size_t bytes, uint64_t offset)
+{
+    return sys_call(SYS_pwrite64, fd, (long)data, (long)bytes, (long)offset, 0, 0);
+}
+
+static inline long sys_unlink(const char *path)
+{
+    return sys_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+}
+
+static inline long sys_readlink(const char *path, char *ret_target, size_t bytes)
+{
+    return sys_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)ret_target, (long)bytes, 0, 0);
+}
+
+static inline long sys_getcwd(char *ret_path, size_t bytes)
+{
+    return sys_call(SYS_getcwd, (long)ret_path, (long)bytes, 0, 0, 0, 0);
+}
+
+/* fd -1: anonymous private memory. NULL on failure. */
+static inline void *sys_map(int fd, uint64_t offset, size_t bytes)
+{
+    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    long result = sys_call(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, flags, fd, (long)offset);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+static inline long sys_unmap(void *at, size_t bytes)
+{
+    return sys_call(SYS_munmap, (long)at, (long)bytes, 0, 0, 0, 0);
+}
+
+static inline long sys_advise(void *at, size_t bytes, int advice)
+{
+    return sys_call(SYS_madvise, (long)at, (long)bytes, advice, 0, 0, 0);
+}
+
+static inline uint32_t sys_pid(void)
+{
+    return (uint32_t)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint32_t sys_parent_pid(void)
+{
+    return (uint32_t)sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint32_t sys_tid(void)
+{
+    return (uint32_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* 0 while the thread lives in this process. */
+static inline long sys_thread_probe(uint32_t pid, uint32_t tid)
+{
+    return sys_call(SYS_tgkill, (long)pid, (long)tid, 0, 0, 0, 0);
+}
+
+/* The calling thread's name; at most 16 bytes with its final 0. */
+static inline long sys_thread_name(char ret_name[16])
+{
+    return sys_call(SYS_prctl, PR_GET_NAME, (long)ret_name, 0, 0, 0, 0);
+}
+
+/* The largest file that this process may write, in bytes. */
+static inline uint64_t sys_file_size_limit(void)
+{
+    struct rlimit limit;
+    if (sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) != 0)
+        return ~0ull;
+    return limit.rlim_cur;
+}
+
+#endif

@@ -1,0 +1,18 @@
+/* What the environment asks for. Read once, at the first event of a program;
+ * forked children keep it. */
+#ifndef MALLOSCOPE_OUTSIDE_CONFIG_H
+#define MALLOSCOPE_OUTSIDE_CONFIG_H
+
+#include "interpose/inside/process.h"
+
+struct config {
+    enum call_graph call_graph;
+    bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
+    uint8_t session[16];
+    const char *output;  /* path of the log, or a template for its name */
+};
+
+/* environment: as environ. Memory of ret_config belongs to the environment. */
+void config_read(char *const *environment, struct config *ret_config);
+
+#endif

@@ -1,0 +1,159 @@
+#include "interpose/outside/log_file.h"
+
+#include "format/chunk.h"
+#include "format/output_name.h"
+#include "interpose/inside/clock.h"
+#include "interpose/inside/sys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+
+static int make_absolute(char *path, size_t bytes)
+{
+    char directory[4096];
+
+    if (path[0] == '/')
+        return 0;
+    long got = sys_getcwd(directory, sizeof directory);
+    if (got < 0)
+        return (int)got;
+    size_t used = strlen(directory), length = strlen(path);
+    if (used + 1 + length + 1 > bytes)
+        return -ENAMETOOLONG;
+    memmove(path + used + 1, path, length + 1);
+    memcpy(path, directory, used);
+    path[used] = '/';
+    return 0;
+}
+
+static int make_log(const char *path)
+{
+    struct rec_file_header header;
+    int error = kept_file_open(&session.log, path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0600);
+
+    if (error)
+        return error;
+    if (sys_call(SYS_getrandom, (long)session.id, sizeof session.id, 0, 0, 0, 0) != (long)sizeof session.id) {
+        uint64_t now = clock_realtime_ns(), pid = sys_pid();
+        memcpy(session.id, &now, 8);
+        memcpy(session.id + 8, &pid, 8);
+    }
+    file_header_make(&header, session.id);
+    return kept_file_append(&session.log, &header, sizeof header);
+}
+
+static int join_log(const struct config *config)
+{
+    struct rec_file_header header;
+    int error = kept_file_open(&session.log, config->output, O_RDWR | O_APPEND, 0);
+
+    if (error)
+        return error;
+    if (sys_read(session.log.fd, &header, sizeof header) != sizeof header ||
+        file_header_check(&header) != FILE_HEADER_GOOD ||
+        memcmp(header.session, config->session, sizeof header.session) != 0) {
+        sys_close(session.log.fd);
+        return -EINVAL; /* the file has been replaced by something else */
+    }
+    memcpy(session.id, config->session, sizeof session.id);
+    return 0;
+}
+
+int log_file_open(const struct config *config)
+{
+    char path[4096];
+    struct utsname host;
+    uint32_t pid = sys_pid();
+
+    if (config->joins)
+        return join_log(config);
+    uname(&host);
+    for (uint32_t number = 1;; number++) {
+        struct output_name name = { session.exe, host.nodename, pid, number };
+        if (!output_name_expand(config->output, &name, path, sizeof path - 16))
+            return -EINVAL;
+        int error = make_absolute(path, sizeof path - 16);
+        if (!error)
+            error = make_log(path);
+        if (error != -EEXIST)
+            return error;
+        if (!output_name_is_numbered(config->output)) {
+            /* A child with its parent's environment: a log of its own. */
+            size_t used = strlen(path);
+            snprintf(path + used, sizeof path - used, ".%u", pid);
+            return make_log(path);
+        }
+    }
+}
+
+/* Field 22 of /proc/self/stat; the second field may hold spaces and brackets. */
+static uint64_t process_start_ticks(void)
+{
+    char text[1024];
+    long fd = sys_open("/proc/self/stat", O_RDONLY, 0), got = fd < 0 ? -1 : sys_read((int)fd, text, sizeof text - 1);
+    uint64_t value = 0;
+
+    if (fd >= 0)
+        sys_close((int)fd);
+    if (got <= 0)
+        return 0;
+    text[got] = 0;
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    return value;
+}
+
+static bool is_earlier_program(const char *path, uint64_t start_ticks)
+{
+    struct rec_live_header other;
+    long fd = sys_open(path, O_RDONLY, 0);
+    long got = fd < 0 ? -1 : sys_read((int)fd, &other, sizeof other);
+
+    if (fd >= 0)
+        sys_close((int)fd);
+    return got == sizeof other && other.process_start == start_ticks && start_ticks;
+}
+
+int log_file_make_live(enum rec_start *ret_start)
+{
+    char path[4096];
+    uint64_t start_ticks = process_start_ticks(), size;
+    int error = -EEXIST;
+
+    for (unsigned number = 0; error == -EEXIST; number++) {
+        int length = snprintf(path, sizeof path, "%s.live.%u", session.log.path, process->pid);
+        if (number)
+            length += snprintf(path + length, sizeof path - (size_t)length, ".%u", number);
+        if (length >= (int)sizeof path)
+            return -ENAMETOOLONG;
+        error = kept_file_open(&process->live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))
+            *ret_start = REC_START_EXEC;
+    }
+    if (error)
+        return error;
+    error = kept_file_allocate(&process->live_file, 0, REC_LIVE_HEADER_BYTES);
+    int fd = error ? error : kept_file_use(&process->live_file, &size);
+    struct rec_live_header *live = fd < 0 ? NULL : sys_map(fd, 0, REC_LIVE_HEADER_BYTES);
+    if (!live) {
+        sys_unlink(path);
+        sys_close(process->live_file.fd);
+        return error ? error : -ENOMEM;
+    }
+    sys_advise(live, REC_LIVE_HEADER_BYTES, MADV_DONTFORK);
+    live->version = REC_VERSION;
+    live->pid = process->pid;
+    live->image = process->image;
+    live->slot_bytes = REC_LIVE_SLOT_BYTES;
+    live->process_start = start_ticks;
+    memcpy(live->session, session.id, sizeof live->session);
+    memcpy(live->magic, REC_LIVE_MAGIC, sizeof live->magic);
+    process->live = live;
+    return 0;
+}

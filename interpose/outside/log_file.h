@@ -1,0 +1,17 @@
+/* Opening the log and the live file beside it. Outside only. */
+#ifndef MALLOSCOPE_OUTSIDE_LOG_FILE_H
+#define MALLOSCOPE_OUTSIDE_LOG_FILE_H
+
+#include "format/record.h"
+#include "interpose/outside/config.h"
+
+/* Opens the session's log into session.log and session.id: the one that record
+ * has made, or a new one that is never an existing file. 0 or -errno. */
+int log_file_open(const struct config *config);
+
+/* Makes this process's live file and maps its header, into process->live.
+ * *ret_start becomes REC_START_EXEC where an earlier program of this process
+ * has left one. 0 or -errno. */
+int log_file_make_live(enum rec_start *ret_start);
+
+#endif

@@ -1,0 +1,162 @@
+/* dlsym, once. The hard problem is that dlsym may itself call calloc, hence us,
+ * before it has an answer: those calls, known by the flag, are served from the
+ * early heap. Another thread that comes meanwhile is, too. */
+#include "interpose/outside/resolve.h"
+
+#include "interpose/inside/early_heap.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_flag resolving = ATOMIC_FLAG_INIT;
+
+static void free_sized_by_free(void *p, size_t size)
+{
+    (void)size;
+    real.free(p);
+}
+
+static void free_aligned_sized_by_free(void *p, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    real.free(p);
+}
+
+static void *reallocarray_by_realloc(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return real.realloc(p, bytes);
+}
+
+/* True: real has the real functions. */
+static bool resolve(void)
+{
+    if (atomic_flag_test_and_set(&resolving))
+        return false;
+    int saved_errno = errno;
+    struct real found = real;
+#define FIND(name)                                     \
+    do {                                               \
+        void *symbol = dlsym(RTLD_NEXT, #name);        \
+        if (symbol)                                    \
+            memcpy(&found.name, &symbol, sizeof symbol); \
+    } while (0)
+    found.reallocarray = reallocarray_by_realloc;
+    found.free_sized = free_sized_by_free;
+    found.free_aligned_sized = free_aligned_sized_by_free;
+    FIND(malloc);
+    FIND(calloc);
+    FIND(realloc);
+    FIND(reallocarray);
+    FIND(free);
+    FIND(posix_memalign);
+    FIND(aligned_alloc);
+    FIND(memalign);
+    FIND(valloc);
+    FIND(pvalloc);
+    found.cfree = found.free;
+    FIND(cfree);
+    FIND(free_sized);
+    FIND(free_aligned_sized);
+#undef FIND
+    real = found;
+    errno = saved_errno;
+    return true;
+}
+
+static void *early_malloc(size_t bytes)
+{
+    return resolve() ? real.malloc(bytes) : early_heap_alloc(16, bytes);
+}
+
+static void *early_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return resolve() ? real.calloc(count, size) : early_heap_alloc(16, bytes);
+}
+
+static void *early_realloc(void *old, size_t bytes)
+{
+    /* old is not the early heap's: hooks.c sees to those. */
+    return resolve() ? real.realloc(old, bytes) : old ? NULL : early_heap_alloc(16, bytes);
+}
+
+static void early_free(void *p)
+{
+    if (resolve())
+        real.free(p);
+}
+
+static int early_posix_memalign(void **ret, size_t alignment, size_t bytes)
+{
+    if (resolve())
+        return real.posix_memalign(ret, alignment, bytes);
+    int saved_errno = errno;
+    void *block = early_heap_alloc(alignment, bytes);
+    errno = saved_errno;
+    if (block)
+        *ret = block;
+    return block ? 0 : ENOMEM;
+}
+
+static void *early_aligned_alloc(size_t alignment, size_t bytes)
+{
+    return resolve() ? real.aligned_alloc(alignment, bytes) : early_heap_alloc(alignment, bytes);
+}
+
+static void *early_memalign(size_t alignment, size_t bytes)
+{
+    return resolve() ? real.memalign(alignment, bytes) : early_heap_alloc(alignment, bytes);
+}
+
+static void *early_valloc(size_t bytes)
+{
+    return resolve() ? real.valloc(bytes) : early_heap_alloc(4096, bytes);
+}
+
+static void *early_pvalloc(size_t bytes)
+{
+    return resolve() ? real.pvalloc(bytes) : early_heap_alloc(4096, (bytes + 4095) & ~(size_t)4095);
+}
+
+static void early_free_sized(void *p, size_t size)
+{
+    (void)size;
+    early_free(p);
+}
+
+static void early_free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    early_free(p);
+}
+
+struct real real = {
+    .malloc = early_malloc,
+    .calloc = early_calloc,
+    .realloc = early_realloc,
+    .reallocarray = reallocarray_by_realloc,
+    .free = early_free,
+    .posix_memalign = early_posix_memalign,
+    .aligned_alloc = early_aligned_alloc,
+    .memalign = early_memalign,
+    .valloc = early_valloc,
+    .pvalloc = early_pvalloc,
+    .cfree = early_free,
+    .free_sized = early_free_sized,
+    .free_aligned_sized = early_free_aligned_sized,
+};

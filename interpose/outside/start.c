@@ -1,0 +1,216 @@
+/* From nothing to recording: at the first event of a program, which the loader
+ * may send before any constructor has run; of a forked child, which finds its
+ * memory wiped; and of each thread. The hard problem is order: nothing of the
+ * program's may be called while anything is half made, so the current context
+ * says "busy" throughout, and every call into the hooks passes through. */
+#include "interpose/inside/start.h"
+
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
+#include "interpose/outside/config.h"
+#include "interpose/outside/log_file.h"
+#include "interpose/outside/resolve.h"
+#include "interpose/outside/threads.h"
+#include "interpose/outside/unwinder.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARGUMENTS_BYTES 16384
+#define ENVIRONMENT_BYTES 4096
+
+static bool prepared, unwinder_asked;
+
+static size_t read_file(const char *path, char *buffer, size_t bytes)
+{
+    long fd = sys_open(path, O_RDONLY, 0), got = 0;
+    size_t used = 0;
+
+    if (fd < 0)
+        return 0;
+    while (used < bytes && (got = sys_read((int)fd, buffer + used, bytes - used)) > 0)
+        used += (size_t)got;
+    sys_close((int)fd);
+    return used;
+}
+
+/* The program's first malloc may come before libc has its environ. The kernel
+ * has it from the start. The memory is kept: the settings point into it. */
+static char *const *first_environment(void)
+{
+    enum { BYTES = 4 << 20, ENTRIES = 65536 };
+
+    if (environ)
+        return environ;
+    char *text = sys_map(-1, 0, BYTES), **entries = sys_map(-1, 0, ENTRIES * sizeof *entries);
+    size_t used = text ? read_file("/proc/self/environ", text, BYTES - 1) : 0, count = 0;
+    for (size_t at = 0; entries && at < used && count < ENTRIES - 1; at += strlen(text + at) + 1)
+        entries[count++] = text + at;
+    return entries;
+}
+
+/* Once in a program: what a forked child keeps. False: no log can be had. */
+static bool prepare(void)
+{
+    struct config config;
+
+    prepared = true;
+    process = process_map_wiped(sizeof *process);
+    if (!process)
+        return false;
+    long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
+    session.exe[length > 0 ? length : 0] = 0;
+    clock_choose();
+    threads_prepare();
+    config_read(first_environment(), &config);
+    session.call_graph = config.call_graph;
+    return log_file_open(&config) == 0;
+}
+
+static size_t our_environment(char *buffer, size_t bytes)
+{
+    size_t used = 0;
+
+    for (char **entry = environ; entry && *entry; entry++) {
+        size_t length = strlen(*entry) + 1;
+        if (strncmp(*entry, "MALLOSCOPE_", 11) == 0 && length <= bytes - used) {
+            memcpy(buffer + used, *entry, length);
+            used += length;
+        }
+    }
+    return used;
+}
+
+static void log_process(struct context *c, enum rec_start start)
+{
+    size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
+    char *texts = sys_map(-1, 0, bytes);
+    Dl_info allocator = { 0 };
+
+    if (!texts)
+        return;
+    char *environment = texts + ARGUMENTS_BYTES, *directory = environment + ENVIRONMENT_BYTES;
+    long got = sys_getcwd(directory, 4096);
+    dladdr((void *)real.malloc, &allocator);
+    struct encode_process record = {
+        .start = start,
+        .clock = clock_uses_counter ? REC_CLOCK_CPU : REC_CLOCK_NS,
+        .ppid = sys_parent_pid(),
+        .realtime_ns = clock_realtime_ns(),
+        .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
+        .exe = { session.exe, strlen(session.exe) },
+        .arguments = { texts, read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) },
+        .directory = { directory, got > 0 ? (size_t)got - 1 : 0 },
+        .environment = { environment, our_environment(environment, ENVIRONMENT_BYTES) },
+        .call_graph = { session.call_graph == CALL_GRAPH_NONE ? "none" : "libunwind",
+                        session.call_graph == CALL_GRAPH_NONE ? 4 : 9 },
+        .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
+    };
+    c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
+    if (c)
+        context_publish(c, encode_process_start(&c->encoder, c->at, clock_before_free(), &record));
+    sys_unmap(texts, bytes);
+}
+
+/* The current context is context_busy. */
+static struct context *start_process(uint32_t tid)
+{
+    enum rec_start start = prepared ? REC_START_FORK : REC_START_IMAGE;
+    int state = PROCESS_NEW;
+    struct context *c = NULL;
+
+    if (!prepared && !prepare()) {
+        if (process)
+            atomic_store(&process->state, PROCESS_OFF);
+        return NULL;
+    }
+    if (!process || !atomic_compare_exchange_strong(&process->state, &state, PROCESS_STARTING))
+        return NULL;
+    process->pid = sys_pid();
+    process->image = clock_realtime_ns();
+    if (log_file_make_live(&start) == 0)
+        c = context_acquire(tid);
+    if (!c) {
+        atomic_store(&process->state, PROCESS_OFF);
+        return NULL;
+    }
+    atomic_store(&process->state, PROCESS_RECORDING);
+    log_process(c, start);
+    threads_begin(c, tid);
+    modules_log_all(c);
+    return c;
+}
+
+/* Not while the loader is at work: it calls us in states that dlopen must not
+ * see. Then the constructor does it. */
+static void start_unwinder(const void *caller)
+{
+    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || modules_loader_calls(&process->modules, caller))
+        return;
+    unwinder_asked = true;
+    unwinder_load();
+}
+
+struct context *start_thread(const void *caller)
+{
+    struct context *c = NULL;
+    int saved_errno = errno;
+
+    if (prepared && !process)
+        return NULL;
+    int state = process ? atomic_load(&process->state) : PROCESS_NEW;
+    if (state == PROCESS_OFF || state == PROCESS_STARTING) {
+        process_count_lost(1);
+        return NULL;
+    }
+    uint32_t tid = sys_tid();
+    current_context = &context_busy;
+    if (state == PROCESS_NEW) {
+        c = start_process(tid);
+        if (c && caller)
+            start_unwinder(caller);
+    } else if ((c = context_acquire(tid))) {
+        threads_begin(c, tid);
+    } else {
+        process_stop(ENOMEM);
+        process_count_lost(1);
+    }
+    current_context = c ? c : &context_none;
+    errno = saved_errno;
+    return c;
+}
+
+/* A program that never allocates must still say that it was here; and the
+ * unwinder is loaded where the loader's state is sure to be whole. */
+static __attribute__((constructor)) void constructor(void)
+{
+    struct context *c = current_context;
+    int saved_errno = errno;
+
+    if (c == &context_none)
+        c = start_thread(NULL);
+    if (c && !c->busy) {
+        c->busy = CONTEXT_IN_ALLOCATOR;
+        start_unwinder(NULL);
+        c->busy = CONTEXT_IDLE;
+    }
+    errno = saved_errno;
+}
+
+/* Events may still follow: other destructors run after ours. */
+static __attribute__((destructor)) void destructor(void)
+{
+    struct context *c = current_context;
+
+    if (c->busy || !c->slot)
+        return;
+    c->busy = CONTEXT_RECORDING;
+    if ((c = context_room(c, ENCODE_EVENT_MAX))) {
+        context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
+        c->busy = CONTEXT_IDLE;
+    }
+}
