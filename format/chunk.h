@@ -20,11 +20,11 @@ enum file_header_state file_header_check(const struct rec_file_header *header);
  * chunk's whole size in bytes. */
 size_t chunk_seal(struct rec_chunk_header *header, uint32_t payload_bytes);
 
-/* Whether 56 bytes can be a chunk's header: magic, length and type are sound. */
+/* Whether these bytes are a chunk's header: magic, lengths and checksum. A later
+ * header may be longer; its checksum covers what this version knows. */
 bool chunk_header_sound(const struct rec_chunk_header *header);
 
-/* Whether the checksum of a whole chunk in memory is right. The header's
- * checksum field is zeroed meanwhile, and restored. */
-bool chunk_intact(struct rec_chunk_header *chunk);
+/* Whether a payload is the one that a sound header announces. */
+bool chunk_payload_intact(const struct rec_chunk_header *header, const void *payload);
 
 #endif

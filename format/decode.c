@@ -201,7 +201,6 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_PROCESS_START:
         e->process.start = (unsigned)take_number(s);
-        e->process.clock = (unsigned)take_number(s);
         e->process.ppid = (uint32_t)take_number(s);
         e->process.realtime_ns = take_number(s);
         e->process.page_bytes = take_number(s);
@@ -233,6 +232,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_REALLOC_FREED:
         e->type = EVENT_REALLOC_FREED;
+        e->function = REC_FN_REALLOC;
         return;
     case REC_FREE_BY:
         e->type = EVENT_FREE;

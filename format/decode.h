@@ -50,7 +50,7 @@ struct event {
         } module; /* load; unload has the id only */
         struct { uint32_t tid; struct text name; } thread;
         struct {
-            unsigned start, clock;
+            unsigned start;
             uint32_t ppid;
             uint64_t realtime_ns, page_bytes;
             struct text exe, arguments, directory, environment, call_graph, allocator;

@@ -188,7 +188,6 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
 
     body_ticks(&b, ticks);
     body_number(&b, p->start);
-    body_number(&b, p->clock);
     body_number(&b, p->ppid);
     body_number(&b, p->realtime_ns);
     body_number(&b, p->page_bytes);

@@ -177,7 +177,6 @@ struct encode_module {
 
 struct encode_process {
     enum rec_start start;
-    enum rec_clock clock;
     uint32_t ppid;
     uint64_t realtime_ns;
     uint64_t page_bytes;

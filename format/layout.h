@@ -33,31 +33,36 @@ struct rec_file_header {
     uint64_t incompatible_flags;
     uint8_t session[16];         /* random; processes join by it */
     uint64_t reserved2;          /* 0 */
-    uint64_t checksum;           /* XXH64 of this header with this field 0 */
+    uint64_t checksum;           /* XXH64 of the bytes before it */
 };
 
 enum rec_chunk_type {
     REC_CHUNK_EVENTS = 1,  /* a run of one stream's records */
-    REC_CHUNK_SESSION = 2, /* records written by the launcher or a reader, of no stream */
+    REC_CHUNK_SESSION = 2, /* what the launcher or a reader knows of a process, of no stream */
+};
+
+enum rec_chunk_flags {
+    REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
 };
 
 /* A process is told apart by (pid, image): exec keeps the pid, and pids return. */
 struct rec_chunk_header {
     uint32_t magic;
     uint8_t type;
-    uint8_t flags;         /* 0 in version 1 */
+    uint8_t flags;         /* rec_chunk_flags */
     uint16_t header_bytes; /* of this header; the payload follows */
     uint32_t payload_bytes;
-    uint32_t pid;
+    uint32_t pid;          /* 0 in a session chunk about no process */
     uint64_t image;        /* nanoseconds of CLOCK_REALTIME when recording began in this process */
     uint32_t stream;       /* number within the process, from 0 */
     uint32_t sequence;     /* number within the stream, from 0 */
     uint64_t ticks;        /* clock at the chunk's start: base of its stamps, and ... */
     uint64_t clock_ns;     /* ... CLOCK_MONOTONIC then: a calibration pair */
-    uint64_t checksum;     /* XXH64 of this header with this field 0, and the payload */
+    uint64_t payload_checksum; /* XXH64 of the payload */
+    uint64_t header_checksum;  /* XXH64 of the bytes before it */
 };
 
-#define REC_CHUNK_PAYLOAD_MAX (16u << 20) /* larger is damage; nothing is allocated for it */
+#define REC_CHUNK_PAYLOAD_MAX (1u << 20) /* larger is damage; nothing is allocated for it */
 
 /* The live file, LOG.live.PID, or LOG.live.PID.N for the Nth program that a
  * process exec'd: a header page, then slots of slot_bytes.
@@ -86,7 +91,7 @@ struct rec_live_slot {
 };
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
-_Static_assert(sizeof(struct rec_chunk_header) == 56, "chunk header");
+_Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
 _Static_assert(sizeof(struct rec_live_header) == 64, "live header");
 _Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
 

@@ -78,7 +78,6 @@ enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
 /* How a process came to be recorded: a new program in a new process; a copy of
  * its parent; a new program in a process that was recorded before. */
 enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };
-enum rec_clock { REC_CLOCK_NS = 0, REC_CLOCK_CPU = 1 }; /* nanoseconds, or a CPU counter */
 
 /* Names for people; NULL for a number that is not known. */
 const char *rec_function_name(unsigned function);

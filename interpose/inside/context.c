@@ -31,7 +31,7 @@ static void begin_chunk(struct context *c)
     __asm__ volatile("" ::: "memory");
     chunk->magic = REC_CHUNK_MAGIC;
     chunk->type = REC_CHUNK_EVENTS;
-    chunk->flags = 0;
+    chunk->flags = clock_uses_counter ? 0 : REC_CHUNK_TICKS_ARE_NS;
     chunk->header_bytes = sizeof *chunk;
     chunk->payload_bytes = 0;
     chunk->pid = process->pid;

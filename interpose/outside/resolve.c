@@ -73,6 +73,11 @@ static bool resolve(void)
     return true;
 }
 
+void resolve_real(void)
+{
+    resolve();
+}
+
 static void *early_malloc(size_t bytes)
 {
     return resolve() ? real.malloc(bytes) : early_heap_alloc(16, bytes);

@@ -28,4 +28,7 @@ struct real {
 
 extern struct real real;
 
+/* Does the lookup now, unless it is done or under way. */
+void resolve_real(void);
+
 #endif

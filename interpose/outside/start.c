@@ -59,6 +59,7 @@ static bool prepare(void)
     struct config config;
 
     prepared = true;
+    resolve_real();
     process = process_map_wiped(sizeof *process);
     if (!process)
         return false;
@@ -98,7 +99,6 @@ static void log_process(struct context *c, enum rec_start start)
     dladdr((void *)real.malloc, &allocator);
     struct encode_process record = {
         .start = start,
-        .clock = clock_uses_counter ? REC_CLOCK_CPU : REC_CLOCK_NS,
         .ppid = sys_parent_pid(),
         .realtime_ns = clock_realtime_ns(),
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),

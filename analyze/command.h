@@ -1,0 +1,23 @@
+/* The subcommands. To add one: commands/NAME.c with cmd_NAME and NAME_help, a
+ * line in the table of main.c, a line in analyze/meson.build, docs/man, NEWS.md. */
+#ifndef MALLOSCOPE_ANALYZE_COMMAND_H
+#define MALLOSCOPE_ANALYZE_COMMAND_H
+
+#include "analyze/log/log.h"
+
+enum exit_code {
+    EXIT_GOOD = 0,
+    EXIT_DAMAGED = 1,    /* something was shown, but data are missing or damaged; or nothing could be read */
+    EXIT_USAGE = 2,      /* the command line is wrong */
+    EXIT_NOT_TRACED = 125, /* record: the program cannot be traced, or the log cannot be made */
+};
+
+int cmd_record(int argc, char **argv);
+int cmd_hist(int argc, char **argv);
+int cmd_plot(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+
+extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[];
+
+#endif

@@ -1,0 +1,213 @@
+#include "analyze/command.h"
+#include "analyze/commands/naming.h"
+#include "analyze/log/reader.h"
+#include "analyze/model/stacks.h"
+#include "analyze/options.h"
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char dump_help[] =
+    "malloscope dump [options] LOG\n\n"
+    "Every event as a line, in time order:\n\n"
+    "  SECONDS PID TID EVENT ADDRESS SIZE [ALIGNMENT]\n\n"
+    "SECONDS since the session began; ADDRESS in hexadecimal, SIZE and ALIGNMENT in bytes,\n"
+    "`-` where there is none. EVENT is the function that was called; a realloc of a block\n"
+    "is two events, realloc-begin with the old address and realloc-end with the new one\n"
+    "and the size, or realloc-failed (the old block lives on), or realloc-freed. A failed\n"
+    "allocation is FUNCTION-failed. Other lines: process-start, process-end, thread-begin,\n"
+    "thread-end, thread-name, module-load, module-unload, lost-events, each with its data.\n\n"
+    "  --stacks     after each allocation its frames, innermost first:\n"
+    "               tab, #N, module+offset, function\n"
+    "  --tsv        allocations only: seconds.micros<TAB>size; no header line\n"
+    "  -h, --help\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown) or none; 2 usage.\n";
+
+struct dumper {
+    const struct log *log;
+    struct code code;
+    struct stacks stacks;
+    struct stack_path *paths; /* by stream */
+    uint32_t *tids;           /* by stream */
+    struct namer namer;
+    bool with_stacks;
+};
+
+/* Numbers may be announced later than they are used, by another thread; so the
+ * announcements of the whole log are read first. */
+static void read_code(struct dumper *d)
+{
+    struct reader *reader = reader_open(d->log);
+    struct timed_event e;
+
+    code_init(&d->code, d->log->process_count);
+    while (reader_next(reader, &e))
+        if (e.event.type == EVENT_OTHER)
+            code_take(&d->code, e.process, &e.event);
+    reader_free(reader);
+}
+
+static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
+{
+    unsigned number = 0;
+
+    for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent) {
+        uint32_t location = code_location(&d->code, process, d->stacks.nodes[node].pc);
+        const struct code_location *place = &d->code.locations[location];
+        const char *path = d->code.files[place->file].path, *function = d->namer.function(d->namer.data, location);
+        printf("\t#%u %s+0x%" PRIx64, number++, *path ? text_base_name(path) : "?", place->address);
+        if (function) {
+            putchar(' ');
+            text_print_safe(function, strlen(function));
+        }
+        putchar('\n');
+    }
+}
+
+static void print_texts(struct text text)
+{
+    putchar(' ');
+    if (text.bytes && !text.data[text.bytes - 1])
+        text.bytes--;
+    for (size_t i = 0; i < text.bytes; i++) {
+        if (text.data[i])
+            text_print_safe(text.data + i, 1);
+        else
+            putchar(' '); /* between arguments */
+    }
+}
+
+static void print_other(const struct event *e)
+{
+    printf("%s", rec_other_name(e->other) ? rec_other_name(e->other) : "unknown-record");
+    switch (e->other) {
+    case REC_MODULE_LOAD:
+        printf(" %u 0x%" PRIx64, e->module.id, e->module.bias);
+        print_texts(e->module.path);
+        break;
+    case REC_MODULE_UNLOAD:
+        printf(" %u", e->module.id);
+        break;
+    case REC_THREAD_BEGIN:
+        print_texts(e->thread.name);
+        break;
+    case REC_THREAD_NAME:
+        print_texts(e->thread.name);
+        break;
+    case REC_PROCESS_START:
+        printf(" %s of %u,", (const char *[]){ "image", "fork", "exec" }[e->process.start % 3], e->process.ppid);
+        print_texts(e->process.exe);
+        printf(":");
+        print_texts(e->process.arguments);
+        break;
+    case REC_LOST:
+        printf(" %" PRIu64, e->lost.count);
+        break;
+    }
+    putchar('\n');
+}
+
+static void print_event(struct dumper *d, const struct timed_event *e)
+{
+    static const char *const endings[] = {
+        [EVENT_ALLOC] = "", [EVENT_FREE] = "", [EVENT_REALLOC_BEGIN] = "-begin", [EVENT_REALLOC_END] = "-end",
+        [EVENT_REALLOC_FAILED] = "-failed", [EVENT_REALLOC_FREED] = "-freed", [EVENT_ALLOC_FAILED] = "-failed",
+    };
+    const struct event *event = &e->event;
+    bool has_address = event->type <= EVENT_REALLOC_END;
+    bool has_size = event->type == EVENT_ALLOC || event->type == EVENT_REALLOC_END ||
+                    event->type == EVENT_REALLOC_FAILED || event->type == EVENT_ALLOC_FAILED;
+
+    if (event->type == EVENT_OTHER && event->other == REC_PC)
+        return;
+    if (event->type == EVENT_OTHER && event->other == REC_THREAD_BEGIN)
+        d->tids[e->stream] = event->thread.tid;
+    printf("%.9f %u %u ", (double)(e->ns - d->log->first_ns) / 1e9, d->log->processes[e->process].pid, d->tids[e->stream]);
+    if (event->type == EVENT_OTHER) {
+        print_other(event);
+        return;
+    }
+    printf("%s%s", rec_function_name(event->function), endings[event->type]);
+    if (has_address)
+        printf(" 0x%" PRIx64, event->address);
+    else
+        printf(" -");
+    if (has_size)
+        printf(" %" PRIu64, event->size);
+    else
+        printf(" -");
+    if (event->alignment && has_size)
+        printf(" %" PRIu64, event->alignment);
+    putchar('\n');
+    if (d->with_stacks && (event->type == EVENT_ALLOC || event->type == EVENT_REALLOC_END)) {
+        struct stack_path *path = &d->paths[e->stream];
+        print_stack(d, e->process, stack_path_follow(path, &d->stacks, e->chunk, event));
+    }
+}
+
+static void print_tsv(const struct log *log, const struct timed_event *e)
+{
+    uint64_t microseconds = (e->ns - log->first_ns) / 1000;
+
+    if (e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END)
+        printf("%" PRIu64 ".%06" PRIu64 "\t%" PRIu64 "\n", microseconds / 1000000, microseconds % 1000000, e->event.size);
+}
+
+int cmd_dump(int argc, char **argv)
+{
+    enum { STACKS = 256, TSV };
+    static const struct option options[] = {
+        { "stacks", no_argument, NULL, STACKS }, { "tsv", no_argument, NULL, TSV }, { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    bool tsv = false, with_stacks = false;
+
+    for (int option; (option = next_option(argc, argv, ":h", options, dump_help)) != -1;) {
+        tsv |= option == TSV;
+        with_stacks |= option == STACKS;
+    }
+    if (tsv && with_stacks)
+        return usage_error("dump", "dump: --tsv has no place for --stacks");
+    const char *path = only_log(argc, argv, "dump");
+    if (!path)
+        return EXIT_USAGE;
+    struct log *log = open_log(path);
+    if (!log)
+        return EXIT_DAMAGED;
+
+    struct dumper d = { .log = log, .with_stacks = with_stacks };
+    d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);
+    d.tids = alloc_zeroed(log->stream_count, sizeof *d.tids);
+    if (with_stacks)
+        read_code(&d);
+    else
+        code_init(&d.code, log->process_count);
+    struct naming *naming = naming_open(&d.code, &d.namer);
+    for (size_t i = 0; i < log->stream_count; i++)
+        d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);
+
+    struct reader *reader = reader_open(log);
+    struct timed_event e;
+    uint64_t bad_offset;
+    const char *reason;
+    while (!ferror(stdout) && reader_next(reader, &e)) {
+        if (tsv)
+            print_tsv(log, &e);
+        else
+            print_event(&d, &e);
+    }
+    int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
+    if (output_failed())
+        code = EXIT_DAMAGED;
+    reader_free(reader);
+    naming_close(naming);
+    for (size_t i = 0; i < log->stream_count; i++)
+        stack_path_release(&d.paths[i]);
+    free(d.paths);
+    free(d.tids);
+    stacks_release(&d.stacks);
+    code_release(&d.code);
+    log_free(log);
+    return code;
+}

@@ -1,0 +1,69 @@
+#include "analyze/command.h"
+#include "analyze/model/count_sizes.h"
+#include "analyze/options.h"
+#include "analyze/render/plot_sizes.h"
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+const char plot_help[] =
+    "malloscope plot sizes [options] LOG -o FILE.png|svg|pdf\n\n"
+    "Draws the sizes of allocations with gnuplot: shares of the allocations and of the\n"
+    "bytes by powers of two, both cumulative curves, and the threshold.\n\n"
+    "  -o, --output FILE    the picture; its ending says which kind (default sizes.png).\n"
+    "                       An existing picture is replaced\n"
+    "  --linear             the view of 0 to 100 bytes (or the threshold, where that is\n"
+    "                       more), a bar for each size\n"
+    "  --threshold N        smaller than N bytes is small (default 100, or\n"
+    "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
+    "  --keep-script DIR    leave the gnuplot script and its data there, to edit and run:\n"
+    "                       cd DIR && gnuplot sizes.gp\n"
+    "  -h, --help\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is drawn) or none, or nothing\n"
+    "could be drawn; 2 usage.\n";
+
+int cmd_plot(int argc, char **argv)
+{
+    enum { LINEAR = 256, THRESHOLD, KEEP };
+    static const struct option options[] = {
+        { "output", required_argument, NULL, 'o' }, { "linear", no_argument, NULL, LINEAR },
+        { "threshold", required_argument, NULL, THRESHOLD }, { "keep-script", required_argument, NULL, KEEP },
+        { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    struct plot_sizes plot = { .threshold = default_threshold(), .output = "sizes.png" };
+
+    for (int option; (option = next_option(argc, argv, ":o:h", options, plot_help)) != -1;) {
+        if (option == 'o')
+            plot.output = optarg;
+        if (option == KEEP)
+            plot.keep_dir = optarg;
+        plot.linear |= option == LINEAR;
+        if (option == THRESHOLD && !parse_number(optarg, 1, &plot.threshold))
+            return usage_error("plot", "plot: --threshold %s: want a number of bytes from 1 up", optarg);
+    }
+    if (optind == argc || strcmp(argv[optind], "sizes") != 0)
+        return usage_error("plot", "plot: what? There is: plot sizes LOG");
+    optind++;
+    const char *path = only_log(argc, argv, "plot");
+    if (!path)
+        return EXIT_USAGE;
+    struct log *log = open_log(path);
+    if (!log)
+        return EXIT_DAMAGED;
+
+    struct sizes_counted counted;
+    struct size_table table;
+    struct failure failure;
+    count_sizes(log, &counted);
+    sizes_table(&counted.sizes, &table);
+    plot.title = text_base_name(path);
+    int error = plot_sizes_draw(&table, &plot, &failure), code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
+    if (error) {
+        complain("%s", failure.text);
+        code = EXIT_DAMAGED;
+    }
+    size_table_release(&table);
+    sizes_release(&counted.sizes);
+    log_free(log);
+    return code;
+}

@@ -1,0 +1,208 @@
+#include "analyze/command.h"
+#include "analyze/launch/log_file.h"
+#include "analyze/launch/run.h"
+#include "analyze/launch/shim.h"
+#include "analyze/launch/target.h"
+#include "analyze/log/append.h"
+#include "analyze/log/live.h"
+#include "analyze/options.h"
+#include "analyze/render/report.h"
+#include "analyze/render/text.h"
+#include "format/output_name.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+const char record_help[] =
+    "malloscope record [options] [--] PROGRAM [ARGS...]\n"
+    "malloscope [options] PROGRAM [ARGS...]\n\n"
+    "Runs PROGRAM and logs every allocation and free of it, and of the processes that it\n"
+    "starts, into one log. Then prints a summary on stderr.\n\n"
+    "  -o, --output NAME    the log's name; %p pid, %e program, %h host, %n a number that\n"
+    "                       makes the name new, %% a per cent sign\n"
+    "                       (default %e.%p.mscope)           MALLOSCOPE_OUTPUT\n"
+    "  -f, --force          replace an existing file          MALLOSCOPE_FORCE=1\n"
+    "  -q, --quiet          no summary at the end             MALLOSCOPE_QUIET=1\n"
+    "  --call-graph MODE    auto or libunwind: a backtrace of every allocation;\n"
+    "                       none: no backtraces, faster       MALLOSCOPE_CALL_GRAPH\n"
+    "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
+    "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
+    "  -h, --help\n\n"
+    "The variables do the same as the options, also for a program that is run without\n"
+    "this command: LD_PRELOAD=.../libmalloscope.so PROGRAM; such a log never replaces\n"
+    "a file: where its name is taken, .PID is added.\n\n"
+    "Exit status: PROGRAM's own; 128+N when signal N ended it; 127 not found; 126 not\n"
+    "executable; 125 it cannot be traced (statically linked, set-user-ID of another\n"
+    "user, another architecture, ...) or the log cannot be made, said before PROGRAM\n"
+    "runs; 2 usage.\n";
+
+struct record_options {
+    const char *output;
+    bool force, quiet;
+    uint64_t threshold;
+};
+
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+/* What the child will inherit, but for the session. */
+static void set_environment(const char *shim)
+{
+    const char *old = getenv("LD_PRELOAD");
+    _cleanup_free_ char *preload = old && *old ? format_text("%s:%s", shim, old) : copy_text(shim, strlen(shim));
+
+    /* Under another `malloscope record` the shim is there already. */
+    if (!old || strncmp(old, shim, strlen(shim)) != 0)
+        setenv("LD_PRELOAD", preload, 1);
+}
+
+static char *session_variable(const struct log_file *file)
+{
+    char hex[33];
+
+    for (int i = 0; i < 16; i++)
+        sprintf(hex + 2 * i, "%02x", file->session[i]);
+    return format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
+}
+
+/* The exit code of a shell for what became of the program; says so where a
+ * signal ended it. */
+static int exit_code_of(int status, const char *program)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    complain("%s was killed by signal %d (%s)%s", program, WTERMSIG(status), strsignal(WTERMSIG(status)),
+             WCOREDUMP(status) ? ", core dumped" : "");
+    return 128 + WTERMSIG(status);
+}
+
+/* Adds what only we know: how the program ended. */
+static void append_end_of(const struct log *log, const struct log_file *file, pid_t pid, int status)
+{
+    uint8_t records[ENCODE_EVENT_MAX];
+    struct append_chunk chunk;
+    uint64_t image = 0;
+
+    for (size_t i = 0; i < log->process_count; i++)
+        if (log->processes[i].pid == (uint32_t)pid && log->processes[i].image > image)
+            image = log->processes[i].image;
+    append_begin(&chunk, (uint32_t)pid, image, records);
+    chunk.at = encode_process_end(&chunk.encoder, chunk.at, chunk.encoder.ticks, (uint32_t)pid, true, (uint32_t)status);
+    append_end(&chunk, file->fd);
+}
+
+static int finish(struct log_file *file, const char *program, pid_t pid, int status, const struct record_options *options)
+{
+    struct failure failure;
+    struct log *log;
+    int code = exit_code_of(status, program), error = live_adopt(file->path);
+
+    if (error)
+        complain("%s: the last events are still in the files %s.live.*: %s; keep them beside the log", file->path,
+                 text_base_name(file->path), strerror(-error));
+    if (log_open(file->path, &log, &failure) != 0) {
+        complain("%s", failure.text);
+        return code;
+    }
+    if (!log->recorded_count) {
+        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
+                 "LD_PRELOAD, or it ended before; nothing was recorded", program);
+        log_free(log);
+        log_file_discard(file);
+        return EXIT_NOT_TRACED;
+    }
+    append_end_of(log, file, pid, status);
+    log_free(log);
+    if (options->quiet || log_open(file->path, &log, &failure) != 0)
+        return code;
+    struct facts *facts = facts_collect(log);
+    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = file->path, .threshold = options->threshold });
+    facts_free(facts);
+    log_free(log);
+    return code;
+}
+
+static int record(const struct record_options *options, char **command)
+{
+    _cleanup_free_ char *shim = NULL;
+    struct target target = { 0 };
+    struct failure failure;
+    struct child child;
+    struct log_file file;
+
+    int code = target_find(command[0], &target, &failure);
+    target_release(&target);
+    if (code) {
+        complain("%s", failure.text);
+        return code;
+    }
+    if (shim_find(&shim, &failure) != 0) {
+        complain("%s", failure.text);
+        return EXIT_NOT_TRACED;
+    }
+    set_environment(shim);
+    int error = child_make(command, &child);
+    if (error) {
+        complain("cannot make a process: %s", strerror(-error));
+        return EXIT_NOT_TRACED;
+    }
+    if (log_file_make(options->output, command[0], child.pid, options->force, &file, &failure) != 0) {
+        child_abandon(&child);
+        complain("%s", failure.text);
+        return EXIT_NOT_TRACED;
+    }
+    log_file_begin(&file, command);
+    _cleanup_free_ char *session = session_variable(&file);
+    error = child_start(&child, session);
+    if (error) {
+        log_file_discard(&file);
+        complain("%s: cannot execute: %s", command[0], strerror(error));
+        return error == ENOENT ? 127 : 126;
+    }
+    int status = child_wait(&child);
+    code = finish(&file, command[0], child.pid, status, options);
+    log_file_release(&file);
+    return code;
+}
+
+int cmd_record(int argc, char **argv)
+{
+    enum { CALL_GRAPH = 256, THRESHOLD };
+    static const struct option long_options[] = {
+        { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
+        { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
+        { "threshold", required_argument, NULL, THRESHOLD }, { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
+    struct record_options options = {
+        .output = output && *output ? output : OUTPUT_NAME_DEFAULT,
+        .force = is_set("MALLOSCOPE_FORCE"),
+        .quiet = is_set("MALLOSCOPE_QUIET"),
+        .threshold = default_threshold(),
+    };
+
+    for (int option; (option = next_option(argc, argv, "+:o:fqh", long_options, record_help)) != -1;) {
+        if (option == 'o')
+            options.output = optarg;
+        options.force |= option == 'f';
+        options.quiet |= option == 'q';
+        if (option == CALL_GRAPH)
+            call_graph = optarg;
+        if (option == THRESHOLD && !parse_number(optarg, 1, &options.threshold))
+            return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
+    }
+    if (call_graph && strcmp(call_graph, "auto") != 0 && strcmp(call_graph, "libunwind") != 0 &&
+        strcmp(call_graph, "none") != 0)
+        return usage_error("record", "record: --call-graph %s: want auto, libunwind or none", call_graph);
+    if (call_graph)
+        setenv("MALLOSCOPE_CALL_GRAPH", call_graph, 1);
+    if (optind == argc)
+        return usage_error("record", "record: which program?");
+    return record(&options, argv + optind);
+}

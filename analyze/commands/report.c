@@ -1,0 +1,76 @@
+#include "analyze/command.h"
+#include "analyze/commands/naming.h"
+#include "analyze/options.h"
+#include "analyze/render/report.h"
+
+const char report_help[] =
+    "malloscope report [options] LOG\n\n"
+    "Totals, peak, what was still allocated at exit, the share of small allocations, and\n"
+    "the call sites that allocate most.\n\n"
+    "  -n, --num-largest N  call sites in each list (default 10; 0 or more)\n"
+    "  --threshold N        smaller than N bytes is small (default 100, or\n"
+    "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
+    "  --json               as JSON, schema malloscope-report/1 (docs/report.schema.json)\n"
+    "  -h, --help\n\n"
+    "  allocation   a call that returned a block; a successful realloc is one free and one\n"
+    "               allocation of the new size\n"
+    "  temporary    a block freed by its thread before that thread allocated again\n"
+    "  peak         the largest sum of live bytes at one time, over all processes\n"
+    "  still allocated   not freed when its process ended\n"
+    "  call site    the frame that called the allocator; for C++'s operator new, its\n"
+    "               caller. Shown as module+offset (in the module's file), with the\n"
+    "               function's name where the file's symbols know it; the callers are\n"
+    "               those of the site's stack with the most bytes\n\n"
+    "Bytes are those asked for: the allocator's own overhead is not in them.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown) or none; 2 usage.\n";
+
+int cmd_report(int argc, char **argv)
+{
+    enum { THRESHOLD = 256, JSON };
+    static const struct option options[] = {
+        { "num-largest", required_argument, NULL, 'n' }, { "threshold", required_argument, NULL, THRESHOLD },
+        { "json", no_argument, NULL, JSON }, { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    struct report_view view = { .threshold = default_threshold(), .top = 10 };
+    bool json = false;
+
+    for (int option; (option = next_option(argc, argv, ":n:h", options, report_help)) != -1;) {
+        uint64_t number;
+        if (option == 'n') {
+            if (!parse_number(optarg, 0, &number))
+                return usage_error("report", "report: -n %s: want a number of call sites", optarg);
+            view.top = (size_t)number;
+        }
+        if (option == THRESHOLD && !parse_number(optarg, 1, &view.threshold))
+            return usage_error("report", "report: --threshold %s: want a number of bytes from 1 up", optarg);
+        json |= option == JSON;
+    }
+    view.log_name = only_log(argc, argv, "report");
+    if (!view.log_name)
+        return EXIT_USAGE;
+    struct log *log = open_log(view.log_name);
+    if (!log)
+        return EXIT_DAMAGED;
+
+    struct facts *facts = facts_collect(log);
+    struct sites sites;
+    struct namer namer;
+    struct naming *naming = naming_open(&facts->code, &namer);
+    sites_collect(facts, naming_is_wrapper, naming, &sites);
+    if (json) {
+        json_t *root = report_json(log, facts, &sites, &namer, &view);
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(root);
+    } else {
+        report_print(log, facts, &sites, &namer, &view);
+    }
+    int code = log_verdict(log, facts->bad_chunks, facts->bad_offset);
+    if (output_failed())
+        code = EXIT_DAMAGED;
+    naming_close(naming);
+    sites_release(&sites);
+    facts_free(facts);
+    log_free(log);
+    return code;
+}

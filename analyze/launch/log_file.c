@@ -1,0 +1,114 @@
+#include "analyze/launch/log_file.h"
+
+#include "analyze/log/append.h"
+#include "format/chunk.h"
+#include "format/output_name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIRST_ROOM (256 << 10) /* bytes that must be free on the disk to begin at all */
+#define COMMAND_BYTES 16384
+
+static char *absolute(const char *path)
+{
+    char directory[PATH_MAX];
+
+    if (path[0] == '/' || !getcwd(directory, sizeof directory))
+        return copy_text(path, strlen(path));
+    return format_text("%s/%s", directory, path);
+}
+
+static int create(const char *path, bool force, int *ret_fd, struct failure *ret_failure)
+{
+    struct stat st;
+
+    if (force && lstat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode))
+            return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
+        if (unlink(path) != 0)
+            return fail(ret_failure, errno, "%s: cannot replace it: %s", path, strerror(errno));
+    }
+    *ret_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (*ret_fd >= 0)
+        return 0;
+    if (errno == EEXIST)
+        return fail(ret_failure, EEXIST, "%s: exists already; use -f to overwrite it, or another name with -o", path);
+    return fail(ret_failure, errno, "%s: cannot make the log: %s", path, strerror(errno));
+}
+
+int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, struct log_file *ret_file,
+                  struct failure *ret_failure)
+{
+    struct output_name name = { .program = program, .pid = (uint32_t)pid, .number = 1 };
+    struct rec_file_header header;
+    struct utsname host;
+    char path[PATH_MAX];
+    int fd = -1, error;
+
+    uname(&host);
+    name.host = host.nodename;
+    do {
+        if (!output_name_expand(pattern, &name, path, sizeof path))
+            return fail(ret_failure, EINVAL, "-o %s: too long, or a %% that is none of %%p %%e %%h %%n %%%%", pattern);
+        name.number++;
+        error = create(path, force && !output_name_is_numbered(pattern), &fd, ret_failure);
+    } while (error == -EEXIST && output_name_is_numbered(pattern));
+    if (error)
+        return error;
+
+    *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
+    if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
+        memcpy(ret_file->session, &pid, sizeof pid);
+    file_header_make(&header, ret_file->session);
+    error = append_all(fd, &header, sizeof header);
+    if (!error && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0 && (errno == ENOSPC || errno == EDQUOT))
+        error = -errno;
+    if (error) {
+        fail(ret_failure, -error, "%s: cannot write the log: %s", path, strerror(-error));
+        log_file_discard(ret_file);
+    }
+    return error;
+}
+
+void log_file_release(struct log_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->path);
+    *file = (struct log_file){ .fd = -1 };
+}
+
+void log_file_discard(struct log_file *file)
+{
+    unlink(file->path);
+    log_file_release(file);
+}
+
+int log_file_begin(struct log_file *file, char **command)
+{
+    _cleanup_free_ uint8_t *records = alloc_zeroed(1, ENCODE_TEXTS_MAX + COMMAND_BYTES + sizeof(struct utsname));
+    _cleanup_free_ char *joined = alloc_zeroed(1, COMMAND_BYTES);
+    struct append_chunk chunk;
+    struct timespec now;
+    struct utsname host;
+    size_t used = 0;
+
+    for (; *command && used + strlen(*command) + 1 < COMMAND_BYTES; command++)
+        used += (size_t)(stpcpy(joined + used, *command) + 1 - (joined + used));
+    uname(&host);
+    clock_gettime(CLOCK_REALTIME, &now);
+    append_begin(&chunk, 0, 0, records);
+    chunk.at = encode_session_start(&chunk.encoder, chunk.at, chunk.encoder.ticks,
+                                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+                                    (struct encode_text){ joined, used }, (struct encode_text){ host.nodename, strlen(host.nodename) },
+                                    (struct encode_text){ MALLOSCOPE_VERSION, strlen(MALLOSCOPE_VERSION) });
+    return append_end(&chunk, file->fd);
+}

@@ -1,0 +1,29 @@
+/* Making the session's log before the program runs, so that all that can go
+ * wrong is said then. */
+#ifndef MALLOSCOPE_LAUNCH_LOG_FILE_H
+#define MALLOSCOPE_LAUNCH_LOG_FILE_H
+
+#include "analyze/util.h"
+
+#include <sys/types.h>
+
+struct log_file {
+    char *path; /* absolute */
+    int fd;
+    uint8_t session[16];
+};
+
+/* Makes the log that a template names (format/output_name.h), mode 0600, with
+ * its header. An existing file is replaced only where force is set. 0 or -errno
+ * with a message; then nothing is left behind. */
+int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, struct log_file *ret_file,
+                  struct failure *ret_failure);
+void log_file_release(struct log_file *file);
+
+/* Takes back a log that nothing was recorded into. */
+void log_file_discard(struct log_file *file);
+
+/* Appends what the launcher knows at the start: command line, host, version. */
+int log_file_begin(struct log_file *file, char **command);
+
+#endif

@@ -1,0 +1,45 @@
+#include "analyze/log/append.h"
+
+#include "analyze/log/calibrate.h"
+#include "analyze/util.h"
+#include "format/chunk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+int append_all(int fd, const void *data, size_t bytes)
+{
+    for (int tries = 0; tries < 2;) {
+        ssize_t written = write(fd, data, bytes);
+        if (written == (ssize_t)bytes)
+            return 0;
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        tries++; /* the reader drops the torn piece */
+    }
+    return -ENOSPC;
+}
+
+void append_begin(struct append_chunk *chunk, uint32_t pid, uint64_t image, uint8_t *records)
+{
+    memset(chunk, 0, sizeof *chunk);
+    chunk->header.type = REC_CHUNK_SESSION;
+    chunk->header.pid = pid;
+    chunk->header.image = image;
+    clock_now(&chunk->header.ticks, &chunk->header.clock_ns);
+    chunk->records = chunk->at = records;
+    encoder_begin(&chunk->encoder, chunk->header.ticks);
+}
+
+int append_end(struct append_chunk *chunk, int fd)
+{
+    size_t used = (size_t)(chunk->at - chunk->records);
+    _cleanup_free_ struct rec_chunk_header *whole = alloc_zeroed(1, sizeof *whole + used);
+
+    *whole = chunk->header;
+    memcpy(whole + 1, chunk->records, used);
+    return append_all(fd, whole, chunk_seal(whole, (uint32_t)used));
+}

@@ -1,0 +1,22 @@
+/* The CLI's own chunks at the end of a log: what the launcher or a reader knows
+ * of a session. 0 or -errno. */
+#ifndef MALLOSCOPE_LOG_APPEND_H
+#define MALLOSCOPE_LOG_APPEND_H
+
+#include "format/encode.h"
+#include "format/layout.h"
+
+/* One write() of all bytes; after an interruption or a short write, one more. */
+int append_all(int fd, const void *data, size_t bytes);
+
+struct append_chunk {
+    struct rec_chunk_header header;
+    struct encoder encoder;
+    uint8_t *records, *at;
+};
+
+/* A session chunk about a process; its records go to chunk->at, inside records. */
+void append_begin(struct append_chunk *chunk, uint32_t pid, uint64_t image, uint8_t *records);
+int append_end(struct append_chunk *chunk, int fd);
+
+#endif

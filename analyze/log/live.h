@@ -1,0 +1,17 @@
+/* The live files beside a log: what processes had in their buffers when they
+ * ended, or have there now. */
+#ifndef MALLOSCOPE_LOG_LIVE_H
+#define MALLOSCOPE_LOG_LIVE_H
+
+#include "analyze/log/log.h"
+
+/* Whether a live file's process still runs, on this machine. */
+bool live_is_running(const struct rec_live_header *header);
+
+/* Appends to the log what the live files of ended processes hold, and removes
+ * those files: afterwards the log is one file that is complete in itself. Live
+ * files of running processes stay. An interruption at any point loses nothing:
+ * the reader drops what is there twice. 0 or -errno; then files stay as well. */
+int live_adopt(const char *log_path);
+
+#endif

@@ -1,0 +1,304 @@
+/* Bytes -> chunks. The hard problem is damage: after a chunk that is not whole,
+ * the next one is looked for byte by byte, by its magic number and its header's
+ * own checksum, and what was skipped is remembered with its offset. */
+#include "analyze/log/log.h"
+
+#include "analyze/log/calibrate.h"
+#include "format/chunk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The part of the file that the scan looks at. */
+struct window {
+    int fd;
+    uint64_t file_bytes;
+    uint64_t offset; /* of buffer[0] */
+    size_t bytes;
+    uint8_t *buffer;
+};
+
+#define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
+
+static int read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t got = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -ENODATA;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+/* The file's bytes at offset, wanted of them if the file has so many;
+ * *ret_bytes says how many there are. NULL: the file cannot be read. */
+static const uint8_t *window_at(struct window *w, uint64_t offset, size_t wanted, size_t *ret_bytes)
+{
+    if (offset < w->offset || offset + wanted > w->offset + w->bytes) {
+        uint64_t rest = w->file_bytes - offset;
+        w->offset = offset;
+        w->bytes = rest < WINDOW_BYTES ? (size_t)rest : WINDOW_BYTES;
+        if (read_at(w->fd, w->buffer, w->bytes, offset) != 0) {
+            w->bytes = 0;
+            return NULL;
+        }
+    }
+    *ret_bytes = (size_t)(w->offset + w->bytes - offset);
+    return w->buffer + (offset - w->offset);
+}
+
+uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image)
+{
+    for (size_t i = log->process_count; i-- > 0;)
+        if (log->processes[i].pid == pid && log->processes[i].image == image)
+            return (uint32_t)i;
+    log->processes = grow(log->processes, &log->process_capacity, log->process_count + 1, sizeof *log->processes);
+    log->processes[log->process_count] = (struct log_process){ pid, image, 0 };
+    return (uint32_t)log->process_count++;
+}
+
+static uint32_t find_stream(struct log *log, uint32_t process, uint32_t number)
+{
+    for (size_t i = log->stream_count; i-- > 0;)
+        if (log->streams[i].process == process && log->streams[i].number == number)
+            return (uint32_t)i;
+    log->streams = grow(log->streams, &log->stream_capacity, log->stream_count + 1, sizeof *log->streams);
+    log->recorded_count += log->processes[process].stream_count++ == 0;
+    log->streams[log->stream_count] = (struct log_stream){ .process = process, .number = number };
+    return (uint32_t)log->stream_count++;
+}
+
+struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
+                                uint64_t payload_offset)
+{
+    log->chunks = grow(log->chunks, &log->chunk_capacity, log->chunk_count + 1, sizeof *log->chunks);
+    struct log_chunk *chunk = &log->chunks[log->chunk_count++];
+    *chunk = (struct log_chunk){
+        .offset = payload_offset,
+        .file = file,
+        .payload_bytes = header->payload_bytes,
+        .process = log_find_process(log, header->pid, header->image),
+        .stream = UINT32_MAX,
+        .sequence = header->sequence,
+        .ticks_are_ns = header->flags & REC_CHUNK_TICKS_ARE_NS,
+        .ticks = header->ticks,
+        .clock_ns = header->clock_ns,
+    };
+    if (header->type == REC_CHUNK_EVENTS)
+        chunk->stream = find_stream(log, chunk->process, header->stream);
+    return chunk;
+}
+
+static void add_damage(struct log *log, uint64_t offset, uint64_t bytes, const char *reason)
+{
+    log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
+    log->damages[log->damage_count++] = (struct log_damage){ offset, bytes, reason };
+    log->damaged_bytes += bytes;
+}
+
+/* The chunk at offset, whole: its size in bytes. 0: there is none, and why. */
+static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_header *ret_header, const char **ret_reason)
+{
+    size_t bytes;
+    const uint8_t *at = window_at(w, offset, sizeof *ret_header, &bytes);
+
+    *ret_reason = "the file cannot be read here";
+    if (!at)
+        return 0;
+    *ret_reason = "a chunk header cut short";
+    if (bytes < sizeof *ret_header)
+        return 0;
+    memcpy(ret_header, at, sizeof *ret_header);
+    *ret_reason = "no chunk header";
+    if (!chunk_header_sound(ret_header))
+        return 0;
+    size_t whole = (size_t)ret_header->header_bytes + ret_header->payload_bytes;
+    *ret_reason = "a chunk cut short";
+    at = window_at(w, offset, whole, &bytes);
+    if (!at || bytes < whole)
+        return 0;
+    *ret_reason = "a chunk whose checksum is wrong";
+    return chunk_payload_intact(ret_header, at + ret_header->header_bytes) ? whole : 0;
+}
+
+/* The offset of the next whole chunk from `offset` on, or the file's end. */
+static uint64_t find_chunk(struct window *w, uint64_t offset)
+{
+    static const uint32_t magic = REC_CHUNK_MAGIC;
+    struct rec_chunk_header header;
+    const char *reason;
+
+    while (offset < w->file_bytes) {
+        size_t bytes;
+        const uint8_t *at = window_at(w, offset, sizeof magic, &bytes);
+        if (!at)
+            break;
+        const uint8_t *found = memmem(at, bytes, &magic, sizeof magic);
+        if (!found) {
+            if (offset + bytes >= w->file_bytes)
+                break;
+            offset += bytes - (sizeof magic - 1);
+            continue;
+        }
+        offset += (uint64_t)(found - at);
+        if (chunk_at(w, offset, &header, &reason))
+            return offset;
+        offset++;
+    }
+    return w->file_bytes;
+}
+
+static int scan(struct log *log)
+{
+    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, WINDOW_BYTES);
+    struct window w = { log->fd, log->bytes, 0, 0, buffer };
+
+    for (uint64_t offset = log->header.header_bytes; offset < log->bytes;) {
+        struct rec_chunk_header header;
+        const char *reason;
+        size_t whole = chunk_at(&w, offset, &header, &reason);
+        if (whole) {
+            /* Of a later version's type: not ours to read. */
+            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION)
+                log_add_chunk(log, &header, 0, offset + header.header_bytes);
+            offset += whole;
+            continue;
+        }
+        uint64_t next = find_chunk(&w, offset + 1);
+        add_damage(log, offset, next - offset, reason);
+        offset = next;
+    }
+    return 0;
+}
+
+static const struct log *sorting;
+
+static int by_sequence(const void *left, const void *right)
+{
+    const struct log_chunk *a = &sorting->chunks[*(const size_t *)left], *b = &sorting->chunks[*(const size_t *)right];
+    if (a->sequence != b->sequence)
+        return a->sequence < b->sequence ? -1 : 1;
+    return a->file < b->file ? -1 : a->file > b->file; /* the log's own comes first */
+}
+
+/* Puts each stream's chunks in order. A chunk that a dying process has both
+ * logged and left in its buffer is there twice: the second is dropped. */
+static void order_streams(struct log *log)
+{
+    for (size_t i = 0; i < log->chunk_count; i++) {
+        if (log->chunks[i].stream == UINT32_MAX)
+            continue;
+        struct log_stream *stream = &log->streams[log->chunks[i].stream];
+        stream->chunks = grow(stream->chunks, &stream->chunk_capacity, stream->chunk_count + 1, sizeof *stream->chunks);
+        stream->chunks[stream->chunk_count++] = i;
+    }
+    sorting = log;
+    for (size_t i = 0; i < log->stream_count; i++) {
+        struct log_stream *stream = &log->streams[i];
+        size_t kept = 0;
+        uint64_t expected = 0;
+        qsort(stream->chunks, stream->chunk_count, sizeof *stream->chunks, by_sequence);
+        for (size_t k = 0; k < stream->chunk_count; k++) {
+            struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
+            if (kept && chunk->sequence < expected) {
+                chunk->payload_bytes = 0;
+                continue;
+            }
+            log->missing_chunks += chunk->sequence - expected;
+            expected = (uint64_t)chunk->sequence + 1;
+            stream->chunks[kept++] = stream->chunks[k];
+            if (chunk->file) {
+                log->lives[chunk->file - 1].recovered_bytes += chunk->payload_bytes;
+                log->recovered_bytes += chunk->payload_bytes;
+            }
+        }
+        stream->chunk_count = kept;
+    }
+}
+
+static int check_header(const char *path, ssize_t got, const struct rec_file_header *header,
+                        struct failure *ret_failure)
+{
+    if (got == 0)
+        return fail(ret_failure, ENODATA, "%s: empty at offset 0: not even a log's header was written", path);
+    if (got < 8 || memcmp(header->magic, REC_FILE_MAGIC, 8) != 0)
+        return fail(ret_failure, EINVAL, "%s: not a malloscope log (offset 0 has no log header); "
+                    "record one with `malloscope record PROGRAM`", path);
+    if ((size_t)got < sizeof *header)
+        return fail(ret_failure, ENODATA, "%s: truncated at offset %zd, inside the %zu-byte file header: "
+                    "no event was saved", path, got, sizeof *header);
+    switch (file_header_check(header)) {
+    case FILE_HEADER_NEWER:
+        return fail(ret_failure, EPROTO, "%s: log version %u (flags %#llx at offset 24) is newer than this malloscope, "
+                    "which reads version %d: use a newer malloscope", path, header->version,
+                    (unsigned long long)header->incompatible_flags, REC_VERSION);
+    case FILE_HEADER_GOOD:
+        return 0;
+    default:
+        return fail(ret_failure, EINVAL, "%s: damaged file header (checksum at offset %zu is wrong)", path,
+                    offsetof(struct rec_file_header, checksum));
+    }
+}
+
+int log_open(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    struct stat st;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return fail(ret_failure, errno, "%s: cannot open: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return fail(ret_failure, EINVAL, "%s: is a %s, not a log file", path,
+                    S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
+    struct rec_file_header header = { 0 };
+    ssize_t got = pread(fd, &header, sizeof header, 0);
+    if (got < 0)
+        return fail(ret_failure, errno, "%s: cannot read at offset 0: %s", path, strerror(errno));
+    int error = check_header(path, got, &header, ret_failure);
+    if (error)
+        return error;
+
+    struct log *log = alloc_zeroed(1, sizeof *log);
+    log->path = copy_text(path, strlen(path));
+    log->fd = fd;
+    fd = -1;
+    log->bytes = (uint64_t)st.st_size;
+    log->header = header;
+    scan(log);
+    log_read_lives(log);
+    order_streams(log);
+    calibrate(log);
+    *ret_log = log;
+    return 0;
+}
+
+void log_free(struct log *log)
+{
+    if (!log)
+        return;
+    for (size_t i = 0; i < log->stream_count; i++)
+        free(log->streams[i].chunks);
+    for (size_t i = 0; i < log->live_count; i++) {
+        close(log->lives[i].fd);
+        free(log->lives[i].path);
+    }
+    close(log->fd);
+    free(log->path);
+    free(log->chunks);
+    free(log->streams);
+    free(log->processes);
+    free(log->lives);
+    free(log->damages);
+    free(log);
+}
+
+int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
+{
+    return read_at(chunk->file ? log->lives[chunk->file - 1].fd : log->fd, buffer, chunk->payload_bytes, chunk->offset);
+}

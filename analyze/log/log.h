@@ -1,0 +1,101 @@
+/* A log on disk, made safe: which chunks it has that are whole, whose they are,
+ * and what is not whole. Chunks that processes have left in their live files
+ * count as the log's own.
+ *
+ * Opening reads the whole file once and tests every checksum; what has passed
+ * can be loaded later, in any order, from several threads at once. Memory: 56
+ * bytes for each chunk. Functions return 0 or -errno and never print. */
+#ifndef MALLOSCOPE_LOG_LOG_H
+#define MALLOSCOPE_LOG_LOG_H
+
+#include "analyze/util.h"
+#include "format/layout.h"
+
+struct log_chunk {
+    uint64_t offset; /* of the payload, in its file */
+    uint32_t file;   /* 0: the log; else 1 + index of the live file */
+    uint32_t payload_bytes;
+    uint32_t process; /* index */
+    uint32_t stream;  /* index; UINT32_MAX for a session chunk */
+    uint32_t sequence;
+    bool ticks_are_ns;
+    uint64_t ticks, clock_ns;
+};
+
+struct log_stream {
+    uint32_t process; /* index */
+    uint32_t number;  /* within the process */
+    size_t *chunks;   /* indexes, by sequence */
+    size_t chunk_count, chunk_capacity;
+};
+
+struct log_process {
+    uint32_t pid;
+    uint64_t image;
+    uint32_t stream_count; /* 0: only the launcher knows of it */
+};
+
+struct log_damage {
+    uint64_t offset, bytes;
+    const char *reason;
+};
+
+struct log_live {
+    int fd;
+    char *path;
+    struct rec_live_header header;
+    uint32_t process;
+    bool running; /* its process still writes */
+    uint64_t recovered_bytes; /* of payload that is nowhere else */
+};
+
+struct log {
+    char *path;
+    int fd;
+    uint64_t bytes; /* of the file, when it was opened */
+    struct rec_file_header header;
+
+    struct log_chunk *chunks;
+    size_t chunk_count, chunk_capacity;
+    struct log_stream *streams;
+    size_t stream_count, stream_capacity;
+    struct log_process *processes;
+    size_t process_count, process_capacity;
+    size_t recorded_count; /* processes that have a stream */
+    struct log_live *lives;
+    size_t live_count, live_capacity;
+
+    struct log_damage *damages;
+    size_t damage_count, damage_capacity;
+    uint64_t damaged_bytes;
+    uint64_t missing_chunks; /* gaps in the streams' sequences */
+    uint64_t lost_events;    /* said by the live files of this log */
+    uint64_t recovered_bytes;
+
+    /* Ticks to nanoseconds, for streams that count in CPU ticks. */
+    double ns_per_tick;
+    uint64_t base_ticks, base_ns;
+    uint64_t first_ns; /* CLOCK_MONOTONIC of the session's first chunk */
+};
+
+int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);
+void log_free(struct log *log);
+
+/* Reads a chunk's payload into buffer, which has room for payload_bytes. */
+int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
+
+/* CLOCK_MONOTONIC in nanoseconds of a stamp in this chunk's clock. Keeps the order of stamps. */
+static inline uint64_t log_ns(const struct log *log, bool ticks_are_ns, uint64_t ticks)
+{
+    if (ticks_are_ns)
+        return ticks;
+    return log->base_ns + (uint64_t)(int64_t)((double)(int64_t)(ticks - log->base_ticks) * log->ns_per_tick);
+}
+
+/* For the files of this folder. */
+struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
+                                uint64_t payload_offset);
+uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image);
+int log_read_lives(struct log *log); /* live.c */
+
+#endif

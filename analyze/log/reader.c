@@ -1,0 +1,181 @@
+/* A heap of cursors, one for each stream, by their next event's stamp. The
+ * cursor at the top is drained as long as it stays the first, which is nearly
+ * always: threads do not alternate at every event. */
+#include "analyze/log/reader.h"
+
+#include <string.h>
+
+struct cursor {
+    uint32_t stream;
+    size_t next_chunk; /* in the stream's list */
+    size_t chunk;
+    bool ticks_are_ns;
+    void *payload;
+    size_t payload_capacity;
+    struct decoder *decoder;
+    struct event event; /* the next one */
+    uint64_t ns;
+};
+
+struct reader {
+    const struct log *log;
+    struct cursor *cursors;
+    uint32_t *heap; /* of cursors that have an event */
+    size_t heap_count;
+    bool top_is_used;  /* the top's event was given out */
+    bool last_ended;
+    uint64_t bad_chunks, bad_offset;
+    const char *bad_reason;
+};
+
+static bool comes_before(const struct cursor *a, const struct cursor *b)
+{
+    if (a->ns != b->ns)
+        return a->ns < b->ns;
+    if (a->event.ticks != b->event.ticks)
+        return a->event.ticks < b->event.ticks;
+    return a->stream < b->stream;
+}
+
+static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t at, const char *reason)
+{
+    if (r->bad_chunks++ == 0) {
+        r->bad_offset = chunk->offset + at;
+        r->bad_reason = reason;
+    }
+}
+
+/* Loads the stream's next chunk. False: there is none. */
+static bool open_chunk(struct reader *r, struct cursor *c)
+{
+    const struct log_stream *stream = &r->log->streams[c->stream];
+
+    while (c->next_chunk < stream->chunk_count) {
+        c->chunk = stream->chunks[c->next_chunk++];
+        const struct log_chunk *chunk = &r->log->chunks[c->chunk];
+        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
+        if (log_load(r->log, chunk, c->payload) != 0) {
+            note_bad(r, chunk, 0, "the file cannot be read here any more");
+            continue;
+        }
+        c->ticks_are_ns = chunk->ticks_are_ns;
+        decoder_begin(c->decoder, c->payload, chunk->payload_bytes, chunk->ticks);
+        return true;
+    }
+    return false;
+}
+
+static bool advance(struct reader *r, struct cursor *c)
+{
+    for (;;) {
+        int got = decoder_next(c->decoder, &c->event);
+        if (got == 1) {
+            c->ns = log_ns(r->log, c->ticks_are_ns, c->event.ticks);
+            return true;
+        }
+        if (got < 0)
+            note_bad(r, &r->log->chunks[c->chunk], (uint64_t)(c->decoder->at - c->decoder->start), c->decoder->problem);
+        if (!open_chunk(r, c))
+            return false;
+    }
+}
+
+static void sift_down(struct reader *r, size_t at)
+{
+    for (;;) {
+        size_t first = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < r->heap_count; child++)
+            if (comes_before(&r->cursors[r->heap[child]], &r->cursors[r->heap[first]]))
+                first = child;
+        if (first == at)
+            return;
+        uint32_t swapped = r->heap[at];
+        r->heap[at] = r->heap[first];
+        r->heap[first] = swapped;
+        at = first;
+    }
+}
+
+struct reader *reader_open(const struct log *log)
+{
+    struct reader *r = alloc_zeroed(1, sizeof *r);
+
+    r->log = log;
+    r->cursors = alloc_zeroed(log->stream_count, sizeof *r->cursors);
+    r->heap = alloc_zeroed(log->stream_count, sizeof *r->heap);
+    for (uint32_t i = 0; i < log->stream_count; i++) {
+        struct cursor *c = &r->cursors[i];
+        c->stream = i;
+        c->decoder = alloc_zeroed(1, sizeof *c->decoder);
+        if (open_chunk(r, c) && advance(r, c))
+            r->heap[r->heap_count++] = i;
+    }
+    for (size_t i = r->heap_count; i-- > 0;)
+        sift_down(r, i);
+    return r;
+}
+
+void reader_free(struct reader *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->log->stream_count; i++) {
+        free(r->cursors[i].payload);
+        free(r->cursors[i].decoder);
+    }
+    free(r->cursors);
+    free(r->heap);
+    free(r);
+}
+
+int reader_next(struct reader *r, struct timed_event *ret_event)
+{
+    if (r->top_is_used) {
+        if (!advance(r, &r->cursors[r->heap[0]]))
+            r->heap[0] = r->heap[--r->heap_count];
+        sift_down(r, 0);
+    }
+    r->top_is_used = r->heap_count > 0;
+    if (!r->top_is_used)
+        return 0;
+    const struct cursor *c = &r->cursors[r->heap[0]];
+    ret_event->event = c->event;
+    ret_event->ns = c->ns;
+    ret_event->stream = c->stream;
+    ret_event->process = r->log->streams[c->stream].process;
+    ret_event->chunk = c->chunk;
+    r->last_ended = c->decoder->at == c->decoder->end && c->next_chunk == r->log->streams[c->stream].chunk_count;
+    return 1;
+}
+
+bool reader_stream_ended(const struct reader *r)
+{
+    return r->last_ended;
+}
+
+uint64_t reader_bad_chunks(const struct reader *r, uint64_t *ret_offset, const char **ret_reason)
+{
+    *ret_offset = r->bad_offset;
+    *ret_reason = r->bad_reason;
+    return r->bad_chunks;
+}
+
+void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data)
+{
+    _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
+
+    for (size_t i = 0; i < log->chunk_count; i++) {
+        const struct log_chunk *chunk = &log->chunks[i];
+        if (chunk->stream != UINT32_MAX)
+            continue;
+        _cleanup_free_ void *payload = alloc_zeroed(1, chunk->payload_bytes);
+        if (log_load(log, chunk, payload) != 0)
+            continue;
+        struct timed_event event = { .stream = UINT32_MAX, .process = chunk->process, .chunk = i };
+        decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+        while (decoder_next(decoder, &event.event) == 1) {
+            event.ns = log_ns(log, chunk->ticks_are_ns, event.event.ticks);
+            use(data, &event);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/* Chunks -> events in one order: all streams merged by stamp. Reads each chunk
+ * once; memory is one chunk and one decoder for each stream.
+ *
+ * Stamps carry the order of a free and the allocation that reuses its address,
+ * whatever their threads (see interpose/hooks.c). */
+#ifndef MALLOSCOPE_LOG_READER_H
+#define MALLOSCOPE_LOG_READER_H
+
+#include "analyze/log/log.h"
+#include "format/decode.h"
+
+struct timed_event {
+    struct event event;
+    uint64_t ns;      /* CLOCK_MONOTONIC */
+    uint32_t stream;  /* index in the log; UINT32_MAX: of a session chunk */
+    uint32_t process; /* index in the log */
+    size_t chunk;     /* index in the log: a stream's stack starts empty in each */
+};
+
+struct reader;
+
+struct reader *reader_open(const struct log *log);
+void reader_free(struct reader *reader);
+
+/* 1: *ret_event is the next; valid until the next call. 0: the end. */
+int reader_next(struct reader *reader, struct timed_event *ret_event);
+
+/* Of the stream of the last event: it has no more. */
+bool reader_stream_ended(const struct reader *reader);
+
+/* Chunks that are whole but hold bytes that are no record: how many, and the
+ * first one's offset in its file and reason. */
+uint64_t reader_bad_chunks(const struct reader *reader, uint64_t *ret_offset, const char **ret_reason);
+
+/* The records of session chunks, in the order of the file; use() is called for each. */
+void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data);
+
+#endif

@@ -1,0 +1,128 @@
+#include "analyze/model/code.h"
+
+#include <string.h>
+
+struct module {
+    uint32_t file; /* 0: not announced */
+    uint64_t bias;
+};
+
+struct pc {
+    uint64_t pc;
+    uint32_t module;
+    uint32_t location; /* 0: not asked for yet */
+};
+
+struct code_process {
+    struct module *modules; /* by number */
+    size_t module_capacity;
+    struct pc *pcs; /* by number */
+    size_t pc_capacity;
+};
+
+/* Numbers are given one after another; a larger one is damage, and no reason
+ * for gigabytes of memory. */
+#define NUMBER_MAX (1u << 26)
+
+void code_init(struct code *c, size_t process_count)
+{
+    *c = (struct code){ .process_count = process_count };
+    c->processes = alloc_zeroed(process_count, sizeof *c->processes);
+    c->files = grow(NULL, &c->file_capacity, 1, sizeof *c->files);
+    c->files[c->file_count++].path = copy_text("", 0);
+    c->locations = grow(NULL, &c->location_capacity, 1, sizeof *c->locations);
+    c->location_count = 1;
+}
+
+void code_release(struct code *c)
+{
+    for (size_t i = 0; i < c->file_count; i++)
+        free(c->files[i].path);
+    for (size_t i = 0; i < c->process_count; i++) {
+        free(c->processes[i].modules);
+        free(c->processes[i].pcs);
+    }
+    free(c->files);
+    free(c->locations);
+    free(c->table);
+    free(c->processes);
+    *c = (struct code){ 0 };
+}
+
+static uint32_t file_of(struct code *c, struct text path, struct text build_id)
+{
+    size_t id_bytes = build_id.bytes > sizeof c->files->build_id ? sizeof c->files->build_id : build_id.bytes;
+
+    for (size_t i = 1; i < c->file_count; i++) {
+        const struct code_file *file = &c->files[i];
+        if (file->build_id_bytes == id_bytes && memcmp(file->build_id, build_id.data, id_bytes) == 0 &&
+            strlen(file->path) == path.bytes && memcmp(file->path, path.data, path.bytes) == 0)
+            return (uint32_t)i;
+    }
+    c->files = grow(c->files, &c->file_capacity, c->file_count + 1, sizeof *c->files);
+    struct code_file *file = &c->files[c->file_count];
+    file->path = copy_text(path.data, path.bytes);
+    file->build_id_bytes = id_bytes;
+    memcpy(file->build_id, build_id.data, id_bytes);
+    return (uint32_t)c->file_count++;
+}
+
+static uint32_t *place_of(const struct code *c, uint32_t file, uint64_t address)
+{
+    uint64_t key = (address ^ (uint64_t)file << 48) * 0x9e3779b97f4a7c15ull;
+    size_t at = (size_t)(key >> 28) & (c->table_capacity - 1);
+
+    while (c->table[at] && (c->locations[c->table[at]].file != file || c->locations[c->table[at]].address != address))
+        at = (at + 1) & (c->table_capacity - 1);
+    return &c->table[at];
+}
+
+static uint32_t location_of(struct code *c, uint32_t file, uint64_t address)
+{
+    if (c->location_count * 2 >= c->table_capacity) {
+        c->table_capacity = c->table_capacity ? c->table_capacity * 2 : 4096;
+        free(c->table);
+        c->table = alloc_zeroed(c->table_capacity, sizeof *c->table);
+        for (uint32_t i = 1; i < c->location_count; i++)
+            *place_of(c, c->locations[i].file, c->locations[i].address) = i;
+    }
+    uint32_t *place = place_of(c, file, address);
+    if (!*place) {
+        c->locations = grow(c->locations, &c->location_capacity, c->location_count + 1, sizeof *c->locations);
+        c->locations[c->location_count] = (struct code_location){ file, address };
+        *place = (uint32_t)c->location_count++;
+    }
+    return *place;
+}
+
+void code_take(struct code *c, uint32_t process, const struct event *event)
+{
+    struct code_process *p = &c->processes[process];
+
+    if (event->other == REC_MODULE_LOAD && event->module.id < NUMBER_MAX) {
+        p->modules = grow(p->modules, &p->module_capacity, event->module.id + 1, sizeof *p->modules);
+        p->modules[event->module.id] = (struct module){
+            .file = file_of(c, event->module.path, event->module.build_id),
+            .bias = event->module.bias,
+        };
+    } else if (event->other == REC_PC && event->pc.id < NUMBER_MAX) {
+        p->pcs = grow(p->pcs, &p->pc_capacity, event->pc.id + 1, sizeof *p->pcs);
+        p->pcs[event->pc.id] = (struct pc){ .pc = event->pc.pc, .module = event->pc.module };
+    }
+}
+
+uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
+{
+    const struct code_process *p = &c->processes[process];
+
+    if (number >= p->pc_capacity || !p->pcs[number].pc)
+        return 0;
+    struct pc *pc = &p->pcs[number];
+    if (!pc->location) {
+        struct module module = { 0 };
+        if (pc->module < p->module_capacity)
+            module = p->modules[pc->module];
+        pc->location = location_of(c, module.file, pc->pc - module.bias);
+    }
+    return pc->location;
+}

@@ -1,0 +1,45 @@
+/* Which code a pc number stands for: module and offset. Numbers and modules are
+ * a process's own; the same place in the same file is one code location in all
+ * processes of the session. */
+#ifndef MALLOSCOPE_MODEL_CODE_H
+#define MALLOSCOPE_MODEL_CODE_H
+
+#include "analyze/util.h"
+#include "format/decode.h"
+
+struct code_file {
+    char *path; /* as the process saw it; "" for code that is in no file */
+    uint8_t build_id[64];
+    size_t build_id_bytes;
+};
+
+/* One place in the code. Location 0 is the unknown one: its record was lost. */
+struct code_location {
+    uint32_t file;    /* index; 0: in no known module */
+    uint64_t address; /* in the file, or in memory where file is 0: a return address */
+};
+
+struct code_process; /* one process's numbers */
+
+struct code {
+    struct code_file *files;
+    size_t file_count, file_capacity;
+    struct code_location *locations;
+    size_t location_count, location_capacity;
+    uint32_t *table; /* hash -> location */
+    size_t table_capacity;
+    struct code_process *processes;
+    size_t process_count;
+};
+
+void code_init(struct code *c, size_t process_count);
+void code_release(struct code *c);
+
+/* Take in REC_MODULE_LOAD and REC_PC records; others are ignored. */
+void code_take(struct code *c, uint32_t process, const struct event *event);
+
+/* The location of a pc number; 0 where it was never announced. To be asked when
+ * all records are in: one thread's numbers may be announced by another. */
+uint32_t code_location(struct code *c, uint32_t process, uint32_t pc);
+
+#endif

@@ -1,0 +1,19 @@
+/* The sizes of all allocations in a log, chunk by chunk in parallel. */
+#ifndef MALLOSCOPE_MODEL_COUNT_SIZES_H
+#define MALLOSCOPE_MODEL_COUNT_SIZES_H
+
+#include "analyze/log/log.h"
+#include "analyze/model/sizes.h"
+
+struct sizes_counted {
+    struct sizes sizes;
+    uint64_t events;       /* allocations and frees read, a realloc counting as both */
+    uint64_t bad_chunks;   /* whole, but with bytes that are no record ... */
+    uint64_t bad_offset;   /* ... the first one's place in the file */
+};
+
+/* What is counted: every allocation that succeeded. A successful realloc counts
+ * as an allocation of the new size. */
+void count_sizes(const struct log *log, struct sizes_counted *ret_counted);
+
+#endif

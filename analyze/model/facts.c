@@ -1,0 +1,348 @@
+/* Events -> facts. Comes after log/reader.c, which has put the events of all
+ * threads in one order. The one hard part is realloc: between its begin and its
+ * end the old block is still counted as live, but its address may already be
+ * another block's. So it waits in its stream until the end says what became of
+ * it, or the stream ends without one, and it lives on. */
+#include "analyze/model/facts.h"
+
+#include "analyze/log/reader.h"
+
+#include <string.h>
+
+struct stream_state {
+    struct stack_path path;
+    struct block reallocating; /* address 0: none */
+    uint64_t last_alloc;       /* address of the thread's last allocation, not freed yet */
+    uint32_t last_node;
+};
+
+struct collector {
+    struct facts *f;
+    const struct log *log;
+    struct stream_state *streams;
+    uint64_t live_bytes, live_blocks; /* of all processes */
+};
+
+static char *text_copy(struct text text)
+{
+    char *copy = copy_text(text.data, text.bytes);
+    for (size_t i = 0; i + 1 < text.bytes; i++) /* arguments are separated by 0 */
+        if (!copy[i])
+            copy[i] = ' ';
+    return copy;
+}
+
+static struct node_counts *counts_of(struct facts *f, uint32_t node)
+{
+    f->nodes = grow(f->nodes, &f->node_capacity, node + 1, sizeof *f->nodes);
+    return &f->nodes[node];
+}
+
+static void block_lives(struct collector *c, struct facts_process *p, uint64_t bytes)
+{
+    p->live_bytes += bytes;
+    c->live_bytes += bytes;
+    c->live_blocks++;
+}
+
+static void block_dies(struct collector *c, struct facts_process *p, uint64_t bytes)
+{
+    p->live_bytes -= bytes;
+    c->live_bytes -= bytes;
+    c->live_blocks--;
+}
+
+static void note_peak(struct collector *c, uint64_t ns)
+{
+    if (c->live_bytes > c->f->peak_bytes) {
+        c->f->peak_bytes = c->live_bytes;
+        c->f->peak_blocks = c->live_blocks;
+        c->f->peak_ns = ns - c->log->first_ns;
+    }
+}
+
+static void take_alloc(struct collector *c, const struct timed_event *e)
+{
+    struct facts *f = c->f;
+    struct facts_process *p = &f->processes[e->process];
+    struct stream_state *s = &c->streams[e->stream];
+    uint32_t node = stack_path_follow(&s->path, &f->stacks, e->chunk, &e->event);
+    struct node_counts *counts = counts_of(f, node);
+    bool fresh;
+
+    f->allocations++;
+    f->by_function[e->event.function]++;
+    f->allocated_bytes += e->event.size;
+    f->partial_stacks += s->path.flags & REC_STACK_PARTIAL ? 1 : 0;
+    f->cut_stacks += s->path.flags & REC_STACK_CUT ? 1 : 0;
+    p->allocations++;
+    p->allocated_bytes += e->event.size;
+    counts->allocations++;
+    counts->bytes += e->event.size;
+    sizes_add(&f->sizes, e->event.size);
+
+    if (!e->event.address)
+        return;
+    struct block *block = blocks_insert(&p->blocks, e->event.address, &fresh);
+    if (!fresh) {
+        f->unseen_frees++;
+        block_dies(c, p, block->size);
+    }
+    block->size = e->event.size;
+    block->node = node;
+    block->stream = e->stream;
+    block_lives(c, p, block->size);
+    note_peak(c, e->ns);
+    s->last_alloc = e->event.address;
+    s->last_node = node;
+}
+
+static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
+{
+    struct facts_process *p = &c->f->processes[e->process];
+
+    if (blocks_remove(&p->blocks, e->event.address, ret_block))
+        return true;
+    if (p->start == REC_START_FORK)
+        c->f->inherited_frees++;
+    else
+        c->f->unmatched_frees++;
+    return false;
+}
+
+static void take_free(struct collector *c, const struct timed_event *e)
+{
+    struct facts *f = c->f;
+    struct stream_state *s = &c->streams[e->stream];
+    struct block block;
+
+    f->frees++;
+    f->by_function[e->event.function]++;
+    if (!take_out(c, e, &block))
+        return;
+    block_dies(c, &f->processes[e->process], block.size);
+    if (s->last_alloc == e->event.address && block.stream == e->stream) {
+        f->temporary++;
+        counts_of(f, block.node)->temporary++;
+    }
+    if (s->last_alloc == e->event.address)
+        s->last_alloc = 0;
+}
+
+/* The old block of a realloc, if one is under way. */
+static bool end_realloc(struct stream_state *s, struct block *ret_block)
+{
+    *ret_block = s->reallocating;
+    s->reallocating.address = 0;
+    return ret_block->address != 0;
+}
+
+static void reinstate(struct facts_process *p, const struct block *block)
+{
+    bool fresh;
+    struct block *place = blocks_insert(&p->blocks, block->address, &fresh);
+
+    if (fresh)
+        *place = *block;
+}
+
+static void take_realloc(struct collector *c, const struct timed_event *e)
+{
+    struct facts *f = c->f;
+    struct facts_process *p = &f->processes[e->process];
+    struct stream_state *s = &c->streams[e->stream];
+    struct block old;
+
+    switch (e->event.type) {
+    case EVENT_REALLOC_BEGIN:
+        if (take_out(c, e, &old))
+            s->reallocating = old;
+        return;
+    case EVENT_REALLOC_FREED:
+        f->by_function[e->event.function]++;
+        f->frees++;
+        if (end_realloc(s, &old))
+            block_dies(c, p, old.size);
+        return;
+    case EVENT_REALLOC_FAILED:
+        f->failed++;
+        if (end_realloc(s, &old))
+            reinstate(p, &old);
+        return;
+    default:
+        f->frees++;
+        if (end_realloc(s, &old))
+            block_dies(c, p, old.size);
+        take_alloc(c, e);
+    }
+}
+
+static void take_other(struct collector *c, const struct timed_event *e)
+{
+    struct facts *f = c->f;
+    struct facts_process *p = &f->processes[e->process];
+    const struct event *event = &e->event;
+
+    code_take(&f->code, e->process, event);
+    switch (event->other) {
+    case REC_PROCESS_START:
+        if (p->started)
+            return;
+        p->started = true;
+        p->start = event->process.start;
+        p->ppid = event->process.ppid;
+        p->exe = text_copy(event->process.exe);
+        p->arguments = text_copy(event->process.arguments);
+        p->allocator = text_copy(event->process.allocator);
+        p->call_graph = text_copy(event->process.call_graph);
+        return;
+    case REC_PROCESS_END:
+        if (event->end.status_known) {
+            p->status_known = true;
+            p->wait_status = event->end.wait_status;
+        }
+        return;
+    case REC_THREAD_BEGIN:
+        p->threads++;
+        f->threads++;
+        return;
+    case REC_LOST:
+        f->lost_events += event->lost.count;
+        return;
+    }
+}
+
+static void take_session_record(void *data, const struct timed_event *e)
+{
+    struct collector *c = data;
+    take_other(c, e);
+}
+
+static void end_process(struct collector *c, struct facts_process *p)
+{
+    struct facts *f = c->f;
+
+    for (size_t i = 0; i < p->blocks.capacity; i++) {
+        const struct block *block = &p->blocks.places[i];
+        if (!block->address)
+            continue;
+        struct node_counts *counts = counts_of(f, block->node);
+        counts->leaked_blocks++;
+        counts->leaked_bytes += block->size;
+        p->leaked_blocks++;
+        p->leaked_bytes += block->size;
+    }
+    f->leaked_blocks += p->leaked_blocks;
+    f->leaked_bytes += p->leaked_bytes;
+    c->live_bytes -= p->live_bytes;
+    c->live_blocks -= p->leaked_blocks;
+    p->live_bytes = 0;
+    blocks_release(&p->blocks);
+}
+
+static void end_stream(struct collector *c, const struct timed_event *e)
+{
+    struct facts_process *p = &c->f->processes[e->process];
+    struct block old;
+
+    if (end_realloc(&c->streams[e->stream], &old))
+        reinstate(p, &old);
+    if (--p->open_streams == 0)
+        end_process(c, p);
+}
+
+static void take(struct collector *c, const struct timed_event *e)
+{
+    struct facts *f = c->f;
+    struct facts_process *p = &f->processes[e->process];
+
+    if (!p->first_ns)
+        p->first_ns = e->ns;
+    p->last_ns = e->ns;
+    switch (e->event.type) {
+    case EVENT_ALLOC:
+        f->events++;
+        take_alloc(c, e);
+        return;
+    case EVENT_FREE:
+        f->events++;
+        take_free(c, e);
+        return;
+    case EVENT_REALLOC_BEGIN:
+    case EVENT_REALLOC_END:
+        f->events++;
+        take_realloc(c, e);
+        return;
+    case EVENT_REALLOC_FAILED:
+    case EVENT_REALLOC_FREED:
+        take_realloc(c, e);
+        return;
+    case EVENT_ALLOC_FAILED:
+        f->failed++;
+        return;
+    case EVENT_OTHER:
+        take_other(c, e);
+        return;
+    }
+}
+
+struct facts *facts_collect(const struct log *log)
+{
+    struct facts *f = alloc_zeroed(1, sizeof *f);
+    struct collector c = { f, log, alloc_zeroed(log->stream_count, sizeof *c.streams), 0, 0 };
+    struct reader *reader = reader_open(log);
+    struct timed_event event;
+    const char *reason;
+    uint64_t last_ns = log->first_ns;
+
+    f->process_count = log->process_count;
+    f->processes = alloc_zeroed(f->process_count, sizeof *f->processes);
+    code_init(&f->code, f->process_count);
+    for (uint32_t i = 0; i < f->process_count; i++) {
+        f->processes[i].pid = log->processes[i].pid;
+        f->processes[i].root = stacks_root(&f->stacks, i);
+    }
+    for (size_t i = 0; i < log->stream_count; i++) {
+        c.streams[i].path.root = f->processes[log->streams[i].process].root;
+        f->processes[log->streams[i].process].open_streams++;
+    }
+    f->lost_events = log->lost_events;
+    reader_session_records(log, take_session_record, &c);
+    while (reader_next(reader, &event)) {
+        take(&c, &event);
+        last_ns = event.ns;
+        if (reader_stream_ended(reader))
+            end_stream(&c, &event);
+    }
+    f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
+    f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
+    reader_free(reader);
+    for (size_t i = 0; i < f->process_count; i++)
+        if (f->processes[i].blocks.used) /* a stream that ended in damage */
+            end_process(&c, &f->processes[i]);
+    for (size_t i = 0; i < log->stream_count; i++)
+        stack_path_release(&c.streams[i].path);
+    free(c.streams);
+    counts_of(f, (uint32_t)f->stacks.node_count);
+    return f;
+}
+
+void facts_free(struct facts *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->process_count; i++) {
+        struct facts_process *p = &f->processes[i];
+        free(p->exe);
+        free(p->arguments);
+        free(p->allocator);
+        free(p->call_graph);
+        blocks_release(&p->blocks);
+    }
+    free(f->processes);
+    free(f->nodes);
+    sizes_release(&f->sizes);
+    stacks_release(&f->stacks);
+    code_release(&f->code);
+    free(f);
+}

@@ -1,0 +1,75 @@
+/* Everything that a report says about a session, from one ordered pass over its
+ * events. Memory grows with live blocks and distinct stacks, never with events.
+ *
+ * What the words mean (docs/glossary.md):
+ *   allocation  a call that returned a block; a successful realloc is one free
+ *               and one allocation of the new size
+ *   temporary   freed by its own thread before that thread allocated again
+ *   leaked      still allocated when its process ended
+ *   peak        the largest sum of live bytes over all processes at one time */
+#ifndef MALLOSCOPE_MODEL_FACTS_H
+#define MALLOSCOPE_MODEL_FACTS_H
+
+#include "analyze/log/log.h"
+#include "analyze/model/blocks.h"
+#include "analyze/model/code.h"
+#include "analyze/model/sizes.h"
+#include "analyze/model/stacks.h"
+
+struct facts_process {
+    uint32_t pid, ppid;
+    unsigned start; /* rec_start */
+    char *exe;       /* path */
+    char *arguments; /* joined by spaces; "" unknown */
+    char *allocator; /* path of the module that has the real malloc */
+    char *call_graph;
+    bool started;    /* its process-start record was found */
+    bool status_known;
+    uint32_t wait_status; /* as waitpid's */
+    uint32_t threads;
+    uint64_t first_ns, last_ns;
+    uint64_t allocations, allocated_bytes;
+    uint64_t leaked_blocks, leaked_bytes;
+
+    struct blocks blocks; /* live ones */
+    uint64_t live_bytes;
+    uint32_t root;        /* of its stacks */
+    uint32_t open_streams;
+};
+
+/* What was allocated with one stack. */
+struct node_counts {
+    uint64_t allocations, bytes, temporary;
+    uint64_t leaked_blocks, leaked_bytes;
+};
+
+struct facts {
+    uint64_t allocations, frees, failed, temporary;
+    uint64_t by_function[REC_FN_COUNT]; /* successful calls; realloc counts once */
+    uint64_t allocated_bytes;
+    uint64_t peak_bytes, peak_blocks, peak_ns; /* peak_ns: since the session's start */
+    uint64_t leaked_bytes, leaked_blocks;
+    uint64_t threads, duration_ns;
+    uint64_t events; /* allocations and frees read */
+
+    /* How far all this can be trusted. */
+    uint64_t lost_events;
+    uint64_t unmatched_frees; /* of addresses that were not known to be live */
+    uint64_t inherited_frees; /* the same in a forked child, of blocks from its parent */
+    uint64_t unseen_frees;    /* blocks whose address was allocated again */
+    uint64_t partial_stacks, cut_stacks; /* allocations with such a stack */
+    uint64_t bad_chunks, bad_offset;
+
+    struct sizes sizes;
+    struct stacks stacks;
+    struct node_counts *nodes; /* by stack node */
+    size_t node_capacity;
+    struct code code;
+    struct facts_process *processes; /* as the log's */
+    size_t process_count;
+};
+
+struct facts *facts_collect(const struct log *log);
+void facts_free(struct facts *facts);
+
+#endif

@@ -1,0 +1,144 @@
+#include "analyze/options.h"
+
+#include "analyze/command.h"
+#include "analyze/log/live.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void complain_with(const char *format, va_list arguments)
+{
+    fputs("malloscope: ", stderr);
+    vfprintf(stderr, format, arguments);
+}
+
+void complain(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    complain_with(format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+int usage_error(const char *command, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    complain_with(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "; see `malloscope %s --help`\n", command);
+    return EXIT_USAGE;
+}
+
+int next_option(int argc, char **argv, const char *short_options, const struct option *long_options, const char *help)
+{
+    char colon_options[64];
+
+    opterr = 0;
+    snprintf(colon_options, sizeof colon_options, "%s", short_options);
+    int option = getopt_long(argc, argv, colon_options, long_options, NULL);
+    if (option == 'h') {
+        fputs(help, stdout);
+        exit(output_failed() ? EXIT_DAMAGED : EXIT_GOOD);
+    }
+    if (option == ':' || option == '?') {
+        const char *word = argv[optind - 1];
+        if (option == ':')
+            usage_error(argv[0], "%s: option %s needs a value", argv[0], word);
+        else if (optopt && (optopt & ~127) == 0 && strncmp(word, "--", 2) != 0)
+            usage_error(argv[0], "%s: no option -%c", argv[0], optopt);
+        else
+            usage_error(argv[0], "%s: no option %s, or not with such a value", argv[0], word);
+        exit(EXIT_USAGE);
+    }
+    return option;
+}
+
+bool parse_number(const char *text, uint64_t least, uint64_t *ret_number)
+{
+    char *end;
+
+    errno = 0;
+    uint64_t number = strtoull(text, &end, 10);
+    if (errno || end == text || *text == '-' || *text == '+' || *text == ' ')
+        return false;
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (shift)
+        end++;
+    if (*end || number > UINT64_MAX >> shift || number << shift < least)
+        return false;
+    *ret_number = number << shift;
+    return true;
+}
+
+uint64_t default_threshold(void)
+{
+    const char *text = getenv("MALLOSCOPE_THRESHOLD");
+    uint64_t threshold = 100;
+
+    if (text && !parse_number(text, 1, &threshold))
+        complain("MALLOSCOPE_THRESHOLD=%s is not a number of bytes from 1 up; using 100", text);
+    return threshold;
+}
+
+const char *only_log(int argc, char **argv, const char *command)
+{
+    if (optind == argc)
+        usage_error(command, "%s: which log?", command);
+    else if (optind + 1 < argc)
+        usage_error(command, "%s: one log at a time, not also %s", command, argv[optind + 1]);
+    else
+        return argv[optind];
+    return NULL;
+}
+
+#define DAMAGES_SHOWN 5
+
+struct log *open_log(const char *path)
+{
+    struct failure failure;
+    struct log *log;
+
+    live_adopt(path); /* where that is not allowed, log_open reads the live files */
+    if (log_open(path, &log, &failure) != 0) {
+        complain("%s", failure.text);
+        return NULL;
+    }
+    return log;
+}
+
+int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
+{
+    for (size_t i = 0; i < log->damage_count && i < DAMAGES_SHOWN; i++) {
+        const struct log_damage *d = &log->damages[i];
+        complain("%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " bytes skipped, all that is whole %s was read",
+                 log->path, d->offset, d->reason, d->bytes,
+                 d->offset + d->bytes >= log->bytes ? "before" : "before and after");
+    }
+    if (log->damage_count > DAMAGES_SHOWN)
+        complain("%s: damaged in %zu more places", log->path, log->damage_count - DAMAGES_SHOWN);
+    if (log->missing_chunks)
+        complain("%s: %" PRIu64 " chunks of events are missing", log->path, log->missing_chunks);
+    if (bad_chunks)
+        complain("%s: %" PRIu64 " chunks hold bytes that are no event, the first at offset %" PRIu64, log->path,
+                 bad_chunks, bad_offset);
+    if (log->chunk_count == 0 && log->damage_count == 0)
+        complain("%s: nothing after the header at offset %u: no program has recorded into it", log->path,
+                 log->header.header_bytes);
+    bool bad = log->damage_count || log->missing_chunks || bad_chunks || log->chunk_count == 0;
+    return bad ? EXIT_DAMAGED : EXIT_GOOD;
+}
+
+bool output_failed(void)
+{
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+
+    if (failed && errno != EPIPE)
+        complain("cannot write the output: %s", strerror(errno));
+    return failed;
+}

@@ -1,0 +1,368 @@
+/* Sizes -> a picture. A directory in TMPDIR gets the script (variables, then a
+ * template from scripts/) and its data, gnuplot runs there, and the picture is
+ * copied beside the output and renamed. So gnuplot sees only fixed names, no
+ * path of the user's: those may have quotes, spaces and newlines, and gnuplot's
+ * language can run programs. The title is the one foreign text in the script. */
+#include "analyze/render/plot_sizes.h"
+
+#include "analyze/render/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SCRIPT_NAME "sizes.gp"
+#define BARS_NAME "sizes-bars.dat"
+#define CURVE_NAME "sizes-curve.dat"
+#define TITLE_CHARACTERS 100 /* so many fit on a line of the picture */
+
+static const struct picture_format {
+    const char *suffix, *picture_name;
+    const char *terminal, *options;
+    const char *fallback; /* with its options, for a gnuplot without cairo */
+} formats[] = {
+    { "png", "sizes.png", "pngcairo", "size 1200,700 noenhanced rounded font 'DejaVu Sans,11'",
+      "png truecolor size 1200,700 noenhanced font 'DejaVuSans,11'" },
+    { "svg", "sizes.svg", "svg", "size 1200,700 noenhanced rounded font 'DejaVu Sans,13' background 'white'", "svg" },
+    { "pdf", "sizes.pdf", "pdfcairo", "size 12in,7in noenhanced rounded font 'DejaVu Sans,11'",
+      "pdf size 12in,7in noenhanced font 'Helvetica,11'" },
+};
+
+/* What is on disk while we draw; work_release removes it. */
+struct work {
+    const struct picture_format *format;
+    char *directory;
+    char *part; /* the picture before it gets its name, in the output's directory */
+    int part_fd;
+};
+
+static void work_release(struct work *work)
+{
+    const char *const names[] = { SCRIPT_NAME, BARS_NAME, CURVE_NAME, work->format ? work->format->picture_name : "" };
+
+    if (work->part_fd >= 0) {
+        close(work->part_fd);
+        unlink(work->part); /* not there after its renaming */
+    }
+    for (size_t i = 0; work->directory && i < sizeof names / sizeof *names; i++) {
+        _cleanup_free_ char *path = format_text("%s/%s", work->directory, names[i]);
+        unlink(path);
+    }
+    if (work->directory)
+        rmdir(work->directory);
+    free(work->part);
+    free(work->directory);
+}
+
+static FILE *open_in(const char *directory, const char *below, const char *name, const char *mode)
+{
+    _cleanup_free_ char *path = format_text("%s%s/%s", directory, below, name);
+    return fopen(path, mode);
+}
+
+static const struct picture_format *format_of(const char *output)
+{
+    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output, *dot = strrchr(name, '.');
+
+    for (size_t i = 0; dot && dot > name && i < sizeof formats / sizeof *formats; i++)
+        if (strcasecmp(dot + 1, formats[i].suffix) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+/* The template's text: the installed one, or that of the tree in which we were built. */
+static int read_template(const char *name, char **ret_text, struct failure *ret_failure)
+{
+    char exe[PATH_MAX];
+    const char *chosen = getenv("MALLOSCOPE_DATADIR"), *const places[][2] = {
+        { exe, "/../share/malloscope" },
+        { exe, "/../../scripts" }, /* from build/analyze/malloscope */
+#ifdef MALLOSCOPE_SOURCE_DIR
+        { MALLOSCOPE_SOURCE_DIR, "/scripts" },
+#endif
+    };
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    _cleanup_fclose_ FILE *file = chosen && *chosen ? open_in(chosen, "", name, "re") : NULL;
+
+    exe[length > 0 ? length : 0] = 0;
+    *(strrchr(exe, '/') ?: exe) = 0;
+    for (size_t i = 0; !(chosen && *chosen) && !file && i < sizeof places / sizeof *places; i++)
+        file = open_in(places[i][0], places[i][1], name, "re");
+    if (!file || getdelim(ret_text, &(size_t){ 0 }, 0, file) < 0)
+        return fail(ret_failure, file ? EIO : errno, "%s: not readable in %s%s: %s; install malloscope again, or set "
+                    "MALLOSCOPE_DATADIR to the directory that has it", name, chosen && *chosen ? chosen : exe,
+                    chosen && *chosen ? "" : places[0][1], file ? "empty" : strerror(errno));
+    return 0;
+}
+
+/* How many bytes of a UTF-8 character text starts with; 0: it is none, or not printable. */
+static int character_bytes(const unsigned char *text)
+{
+    int more = *text < 0x80 ? 0 : *text < 0xc2 ? -1 : *text < 0xe0 ? 1 : *text < 0xf0 ? 2 : *text < 0xf5 ? 3 : -1;
+
+    if (more < 0 || *text < 0x20 || *text == 0x7f)
+        return 0;
+    for (int i = 1; i <= more; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    if ((*text == 0xe0 && text[1] < 0xa0) || (*text == 0xed && text[1] > 0x9f) ||
+        (*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] > 0x8f))
+        return 0; /* longer than need be, half of a pair, or beyond Unicode */
+    return more + 1;
+}
+
+/* As one of gnuplot's single-quoted strings: nothing in them is special but the
+ * quote. What is no character becomes a '?', or an SVG would not be XML. */
+static void write_quoted(FILE *file, const char *name, const char *text)
+{
+    fprintf(file, "%s = '", name);
+    for (int characters = 0; *text; characters++) {
+        int bytes = character_bytes((const unsigned char *)text);
+        if (characters == TITLE_CHARACTERS) {
+            fputs("…", file);
+            break;
+        }
+        if (*text == '\'')
+            fputs("''", file);
+        else if (bytes)
+            fwrite(text, 1, (size_t)bytes, file);
+        else
+            fputc('?', file);
+        text += bytes ? bytes : 1;
+    }
+    fputs("'\n", file);
+}
+
+/* The largest size on the axis: the whole row of the largest size or the
+ * threshold, and some room even for the smallest. */
+static uint64_t axis_end(const struct size_table *table, const struct plot_sizes *options)
+{
+    uint64_t largest = table->rows[table->row_count - 1].size, end = 127;
+
+    if (options->linear)
+        return options->threshold > 100 ? options->threshold : 100;
+    while (end < largest || end < options->threshold)
+        end = end * 2 + 1;
+    return end;
+}
+
+/* One line for each bar: its first and last size, allocations, bytes. */
+static void write_bars(FILE *file, const struct size_table *table, bool linear, uint64_t size_end)
+{
+    uint64_t count_before = 0, bytes_before = 0, last = 0, count, bytes;
+
+    for (uint64_t first = 0;; first = last + 1) {
+        last = linear || !first ? first : 2 * first - 1;
+        count = table->count, bytes = table->bytes;
+        if (last < UINT64_MAX)
+            size_table_below(table, last + 1, &count, &bytes);
+        fprintf(file, "%llu %llu %llu %llu\n", (unsigned long long)first, (unsigned long long)last,
+                (unsigned long long)(count - count_before), (unsigned long long)(bytes - bytes_before));
+        count_before = count, bytes_before = bytes;
+        if (last >= size_end)
+            return;
+    }
+}
+
+/* The size to which those that one pixel shows are thinned: 1/64 of a power of two. */
+static uint64_t pixel_of(uint64_t size)
+{
+    return size < SIZES_DIRECT ? size : size >> (63 - __builtin_clzll(size) - 6) << (63 - __builtin_clzll(size) - 6);
+}
+
+/* One line for each size: the size, allocations and bytes of it or less. It
+ * starts left of size 0 and goes on to the end of the axis. */
+static void write_curve(FILE *file, const struct size_table *t, uint64_t size_end)
+{
+    uint64_t count = 0, bytes = 0;
+
+    fputs("-1 0 0\n", file);
+    for (size_t i = 0; i < t->row_count && t->rows[i].size <= size_end; i++) {
+        count = t->count_through[i], bytes = t->bytes_through[i];
+        if (i + 1 == t->row_count || pixel_of(t->rows[i].size) != pixel_of(t->rows[i + 1].size))
+            fprintf(file, "%llu %llu %llu\n", (unsigned long long)t->rows[i].size, (unsigned long long)count,
+                    (unsigned long long)bytes);
+    }
+    fprintf(file, "%llu %llu %llu\n", (unsigned long long)size_end, (unsigned long long)count,
+            (unsigned long long)bytes);
+}
+
+static void write_script(FILE *file, const struct picture_format *format, const char *template,
+                         const struct size_table *table, const struct plot_sizes *options, uint64_t size_end)
+{
+    _cleanup_free_ char *label = NULL, *subtitle = NULL, *bytes_share = NULL, *hidden = NULL;
+    uint64_t count_below, bytes_below, count_shown, bytes_shown;
+
+    size_table_below(table, options->threshold, &count_below, &bytes_below);
+    if (options->linear) {
+        size_table_below(table, size_end + 1, &count_shown, &bytes_shown);
+        if (count_shown < table->count)
+            hidden = format_text("; %s %% of the allocations are larger than %s and not shown",
+                                 text_share(table->count - count_shown, table->count), text_bytes(size_end));
+    }
+    subtitle = format_text("%s allocation%s, %s%s", text_count(table->count), table->count == 1 ? "" : "s",
+                           text_bytes(table->bytes), hidden ? hidden : "");
+    if (table->bytes)
+        bytes_share = format_text(", %s %% of bytes", text_share(bytes_below, table->bytes));
+    label = format_text("threshold %s: %s %% of allocations%s below", text_bytes(options->threshold),
+                        text_share(count_below, table->count), bytes_share ? bytes_share : "");
+
+    /* The script finds out which terminals there are: a kept one may be drawn elsewhere. */
+    fprintf(file, "# Written by malloscope plot sizes. To draw %s again: gnuplot " SCRIPT_NAME "\n"
+            "set encoding utf8\n"
+            "if (strstrt(GPVAL_TERMINALS, '%s')) {\n    set terminal %s %s\n} else {\n    set terminal %s\n}\n"
+            "set output '%s'\n", format->picture_name, format->terminal, format->terminal, format->options,
+            format->fallback, format->picture_name);
+    write_quoted(file, "title", options->title);
+    write_quoted(file, "subtitle", subtitle);
+    write_quoted(file, "threshold_label", label);
+    fprintf(file, "threshold = %llu.\ntotal_count = %llu.\ntotal_bytes = %llu.\nsize_end = %llu.\n"
+            "bars = '" BARS_NAME "'\ncurve = '" CURVE_NAME "'\n\n%s", (unsigned long long)options->threshold,
+            (unsigned long long)table->count, (unsigned long long)table->bytes, (unsigned long long)size_end, template);
+}
+
+static int write_files(const char *directory, const struct picture_format *format, const char *template,
+                       const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure)
+{
+    uint64_t size_end = axis_end(table, options);
+    _cleanup_fclose_ FILE *script = open_in(directory, "", SCRIPT_NAME, "we");
+    _cleanup_fclose_ FILE *bars = script ? open_in(directory, "", BARS_NAME, "we") : NULL;
+    _cleanup_fclose_ FILE *curve = bars ? open_in(directory, "", CURVE_NAME, "we") : NULL;
+
+    if (curve) {
+        write_script(script, format, template, table, options, size_end);
+        write_bars(bars, table, options->linear, size_end);
+        write_curve(curve, table, size_end);
+    }
+    if (!curve || fflush(script) || fflush(bars) || fflush(curve) || ferror(script) || ferror(bars) || ferror(curve))
+        return fail(ret_failure, errno, "%s: the script and its data cannot be written there: %s", directory,
+                    strerror(errno));
+    return 0;
+}
+
+/* The first line that says something, or better the one that names a line of
+ * the script, which comes after an echo of that line. To the end of the file. */
+static void first_line(FILE *messages, char *ret_line, size_t bytes)
+{
+    _cleanup_free_ char *line = NULL;
+    size_t capacity = 0;
+
+    *ret_line = 0;
+    while (getline(&line, &capacity, messages) > 0) {
+        bool names_line = strncmp(line, "\"" SCRIPT_NAME "\"", strlen(SCRIPT_NAME) + 2) == 0;
+        line[strcspn(line, "\n")] = 0;
+        if (line[strspn(line, " \t^")] && (!*ret_line || (names_line && *ret_line != '"')))
+            snprintf(ret_line, bytes, "%s", line + strspn(line, " \t"));
+    }
+}
+
+static int run_gnuplot(const char *directory, struct failure *ret_failure)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+    _cleanup_fclose_ FILE *messages = NULL;
+    char line[512];
+    int fds[2], status = 0;
+
+    if (pipe2(fds, O_CLOEXEC) < 0 || !(messages = fdopen(fds[0], "r")))
+        return fail(ret_failure, errno, "gnuplot cannot be started: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        /* -d: without the user's settings, with which the picture would be another. */
+        if (dup2(null_fd, 0) == 0 && dup2(null_fd, 1) == 1 && dup2(fds[1], 2) == 2 && chdir(directory) == 0)
+            execlp("gnuplot", "gnuplot", "-d", SCRIPT_NAME, NULL);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    /* As system() does: an interrupt ends gnuplot, and we live to remove the files. */
+    sigaction(SIGINT, &ignore, &old_int);
+    sigaction(SIGQUIT, &ignore, &old_quit);
+    close(fds[1]);
+    first_line(messages, line, sizeof line);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGQUIT, &old_quit, NULL);
+    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return fail(ret_failure, ENOENT, "gnuplot not found: install gnuplot-nox");
+    if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 126))
+        return fail(ret_failure, EAGAIN, "gnuplot cannot be started, though it is installed");
+    if (WIFSIGNALED(status))
+        return fail(ret_failure, EINTR, "gnuplot was ended by signal %d", WTERMSIG(status));
+    return status ? fail(ret_failure, EIO, "gnuplot failed: %s", *line ? line : "it does not say why") : 0;
+}
+
+/* A new file beside the output: what cannot be written is known before gnuplot runs. */
+static int open_part(struct work *work, const char *output, struct failure *ret_failure)
+{
+    const char *slash = strrchr(output, '/');
+
+    work->part = format_text("%.*s.malloscope-plot-XXXXXX", slash ? (int)(slash + 1 - output) : 0, output);
+    work->part_fd = mkostemp(work->part, O_CLOEXEC);
+    if (work->part_fd < 0)
+        return fail(ret_failure, errno, "%s: no file can be made in its directory: %s", output, strerror(errno));
+    return 0;
+}
+
+/* The picture out of gnuplot's directory, under its name. */
+static int publish(struct work *work, const char *output, struct failure *ret_failure)
+{
+    _cleanup_free_ char *path = format_text("%s/%s", work->directory, work->format->picture_name);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char buffer[65536];
+    ssize_t got = 0, total = 0;
+    mode_t mask = umask(0);
+
+    umask(mask);
+    while (fd >= 0 && (got = read(fd, buffer, sizeof buffer)) > 0) {
+        for (ssize_t done = 0, put; done < got; done += put)
+            if ((put = write(work->part_fd, buffer + done, (size_t)(got - done))) < 0)
+                return fail(ret_failure, errno, "%s: cannot be written: %s", output, strerror(errno));
+        total += got;
+    }
+    if (fd < 0 || got < 0 || total == 0)
+        return fail(ret_failure, EIO, "%s: gnuplot drew nothing, and does not say why", output);
+    if (fchmod(work->part_fd, 0666 & ~mask) < 0 || rename(work->part, output) < 0)
+        return fail(ret_failure, errno, "%s: the picture cannot get this name: %s", output, strerror(errno));
+    return 0;
+}
+
+int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure)
+{
+    __attribute__((cleanup(work_release))) struct work work = { .part_fd = -1 };
+    _cleanup_free_ char *template = NULL;
+    const char *temporary = getenv("TMPDIR"), *keep = options->keep_dir;
+    int error;
+
+    if (!(work.format = format_of(options->output)))
+        return fail(ret_failure, EINVAL, "%s: no kind of picture; its name must end in .png, .svg or .pdf",
+                    options->output);
+    if (table->count == 0)
+        return fail(ret_failure, ENODATA, "%s: no allocations, nothing to draw", options->title);
+    if (options->linear && options->threshold > PLOT_LINEAR_BYTES)
+        return fail(ret_failure, EINVAL, "a linear plot has a bar for each byte: the threshold can be %d at most, "
+                    "not %llu", PLOT_LINEAR_BYTES, (unsigned long long)options->threshold);
+    if ((error = read_template(options->linear ? "plot-sizes-linear.gp" : "plot-sizes-log2.gp", &template,
+                               ret_failure)) < 0 ||
+        (error = open_part(&work, options->output, ret_failure)) < 0)
+        return error;
+    if (keep && mkdir(keep, 0777) < 0 && errno != EEXIST)
+        return fail(ret_failure, errno, "%s: the directory for the script cannot be made: %s", keep, strerror(errno));
+    if (keep && (error = write_files(keep, work.format, template, table, options, ret_failure)) < 0)
+        return error;
+
+    work.directory = format_text("%s/malloscope-plot-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    if (!mkdtemp(work.directory))
+        return fail(ret_failure, errno, "%s: cannot be made: %s; TMPDIR can name another directory", work.directory,
+                    strerror(errno));
+    if ((error = write_files(work.directory, work.format, template, table, options, ret_failure)) < 0 ||
+        (error = run_gnuplot(work.directory, ret_failure)) < 0)
+        return error;
+    return publish(&work, options->output, ret_failure);
+}

@@ -1,0 +1,114 @@
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define BUFFERS 16
+#define BUFFER_BYTES 512
+
+static char *next_buffer(void)
+{
+    static char buffers[BUFFERS][BUFFER_BYTES];
+    static unsigned at;
+    return buffers[at++ % BUFFERS];
+}
+
+const char *text_count(uint64_t count)
+{
+    char *at = next_buffer() + 32;
+
+    *at = 0;
+    for (int digits = 0;; digits++) {
+        if (digits && digits % 3 == 0)
+            *--at = ',';
+        *--at = (char)('0' + count % 10);
+        count /= 10;
+        if (!count)
+            return at;
+    }
+}
+
+const char *text_bytes(uint64_t bytes)
+{
+    static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    char *text = next_buffer();
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+
+    if (bytes < 10000) {
+        snprintf(text, BUFFER_BYTES, "%s B", text_count(bytes));
+        return text;
+    }
+    for (; value >= 999.95 && unit < 5; unit++)
+        value /= 1024;
+    snprintf(text, BUFFER_BYTES, "%.1f %s", value, units[unit]);
+    return text;
+}
+
+const char *text_share(uint64_t part, uint64_t whole)
+{
+    char *text = next_buffer();
+
+    if (!whole)
+        return "-";
+    /* 100.0 and 0.0 are for all and nothing only. */
+    double share = 100.0 * (double)part / (double)whole;
+    if (part && share < 0.05)
+        return "<0.1";
+    if (part < whole && share >= 99.95)
+        return ">99.9";
+    snprintf(text, BUFFER_BYTES, "%.1f", share);
+    return text;
+}
+
+const char *text_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+const char *text_bar(double value, int columns)
+{
+    static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+    bool unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    char *text = next_buffer(), *at = text;
+
+    if (columns > BUFFER_BYTES / 3 - 2)
+        columns = BUFFER_BYTES / 3 - 2;
+    int parts = (int)(value * columns * 8 + 0.5);
+    if (parts < 1 && value > 0)
+        parts = 1;
+    if (!unicode)
+        parts = (parts + 7) / 8 * 8;
+    for (; parts >= 8; parts -= 8)
+        at = stpcpy(at, unicode ? "█" : "#");
+    strcpy(at, unicode ? eighths[parts] : "");
+    return text;
+}
+
+int text_columns(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    int count = columns ? atoi(columns) : 0;
+
+    if (count <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        count = size.ws_col;
+    return count >= 40 ? count : 80;
+}
+
+void text_print_safe(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 32 || c == 127)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+}

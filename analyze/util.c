@@ -1,0 +1,73 @@
+#include "analyze/util.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+void cleanup_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+void cleanup_fclose(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+
+static void *checked(void *memory)
+{
+    if (!memory) {
+        fputs("malloscope: out of memory\n", stderr);
+        exit(2);
+    }
+    return memory;
+}
+
+void *alloc_zeroed(size_t count, size_t element_bytes)
+{
+    return checked(calloc(count ? count : 1, element_bytes));
+}
+
+void *grow(void *array, size_t *capacity, size_t count, size_t element_bytes)
+{
+    if (count <= *capacity && array)
+        return array;
+    size_t wanted = *capacity ? *capacity : 16;
+    while (wanted < count)
+        wanted *= 2;
+    array = checked(reallocarray(array, wanted, element_bytes));
+    memset((char *)array + *capacity * element_bytes, 0, (wanted - *capacity) * element_bytes);
+    *capacity = wanted;
+    return array;
+}
+
+char *copy_text(const char *text, size_t bytes)
+{
+    char *copy = checked(malloc(bytes + 1));
+    memcpy(copy, text, bytes);
+    copy[bytes] = 0;
+    return copy;
+}
+
+char *format_text(const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    return checked(length < 0 ? NULL : text);
+}
+
+int fail(struct failure *ret_failure, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(ret_failure->text, sizeof ret_failure->text, format, arguments);
+    va_end(arguments);
+    return error > 0 ? -error : -1;
+}
