@@ -36,8 +36,10 @@ static __attribute__((noinline)) struct context *enter_slowly(struct context *c,
     if (c == &context_none)
         c = start_thread(caller);
     else {
-        if (c->busy == CONTEXT_RECORDING)
-            process_count_lost(1); /* a signal handler's call in the middle of our own code */
+        /* A signal handler's call in the middle of our own code. */
+        if (c->busy == CONTEXT_RECORDING ||
+            (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(&process->modules, caller)))
+            process_count_lost(1);
         c = NULL;
     }
     if (c)
@@ -127,11 +129,27 @@ static inline void log_result(struct context *c, enum rec_alloc which, const voi
 #define FRAME ((void *const *)__builtin_frame_address(0))
 #define CALLER __builtin_return_address(0)
 
+/* The unwinder's thread-local data, which the loader allocates at a thread's
+ * first backtrace and frees with the thread: ours, not the program's, so it
+ * comes from where free() takes no notice. */
+static void *alloc_for_unwinder(const void *caller, size_t bytes)
+{
+    if (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(&process->modules, caller))
+        return NULL;
+    int saved_errno = errno;
+    void *block = early_heap_alloc(16, bytes);
+    errno = saved_errno;
+    return block;
+}
+
 EXPORT void *malloc(size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = real.malloc(size);
+    void *block = UNLIKELY(!c) ? alloc_for_unwinder(CALLER, size) : NULL;
 
+    if (UNLIKELY(block))
+        return block;
+    block = real.malloc(size);
     log_result(c, REC_ALLOC_MALLOC, block, &(struct request){ REC_FN_MALLOC, size, 0 }, FRAME);
     return block;
 }
@@ -146,8 +164,11 @@ static inline size_t product(size_t count, size_t size)
 EXPORT void *calloc(size_t count, size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = real.calloc(count, size);
+    void *block = UNLIKELY(!c) ? alloc_for_unwinder(CALLER, product(count, size)) : NULL;
 
+    if (UNLIKELY(block))
+        return block;
+    block = real.calloc(count, size);
     log_result(c, REC_ALLOC_CALLOC, block, &(struct request){ REC_FN_CALLOC, product(count, size), 0 }, FRAME);
     return block;
 }

@@ -8,8 +8,8 @@
 #   bars curve                       the data files; bars: first and last size, allocations, bytes;
 #                                    curve: size, allocations and bytes of that size or less
 
-count_colour = '#0072B2' # Okabe and Ito's blue and vermillion: apart for every eye, and in grey
-threshold_colour = '#D55E00'
+count_colour = '#0072B2' # Okabe and Ito's blue
+threshold_colour = '#000000'
 ink = '#303030'
 
 edge = threshold - 0.5 # between the largest size that is below and the threshold itself
@@ -68,6 +68,7 @@ if (peak < 5) {
 set ylabel "allocations of this size\n" . unit_text offset 0.5 textcolor rgb ink
 set xlabel 'allocation size (bytes; one bar for each size)' textcolor rgb ink
 set style fill solid 1 noborder
-plot bars using 1:($3 / unit):(0.8) with boxes linecolor rgb count_colour
+bar_width = size_end > 400 ? size_end / 500. : 0.8 # at least two pixels
+plot bars using 1:($3 / unit):(bar_width) with boxes linecolor rgb count_colour
 
 unset multiplot

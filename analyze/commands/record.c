@@ -11,10 +11,12 @@
 #include "format/output_name.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 const char record_help[] =
     "malloscope record [options] [--] PROGRAM [ARGS...]\n"
@@ -97,6 +99,17 @@ static void append_end_of(const struct log *log, const struct log_file *file, pi
     append_end(&chunk, file->fd);
 }
 
+/* As a user here would type it. */
+static const char *short_path(const char *path)
+{
+    char here[PATH_MAX];
+    size_t length = getcwd(here, sizeof here) ? strlen(here) : 0;
+
+    if (length > 1 && strncmp(path, here, length) == 0 && path[length] == '/')
+        return path + length + 1;
+    return path;
+}
+
 static int finish(struct log_file *file, const char *program, pid_t pid, int status, const struct record_options *options)
 {
     struct failure failure;
@@ -122,7 +135,7 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
     if (options->quiet || log_open(file->path, &log, &failure) != 0)
         return code;
     struct facts *facts = facts_collect(log);
-    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = file->path, .threshold = options->threshold });
+    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = short_path(file->path), .threshold = options->threshold });
     facts_free(facts);
     log_free(log);
     return code;

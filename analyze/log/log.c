@@ -177,11 +177,10 @@ static int scan(struct log *log)
     return 0;
 }
 
-static const struct log *sorting;
-
-static int by_sequence(const void *left, const void *right)
+static int by_sequence(const void *left, const void *right, void *data)
 {
-    const struct log_chunk *a = &sorting->chunks[*(const size_t *)left], *b = &sorting->chunks[*(const size_t *)right];
+    const struct log *log = data;
+    const struct log_chunk *a = &log->chunks[*(const size_t *)left], *b = &log->chunks[*(const size_t *)right];
     if (a->sequence != b->sequence)
         return a->sequence < b->sequence ? -1 : 1;
     return a->file < b->file ? -1 : a->file > b->file; /* the log's own comes first */
@@ -198,12 +197,11 @@ static void order_streams(struct log *log)
         stream->chunks = grow(stream->chunks, &stream->chunk_capacity, stream->chunk_count + 1, sizeof *stream->chunks);
         stream->chunks[stream->chunk_count++] = i;
     }
-    sorting = log;
     for (size_t i = 0; i < log->stream_count; i++) {
         struct log_stream *stream = &log->streams[i];
         size_t kept = 0;
         uint64_t expected = 0;
-        qsort(stream->chunks, stream->chunk_count, sizeof *stream->chunks, by_sequence);
+        qsort_r(stream->chunks, stream->chunk_count, sizeof *stream->chunks, by_sequence, log);
         for (size_t k = 0; k < stream->chunk_count; k++) {
             struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
             if (kept && chunk->sequence < expected) {

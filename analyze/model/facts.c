@@ -286,6 +286,22 @@ static void take(struct collector *c, const struct timed_event *e)
     }
 }
 
+static int by_image(const void *left, const void *right, void *data)
+{
+    const struct log *log = data;
+    uint64_t a = log->processes[*(const uint32_t *)left].image, b = log->processes[*(const uint32_t *)right].image;
+    return a < b ? -1 : a > b;
+}
+
+static void order_processes(struct facts *f, struct log const *log)
+{
+    f->by_start = alloc_zeroed(f->process_count, sizeof *f->by_start);
+    for (uint32_t i = 0; i < f->process_count; i++)
+        if (log->processes[i].stream_count)
+            f->by_start[f->by_start_count++] = i;
+    qsort_r(f->by_start, f->by_start_count, sizeof *f->by_start, by_image, (void *)log);
+}
+
 struct facts *facts_collect(const struct log *log)
 {
     struct facts *f = alloc_zeroed(1, sizeof *f);
@@ -307,6 +323,7 @@ struct facts *facts_collect(const struct log *log)
         f->processes[log->streams[i].process].open_streams++;
     }
     f->lost_events = log->lost_events;
+    order_processes(f, log);
     reader_session_records(log, take_session_record, &c);
     while (reader_next(reader, &event)) {
         take(&c, &event);
@@ -340,6 +357,7 @@ void facts_free(struct facts *f)
         blocks_release(&p->blocks);
     }
     free(f->processes);
+    free(f->by_start);
     free(f->nodes);
     sizes_release(&f->sizes);
     stacks_release(&f->stacks);

@@ -67,6 +67,8 @@ struct facts {
     struct code code;
     struct facts_process *processes; /* as the log's */
     size_t process_count;
+    uint32_t *by_start; /* the processes that recorded, in the order of their starts */
+    size_t by_start_count;
 };
 
 struct facts *facts_collect(const struct log *log);

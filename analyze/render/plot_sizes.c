@@ -9,9 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -21,7 +21,7 @@
 #define SCRIPT_NAME "sizes.gp"
 #define BARS_NAME "sizes-bars.dat"
 #define CURVE_NAME "sizes-curve.dat"
-#define TITLE_CHARACTERS 100 /* so many fit on a line of the picture */
+#define TITLE_CHARACTERS 90 /* so many fit on a line of the picture */
 
 static const struct picture_format {
     const char *suffix, *picture_name;
@@ -30,8 +30,9 @@ static const struct picture_format {
 } formats[] = {
     { "png", "sizes.png", "pngcairo", "size 1200,700 noenhanced rounded font 'DejaVu Sans,11'",
       "png truecolor size 1200,700 noenhanced font 'DejaVuSans,11'" },
-    { "svg", "sizes.svg", "svg", "size 1200,700 noenhanced rounded font 'DejaVu Sans,13' background 'white'", "svg" },
-    { "pdf", "sizes.pdf", "pdfcairo", "size 12in,7in noenhanced rounded font 'DejaVu Sans,11'",
+    { "svg", "sizes.svg", "svg", "size 1200,700 noenhanced rounded font 'DejaVu Sans,sans-serif,11' fontscale 1.333 "
+      "background 'white'", "svg" },
+    { "pdf", "sizes.pdf", "pdfcairo", "size 12in,7in noenhanced rounded font 'DejaVu Sans,11' fontscale 0.72 linewidth 1.4",
       "pdf size 12in,7in noenhanced font 'Helvetica,11'" },
 };
 
@@ -118,11 +119,11 @@ static int character_bytes(const unsigned char *text)
     return more + 1;
 }
 
-/* As one of gnuplot's single-quoted strings: nothing in them is special but the
+/* As a single-quoted string of gnuplot: nothing in them is special but the
  * quote. What is no character becomes a '?', or an SVG would not be XML. */
-static void write_quoted(FILE *file, const char *name, const char *text)
+static void write_title(FILE *file, const char *text)
 {
-    fprintf(file, "%s = '", name);
+    fputs("title = '", file);
     for (int characters = 0; *text; characters++) {
         int bytes = character_bytes((const unsigned char *)text);
         if (characters == TITLE_CHARACTERS) {
@@ -163,35 +164,34 @@ static void write_bars(FILE *file, const struct size_table *table, bool linear, 
         count = table->count, bytes = table->bytes;
         if (last < UINT64_MAX)
             size_table_below(table, last + 1, &count, &bytes);
-        fprintf(file, "%llu %llu %llu %llu\n", (unsigned long long)first, (unsigned long long)last,
-                (unsigned long long)(count - count_before), (unsigned long long)(bytes - bytes_before));
+        fprintf(file, "%"PRIu64" %"PRIu64" %"PRIu64" %"PRIu64"\n", first, last, count - count_before,
+                bytes - bytes_before);
         count_before = count, bytes_before = bytes;
         if (last >= size_end)
             return;
     }
 }
 
-/* The size to which those that one pixel shows are thinned: 1/64 of a power of two. */
-static uint64_t pixel_of(uint64_t size)
+/* Sizes that differ by less than 1/64 of a power of two, as a pixel does, are one point. */
+static uint64_t point_of(uint64_t size, bool linear)
 {
-    return size < SIZES_DIRECT ? size : size >> (63 - __builtin_clzll(size) - 6) << (63 - __builtin_clzll(size) - 6);
+    int shift = linear || size < 128 ? 0 : 63 - __builtin_clzll(size) - 6;
+    return size >> shift << shift;
 }
 
 /* One line for each size: the size, allocations and bytes of it or less. It
  * starts left of size 0 and goes on to the end of the axis. */
-static void write_curve(FILE *file, const struct size_table *t, uint64_t size_end)
+static void write_curve(FILE *file, const struct size_table *t, bool linear, uint64_t size_end)
 {
     uint64_t count = 0, bytes = 0;
 
     fputs("-1 0 0\n", file);
     for (size_t i = 0; i < t->row_count && t->rows[i].size <= size_end; i++) {
         count = t->count_through[i], bytes = t->bytes_through[i];
-        if (i + 1 == t->row_count || pixel_of(t->rows[i].size) != pixel_of(t->rows[i + 1].size))
-            fprintf(file, "%llu %llu %llu\n", (unsigned long long)t->rows[i].size, (unsigned long long)count,
-                    (unsigned long long)bytes);
+        if (i + 1 == t->row_count || point_of(t->rows[i].size, linear) != point_of(t->rows[i + 1].size, linear))
+            fprintf(file, "%"PRIu64" %"PRIu64" %"PRIu64"\n", t->rows[i].size, count, bytes);
     }
-    fprintf(file, "%llu %llu %llu\n", (unsigned long long)size_end, (unsigned long long)count,
-            (unsigned long long)bytes);
+    fprintf(file, "%"PRIu64" %"PRIu64" %"PRIu64"\n", size_end, count, bytes);
 }
 
 static void write_script(FILE *file, const struct picture_format *format, const char *template,
@@ -220,12 +220,12 @@ static void write_script(FILE *file, const struct picture_format *format, const 
             "if (strstrt(GPVAL_TERMINALS, '%s')) {\n    set terminal %s %s\n} else {\n    set terminal %s\n}\n"
             "set output '%s'\n", format->picture_name, format->terminal, format->terminal, format->options,
             format->fallback, format->picture_name);
-    write_quoted(file, "title", options->title);
-    write_quoted(file, "subtitle", subtitle);
-    write_quoted(file, "threshold_label", label);
-    fprintf(file, "threshold = %llu.\ntotal_count = %llu.\ntotal_bytes = %llu.\nsize_end = %llu.\n"
-            "bars = '" BARS_NAME "'\ncurve = '" CURVE_NAME "'\n\n%s", (unsigned long long)options->threshold,
-            (unsigned long long)table->count, (unsigned long long)table->bytes, (unsigned long long)size_end, template);
+    write_title(file, options->title);
+    /* The points make them floating: gnuplot's integers are too small, and their quotients too. */
+    fprintf(file, "subtitle = '%s'\nthreshold_label = '%s'\n"
+            "threshold = %"PRIu64".\ntotal_count = %"PRIu64".\ntotal_bytes = %"PRIu64".\nsize_end = %"PRIu64".\n"
+            "bars = '" BARS_NAME "'\ncurve = '" CURVE_NAME "'\n\n%s", subtitle, label, options->threshold,
+            table->count, table->bytes, size_end, template);
 }
 
 static int write_files(const char *directory, const struct picture_format *format, const char *template,
@@ -239,7 +239,7 @@ static int write_files(const char *directory, const struct picture_format *forma
     if (curve) {
         write_script(script, format, template, table, options, size_end);
         write_bars(bars, table, options->linear, size_end);
-        write_curve(curve, table, size_end);
+        write_curve(curve, table, options->linear, size_end);
     }
     if (!curve || fflush(script) || fflush(bars) || fflush(curve) || ferror(script) || ferror(bars) || ferror(curve))
         return fail(ret_failure, errno, "%s: the script and its data cannot be written there: %s", directory,
@@ -347,7 +347,7 @@ int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *opt
         return fail(ret_failure, ENODATA, "%s: no allocations, nothing to draw", options->title);
     if (options->linear && options->threshold > PLOT_LINEAR_BYTES)
         return fail(ret_failure, EINVAL, "a linear plot has a bar for each byte: the threshold can be %d at most, "
-                    "not %llu", PLOT_LINEAR_BYTES, (unsigned long long)options->threshold);
+                    "not %"PRIu64, PLOT_LINEAR_BYTES, options->threshold);
     if ((error = read_template(options->linear ? "plot-sizes-linear.gp" : "plot-sizes-log2.gp", &template,
                                ret_failure)) < 0 ||
         (error = open_part(&work, options->output, ret_failure)) < 0)

@@ -36,18 +36,13 @@ static void print_process(const struct facts_process *p)
     putchar('\n');
 }
 
-static void print_processes(const struct log *log, const struct facts *f)
+static void print_processes(const struct facts *f)
 {
-    size_t shown = 0;
-
-    printf("Process%s\n", log->recorded_count == 1 ? "" : "es");
-    for (size_t i = 0; i < f->process_count && shown < PROCESSES_SHOWN; i++)
-        if (log->processes[i].stream_count) {
-            print_process(&f->processes[i]);
-            shown++;
-        }
-    if (log->recorded_count > shown)
-        printf("  ... and %zu more\n", log->recorded_count - shown);
+    printf("Process%s\n", f->by_start_count == 1 ? "" : "es");
+    for (size_t i = 0; i < f->by_start_count && i < PROCESSES_SHOWN; i++)
+        print_process(&f->processes[f->by_start[i]]);
+    if (f->by_start_count > PROCESSES_SHOWN)
+        printf("  ... and %zu more\n", f->by_start_count - PROCESSES_SHOWN);
 }
 
 static void print_totals(const struct facts *f)
@@ -179,7 +174,7 @@ void report_print(const struct log *log, struct facts *f, struct sites *sites, c
     struct size_table sizes;
 
     sizes_table(&f->sizes, &sizes);
-    print_processes(log, f);
+    print_processes(f);
     print_totals(f);
     if (f->allocations) {
         print_split(f, &sizes, view);

@@ -36,10 +36,8 @@ static json_t *processes(const struct facts *f)
     static const char *const starts[] = { "image", "fork", "exec" };
     json_t *list = json_array();
 
-    for (size_t i = 0; i < f->process_count; i++) {
-        const struct facts_process *p = &f->processes[i];
-        if (!p->first_ns)
-            continue;
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct facts_process *p = &f->processes[f->by_start[i]];
         json_t *object = json_pack("{s:I, s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "pid", (json_int_t)p->pid, "ppid",
                                    (json_int_t)p->ppid, "start", starts[p->start % 3], "exe",
                                    string(p->exe ? p->exe : ""), "command", string(p->arguments ? p->arguments : ""),

@@ -98,26 +98,22 @@ static bool file_open(struct file *f, const char *path, const void *build_id, si
 #define RANK_UNSIZED (1u << 31)
 #define RANK_LABEL (1u << 30)
 #define RANK_LOCAL (1u << 29)
+#define RANK_UNDERSCORES_SHIFT 25
+#define RANK_LENGTH_SHIFT 1
 #define RANK_WEAK 1u
 
-/* The order of preference in the header's words, as a number; names that are no
- * function's come last, since a label's is better than none only where nothing else is. */
+/* The order of preference in the header's words, as a number; symbols that may be
+ * mere labels come last. */
 static uint32_t rank(const GElf_Sym *sym, const char *name)
 {
     size_t underscores = strspn(name, "_"), length = strlen(name);
-    uint32_t r = 0;
 
-    if (sym->st_size == 0)
-        r |= RANK_UNSIZED;
-    if (GELF_ST_TYPE(sym->st_info) == STT_NOTYPE)
-        r |= RANK_LABEL;
-    if (GELF_ST_BIND(sym->st_info) == STB_LOCAL)
-        r |= RANK_LOCAL;
-    if (GELF_ST_BIND(sym->st_info) == STB_WEAK)
-        r |= RANK_WEAK;
-    r |= (uint32_t)(underscores < 15 ? underscores : 15) << 25;
-    r |= (uint32_t)(length < (1u << 24) ? length : (1u << 24) - 1) << 1;
-    return r;
+    return (sym->st_size == 0 ? RANK_UNSIZED : 0)
+         | (GELF_ST_TYPE(sym->st_info) == STT_NOTYPE ? RANK_LABEL : 0)
+         | (GELF_ST_BIND(sym->st_info) == STB_LOCAL ? RANK_LOCAL : 0)
+         | (uint32_t)(underscores < 15 ? underscores : 15) << RANK_UNDERSCORES_SHIFT
+         | (uint32_t)(length < 0xffffff ? length : 0xffffff) << RANK_LENGTH_SHIFT
+         | (GELF_ST_BIND(sym->st_info) == STB_WEAK ? RANK_WEAK : 0);
 }
 
 static void add_symbol(struct symbols *s, const GElf_Sym *sym, char *name, const struct extent *section)
@@ -196,7 +192,7 @@ static bool add_file(struct symbols *s, Elf *elf)
 
 static void add_debug_file(struct symbols *s, const struct file *binary)
 {
-    char path[sizeof DEBUG_DIRECTORY + 160];
+    char path[256];
     int length = snprintf(path, sizeof path, "%s/", DEBUG_DIRECTORY);
 
     if (binary->build_id_bytes < 2 || binary->build_id_bytes > 64)
@@ -282,17 +278,16 @@ void symbols_free(struct symbols *s)
     free(s);
 }
 
-/* libiberty gives up beyond 1024 characters, which templates easily have; without
- * its limit, its recursion needs up to 1 KiB of stack per character. */
+/* libiberty refuses C++ names beyond 1024 characters, which templates easily have.
+ * Without its limit it needs about 200 bytes of stack per character. Rust's names
+ * keep the limit: their back-references can recurse for ever. */
 #define MANGLED_BYTES_MAX 4096
 
 static char *shown_name(char *name)
 {
-    int flags = DMGL_AUTO; /* no DMGL_PARAMS: the bare name */
+    bool is_cpp = strncmp(name, "_Z", 2) == 0 && strnlen(name, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX;
+    char *demangled = cplus_demangle(name, DMGL_AUTO | (is_cpp ? DMGL_NO_RECURSE_LIMIT : 0));
 
-    if (strnlen(name, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX)
-        flags |= DMGL_NO_RECURSE_LIMIT;
-    char *demangled = cplus_demangle(name, flags);
     return demangled ? demangled : name;
 }
 

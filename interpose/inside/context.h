@@ -20,6 +20,7 @@ enum context_busy {
     CONTEXT_IDLE = 0,
     CONTEXT_IN_ALLOCATOR, /* in the real function: what it calls is its own business */
     CONTEXT_RECORDING,    /* in our code: only a signal handler can call in now */
+    CONTEXT_UNWINDING,    /* in the unwinder, for which the loader may allocate */
 };
 
 struct context {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-char early_heap[EARLY_HEAP_BYTES] __attribute__((aligned(4096)));
+char early_heap[EARLY_HEAP_BYTES] __attribute__((aligned(4096), visibility("hidden")));
 static _Atomic size_t used;
 
 /* Before each block: its size. */

@@ -1,5 +1,5 @@
 /* Memory for calls that come while the real functions are still being looked
- * up. Never aborts; blocks are never given back; every hook knows them by their
+ * up, and for what the loader allocates on our behalf. Never aborts; blocks are never given back; every hook knows them by their
  * address. May run inside a traced malloc, from any thread. */
 #ifndef MALLOSCOPE_INSIDE_EARLY_HEAP_H
 #define MALLOSCOPE_INSIDE_EARLY_HEAP_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EARLY_HEAP_BYTES (1u << 20)
+#define EARLY_HEAP_BYTES (16u << 20) /* of address space; pages that are not used cost nothing */
 extern char early_heap[EARLY_HEAP_BYTES];
 
 /* Zeroed; alignment is a power of two. NULL with ENOMEM when it is used up. */

@@ -22,9 +22,14 @@ static uint32_t take(struct context *c, void *const *frame, void ***ret_frames, 
 {
     void **frames = (void **)c->scratch;
     int saved_errno = errno;
-    int count = stack_backtrace ? stack_backtrace(frames, STACK_DEPTH_MAX + OWN_FRAMES_MAX) : 0;
+    int count = 0;
 
-    errno = saved_errno;
+    if (stack_backtrace) {
+        c->busy = CONTEXT_UNWINDING;
+        count = stack_backtrace(frames, STACK_DEPTH_MAX + OWN_FRAMES_MAX);
+        c->busy = CONTEXT_RECORDING;
+        errno = saved_errno;
+    }
     *ret_flags = 0;
     *ret_frames = frames;
     for (int own = 0; own < count && own < OWN_FRAMES_MAX; own++) {

@@ -1,0 +1,398 @@
+/* analyze/symbols/symbols.h: which name an address gets. The truth is nm's for
+ * libc, and for the rules this file's own assembly, where every offset is known.
+ * Then damage: cut and altered copies of this program, for the sanitizers. */
+#include "analyze/symbols/symbols.h"
+
+#include "analyze/util.h"
+#include "tests/unit/check.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TEN(x) x x x x x x x x x x
+#define FUNCTION(bind, name, bytes) bind " " name "\n.type " name ",%function\n" name ": .skip " bytes "\n"
+#define SIZED(bind, name) FUNCTION(bind, name, "16") ".size " name ", 16\n"
+#define ALIAS(bind, name, of) bind " " name "\n.type " name ",%function\n.set " name ", " of "\n.size " name ", 16\n"
+
+/* Of C++ names, libiberty refuses what is longer than 1024 characters unless told
+ * otherwise; told so, it recurses for ever in such a Rust name. */
+#define LONG_CPP "_Z4longI" TEN(TEN("PPPPPPPPPPPPPPPPPPPP")) "iEvv"
+#define ENDLESS_RUST "_RIC1a" TEN(TEN("C1aStB_i"))
+
+__asm__(".pushsection ts_code, \"ax\", %progbits\n"
+        /* 0: a function of 64 bytes with a label at 16 and a function at 32 to 48 */
+        FUNCTION(".globl", "ts_start", "16") "ts_label: .skip 16\n" SIZED(".local", "ts_inner") ".skip 16\n"
+        ".size ts_start, 64\n"
+        /* 64: nobody's; 80: no size, 32 bytes to the next symbol, whose label comes first */
+        ".skip 16\n" FUNCTION(".local", "ts_unsized", "32") "$x.1: .Lts: ts_bare: .skip 16\n"
+        /* 128: names of one function */
+        SIZED(".globl", "ts_malloc") ALIAS(".globl", "__ts_malloc", "ts_malloc")
+        SIZED(".globl", "__ts_calloc") ALIAS(".weak", "ts_calloc", "__ts_calloc")
+        SIZED(".globl", "__ts_exported") ALIAS(".local", "ts_local", "__ts_exported")
+        SIZED(".weak", "ts_bb") ALIAS(".weak", "ts_aa", "ts_bb") ALIAS(".weak", "ts_long", "ts_bb")
+        SIZED(".weak", "ts_cc") ALIAS(".globl", "ts_dd", "ts_cc")
+        /* 208: mangled names */
+        SIZED(".globl", "_ZN5space5Class6methodEi")
+        SIZED(".globl", "_ZNSt6vectorIiSaIiEE9push_backERKi")
+        SIZED(".globl", "_ZN4core3fmt5write17h0123456789abcdefE")
+        SIZED(".globl", "_RNvCs15kBYyAo9fc_7mycrate7example")
+        SIZED(".local", "_ZN5space4coldEv.cold")
+        SIZED(".globl", LONG_CPP) SIZED(".globl", ENDLESS_RUST) SIZED(".globl", "_Zero")
+        /* 336: no size and nothing behind it but the section's end, at 352 */
+        FUNCTION(".globl", "ts_last", "16") ".popsection\n");
+
+extern const char ts_start[], ts_last[];
+
+static const struct rule {
+    unsigned offset; /* from ts_start */
+    const char *name;
+    unsigned into; /* the name's function */
+} rules[] = {
+    { 0, "ts_start", 0 },
+    { 16, "ts_start", 16 },
+    { 32, "ts_inner", 0 },
+    { 47, "ts_inner", 15 },
+    { 48, "ts_start", 48 },
+    { 63, "ts_start", 63 },
+    { 64, NULL, 0 },
+    { 79, NULL, 0 },
+    { 80, "ts_unsized", 0 },
+    { 111, "ts_unsized", 31 },
+    { 112, "ts_bare", 0 },
+    { 127, "ts_bare", 15 },
+    { 128, "ts_malloc", 0 },
+    { 144, "ts_calloc", 0 },
+    { 160, "__ts_exported", 0 },
+    { 176, "ts_aa", 0 },
+    { 192, "ts_dd", 0 },
+    { 208, "space::Class::method", 0 },
+    { 231, "std::vector<int, std::allocator<int> >::push_back", 7 },
+    { 240, "core::fmt::write", 0 },
+    { 256, "mycrate::example", 0 },
+    { 272, "space::cold", 0 },
+    { 304, ENDLESS_RUST, 0 },
+    { 320, "_Zero", 0 },
+    { 336, "ts_last", 0 },
+    { 351, "ts_last", 15 },
+};
+
+struct module {
+    const char *part; /* of the path; "": the program itself */
+    char path[4096];
+    uint64_t base;
+    uint8_t build_id[64];
+    size_t build_id_bytes;
+};
+
+static int take_module(struct dl_phdr_info *info, size_t bytes, void *data)
+{
+    struct module *m = data;
+
+    (void)bytes;
+    if (!*m->part != !*info->dlpi_name || !strstr(info->dlpi_name, m->part))
+        return 0;
+    snprintf(m->path, sizeof m->path, "%s", *info->dlpi_name ? info->dlpi_name : "/proc/self/exe");
+    m->base = info->dlpi_addr;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        const char *at = (const char *)m->base + header->p_vaddr, *end = at + header->p_memsz;
+        while (header->p_type == PT_NOTE && at < end) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_descsz <= sizeof m->build_id) {
+                memcpy(m->build_id, at + sizeof *note + 4, note->n_descsz);
+                m->build_id_bytes = note->n_descsz;
+                return 1;
+            }
+            at += sizeof *note + ((note->n_namesz + 3) & -4u) + ((note->n_descsz + 3) & -4u);
+        }
+    }
+    return 1;
+}
+
+static void test_rules(const struct module *own)
+{
+    struct symbols *s = symbols_open(own->path, NULL, 0);
+    uint64_t start = (uintptr_t)ts_start - own->base, into;
+
+    if (!CHECK(s))
+        return;
+    for (int twice = 0; twice < 2; twice++) {
+        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+            into = 0;
+            const char *name = symbols_find(s, start + rules[i].offset, &into);
+            bool right = name && rules[i].name ? strcmp(name, rules[i].name) == 0 : name == rules[i].name;
+            if (!CHECK(right) || !CHECK(into == rules[i].into))
+                printf("  offset %u: %s+%llu\n", rules[i].offset, name ? name : "none", (unsigned long long)into);
+        }
+    }
+    const char *name = symbols_find(s, start + 288, &into);
+    CHECK(name && strncmp(name, "long<int***", 11) == 0 && strlen(name) == 8 + 2000 + 1);
+    name = symbols_find(s, (uintptr_t)ts_last + 16 - own->base, &into);
+    CHECK(!name || strcmp(name, "ts_last") != 0);
+    name = symbols_find(s, (uintptr_t)test_rules - own->base, &into);
+    CHECK(name && strcmp(name, "test_rules") == 0 && into == 0);
+    CHECK(!symbols_find(s, 0, &into));
+    CHECK(!symbols_find(s, UINT64_MAX, &into));
+    CHECK(!symbols_find(NULL, start, &into));
+    symbols_free(s);
+    symbols_free(NULL);
+}
+
+struct known {
+    uint64_t address, bytes;
+    char type, name[128];
+};
+
+/* What nm says; 0: there is no nm, or it says nothing. */
+static size_t ask_nm(const char *options, const char *path, struct known **ret_known)
+{
+    _cleanup_free_ char *command = format_text("nm -P -t x %s --defined-only '%s' 2>/dev/null", options, path);
+    FILE *nm = popen(command, "r");
+    size_t count = 0, capacity = 0;
+    char line[4096];
+
+    *ret_known = NULL;
+    while (nm && fgets(line, sizeof line, nm)) {
+        struct known k = { 0 };
+        unsigned long long address, bytes = 0;
+        if (sscanf(line, "%127s %c %llx %llx", k.name, &k.type, &address, &bytes) < 3)
+            continue;
+        k.name[strcspn(k.name, "@")] = 0;
+        k.address = address;
+        k.bytes = bytes;
+        *ret_known = grow(*ret_known, &capacity, count + 1, sizeof k);
+        (*ret_known)[count++] = k;
+    }
+    if (nm)
+        pclose(nm);
+    if (!count && CHECK(true))
+        printf("nm says nothing about %s: not compared\n", path);
+    return count;
+}
+
+static bool is_known(const struct known *known, size_t count, uint64_t address, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (known[i].address == address && strcmp(known[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Every function that nm knows has one of nm's names for it, from its first to its
+ * last byte and no further; data have none. */
+static void compare_with_nm(struct symbols *s, const char *options, const char *path)
+{
+    _cleanup_free_ struct known *known = NULL;
+    size_t count = ask_nm(options, path, &known), compared = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct known *k = &known[i];
+        uint64_t into = 0, end = k->address + k->bytes;
+        if (strchr("DdBbRrV", k->type))
+            CHECK(!symbols_find(s, k->address, &into));
+        if (!strchr("TtWi", k->type) || !k->bytes)
+            continue;
+        compared++;
+        const char *name = symbols_find(s, k->address, &into);
+        if (!CHECK(name && into == 0 && is_known(known, count, k->address, name)))
+            printf("  %s: %s+%llu\n", k->name, name ? name : "none", (unsigned long long)into);
+        name = symbols_find(s, end - 1, &into);
+        CHECK(name && (options[0] == 0 || into < k->bytes));
+        for (size_t other = 0; other < count; other++)
+            if (known[other].address == k->address && known[other].address + known[other].bytes > end)
+                end = known[other].address + known[other].bytes;
+        CHECK(!symbols_find(s, end, &into) || end - into != k->address);
+    }
+    if (count)
+        CHECK(compared >= 200);
+    printf("%s: %zu functions compared with nm %s\n", path, compared, options);
+}
+
+static void check_name(struct symbols *s, const struct known *known, size_t count, const char *in_file,
+                       const char *shown)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t into = 1;
+        if (strcmp(known[i].name, in_file) != 0)
+            continue;
+        const char *name = symbols_find(s, known[i].address, &into);
+        CHECK(name && strcmp(name, shown) == 0 && into == 0);
+        return;
+    }
+}
+
+static void test_libc(const struct module *libc)
+{
+    static const char *const plain[] = { "malloc", "calloc", "realloc", "free", "memalign", "strdup", "fopen", "mmap",
+                                         "posix_memalign", "valloc", "reallocarray", "getline", "pthread_create" };
+    struct symbols *s = symbols_open(libc->path, libc->build_id, libc->build_id_bytes);
+
+    if (!CHECK(s))
+        return;
+    compare_with_nm(s, "-D", libc->path);
+    _cleanup_free_ struct known *known = NULL;
+    size_t count = ask_nm("-D", libc->path, &known);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        check_name(s, known, count, plain[i], plain[i]);
+    check_name(s, known, count, "__libc_malloc", "malloc");
+    check_name(s, known, count, "__libc_calloc", "calloc");
+    check_name(s, known, count, "aligned_alloc", "memalign");
+
+    char path[256] = "/usr/lib/debug/.build-id/";
+    for (size_t i = 0; i < libc->build_id_bytes; i++)
+        sprintf(path + strlen(path), i == 0 ? "%02x/" : "%02x", libc->build_id[i]);
+    strcat(path, ".debug");
+    if (libc->build_id_bytes && access(path, R_OK) == 0)
+        compare_with_nm(s, "", path);
+    symbols_free(s);
+}
+
+static bool opens(const char *path, const void *build_id, size_t build_id_bytes)
+{
+    struct symbols *s = symbols_open(path, build_id, build_id_bytes);
+
+    symbols_free(s);
+    return s != NULL;
+}
+
+static void test_refusals(const struct module *libc)
+{
+    uint8_t other[64];
+    char path[64];
+    int ends[2];
+
+    if (libc->build_id_bytes) {
+        memcpy(other, libc->build_id, sizeof other);
+        CHECK(opens(libc->path, other, libc->build_id_bytes));
+        CHECK(!opens(libc->path, other, libc->build_id_bytes - 1));
+        CHECK(!opens(libc->path, other, libc->build_id_bytes + 1));
+        other[libc->build_id_bytes - 1] ^= 1;
+        CHECK(!opens(libc->path, other, libc->build_id_bytes));
+    }
+    CHECK(opens(libc->path, NULL, 0));
+    CHECK(!opens("/", NULL, 0));
+    CHECK(!opens("", NULL, 0));
+    CHECK(!opens("/nonexistent/file", NULL, 0));
+    CHECK(!opens("[vdso]", NULL, 0));
+    CHECK(!opens("/dev/null", NULL, 0));
+    CHECK(!opens("/etc/passwd", NULL, 0));
+    CHECK(pipe(ends) == 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    CHECK(!opens(path, NULL, 0)); /* and returns at all */
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static uint64_t random_state = 88172645463325252u;
+
+static uint64_t random_below(uint64_t limit)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state % limit;
+}
+
+/* All that is done with a file, for the sanitizers to watch. */
+static bool use(const char *path, uint64_t bytes)
+{
+    struct symbols *s = symbols_open(path, NULL, 0);
+    uint64_t into;
+    bool found = false;
+
+    for (uint64_t address = 0; s && address < bytes; address += bytes / 200 + 1)
+        found |= symbols_find(s, address, &into) != NULL;
+    symbols_find(s, UINT64_MAX, &into);
+    symbols_free(s);
+    return found;
+}
+
+static bool alter(int fd, const char *path, const uint8_t *whole, size_t bytes, size_t offset, uint8_t value)
+{
+    bool written = pwrite(fd, &value, 1, (off_t)offset) == 1;
+
+    use(path, bytes);
+    return written && pwrite(fd, whole + offset, 1, (off_t)offset) == 1;
+}
+
+static void test_damage(const char *original)
+{
+    FILE *file = fopen(original, "re");
+    size_t bytes = 0, capacity = 0, got;
+    _cleanup_free_ uint8_t *whole = NULL;
+    int fd = memfd_create("copy", MFD_CLOEXEC);
+    char path[64];
+
+    do {
+        whole = grow(whole, &capacity, bytes + (1 << 20), 1);
+        bytes += got = fread(whole + bytes, 1, 1 << 20, file);
+    } while (got);
+    fclose(file);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK(pwrite(fd, whole, bytes, 0) == (ssize_t)bytes);
+    CHECK(use(path, bytes));
+
+    ElfW(Ehdr) header;
+    memcpy(&header, whole, sizeof header);
+    size_t table = header.e_shoff, table_bytes = (size_t)header.e_shnum * header.e_shentsize;
+    size_t type = offsetof(ElfW(Ehdr), e_type);
+    bool whole_again = true;
+    for (size_t i = 0; i < sizeof header + table_bytes; i++) {
+        size_t offset = i < sizeof header ? i : table + i - sizeof header;
+        const uint8_t values[] = { 0, 0x7f, 0xff, (uint8_t)(whole[offset] ^ 1u << random_below(8)) };
+        for (size_t k = 0; k < sizeof values; k++)
+            whole_again &= alter(fd, path, whole, bytes, offset, values[k]);
+    }
+    /* In the tables of symbols and names, and wherever else. */
+    for (int round = 0; round < 300; round++) {
+        for (int k = 0; k < 200; k++) {
+            uint8_t value = (uint8_t)random_below(256);
+            CHECK(pwrite(fd, &value, 1, (off_t)(sizeof header + random_below(table - sizeof header))) == 1);
+        }
+        use(path, bytes);
+    }
+    whole_again &= pwrite(fd, whole, bytes, 0) == (ssize_t)bytes;
+    CHECK(whole_again && use(path, bytes));
+
+    CHECK(alter(fd, path, whole, bytes, type, ET_REL));
+    uint8_t relocatable = ET_REL;
+    CHECK(pwrite(fd, &relocatable, 1, (off_t)type) == 1 && !opens(path, NULL, 0));
+    CHECK(pwrite(fd, whole, bytes, 0) == (ssize_t)bytes);
+    for (size_t cut = bytes; cut > 0; cut -= cut > table || cut < 512 ? 1 + cut / 4096 : 1 + cut / 256) {
+        whole_again &= ftruncate(fd, (off_t)cut) == 0;
+        use(path, bytes);
+    }
+    whole_again &= ftruncate(fd, 0) == 0;
+    CHECK(whole_again && !opens(path, NULL, 0));
+    close(fd);
+}
+
+static size_t count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    while (directory && readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+int main(void)
+{
+    static struct module own = { .part = "" }, libc = { .part = "libc.so" };
+    size_t descriptors = count_descriptors();
+
+    dl_iterate_phdr(take_module, &own);
+    dl_iterate_phdr(take_module, &libc);
+    test_rules(&own);
+    test_libc(&libc);
+    test_refusals(&libc);
+    test_damage(own.path);
+    CHECK(count_descriptors() == descriptors);
+    return check_summary();
+}
