@@ -6,6 +6,7 @@
 #include "analyze/model/facts.h"
 
 #include "analyze/log/reader.h"
+#include "analyze/model/waiting.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct collector {
     const struct log *log;
     struct stream_state *streams;
     uint64_t live_bytes, live_blocks; /* of all processes */
+    struct waiting waiting;
 };
 
 static char *text_copy(struct text text)
@@ -93,21 +95,35 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
     block->stream = e->stream;
     block_lives(c, p, block->size);
     note_peak(c, e->ns);
+    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->event.address)) {
+        struct block gone;
+        blocks_remove(&p->blocks, e->event.address, &gone);
+        block_dies(c, p, gone.size);
+        return;
+    }
     s->last_alloc = e->event.address;
     s->last_node = node;
 }
 
 static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
 {
-    struct facts_process *p = &c->f->processes[e->process];
-
-    if (blocks_remove(&p->blocks, e->event.address, ret_block))
+    if (blocks_remove(&c->f->processes[e->process].blocks, e->event.address, ret_block))
         return true;
-    if (p->start == REC_START_FORK)
-        c->f->inherited_frees++;
-    else
-        c->f->unmatched_frees++;
+    waiting_add(&c->waiting, e->process, e->event.address, e->ns);
     return false;
+}
+
+/* Counts the frees for which no allocation has come. */
+static void expire(struct collector *c, uint64_t ns)
+{
+    struct waiting_free lone;
+
+    while (waiting_expired(&c->waiting, ns, &lone)) {
+        if (c->f->processes[lone.process].start == REC_START_FORK)
+            c->f->inherited_frees++;
+        else
+            c->f->unmatched_frees++;
+    }
 }
 
 static void take_free(struct collector *c, const struct timed_event *e)
@@ -256,6 +272,8 @@ static void take(struct collector *c, const struct timed_event *e)
     struct facts *f = c->f;
     struct facts_process *p = &f->processes[e->process];
 
+    if (c->waiting.count)
+        expire(c, e->ns);
     if (!p->first_ns)
         p->first_ns = e->ns;
     p->last_ns = e->ns;
@@ -305,7 +323,7 @@ static void order_processes(struct facts *f, struct log const *log)
 struct facts *facts_collect(const struct log *log)
 {
     struct facts *f = alloc_zeroed(1, sizeof *f);
-    struct collector c = { f, log, alloc_zeroed(log->stream_count, sizeof *c.streams), 0, 0 };
+    struct collector c = { .f = f, .log = log, .streams = alloc_zeroed(log->stream_count, sizeof *c.streams) };
     struct reader *reader = reader_open(log);
     struct timed_event event;
     const char *reason;
@@ -331,6 +349,8 @@ struct facts *facts_collect(const struct log *log)
         if (reader_stream_ended(reader))
             end_stream(&c, &event);
     }
+    expire(&c, UINT64_MAX);
+    waiting_release(&c.waiting);
     f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
     f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
     reader_free(reader);

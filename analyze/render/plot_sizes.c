@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,38 +29,43 @@ static const struct picture_format {
     const char *terminal, *options;
     const char *fallback; /* with its options, for a gnuplot without cairo */
 } formats[] = {
-    { "png", "sizes.png", "pngcairo", "size 1200,700 noenhanced rounded font 'DejaVu Sans,11'",
+    { "png", "sizes.png", "pngcairo", "size 1200,700 noenhanced font 'DejaVu Sans,11'",
       "png truecolor size 1200,700 noenhanced font 'DejaVuSans,11'" },
-    { "svg", "sizes.svg", "svg", "size 1200,700 noenhanced rounded font 'DejaVu Sans,sans-serif,11' fontscale 1.333 "
+    { "svg", "sizes.svg", "svg", "size 1200,700 noenhanced font 'DejaVu Sans,sans-serif,11' fontscale 1.333 "
       "background 'white'", "svg" },
-    { "pdf", "sizes.pdf", "pdfcairo", "size 12in,7in noenhanced rounded font 'DejaVu Sans,11' fontscale 0.72 linewidth 1.4",
+    { "pdf", "sizes.pdf", "pdfcairo", "size 12in,7in noenhanced font 'DejaVu Sans,11' fontscale 0.72 linewidth 1.4",
       "pdf size 12in,7in noenhanced font 'Helvetica,11'" },
 };
 
-/* What is on disk while we draw; work_release removes it. */
+/* One picture; work_release removes what it has on disk. */
 struct work {
+    const struct size_table *table;
+    const struct plot_sizes *options;
     const struct picture_format *format;
-    char *directory;
-    char *part; /* the picture before it gets its name, in the output's directory */
+    uint64_t size_end; /* the largest size on the axis */
+    char *template;    /* the script's second part, as text */
+    char *directory;   /* where gnuplot runs */
+    char *part;        /* the picture before it gets its name, beside the output */
     int part_fd;
 };
 
 static void work_release(struct work *work)
 {
-    const char *const names[] = { SCRIPT_NAME, BARS_NAME, CURVE_NAME, work->format ? work->format->picture_name : "" };
-
     if (work->part_fd >= 0) {
         close(work->part_fd);
         unlink(work->part); /* not there after its renaming */
     }
-    for (size_t i = 0; work->directory && i < sizeof names / sizeof *names; i++) {
-        _cleanup_free_ char *path = format_text("%s/%s", work->directory, names[i]);
-        unlink(path);
-    }
-    if (work->directory)
+    if (work->directory) {
+        const char *const names[] = { SCRIPT_NAME, BARS_NAME, CURVE_NAME, work->format->picture_name };
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            _cleanup_free_ char *path = format_text("%s/%s", work->directory, names[i]);
+            unlink(path);
+        }
         rmdir(work->directory);
+    }
     free(work->part);
     free(work->directory);
+    free(work->template);
 }
 
 static FILE *open_in(const char *directory, const char *below, const char *name, const char *mode)
@@ -68,9 +74,9 @@ static FILE *open_in(const char *directory, const char *below, const char *name,
     return fopen(path, mode);
 }
 
-static const struct picture_format *format_of(const char *output)
+static const struct picture_format *format_of(const char *name)
 {
-    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output, *dot = strrchr(name, '.');
+    const char *dot = strrchr(name, '.');
 
     for (size_t i = 0; dot && dot > name && i < sizeof formats / sizeof *formats; i++)
         if (strcasecmp(dot + 1, formats[i].suffix) == 0)
@@ -78,29 +84,30 @@ static const struct picture_format *format_of(const char *output)
     return NULL;
 }
 
-/* The template's text: the installed one, or that of the tree in which we were built. */
-static int read_template(const char *name, char **ret_text, struct failure *ret_failure)
+/* The template: where the environment says, else the installed one, else that of
+ * the tree in which we were built. */
+static int read_template(struct work *work, struct failure *ret_failure)
 {
-    char exe[PATH_MAX];
-    const char *chosen = getenv("MALLOSCOPE_DATADIR"), *const places[][2] = {
-        { exe, "/../share/malloscope" },
-        { exe, "/../../scripts" }, /* from build/analyze/malloscope */
-#ifdef MALLOSCOPE_SOURCE_DIR
-        { MALLOSCOPE_SOURCE_DIR, "/scripts" },
-#endif
-    };
+    const char *name = work->options->linear ? "plot-sizes-linear.gp" : "plot-sizes-log2.gp";
+    char exe[PATH_MAX], *chosen = getenv("MALLOSCOPE_DATADIR");
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    _cleanup_fclose_ FILE *file = chosen && *chosen ? open_in(chosen, "", name, "re") : NULL;
+    _cleanup_fclose_ FILE *file = NULL;
 
     exe[length > 0 ? length : 0] = 0;
     *(strrchr(exe, '/') ?: exe) = 0;
-    for (size_t i = 0; !(chosen && *chosen) && !file && i < sizeof places / sizeof *places; i++)
-        file = open_in(places[i][0], places[i][1], name, "re");
-    if (!file || getdelim(ret_text, &(size_t){ 0 }, 0, file) < 0)
-        return fail(ret_failure, file ? EIO : errno, "%s: not readable in %s%s: %s; install malloscope again, or set "
-                    "MALLOSCOPE_DATADIR to the directory that has it", name, chosen && *chosen ? chosen : exe,
-                    chosen && *chosen ? "" : places[0][1], file ? "empty" : strerror(errno));
-    return 0;
+    if (chosen && *chosen)
+        file = open_in(chosen, "", name, "re");
+    else if (!(file = open_in(exe, "/../share/malloscope", name, "re")))
+        file = open_in(exe, "/../../scripts", name, "re"); /* from build/analyze/malloscope */
+#ifdef MALLOSCOPE_SOURCE_DIR
+    if (!file && !(chosen && *chosen))
+        file = open_in(MALLOSCOPE_SOURCE_DIR, "/scripts", name, "re");
+#endif
+    if (file && getdelim(&work->template, &(size_t){ 0 }, 0, file) > 0)
+        return 0;
+    return fail(ret_failure, ENOENT, "%s: gnuplot's script is not readable in %s%s; install malloscope again, or set "
+                "MALLOSCOPE_DATADIR to its directory", name, chosen && *chosen ? chosen : exe,
+                chosen && *chosen ? "" : "/../share/malloscope");
 }
 
 /* How many bytes of a UTF-8 character text starts with; 0: it is none, or not printable. */
@@ -130,19 +137,13 @@ static void write_title(FILE *file, const char *text)
             fputs("…", file);
             break;
         }
-        if (*text == '\'')
-            fputs("''", file);
-        else if (bytes)
-            fwrite(text, 1, (size_t)bytes, file);
-        else
-            fputc('?', file);
+        fprintf(file, "%.*s%s", bytes ? bytes : 1, bytes ? text : "?", *text == '\'' ? "'" : "");
         text += bytes ? bytes : 1;
     }
     fputs("'\n", file);
 }
 
-/* The largest size on the axis: the whole row of the largest size or the
- * threshold, and some room even for the smallest. */
+/* The end of the largest size's row or the threshold's, and room even for the smallest. */
 static uint64_t axis_end(const struct size_table *table, const struct plot_sizes *options)
 {
     uint64_t largest = table->rows[table->row_count - 1].size, end = 127;
@@ -194,52 +195,47 @@ static void write_curve(FILE *file, const struct size_table *t, bool linear, uin
     fprintf(file, "%"PRIu64" %"PRIu64" %"PRIu64"\n", size_end, count, bytes);
 }
 
-static void write_script(FILE *file, const struct picture_format *format, const char *template,
-                         const struct size_table *table, const struct plot_sizes *options, uint64_t size_end)
+static void write_script(FILE *file, const struct work *work)
 {
-    _cleanup_free_ char *label = NULL, *subtitle = NULL, *bytes_share = NULL, *hidden = NULL;
-    uint64_t count_below, bytes_below, count_shown, bytes_shown;
+    const struct size_table *table = work->table;
+    const struct picture_format *format = work->format;
+    uint64_t threshold = work->options->threshold, count_below, bytes_below, count_shown = table->count, bytes_shown;
 
-    size_table_below(table, options->threshold, &count_below, &bytes_below);
-    if (options->linear) {
-        size_table_below(table, size_end + 1, &count_shown, &bytes_shown);
-        if (count_shown < table->count)
-            hidden = format_text("; %s %% of the allocations are larger than %s and not shown",
-                                 text_share(table->count - count_shown, table->count), text_bytes(size_end));
-    }
-    subtitle = format_text("%s allocation%s, %s%s", text_count(table->count), table->count == 1 ? "" : "s",
-                           text_bytes(table->bytes), hidden ? hidden : "");
-    if (table->bytes)
-        bytes_share = format_text(", %s %% of bytes", text_share(bytes_below, table->bytes));
-    label = format_text("threshold %s: %s %% of allocations%s below", text_bytes(options->threshold),
-                        text_share(count_below, table->count), bytes_share ? bytes_share : "");
-
+    size_table_below(table, threshold, &count_below, &bytes_below);
+    if (work->options->linear)
+        size_table_below(table, work->size_end + 1, &count_shown, &bytes_shown);
     /* The script finds out which terminals there are: a kept one may be drawn elsewhere. */
     fprintf(file, "# Written by malloscope plot sizes. To draw %s again: gnuplot " SCRIPT_NAME "\n"
             "set encoding utf8\n"
             "if (strstrt(GPVAL_TERMINALS, '%s')) {\n    set terminal %s %s\n} else {\n    set terminal %s\n}\n"
             "set output '%s'\n", format->picture_name, format->terminal, format->terminal, format->options,
             format->fallback, format->picture_name);
-    write_title(file, options->title);
+    write_title(file, work->options->title);
+    fprintf(file, "subtitle = '%s allocation%s, %s", text_count(table->count), table->count == 1 ? "" : "s",
+            text_bytes(table->bytes));
+    if (count_shown < table->count)
+        fprintf(file, "; %s %% of the allocations are larger than %s and not shown",
+                text_share(table->count - count_shown, table->count), text_bytes(work->size_end));
+    fprintf(file, "'\nthreshold_label = 'threshold %s: %s %% of allocations", text_bytes(threshold),
+            text_share(count_below, table->count));
+    if (table->bytes)
+        fprintf(file, ", %s %% of bytes", text_share(bytes_below, table->bytes));
     /* The points make them floating: gnuplot's integers are too small, and their quotients too. */
-    fprintf(file, "subtitle = '%s'\nthreshold_label = '%s'\n"
-            "threshold = %"PRIu64".\ntotal_count = %"PRIu64".\ntotal_bytes = %"PRIu64".\nsize_end = %"PRIu64".\n"
-            "bars = '" BARS_NAME "'\ncurve = '" CURVE_NAME "'\n\n%s", subtitle, label, options->threshold,
-            table->count, table->bytes, size_end, template);
+    fprintf(file, " below'\nthreshold = %"PRIu64".\ntotal_count = %"PRIu64".\ntotal_bytes = %"PRIu64".\n"
+            "size_end = %"PRIu64".\nbars = '" BARS_NAME "'\ncurve = '" CURVE_NAME "'\n\n%s",
+            threshold, table->count, table->bytes, work->size_end, work->template);
 }
 
-static int write_files(const char *directory, const struct picture_format *format, const char *template,
-                       const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure)
+static int write_files(const struct work *work, const char *directory, struct failure *ret_failure)
 {
-    uint64_t size_end = axis_end(table, options);
     _cleanup_fclose_ FILE *script = open_in(directory, "", SCRIPT_NAME, "we");
     _cleanup_fclose_ FILE *bars = script ? open_in(directory, "", BARS_NAME, "we") : NULL;
     _cleanup_fclose_ FILE *curve = bars ? open_in(directory, "", CURVE_NAME, "we") : NULL;
 
     if (curve) {
-        write_script(script, format, template, table, options, size_end);
-        write_bars(bars, table, options->linear, size_end);
-        write_curve(curve, table, options->linear, size_end);
+        write_script(script, work);
+        write_bars(bars, work->table, work->options->linear, work->size_end);
+        write_curve(curve, work->table, work->options->linear, work->size_end);
     }
     if (!curve || fflush(script) || fflush(bars) || fflush(curve) || ferror(script) || ferror(bars) || ferror(curve))
         return fail(ret_failure, errno, "%s: the script and its data cannot be written there: %s", directory,
@@ -289,25 +285,13 @@ static int run_gnuplot(const char *directory, struct failure *ret_failure)
         ;
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGQUIT, &old_quit, NULL);
-    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return fail(ret_failure, ENOENT, "gnuplot not found: install gnuplot-nox");
-    if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 126))
-        return fail(ret_failure, EAGAIN, "gnuplot cannot be started, though it is installed");
     if (WIFSIGNALED(status))
         return fail(ret_failure, EINTR, "gnuplot was ended by signal %d", WTERMSIG(status));
+    if (WEXITSTATUS(status) == 127)
+        return fail(ret_failure, ENOENT, "gnuplot not found: install gnuplot-nox");
+    if (pid < 0 || WEXITSTATUS(status) == 126)
+        return fail(ret_failure, EAGAIN, "gnuplot cannot be started, though it is installed");
     return status ? fail(ret_failure, EIO, "gnuplot failed: %s", *line ? line : "it does not say why") : 0;
-}
-
-/* A new file beside the output: what cannot be written is known before gnuplot runs. */
-static int open_part(struct work *work, const char *output, struct failure *ret_failure)
-{
-    const char *slash = strrchr(output, '/');
-
-    work->part = format_text("%.*s.malloscope-plot-XXXXXX", slash ? (int)(slash + 1 - output) : 0, output);
-    work->part_fd = mkostemp(work->part, O_CLOEXEC);
-    if (work->part_fd < 0)
-        return fail(ret_failure, errno, "%s: no file can be made in its directory: %s", output, strerror(errno));
-    return 0;
 }
 
 /* The picture out of gnuplot's directory, under its name. */
@@ -315,54 +299,51 @@ static int publish(struct work *work, const char *output, struct failure *ret_fa
 {
     _cleanup_free_ char *path = format_text("%s/%s", work->directory, work->format->picture_name);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char buffer[65536];
-    ssize_t got = 0, total = 0;
+    ssize_t got, total = 0;
     mode_t mask = umask(0);
 
     umask(mask);
-    while (fd >= 0 && (got = read(fd, buffer, sizeof buffer)) > 0) {
-        for (ssize_t done = 0, put; done < got; done += put)
-            if ((put = write(work->part_fd, buffer + done, (size_t)(got - done))) < 0)
-                return fail(ret_failure, errno, "%s: cannot be written: %s", output, strerror(errno));
+    while ((got = sendfile(work->part_fd, fd, NULL, 1 << 30)) > 0)
         total += got;
-    }
-    if (fd < 0 || got < 0 || total == 0)
+    if (fd < 0 || (got == 0 && total == 0))
         return fail(ret_failure, EIO, "%s: gnuplot drew nothing, and does not say why", output);
-    if (fchmod(work->part_fd, 0666 & ~mask) < 0 || rename(work->part, output) < 0)
-        return fail(ret_failure, errno, "%s: the picture cannot get this name: %s", output, strerror(errno));
+    if (got < 0 || fchmod(work->part_fd, 0666 & ~mask) < 0 || rename(work->part, output) < 0)
+        return fail(ret_failure, errno, "%s: cannot be written: %s", output, strerror(errno));
     return 0;
 }
 
 int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure)
 {
-    __attribute__((cleanup(work_release))) struct work work = { .part_fd = -1 };
-    _cleanup_free_ char *template = NULL;
-    const char *temporary = getenv("TMPDIR"), *keep = options->keep_dir;
+    __attribute__((cleanup(work_release))) struct work work = { .table = table, .options = options, .part_fd = -1 };
+    const char *output = options->output, *slash = strrchr(output, '/'), *keep = options->keep_dir;
+    const char *temporary = getenv("TMPDIR");
     int error;
 
-    if (!(work.format = format_of(options->output)))
-        return fail(ret_failure, EINVAL, "%s: no kind of picture; its name must end in .png, .svg or .pdf",
-                    options->output);
+    if (!(work.format = format_of(slash ? slash + 1 : output)))
+        return fail(ret_failure, EINVAL, "%s: no kind of picture; its name must end in .png, .svg or .pdf", output);
     if (table->count == 0)
         return fail(ret_failure, ENODATA, "%s: no allocations, nothing to draw", options->title);
     if (options->linear && options->threshold > PLOT_LINEAR_BYTES)
         return fail(ret_failure, EINVAL, "a linear plot has a bar for each byte: the threshold can be %d at most, "
                     "not %"PRIu64, PLOT_LINEAR_BYTES, options->threshold);
-    if ((error = read_template(options->linear ? "plot-sizes-linear.gp" : "plot-sizes-log2.gp", &template,
-                               ret_failure)) < 0 ||
-        (error = open_part(&work, options->output, ret_failure)) < 0)
-        return error;
-    if (keep && mkdir(keep, 0777) < 0 && errno != EEXIST)
-        return fail(ret_failure, errno, "%s: the directory for the script cannot be made: %s", keep, strerror(errno));
-    if (keep && (error = write_files(keep, work.format, template, table, options, ret_failure)) < 0)
+    work.size_end = axis_end(table, options);
+    if ((error = read_template(&work, ret_failure)) < 0)
         return error;
 
+    /* What cannot be written is known before gnuplot runs. */
+    work.part = format_text("%.*s.malloscope-plot-XXXXXX", slash ? (int)(slash + 1 - output) : 0, output);
+    if ((work.part_fd = mkostemp(work.part, O_CLOEXEC)) < 0)
+        return fail(ret_failure, errno, "%s: no file can be made in its directory: %s", output, strerror(errno));
+    if (keep && mkdir(keep, 0777) < 0 && errno != EEXIST)
+        return fail(ret_failure, errno, "%s: the directory for the script cannot be made: %s", keep, strerror(errno));
+    if (keep && (error = write_files(&work, keep, ret_failure)) < 0)
+        return error;
     work.directory = format_text("%s/malloscope-plot-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(work.directory))
         return fail(ret_failure, errno, "%s: cannot be made: %s; TMPDIR can name another directory", work.directory,
                     strerror(errno));
-    if ((error = write_files(work.directory, work.format, template, table, options, ret_failure)) < 0 ||
+    if ((error = write_files(&work, work.directory, ret_failure)) < 0 ||
         (error = run_gnuplot(work.directory, ret_failure)) < 0)
         return error;
-    return publish(&work, options->output, ret_failure);
+    return publish(&work, output, ret_failure);
 }

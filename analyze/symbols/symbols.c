@@ -120,7 +120,7 @@ static void add_symbol(struct symbols *s, const GElf_Sym *sym, char *name, const
 {
     int type = GELF_ST_TYPE(sym->st_info);
 
-    if (type != STT_FUNC && type != STT_GNU_IFUNC && !(type == STT_NOTYPE && sym->st_size == 0))
+    if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
         return;
     if (sym->st_value < section->start || sym->st_value >= section->end)
         return;

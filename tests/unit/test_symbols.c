@@ -20,7 +20,7 @@
 
 /* Of C++ names, libiberty refuses what is longer than 1024 characters unless told
  * otherwise; told so, it recurses for ever in such a Rust name. */
-#define LONG_CPP "_Z4longI" TEN(TEN("PPPPPPPPPPPPPPPPPPPP")) "iEvv"
+#define LONG_CPP "_Z4longIJ" TEN(TEN("3abc3abc3abc")) "EEvv"
 #define ENDLESS_RUST "_RIC1a" TEN(TEN("C1aStB_i"))
 
 __asm__(".pushsection ts_code, \"ax\", %progbits\n"
@@ -130,7 +130,7 @@ static void test_rules(const struct module *own)
         }
     }
     const char *name = symbols_find(s, start + 288, &into);
-    CHECK(name && strncmp(name, "long<int***", 11) == 0 && strlen(name) == 8 + 2000 + 1);
+    CHECK(name && strncmp(name, "long<abc, abc, ", 15) == 0 && strlen(name) == 5 + 299 * 5 + 4);
     name = symbols_find(s, (uintptr_t)ts_last + 16 - own->base, &into);
     CHECK(!name || strcmp(name, "ts_last") != 0);
     name = symbols_find(s, (uintptr_t)test_rules - own->base, &into);
@@ -343,7 +343,7 @@ static void test_damage(const char *original)
     bool whole_again = true;
     for (size_t i = 0; i < sizeof header + table_bytes; i++) {
         size_t offset = i < sizeof header ? i : table + i - sizeof header;
-        const uint8_t values[] = { 0, 0x7f, 0xff, (uint8_t)(whole[offset] ^ 1u << random_below(8)) };
+        const uint8_t values[] = { 0, 0xff, (uint8_t)(whole[offset] ^ 1u << random_below(8)) };
         for (size_t k = 0; k < sizeof values; k++)
             whole_again &= alter(fd, path, whole, bytes, offset, values[k]);
     }
