@@ -17,7 +17,7 @@ static const int passed_on[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGU
 #define PASSED_ON (sizeof passed_on / sizeof passed_on[0])
 
 static volatile sig_atomic_t child_pid;
-static struct sigaction inherited[PASSED_ON], inherited_child;
+static struct sigaction inherited[PASSED_ON], inherited_child, inherited_size;
 
 static void pass_on(int number, siginfo_t *info, void *context)
 {
@@ -32,7 +32,7 @@ static void pass_on(int number, siginfo_t *info, void *context)
 static void take_signals(void)
 {
     struct sigaction action = { .sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART };
-    struct sigaction by_default = { .sa_handler = SIG_DFL };
+    struct sigaction by_default = { .sa_handler = SIG_DFL }, ignored = { .sa_handler = SIG_IGN };
 
     for (size_t i = 0; i < PASSED_ON; i++) {
         sigaction(passed_on[i], NULL, &inherited[i]);
@@ -41,6 +41,8 @@ static void take_signals(void)
     }
     /* Ignored, it would take our child's status away. */
     sigaction(SIGCHLD, &by_default, &inherited_child);
+    /* A file size limit is an error to tell of, not our end. */
+    sigaction(SIGXFSZ, &ignored, &inherited_size);
 }
 
 static void give_signals_back(void)
@@ -48,6 +50,7 @@ static void give_signals_back(void)
     for (size_t i = 0; i < PASSED_ON; i++)
         sigaction(passed_on[i], &inherited[i], NULL);
     sigaction(SIGCHLD, &inherited_child, NULL);
+    sigaction(SIGXFSZ, &inherited_size, NULL);
 }
 
 static void become_program(int go, int failed, char **command)

@@ -55,6 +55,16 @@ static bool file_has(const char *path, const char *part)
     return strstr(text, part) != NULL;
 }
 
+static size_t lines_of(const char *path)
+{
+    size_t bytes, lines = 0;
+    _cleanup_free_ char *text = read_bytes(path, &bytes);
+
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    return lines;
+}
+
 static int entries_in(const char *directory)
 {
     DIR *opened = opendir(directory);
@@ -183,18 +193,17 @@ static void test_what_is_drawn(void)
     CHECK(file_has(svg, ">18 allocations, 6,014 B; 5.6 % of the allocations are larger than 100 B and not shown<"));
     size_table_release(&table);
 
-    /* However many sizes there are, about 64 points for a power of two. */
+    /* However many sizes there are, about 64 points for a power of two; but all in the linear view. */
     struct sizes many = { 0 };
     for (uint64_t size = 1; size < 200000; size++)
         sizes_add(&many, size);
     sizes_table(&many, &table);
     options.linear = false;
     CHECK(plot_sizes_draw(&table, &options, &failure) == 0);
-    size_t bytes, lines = 0;
-    _cleanup_free_ char *text = read_bytes(curve, &bytes);
-    for (const char *at = text; (at = strchr(at, '\n')); at++)
-        lines++;
-    CHECK(lines > 64 * 10 && lines < 64 * 18);
+    CHECK(lines_of(curve) > 64 * 10 && lines_of(curve) < 64 * 18);
+    options.linear = true;
+    options.threshold = 4096;
+    CHECK(plot_sizes_draw(&table, &options, &failure) == 0 && lines_of(curve) == 1 + 4096 + 1);
     sizes_release(&many);
     size_table_release(&table);
 }

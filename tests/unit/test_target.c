@@ -22,7 +22,7 @@
 
 #define NOBODY 65534
 #define MARK_FD 200
-#define MARKED 1000 /* the sample ran, and the library was in it */
+#define MARKED 1000 /* the sample ran well, and the library was in it */
 
 enum { AS_NOBODY = 1, NO_NEW_PRIVS = 2, NO_TRIAL = 4 };
 
@@ -79,7 +79,7 @@ static int find_verdict(const char *program, struct failure *ret_failure)
     return code;
 }
 
-/* The exit status, MARKED, or -errno of the exec; the argument is for a loader that is run as a program. */
+/* MARKED, another exit status, or -errno of the exec; the argument is for a loader that is run as a program. */
 static int try_it(const char *program, unsigned how)
 {
     int pipe_fds[2], status = 0, error = 0;
@@ -99,6 +99,7 @@ static int try_it(const char *program, unsigned how)
         if (how & NO_NEW_PRIVS)
             prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         setenv("LD_PRELOAD", mark_library, 1);
+        alarm(20);
         execvp(program, argv);
         error = errno;
         _exit(write(MARK_FD, &error, sizeof error) == sizeof error ? 98 : 99);
@@ -113,7 +114,9 @@ static int try_it(const char *program, unsigned how)
         memcpy(&error, bytes, sizeof error);
         return -error;
     }
-    return got > 0 && said == 'M' ? MARKED : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    /* With another status it was the shell, choking on what the kernel would not run. */
+    return got > 0 && said == 'M' && status == 0 ? MARKED : WIFEXITED(status) ? WEXITSTATUS(status) :
+                                                                                128 + WTERMSIG(status);
 }
 
 static int verdict_as(const char *program, unsigned how, struct failure *ret_failure)
@@ -161,7 +164,7 @@ static void expect_as(const char *program, unsigned how, int code, const char *w
         fprintf(stderr, "%s: verdict %d, but when started: %d\n", program, said, happened);
     CHECK(right);
     if (code == 127 && how == 0)
-        CHECK(happened == -ENOENT || happened == -ENOTDIR || happened == 127);
+        CHECK(happened == -ENOENT || happened == -ENOTDIR || happened == -ENAMETOOLONG);
 }
 
 static void expect(const char *program, int code, const char *words)
@@ -236,7 +239,7 @@ static void test_plain(void)
     expect("./missing", 127, "./missing: No such file");
     expect("./true/below", 127, "Not a directory");
     expect("/", 126, "/: is a directory");
-    expect(".", 127, "not found in PATH"); /* a directory without '/': in PATH it is none of the files */
+    expect(".", 126, "/.: is a directory");
     expect("/dev/null", 126, "device");
     copy_file("/bin/true", "not-executable", 0644);
     expect("./not-executable", 126, "./not-executable: cannot execute: Permission denied|chmod +x");
@@ -289,14 +292,16 @@ static void test_scripts(void)
         { "#!sh\n", 127, "its interpreter sh: No such file" }, /* no PATH here */
         { "#!/usr/bin/env true\n", 0, "" },
         { "#!/usr/bin/env  true  \n", 0, "" },
-        { "#! /usr/bin/env\n", 0, "" },
         { "#!/usr/bin/env -S true -x\n", 0, "" },
         { "#!/usr/bin/env -vS A=1 B=2 true\n", 0, "" },
         { "#!/usr/bin/env -Strue\n", 0, "" },
-        { "#!/usr/bin/env A=1\n", 0, "" },
         { "#!/usr/bin/env -S -u A no-such-program\n", 0, "" }, /* env will say so */
         { "#!/usr/bin/env -S PATH=/bin true\n", 0, "" },
-    }, finds_nothing[] = {
+    }, not_tried[] = {
+        /* env runs its second argument, the script, for ever. */
+        { "#! /usr/bin/env\n", 0, "" },
+        { "#!/usr/bin/env A=1\n", 0, "" },
+        /* The library is in env, which runs and fails: a trial proves nothing. */
         { "#!/usr/bin/env no-such-program\n", 127, "./script: its interpreter no-such-program: not found in PATH" },
         { "#!/usr/bin/env true\r\n", 127, "its interpreter true?: not found in PATH|CR LF" },
         { "#!/usr/bin/env true -x\n", 127, "its interpreter true -x: not found in PATH" },
@@ -313,10 +318,9 @@ static void test_scripts(void)
             write_text("script", lines[i].line);
         expect("./script", lines[i].code, lines[i].words);
     }
-    /* The library is in env, which runs and fails: there the trial proves nothing. */
-    for (size_t i = 0; i < sizeof finds_nothing / sizeof *finds_nothing; i++) {
-        write_text("script", finds_nothing[i].line);
-        expect_as("./script", NO_TRIAL, finds_nothing[i].code, finds_nothing[i].words);
+    for (size_t i = 0; i < sizeof not_tried / sizeof *not_tried; i++) {
+        write_text("script", not_tried[i].line);
+        expect_as("./script", NO_TRIAL, not_tried[i].code, not_tried[i].words);
     }
     make_scripts_chain("/bin/true", 7);
     expect("./chain5", 0, "");
@@ -443,7 +447,7 @@ static void test_linking(void)
     if (builds("fixed", "gcc -no-pie", main_source))
         expect("./fixed", 0, "");
     if (builds("musl", "musl-gcc", main_source))
-        expect("./musl", 125, "./musl: linked with musl (its loader is /lib/ld-musl|glibc");
+        expect_as("./musl", NO_TRIAL, 125, "./musl: linked with musl (its loader is /lib/ld-musl|glibc");
     if (builds("musl-static", "musl-gcc -static", main_source))
         expect("./musl-static", 125, "statically linked");
     if (builds("libsome.so", "gcc -shared -fPIC -Wl,-soname,libsome.so", "int some(void){return 0;}"))

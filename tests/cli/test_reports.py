@@ -1,0 +1,184 @@
+"""What the reading commands say about a program whose allocations are known."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+log = path("known.mscope")
+equal(record([program("known")], log).returncode, 7, "exit status of the program")
+
+# (size, how many allocations), as known.c says; a successful realloc is an allocation
+SIZES = {10: 600, 99: 300, 100: 100, 5000: 50, 64: 10, 200000: 10}
+COUNT = sum(SIZES.values())
+BYTES = sum(size * count for size, count in SIZES.items())
+LEAKED = 50 * 5000 + 10 * 200000
+
+
+def hist(*options):
+    got = run([MALLOSCOPE, "hist", *options, log])
+    equal(got.returncode, 0, f"hist {options} exit: {got.stderr}")
+    return got.stdout
+
+
+# --- report ---
+r = report(log)
+equal(r["schema"], "malloscope-report/1", "schema")
+equal(r["counts"]["allocations"], COUNT, "allocations")
+equal(r["counts"]["frees"], 600 + 300 + 100 + 10, "frees")
+equal(r["counts"]["failed"], 1, "failed")
+equal(r["counts"]["temporary"], 900, "temporary")
+equal(r["counts"]["by_function"], {"malloc": 1060, "realloc": 10, "free": 1000}, "by function")
+equal(r["bytes"], {"allocated": BYTES, "peak": LEAKED + 100 * 100, "leaked": LEAKED}, "bytes")
+equal(r["blocks"], {"peak": 160, "leaked": 60}, "blocks")
+equal(r["sizes"], {"threshold": 100, "small_allocations": 910, "small_bytes": 600 * 10 + 300 * 99 + 640, "distinct": 6},
+      "sizes")
+equal(r["threads"], 1, "threads")
+trust = r["trust"]
+equal((trust["injected"], trust["lost_events"], trust["unmatched_frees"], trust["truncated_bytes"], trust["streams"]),
+      (True, 0, 0, 0, 1), "trust")
+equal(trust["events"], COUNT + 1010, "events")
+equal([s["allocations"] for s in r["top_sites"]["by_allocations"]][:2], [1060, 10], "top sites by allocations")
+equal(r["top_sites"]["by_allocations"][0]["function"], "take", "name of the site")
+equal(os.path.basename(r["top_sites"]["by_bytes"][0]["module"]), "known", "module of the site")
+equal(r["processes"][0]["wait_status"], 7 << 8, "wait status")
+equal(json.loads(run([MALLOSCOPE, "report", "--json", "--threshold", "99", log]).stdout)["sizes"]["small_allocations"],
+      610, "threshold 99")
+
+import jsonschema
+with open(os.path.join(SOURCE, "docs/report.schema.json")) as file:
+    schema = json.load(file)
+jsonschema.Draft202012Validator.check_schema(schema)
+errors = list(jsonschema.Draft202012Validator(schema).iter_errors(r))
+equal(errors, [], "the report against its schema")
+broken = {**r, "counts": {**r["counts"], "frees": -1}}
+check(list(jsonschema.Draft202012Validator(schema).iter_errors(broken)), "the schema refuses a negative count")
+
+text = run([MALLOSCOPE, "report", log]).stdout
+for wanted in ("1,070", "failed                         1", "temporary                    900", "85.0 % of the allocations",
+               "exit status 7", "0 lost", "known+0x", "Top 2 call sites by bytes"):
+    check(wanted in text, f"report says {wanted!r}")
+check("Top 0 call sites" in run([MALLOSCOPE, "report", "-n", "0", log]).stdout, "report -n 0")
+
+# --- hist ---
+h = json.loads(hist("--json"))
+equal((h["allocations"], h["bytes"], h["distinct"]), (COUNT, BYTES, 6), "hist totals")
+rows = {(row["low"], row["high"]): (row["allocations"], row["bytes"]) for row in h["histogram"] if row["allocations"]}
+equal(rows, {(8, 15): (600, 6000), (64, 127): (410, 29700 + 10000 + 640), (4096, 8191): (50, 250000),
+             (131072, 262143): (10, 2000000)}, "power-of-two rows")
+below = {row["limit"]: row["allocations"] for row in h["below"]}
+equal(below, {32: 600, 64: 600, 100: 910, 128: 1010, 256: 1010, 512: 1010, 1024: 1010, 4096: 1010, 16384: 1060,
+              131072: 1060}, "cumulative table")
+equal([q["by_allocations"] for q in h["quantiles"]], [10, 99, 100, 5000, 5000, 200000, 200000], "quantiles by count")
+equal([q["by_bytes"] for q in h["quantiles"]], [200000] * 7, "quantiles by bytes")
+equal([t["size"] for t in h["top_by_allocations"]], [10, 99, 100, 5000, 64, 200000], "top sizes")
+equal([t["size"] for t in h["top_by_bytes"]], [200000, 5000, 99, 100, 10, 64], "top sizes by bytes")
+linear = json.loads(hist("--json", "--linear", "1"))["histogram"]
+equal(len(linear), 101, "linear 1: a row for each byte below 100, and the rest")
+equal((linear[99]["low"], linear[99]["high"], linear[99]["allocations"]), (99, 99, 300), "linear 1: row 99")
+equal((linear[100]["low"], linear[100]["high"], linear[100]["allocations"]), (100, None, 160), "linear 1: the rest")
+equal([row["allocations"] for row in json.loads(hist("--json", "--linear", "50000"))["histogram"]],
+      [1060, 0, 0, 0, 10], "linear 50000")
+tsv = [line.split("\t") for line in hist("--tsv").splitlines()]
+equal(tsv[0], ["low", "high", "allocations", "bytes"], "tsv header")
+equal(sum(int(row[2]) for row in tsv[1:]), COUNT, "tsv sum")
+text = hist()
+for wanted in ("1,070 allocations", "a realloc is a free and an allocation", "parted at 100 bytes", "8 - 15", "85.0"):
+    check(wanted in text, f"hist says {wanted!r}")
+check("█" in text, "bars in a UTF-8 locale")
+plain = run([MALLOSCOPE, "hist", log], env={"LC_ALL": "C"}).stdout
+check("####" in plain and plain.isascii(), "bars in the C locale are ASCII")
+check("2.0 MiB" not in hist("--linear", "1").split("Small and large")[0], "--linear shows counts")
+check("bytes       %    cum %" in hist("--bytes"), "--bytes has another heading")
+check(all(len(line) <= 80 for line in text.split("\nSmall")[0].splitlines()), "hist fits 80 columns")
+
+# --- dump ---
+events = [e for e in dump(log, stacks=True) if e.is_heap]
+equal(len(events), COUNT + 1010 + 1, "lines of dump: a line for each event")
+check(all(a.seconds <= b.seconds for a, b in zip(events, events[1:])), "dump is in time order")
+equal([e.kind for e in events if "failed" in e.kind], ["malloc-failed"], "the failed malloc")
+first = events[0]
+equal((first.kind, first.size), ("malloc", 100), "the first event")
+check(len(first.frames) >= 3 and first.frames[0].startswith("#0 known+0x"), f"frames: {first.frames}")
+tsv = run([MALLOSCOPE, "dump", "--tsv", log]).stdout.splitlines()
+equal(len(tsv), COUNT, "dump --tsv: a line for each allocation")
+check(all(len(line.split("\t")) == 2 and len(line.split("\t")[0].split(".")[1]) == 6 for line in tsv), "dump --tsv form")
+equal(sum(int(line.split("\t")[1]) for line in tsv), BYTES, "dump --tsv bytes")
+
+# --- usage ---
+for command in (["hist"], ["report"], ["dump"], ["plot", "sizes"], ["plot", log], ["hist", "--linear", "0", log],
+                ["hist", "--threshold", "x", log], ["hist", "--nonsense", log], ["hist", log, log], ["record"],
+                ["record", "--call-graph", "magic", "true"], ["record", "-o"], ["help", "nothing"],
+                ["dump", "--tsv", "--stacks", log], ["hist", "--json", "--tsv", log], ["report", "-n", "-1", log], []):
+    got = run([MALLOSCOPE, *command])
+    equal(got.returncode, 2, f"{command}: exit")
+    check(got.stdout == "" and got.stderr, f"{command}: message on stderr")
+    if command:
+        equal(len(got.stderr.splitlines()), 1, f"{command}: one line: {got.stderr}")
+for command in ("record", "run", "hist", "plot", "report", "dump"):
+    for words in ([command, "--help"], ["help", command]):
+        got = run([MALLOSCOPE, *words])
+        check(got.returncode == 0 and got.stdout.startswith("malloscope ") and not got.stderr, f"{words}")
+check("log format version 1" in run([MALLOSCOPE, "--version"]).stdout, "--version")
+got = run([MALLOSCOPE, "--help"])
+check(got.returncode == 0 and all(c in got.stdout for c in ("record", "hist", "plot", "report", "dump")), "--help")
+got = run(["sh", "-c", f"{MALLOSCOPE} dump {log} > /dev/full"])
+check(got.returncode == 1 and "cannot write the output" in got.stderr, f"full disk for the output: {got.stderr}")
+
+# --- plot ---
+picture = path("sizes.png")
+got = run([MALLOSCOPE, "plot", "sizes", log, "-o", picture])
+equal((got.returncode, got.stderr), (0, ""), "plot")
+with open(picture, "rb") as file:
+    check(file.read(8) == b"\x89PNG\r\n\x1a\n", "plot makes a PNG")
+
+# --- bad logs ---
+with open(log, "rb") as file:
+    whole = file.read()
+
+
+def reads(data, name):
+    bad = path(name)
+    with open(bad, "wb") as file:
+        file.write(data)
+    return {command: run([MALLOSCOPE, *command.split(), bad]) for command in ("hist", "report", "dump", "plot sizes -o " + picture)}
+
+
+def refused(data, name, word):
+    for command, got in reads(data, name).items():
+        check(got.returncode == 1 and len(got.stderr.splitlines()) == 1 and word in got.stderr and not got.stdout,
+              f"{name}, {command}: exit {got.returncode}, {got.stderr!r}")
+
+
+refused(b"", "empty", "empty")
+refused(b"hello world, this is no log at all, but long enough to be one, perhaps", "text", "not a malloscope log")
+refused(whole[:5], "five", "not a malloscope log")
+refused(whole[:40], "header", "truncated at offset 40")
+newer = bytearray(whole)
+newer[8] = 9
+import subprocess
+digest = subprocess.run(["xxhsum", "-H1"], input=bytes(newer[:56]), stdout=subprocess.PIPE).stdout.split()[0]
+newer[56:64] = bytes.fromhex(digest.decode())[::-1]
+refused(bytes(newer), "newer", "newer")
+flipped = bytearray(whole)
+flipped[20] ^= 1
+refused(bytes(flipped), "header-flip", "damaged file header")
+for command in ("hist", "report", "dump"):
+    got = run([MALLOSCOPE, command, WORK])
+    check(got.returncode == 1 and "directory" in got.stderr, f"{command} of a directory: {got.stderr}")
+    got = run([MALLOSCOPE, command, path("absent")])
+    check(got.returncode == 1 and "No such file" in got.stderr, f"{command} of nothing: {got.stderr}")
+    got = run([MALLOSCOPE, command, "/dev/null"])
+    check(got.returncode == 1 and "not a log" in got.stderr, f"{command} of a device: {got.stderr}")
+for command, got in reads(whole[:len(whole) - 3], "torn").items():
+    check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
+torn = run([MALLOSCOPE, "report", "--json", path("torn")])
+equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
+middle = bytearray(whole)
+middle[len(whole) // 2] ^= 0x10
+for command, got in reads(bytes(middle), "flip").items():
+    check(got.returncode == 1 and "damaged at offset" in got.stderr, f"flip, {command}: {got.stderr}")
+for command, got in reads(whole[:64], "bare").items():
+    check(got.returncode == 1 and "nothing after the header" in got.stderr, f"bare header, {command}: {got.stderr}")
+sys.exit(done())
