@@ -23,13 +23,13 @@ const char hist_help[] =
 
 static void print_trust(const struct log *log, const struct sizes_counted *counted)
 {
-    printf("\nData: %zu process%s, %zu stream%s, %s events; %s bytes damaged, %s chunks missing, %s events lost",
+    printf("\nData: %zu process%s, %zu stream%s, %s events;\n      %s bytes damaged, %s chunks missing, %s events lost",
            log->recorded_count, log->recorded_count == 1 ? "" : "es", log->stream_count, log->stream_count == 1 ? "" : "s",
            text_count(counted->events), text_count(log->damaged_bytes), text_count(log->missing_chunks),
            text_count(log->lost_events));
     if (log->recovered_bytes)
         printf("; %s bytes from buffers of processes", text_count(log->recovered_bytes));
-    printf(".\nCounted: successful allocations by the size asked for; a realloc is a free and an allocation.\n");
+    printf(".\nCounted: successful allocations, by the size asked for; a realloc is a free and an\nallocation.\n");
 }
 
 static int print_json(const struct log *log, const struct size_table *table, const struct sizes_view *view,

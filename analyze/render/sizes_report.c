@@ -126,16 +126,13 @@ void sizes_print_split(const struct size_table *t, const struct sizes_view *view
         printf("  %12s  %14s  %6s  %12s  %6s\n", text_count(limits[i]), text_count(count), text_share(count, t->count),
                text_bytes(bytes), text_share(bytes, t->bytes));
     }
-    printf("\nQuantiles, in bytes: that share of the allocations (of the bytes) is in blocks of this size or less\n"
-           "             ");
+    printf("\nQuantiles: this share is in blocks of so many bytes or less\n"
+           "                of allocations        of bytes\n");
     for (size_t i = 0; i < QUANTILES; i++)
-        printf(" %9s%s", quantiles[i].name, quantiles[i].share < 1 ? "%" : " ");
-    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
-        printf("\n  %-11s", by_bytes ? "bytes" : "allocations");
-        for (size_t i = 0; i < QUANTILES; i++)
-            printf(" %10s", text_count(size_table_quantile(t, quantiles[i].share, by_bytes)));
-    }
-    printf("\n\nDistinct sizes: %s. The most frequent ones:\n"
+        printf("  %8s%s  %18s  %14s\n", quantiles[i].name, quantiles[i].share < 1 ? " %" : "  ",
+               text_count(size_table_quantile(t, quantiles[i].share, false)),
+               text_count(size_table_quantile(t, quantiles[i].share, true)));
+    printf("\nDistinct sizes: %s. The most frequent ones:\n"
            "          size     allocations       %%         bytes       %%\n", text_count(t->row_count));
     print_top(t, false);
     printf("Those with the most bytes:\n");

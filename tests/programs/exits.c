@@ -46,14 +46,14 @@ static void *exits_now(void *status)
 }
 
 /* Allocates for as long as there is a process. */
-static void *never_ends(void *unused)
+static _Noreturn void *never_ends(void *unused)
 {
     (void)unused;
     for (;;)
         free(malloc(110));
 }
 
-static void *tells_and_never_ends(void *unused)
+static _Noreturn void *tells_and_never_ends(void *unused)
 {
     (void)unused;
     for (size_t i = 0;; i++)

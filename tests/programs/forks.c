@@ -1,6 +1,7 @@
 /* forks MODE: processes that come from this one, in every way there is. */
 #include "truth.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -172,20 +173,35 @@ static void *allocates_always(void *number)
     return NULL;
 }
 
-/* Children of a process whose other threads are in the allocator all the time:
- * whatever lock they hold at that moment, the child must not wait for it. */
-static int busy(int children)
+/* Has the loader at work, and its locks held, most of the time. */
+static void *loads_always(void *unused)
+{
+    (void)unused;
+    while (!enough) {
+        void *library = dlopen("libdl.so.2", RTLD_NOW), *other = dlopen("libanl.so.1", RTLD_NOW);
+        if (library)
+            dlclose(library);
+        if (other)
+            dlclose(other);
+    }
+    return NULL;
+}
+
+/* Children of a process whose other threads are in the allocator, or in the
+ * loader, all the time: whatever lock they hold at that moment, the child must
+ * not wait for it. */
+static int busy(int children, void *(*work)(void *))
 {
     pthread_t threads[3];
 
     for (int i = 0; i < 3; i++)
-        pthread_create(&threads[i], NULL, allocates_always, (void *)(intptr_t)(i * 1000));
+        pthread_create(&threads[i], NULL, work, (void *)(intptr_t)(i * 1000));
     for (int i = 0; i < children; i++) {
         pid_t child = fork();
         if (child == 0) {
             alarm(20);
             some_calls(800);
-            t_free(allocates(1, 3)); /* a stack that is new here: told by the line of its free only */
+            t_free(truth_alloc("malloc", allocates(1, 3), 1, 0));
             _exit(0);
         }
         int status = 0;
@@ -239,7 +255,9 @@ int main(int argc, char **argv)
     if (strcmp(mode, "daemon") == 0)
         return daemonize();
     if (strcmp(mode, "busy") == 0)
-        return busy(argc > 2 ? atoi(argv[2]) : 50);
+        return busy(argc > 2 ? atoi(argv[2]) : 50, allocates_always);
+    if (strcmp(mode, "loader") == 0)
+        return busy(argc > 2 ? atoi(argv[2]) : 50, loads_always);
     if (strcmp(mode, "inherit") == 0)
         return inherits();
     if (strcmp(mode, "child") == 0) {
