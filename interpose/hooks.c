@@ -27,6 +27,8 @@ void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);
 
 #define EXPORT __attribute__((visibility("default")))
+/* What takes a hook's frame address must be in the hook's own frame. */
+#define INLINE static inline __attribute__((always_inline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -48,7 +50,7 @@ static __attribute__((noinline)) struct context *enter_slowly(struct context *c,
 }
 
 /* The caller's context, now busy; NULL: this call is not an event. */
-static inline struct context *enter(const void *caller)
+INLINE struct context *enter(const void *caller)
 {
     struct context *c = current_context;
 
@@ -58,7 +60,7 @@ static inline struct context *enter(const void *caller)
     return c;
 }
 
-static inline void leave(struct context *c)
+INLINE void leave(struct context *c)
 {
     if (LIKELY(c))
         c->busy = CONTEXT_IDLE;
@@ -66,7 +68,7 @@ static inline void leave(struct context *c)
 
 /* Starts logging one event. NULL: it cannot be logged, and c is idle again. A
  * forked child's first event changes the context. */
-static inline struct context *begin_event(struct context *c)
+INLINE struct context *begin_event(struct context *c)
 {
     struct context *now;
 
@@ -77,7 +79,7 @@ static inline struct context *begin_event(struct context *c)
     return now;
 }
 
-static inline void end_event(struct context *c, uint8_t *at, enum context_busy next)
+INLINE void end_event(struct context *c, uint8_t *at, enum context_busy next)
 {
     c->chunk_events++;
     context_publish(c, at);
@@ -99,7 +101,7 @@ static __attribute__((noinline)) void log_failure(struct context *c, const struc
     errno = saved_errno;
 }
 
-static inline void log_alloc(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
+INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
                              void *const *frame)
 {
     struct encode_stack stack = { 0 };
@@ -115,7 +117,7 @@ static inline void log_alloc(struct context *c, enum rec_alloc which, const void
                               r->alignment, &stack), CONTEXT_IDLE);
 }
 
-static inline void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
+INLINE void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
                               void *const *frame)
 {
     if (UNLIKELY(!c))
@@ -155,7 +157,7 @@ EXPORT void *malloc(size_t size)
 }
 
 /* What was asked for, where count * size may be more than there is. */
-static inline size_t product(size_t count, size_t size)
+INLINE size_t product(size_t count, size_t size)
 {
     size_t bytes;
     return UNLIKELY(__builtin_mul_overflow(count, size, &bytes)) ? SIZE_MAX : bytes;
@@ -221,7 +223,7 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
 
 /* The event of a free that is about to happen. The context stays busy for it:
  * the result is what leave() wants. */
-static inline struct context *log_free(struct context *c, enum rec_function function, const void *block,
+INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
                                        const void *caller)
 {
     uint64_t ticks = clock_before_free();
@@ -242,7 +244,7 @@ static inline struct context *log_free(struct context *c, enum rec_function func
 }
 
 /* NULL is no block, and the early heap's are never given back. */
-static inline bool is_block(const void *block)
+INLINE bool is_block(const void *block)
 {
     return LIKELY(block && !early_heap_owns(block));
 }
@@ -321,7 +323,7 @@ static void *move_early_block(const void *old, size_t size)
 }
 
 /* count * size for reallocarray, 1 * size for realloc. */
-static inline void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, void *const *frame,
+INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, void *const *frame,
                                const void *caller)
 {
     bool is_array = function == REC_FN_REALLOCARRAY;

@@ -1,11 +1,8 @@
-/* Chunks and their buffers: a slot of the live file for each context, filled by
- * its thread, appended to the log when full. Comes after encode, before the
- * log. The hard part is that a kill at any instruction must leave every record
- * either in the log or in the slot, or in both, never in neither. */
+/* Which thread has which context. The hard part is threads that leave without a
+ * word: their contexts are looked for among those whose owner has died. */
 #include "interpose/inside/context.h"
 
-#include "format/chunk.h"
-#include "interpose/inside/clock.h"
+#include "interpose/inside/buffer.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/sys.h"
@@ -15,37 +12,6 @@
 struct context context_none = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_busy = { .busy = CONTEXT_IN_ALLOCATOR };
 __thread struct context *current_context = &context_none;
-
-static struct rec_chunk_header *chunk_of(struct context *c)
-{
-    return (struct rec_chunk_header *)(c->slot + 1);
-}
-
-static void begin_chunk(struct context *c)
-{
-    struct rec_chunk_header *chunk = chunk_of(c);
-
-    /* Emptied first: the old chunk, now in the log, must not be read with the
-     * new one's number. */
-    c->slot->used_bytes = 0;
-    __asm__ volatile("" ::: "memory");
-    chunk->magic = REC_CHUNK_MAGIC;
-    chunk->type = REC_CHUNK_EVENTS;
-    chunk->flags = clock_uses_counter ? 0 : REC_CHUNK_TICKS_ARE_NS;
-    chunk->header_bytes = sizeof *chunk;
-    chunk->payload_bytes = 0;
-    chunk->pid = process->pid;
-    chunk->image = process->image;
-    chunk->stream = c->stream;
-    chunk->sequence = c->sequence++;
-    chunk->ticks = clock_before_free();
-    chunk->clock_ns = clock_monotonic_ns();
-    c->at = (uint8_t *)(chunk + 1);
-    c->end = (uint8_t *)c->slot + REC_LIVE_SLOT_BYTES;
-    c->chunk_events = 0;
-    encoder_begin(&c->encoder, chunk->ticks);
-    stack_forget_logged(&c->stack);
-}
 
 static struct context *make_context(void)
 {
@@ -66,7 +32,7 @@ static struct context *make_context(void)
     /* The parent's buffer is nothing that a forked child should hold. */
     sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
     c->stream = number;
-    begin_chunk(c);
+    buffer_begin_chunk(c);
     return c;
 }
 
@@ -130,17 +96,8 @@ struct context *context_refill(struct context *c, size_t bytes)
         c->busy = CONTEXT_RECORDING;
         return context_room(c, bytes);
     }
-    if (atomic_load_explicit(&process->state, memory_order_relaxed) == PROCESS_RECORDING) {
-        uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
-        size_t whole = chunk_seal(chunk_of(c), used);
-        int error = kept_file_append(&session.log, chunk_of(c), whole);
-        if (!error) {
-            begin_chunk(c);
-            return c;
-        }
-        process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
-        c->end = c->at;
-    }
+    if (atomic_load_explicit(&process->state, memory_order_relaxed) == PROCESS_RECORDING && buffer_flush(c))
+        return c;
     process_count_lost(1);
     return NULL;
 }

@@ -64,6 +64,8 @@ static uint32_t announce(struct context *c, uint64_t pc)
 
 uint32_t pc_number(struct context *c, uint64_t pc)
 {
+    if (pc <= GONE) /* no code is there, and the table has other uses for these */
+        pc = GONE + 1;
     __auto_type cached = &c->pcs.entry[hash_of(pc) >> (64 - PC_CACHE_BITS)];
     if (cached->pc == pc)
         return cached->id;

@@ -9,6 +9,7 @@
 #include "tests/unit/format_fields.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- the document ---------------------------------------------------------- */
@@ -278,7 +279,7 @@ struct sample {
     uint8_t bytes[ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + 256], *end;
 };
 
-/* Stamps are 7 ticks after the last one, addresses and pcs 0x40 before it. */
+/* Stamps are 7 ticks after the last one, addresses and pcs a bit before it. */
 static size_t make_samples(struct sample *s)
 {
     static const struct encode_segment segments[] = { { 0x1000, 0x1800 }, { 0x3000, 0x3001 } };
@@ -311,7 +312,7 @@ static size_t make_samples(struct sample *s)
            encode_alloc_failed(&e, at, REC_FN_MEMALIGN, UINT64_MAX, 64, 1007));
     SAMPLE(REC_REALLOC_FAILED, "stamp=7 function=3 size=500", encode_realloc_failed(&e, at, REC_FN_REALLOCARRAY, 500, 1007));
     SAMPLE(REC_REALLOC_FREED, "stamp=7", encode_realloc_freed(&e, at, 1007));
-    SAMPLE(REC_FREE_BY, "stamp=7 function=10 address=-64", encode_free_by(&e, at, REC_FN_CFREE, 0x5000, 1007));
+    SAMPLE(REC_FREE_BY, "stamp=7 function=10 address=-69", encode_free_by(&e, at, REC_FN_CFREE, 0x4ffb, 1007));
     SAMPLE(REC_SESSION_START, "stamp=7 realtime=123456789012 command=ls host=h version=0.1",
            encode_session_start(&e, at, 1007, 123456789012, (struct encode_text)T("ls"), (struct encode_text)T("h"),
                                 (struct encode_text)T("0.1")));
@@ -365,7 +366,7 @@ static void read_fields(struct bytes *b, const char *spec, char *out)
         if (open) { /* name*(first:type second:type): as often as `name` said */
             char *second = strtok_r(NULL, ")", &rest), group[CELL_BYTES];
             snprintf(group, sizeof group, "%s %s", open + 1, second ? second : "");
-            for (uint64_t i = 0; i < count && i < 100; i++)
+            for (uint64_t i = 0; i < count && b->at < b->end; i++)
                 read_fields(b, group, out);
             continue;
         }

@@ -18,12 +18,25 @@
 static uint8_t example[1024];
 static size_t example_bytes;
 
-static struct rec_chunk_header *add_chunk(uint8_t type, uint64_t ticks, uint64_t clock_ns)
-{
-    struct rec_chunk_header *chunk = (void *)(example + example_bytes);
+/* A chunk in the making; its place in the log need not be aligned. */
+static struct {
+    struct rec_chunk_header header;
+    uint8_t records[512];
+} chunk;
 
-    *chunk = (struct rec_chunk_header){ .type = type, .pid = PID, .image = IMAGE, .ticks = ticks, .clock_ns = clock_ns };
-    return chunk;
+static uint8_t *begin_chunk(struct encoder *e, uint8_t type, uint64_t ticks, uint64_t clock_ns)
+{
+    chunk.header = (struct rec_chunk_header){ .type = type, .pid = PID, .image = IMAGE, .ticks = ticks, .clock_ns = clock_ns };
+    encoder_begin(e, ticks);
+    return chunk.records;
+}
+
+static void end_chunk(const uint8_t *end)
+{
+    size_t bytes = chunk_seal(&chunk.header, (uint32_t)(end - chunk.records));
+
+    memcpy(example + example_bytes, &chunk, bytes);
+    example_bytes += bytes;
 }
 
 static void make_example(void)
@@ -35,13 +48,13 @@ static void make_example(void)
     const struct encode_stack first = { .pushes = 2, .ids = ids };
     const struct encode_stack other = { .pops = 1, .pushes = 1, .ids = ids + 2 };
     const struct encode_stack partial = { .flags = REC_STACK_PARTIAL, .flags_changed = true };
+    struct rec_file_header header;
     struct encoder e;
 
-    file_header_make((void *)example, session);
-    example_bytes = sizeof(struct rec_file_header);
-    struct rec_chunk_header *chunk = add_chunk(REC_CHUNK_EVENTS, 1000000, 5000000000);
-    uint8_t *start = (uint8_t *)(chunk + 1), *at = start;
-    encoder_begin(&e, chunk->ticks);
+    file_header_make(&header, session);
+    memcpy(example, &header, sizeof header);
+    example_bytes = sizeof header;
+    uint8_t *at = begin_chunk(&e, REC_CHUNK_EVENTS, 1000000, 5000000000);
     at = encode_thread_begin(&e, at, 1000010, PID, (struct encode_text){ "x", 1 });
     at = encode_module_load(&e, at, 1000600, &module);
     at = encode_pc(&e, at, 1, 1, 0x401136);
@@ -53,13 +66,10 @@ static void make_example(void)
     at = encode_alloc(&e, at, REC_ALLOC_REALLOC_END, 0x4052c0, 48, 1002300, 0, 0, &partial);
     memcpy(at, "\xa3\x03xyz", 5); /* of a later version: number 40 */
     at = encode_free(&e, at + 5, REC_FREE, 0x406000, 1002400);
-    example_bytes += chunk_seal(chunk, (uint32_t)(at - start));
+    end_chunk(at);
 
-    chunk = add_chunk(REC_CHUNK_SESSION, 4000000, 5001000000);
-    start = at = (uint8_t *)(chunk + 1);
-    encoder_begin(&e, chunk->ticks);
-    at = encode_process_end(&e, at, 4000000, PID, true, 9);
-    example_bytes += chunk_seal(chunk, (uint32_t)(at - start));
+    at = begin_chunk(&e, REC_CHUNK_SESSION, 4000000, 5001000000);
+    end_chunk(encode_process_end(&e, at, 4000000, PID, true, 9));
 }
 
 /* An event in the example's words. */
@@ -144,11 +154,12 @@ static void print_example(FILE *to)
 {
     print_struct(0, "file header: ", file_header, COUNT_OF(file_header), to);
     for (size_t at = sizeof(struct rec_file_header); at < example_bytes;) {
-        const struct rec_chunk_header *chunk = (const void *)(example + at);
-        print_struct(at, chunk->type == REC_CHUNK_EVENTS ? "chunk header: " : "session chunk: ", chunk_header,
+        struct rec_chunk_header header;
+        memcpy(&header, example + at, sizeof header);
+        print_struct(at, header.type == REC_CHUNK_EVENTS ? "chunk header: " : "session chunk: ", chunk_header,
                      COUNT_OF(chunk_header), to);
-        print_records(at + sizeof *chunk, chunk->payload_bytes, chunk->ticks, to);
-        at += sizeof *chunk + chunk->payload_bytes;
+        print_records(at + sizeof header, header.payload_bytes, header.ticks, to);
+        at += sizeof header + header.payload_bytes;
     }
 }
 

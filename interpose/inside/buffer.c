@@ -1,0 +1,56 @@
+/* A context's buffer is a slot of the live file: filled by its thread, appended
+ * to the log when full. Comes after encode, before the log. The hard part is
+ * that a kill at any instruction must leave every record in the log or in the
+ * slot, or in both, never in neither. */
+#include "interpose/inside/buffer.h"
+
+#include "format/chunk.h"
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/process.h"
+
+static struct rec_chunk_header *chunk_of(struct context *c)
+{
+    return (struct rec_chunk_header *)(c->slot + 1);
+}
+
+void buffer_begin_chunk(struct context *c)
+{
+    struct rec_chunk_header *chunk = chunk_of(c);
+
+    /* Emptied first: the old chunk, now in the log, must not be read with the
+     * new one's number. */
+    c->slot->used_bytes = 0;
+    __asm__ volatile("" ::: "memory");
+    chunk->magic = REC_CHUNK_MAGIC;
+    chunk->type = REC_CHUNK_EVENTS;
+    chunk->flags = clock_uses_counter ? 0 : REC_CHUNK_TICKS_ARE_NS;
+    chunk->header_bytes = sizeof *chunk;
+    chunk->payload_bytes = 0;
+    chunk->pid = process->pid;
+    chunk->image = process->image;
+    chunk->stream = c->stream;
+    chunk->sequence = c->sequence++;
+    chunk->ticks = clock_before_free();
+    chunk->clock_ns = clock_monotonic_ns();
+    c->at = (uint8_t *)(chunk + 1);
+    c->end = (uint8_t *)c->slot + REC_LIVE_SLOT_BYTES;
+    c->chunk_events = 0;
+    encoder_begin(&c->encoder, chunk->ticks);
+    stack_forget_logged(&c->stack);
+}
+
+bool buffer_flush(struct context *c)
+{
+    uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
+    size_t whole = chunk_seal(chunk_of(c), used);
+    int error = kept_file_append(&session.log, chunk_of(c), whole);
+
+    if (!error) {
+        buffer_begin_chunk(c);
+        return true;
+    }
+    process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
+    c->end = c->at;
+    return false;
+}

@@ -1,0 +1,17 @@
+/* The chunk that a context is filling, in its slot of the live file. May run
+ * inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_BUFFER_H
+#define MALLOSCOPE_INSIDE_BUFFER_H
+
+#include <stdbool.h>
+
+struct context;
+
+/* An empty chunk with the stream's next number. */
+void buffer_begin_chunk(struct context *c);
+
+/* Appends the chunk to the log and begins the next. False: the log takes no
+ * more; recording has stopped, and the chunk stays in its slot. */
+bool buffer_flush(struct context *c);
+
+#endif
