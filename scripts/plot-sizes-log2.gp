@@ -60,8 +60,8 @@ set ytics 25
 set ylabel 'share up to this size (%)' offset 0.5 textcolor rgb ink
 plot curve using (x($1)):(share($2, total_count)) with steps linewidth 2.5 linecolor rgb count_colour \
          title 'by number of allocations', \
-     curve using (x($1)):(share($3, total_bytes)) with steps linewidth 2.5 dashtype (16, 5) linecolor rgb bytes_colour \
-         title 'by bytes'
+     curve using (x($1)):(share($3, total_bytes)) with steps linewidth 2.5 dashtype (16, 5) \
+         linecolor rgb bytes_colour title 'by bytes'
 
 # --- the bars; the threshold's line runs over them, but behind their values ---
 unset label

@@ -183,11 +183,14 @@ static int by_sequence(const void *left, const void *right, void *data)
     const struct log_chunk *a = &log->chunks[*(const size_t *)left], *b = &log->chunks[*(const size_t *)right];
     if (a->sequence != b->sequence)
         return a->sequence < b->sequence ? -1 : 1;
+    if (a->payload_bytes != b->payload_bytes) /* taken earlier from a slot that was still being filled */
+        return a->payload_bytes > b->payload_bytes ? -1 : 1;
     return a->file < b->file ? -1 : a->file > b->file; /* the log's own comes first */
 }
 
 /* Puts each stream's chunks in order. A chunk that a dying process has both
- * logged and left in its buffer is there twice: the second is dropped. */
+ * logged and left in its buffer is there twice: the shorter, or the second, is
+ * dropped. */
 static void order_streams(struct log *log)
 {
     for (size_t i = 0; i < log->chunk_count; i++) {

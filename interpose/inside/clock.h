@@ -15,7 +15,7 @@
 
 extern bool clock_uses_counter; /* decided by clock_choose, before the first event */
 
-void clock_choose(void);
+void clock_choose(bool monotonic); /* monotonic: not the counter, even if it is good */
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_realtime_ns(void);
 

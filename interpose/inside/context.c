@@ -20,12 +20,15 @@ static struct context *make_context(void)
     struct context *c = process_map_wiped(sizeof *c);
     uint64_t size;
 
-    if (!c)
+    if (!c) {
+        process_stop(ENOMEM);
         return NULL;
-    int error = kept_file_allocate(&process->live_file, offset, REC_LIVE_SLOT_BYTES);
-    int fd = error ? error : kept_file_use(&process->live_file, &size);
+    }
+    int error = kept_file_allocate(&session.live_file, offset, REC_LIVE_SLOT_BYTES);
+    int fd = error ? error : kept_file_use(&session.live_file, &size);
     c->slot = fd < 0 ? NULL : sys_map(fd, offset, REC_LIVE_SLOT_BYTES);
     if (!c->slot) {
+        process_stop(fd < 0 ? -fd : ENOMEM);
         sys_unmap(c, sizeof *c);
         return NULL;
     }

@@ -52,6 +52,15 @@ static bool is_file(const struct kept_file *file, const struct stat *st)
     return st->st_dev == file->device && st->st_ino == file->inode;
 }
 
+void kept_file_close(struct kept_file *file)
+{
+    struct stat st;
+
+    if (file->fd > 0 && sys_fstat(file->fd, &st) == 0 && is_file(file, &st))
+        sys_close(file->fd);
+    file->fd = -1;
+}
+
 int kept_file_use(struct kept_file *file, uint64_t *ret_bytes)
 {
     struct stat st;

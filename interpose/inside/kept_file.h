@@ -22,6 +22,9 @@ struct kept_file {
 /* Opens path and moves it to a high number. 0 or -errno. */
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode);
 
+/* Closes our descriptor, if the number still is ours. */
+void kept_file_close(struct kept_file *file);
+
 /* A descriptor that surely is this file, or -errno. *ret_bytes: its size now. */
 int kept_file_use(struct kept_file *file, uint64_t *ret_bytes);
 

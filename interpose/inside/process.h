@@ -29,7 +29,6 @@ struct process {
     uint32_t pid;
     uint64_t image;
     struct rec_live_header *live;         /* mapped shared */
-    struct kept_file live_file;
     _Atomic uint32_t context_count;       /* slots and streams handed out */
     struct context *_Atomic contexts;     /* insert-only list */
     _Atomic uint32_t orphan_search_at;    /* contexts at which to look for threads that died unseen */
@@ -41,6 +40,7 @@ enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_LIBUNWIND };
 
 struct session {
     struct kept_file log;
+    struct kept_file live_file; /* of this process; in a forked child first still the parent's */
     uint8_t id[16];
     enum call_graph call_graph;
     char exe[4096];

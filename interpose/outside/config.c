@@ -1,5 +1,6 @@
 /* MALLOSCOPE_OUTPUT      template of the log's name (format/output_name.h)
  * MALLOSCOPE_CALL_GRAPH  auto, libunwind or none
+ * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
  * MALLOSCOPE_SESSION     set by `malloscope record`: session id in hexadecimal,
  *                        a colon, the log's absolute path */
 #include "interpose/outside/config.h"
@@ -42,9 +43,11 @@ void config_read(char *const *environment, struct config *ret_config)
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
     const char *output = value_of(environment, "MALLOSCOPE_OUTPUT");
     const char *call_graph = value_of(environment, "MALLOSCOPE_CALL_GRAPH");
+    const char *clock = value_of(environment, "MALLOSCOPE_CLOCK");
 
     ret_config->call_graph =
         call_graph && strcmp(call_graph, "none") == 0 ? CALL_GRAPH_NONE : CALL_GRAPH_LIBUNWIND;
+    ret_config->monotonic = clock && strcmp(clock, "monotonic") == 0;
     ret_config->joins = joins && parse_session(joins, ret_config);
     if (!ret_config->joins)
         ret_config->output = output && *output ? output : OUTPUT_NAME_DEFAULT;

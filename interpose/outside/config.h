@@ -7,6 +7,7 @@
 
 struct config {
     enum call_graph call_graph;
+    bool monotonic;      /* stamps are CLOCK_MONOTONIC even where the CPU's counter would do */
     bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
     uint8_t session[16];
     const char *output;  /* path of the log, or a template for its name */

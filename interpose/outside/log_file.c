@@ -126,24 +126,25 @@ int log_file_make_live(enum rec_start *ret_start)
     uint64_t start_ticks = process_start_ticks(), size;
     int error = -EEXIST;
 
+    kept_file_close(&session.live_file); /* the parent's, in a forked child */
     for (unsigned number = 0; error == -EEXIST; number++) {
         int length = snprintf(path, sizeof path, "%s.live.%u", session.log.path, process->pid);
         if (number)
             length += snprintf(path + length, sizeof path - (size_t)length, ".%u", number);
         if (length >= (int)sizeof path)
             return -ENAMETOOLONG;
-        error = kept_file_open(&process->live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        error = kept_file_open(&session.live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))
             *ret_start = REC_START_EXEC;
     }
     if (error)
         return error;
-    error = kept_file_allocate(&process->live_file, 0, REC_LIVE_HEADER_BYTES);
-    int fd = error ? error : kept_file_use(&process->live_file, &size);
+    error = kept_file_allocate(&session.live_file, 0, REC_LIVE_HEADER_BYTES);
+    int fd = error ? error : kept_file_use(&session.live_file, &size);
     struct rec_live_header *live = fd < 0 ? NULL : sys_map(fd, 0, REC_LIVE_HEADER_BYTES);
     if (!live) {
         sys_unlink(path);
-        sys_close(process->live_file.fd);
+        sys_close(session.live_file.fd);
         return error ? error : -ENOMEM;
     }
     sys_advise(live, REC_LIVE_HEADER_BYTES, MADV_DONTFORK);

@@ -65,9 +65,9 @@ static bool prepare(void)
         return false;
     long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
     session.exe[length > 0 ? length : 0] = 0;
-    clock_choose();
-    threads_prepare();
     config_read(first_environment(), &config);
+    clock_choose(config.monotonic);
+    threads_prepare();
     session.call_graph = config.call_graph;
     return log_file_open(&config) == 0;
 }
@@ -176,7 +176,6 @@ struct context *start_thread(const void *caller)
     } else if ((c = context_acquire(tid))) {
         threads_begin(c, tid);
     } else {
-        process_stop(ENOMEM);
         process_count_lost(1);
     }
     current_context = c ? c : &context_none;

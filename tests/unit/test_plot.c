@@ -335,7 +335,7 @@ static void test_bad_gnuplot(void)
 
 int main(void)
 {
-    _cleanup_free_ char *out = NULL, *tmp = NULL, *remove = NULL;
+    _cleanup_free_ char *out = NULL, *tmp = NULL, *settings = NULL, *remove = NULL;
 
     if (system("gnuplot --version >/dev/null 2>&1") != 0) {
         puts("skipped: no gnuplot");
@@ -349,6 +349,9 @@ int main(void)
     tmp = path_of("tmp");
     CHECK(mkdir(out, 0777) == 0 && mkdir(tmp, 0777) == 0 && chdir(out) == 0);
     setenv("TMPDIR", tmp, 1);
+    settings = path_of(".gnuplot"); /* the user's, which are none of our business */
+    write_text(settings, "exit status 3\n", 0666);
+    setenv("HOME", base, 1);
     int open_files = entries_in("/proc/self/fd");
 
     test_kinds();

@@ -1,0 +1,555 @@
+/* Records: what the encoder writes, the decoder reads, event by event, against a
+ * model that is kept here: whole stacks instead of differences, plain addresses
+ * and stamps. Then the same bytes cut at every place, and with bits flipped. */
+#include "format/decode.h"
+#include "format/encode.h"
+#include "tests/unit/check.h"
+#include "tests/unit/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAYLOAD_BYTES (3u << 20) /* room: a record with texts may be long */
+#define EVENTS_MAX 20000
+
+/* What an event must be. Texts and stacks point into memory of the chunk's. */
+struct expected {
+    struct event event;
+    uint32_t depth;
+    uint32_t *stack; /* outer to inner, with room; NULL for events without one */
+    uint8_t stack_flags;
+    size_t end; /* offset after the record */
+};
+
+struct chunk {
+    uint8_t *payload;
+    size_t bytes;
+    uint64_t ticks;
+    struct expected *expected;
+    size_t count;
+    void *memory[8 * EVENTS_MAX]; /* of texts and stacks */
+    size_t memory_count;
+    struct encoder encoder;
+    /* The stream's state, as one who knows the program would say it. */
+    uint64_t now;
+    uint32_t stack[REC_STACK_DEPTH_MAX], depth;
+    uint8_t flags;
+};
+
+static void *keep(struct chunk *c, const void *data, size_t bytes)
+{
+    void *copy = malloc(bytes ? bytes : 1);
+    if (bytes)
+        memcpy(copy, data, bytes);
+    return c->memory[c->memory_count++] = copy;
+}
+
+static struct encode_text random_text(struct chunk *c, struct text *ret_text)
+{
+    static char bytes[70000];
+    size_t count = random_below(20) ? random_below(20) : random_below(10) ? random_below(300) : random_below(sizeof bytes);
+
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (char)random_number();
+    *ret_text = (struct text){ keep(c, bytes, count), count };
+    return (struct encode_text){ ret_text->data, count };
+}
+
+/* Mostly a little later, sometimes much, sometimes a clock that is behind. */
+static uint64_t random_ticks(struct chunk *c, struct event *e)
+{
+    uint64_t ticks = c->now + (random_number() >> 14 >> random_below(50));
+
+    if (random_below(10) == 0)
+        ticks = c->now - random_below(c->now < 1000 ? c->now + 1 : 1000);
+    c->now = ticks > c->now ? ticks : c->now;
+    e->ticks = c->now;
+    return ticks;
+}
+
+static uint64_t random_address(const struct chunk *c)
+{
+    switch (random_below(4)) {
+    case 0: return random_magnitude();
+    case 1: return 0x555555554000 + 16 * random_below(100000);
+    case 2: return c->encoder.address + random_below(65) - 32;
+    default: return (random_magnitude() & ~15ull) + 8 * random_below(2);
+    }
+}
+
+static struct encode_stack random_stack(struct chunk *c, struct expected *x)
+{
+    static uint32_t ids[REC_STACK_DEPTH_MAX];
+    bool huge = random_below(200) == 0;
+    uint32_t pops = random_below(3) ? (uint32_t)random_below(4) : (uint32_t)random_below(c->depth + 1);
+    uint32_t pushes = huge ? REC_STACK_DEPTH_MAX : (uint32_t)random_below(random_below(5) ? 4 : 40);
+    uint8_t flags = random_below(10) ? c->flags : (uint8_t)random_below(4);
+
+    if (pops > c->depth)
+        pops = c->depth;
+    if (pushes > REC_STACK_DEPTH_MAX - (c->depth - pops))
+        pushes = REC_STACK_DEPTH_MAX - (c->depth - pops);
+    for (uint32_t i = 0; i < pushes; i++)
+        ids[i] = (uint32_t)(random_below(30) ? random_below(65536) : random_magnitude());
+    c->depth -= pops;
+    memcpy(c->stack + c->depth, ids, pushes * sizeof *ids);
+    c->depth += pushes;
+    struct encode_stack stack = { pops, pushes, flags, flags != c->flags, ids };
+    c->flags = flags;
+    x->stack_flags = flags;
+    x->depth = c->depth;
+    x->stack = keep(c, c->stack, c->depth * sizeof *c->stack);
+    return stack;
+}
+
+static uint8_t *add_alloc(struct chunk *c, uint8_t *at, struct expected *x)
+{
+    static const uint8_t functions[] = { REC_FN_MALLOC, REC_FN_CALLOC, REC_FN_REALLOC, REC_FN_REALLOCARRAY, REC_FN_REALLOC,
+                                         REC_FN_REALLOCARRAY };
+    enum rec_alloc which = (enum rec_alloc)random_below(7);
+    struct event *e = &x->event;
+
+    e->type = which == REC_ALLOC_REALLOC_END || which == REC_ALLOC_REALLOCARRAY_END ? EVENT_REALLOC_END : EVENT_ALLOC;
+    e->function = which == REC_ALLOC_ALIGNED ? (uint8_t)random_below(REC_FN_COUNT) : functions[which];
+    e->alignment = which == REC_ALLOC_ALIGNED ? random_magnitude() : 0;
+    e->address = random_address(c);
+    e->size = random_magnitude();
+    uint64_t ticks = random_ticks(c, e);
+    struct encode_stack stack = random_stack(c, x);
+    return encode_alloc(&c->encoder, at, which, e->address, e->size, ticks, e->function, e->alignment, &stack);
+}
+
+static uint8_t *add_free(struct chunk *c, uint8_t *at, struct event *e)
+{
+    bool is_free = random_below(3);
+
+    e->type = is_free ? EVENT_FREE : EVENT_REALLOC_BEGIN;
+    e->function = is_free ? REC_FN_FREE : REC_FN_REALLOC;
+    e->address = random_address(c);
+    return encode_free(&c->encoder, at, is_free ? REC_FREE : REC_REALLOC_BEGIN, e->address, random_ticks(c, e));
+}
+
+static uint8_t *add_module(struct chunk *c, uint8_t *at, struct event *e)
+{
+    struct encode_segment segments[ENCODE_SEGMENTS_MAX];
+    struct encode_module module = { .segments = segments };
+
+    module.id = e->module.id = (uint32_t)random_magnitude();
+    module.bias = e->module.bias = random_magnitude();
+    module.segment_count = e->module.segment_count = (uint32_t)random_below(ENCODE_SEGMENTS_MAX + 1);
+    for (uint32_t i = 0; i < module.segment_count; i++) {
+        segments[i].start = e->module.segments[i].start = random_magnitude();
+        segments[i].end = e->module.segments[i].end = random_magnitude();
+    }
+    module.build_id = random_text(c, &e->module.build_id);
+    module.path = random_text(c, &e->module.path);
+    return encode_module_load(&c->encoder, at, random_ticks(c, e), &module);
+}
+
+static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
+{
+    struct encode_process p = { .start = (enum rec_start)random_below(3) };
+
+    e->process.start = p.start;
+    p.ppid = e->process.ppid = (uint32_t)random_magnitude();
+    p.realtime_ns = e->process.realtime_ns = random_magnitude();
+    p.page_bytes = e->process.page_bytes = random_magnitude();
+    p.exe = random_text(c, &e->process.exe);
+    p.arguments = random_text(c, &e->process.arguments);
+    p.directory = random_text(c, &e->process.directory);
+    p.environment = random_text(c, &e->process.environment);
+    p.call_graph = random_text(c, &e->process.call_graph);
+    p.allocator = random_text(c, &e->process.allocator);
+    return encode_process_start(&c->encoder, at, random_ticks(c, e), &p);
+}
+
+/* A number that no version has, and a body that nobody can read. */
+static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
+{
+    static const unsigned numbers[] = { 0, 8, 16, 40, 63 };
+    struct text text;
+    struct encode_text body = random_text(c, &text);
+
+    e->other = numbers[random_below(sizeof numbers / sizeof *numbers)];
+    e->ticks = c->now;
+    *at++ = (uint8_t)(e->other << 2 | REC_OTHER);
+    at = encode_varint(at, body.bytes);
+    memcpy(at, body.data, body.bytes);
+    return at + body.bytes;
+}
+
+static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
+{
+    struct encoder *encoder = &c->encoder;
+    struct encode_text text, host;
+
+    e->type = EVENT_OTHER;
+    e->other = (unsigned)random_below(17);
+    e->function = (uint8_t)random_below(REC_FN_COUNT);
+    switch (e->other) {
+    case REC_PC:
+        e->ticks = c->now;
+        e->pc.id = (uint32_t)random_magnitude();
+        e->pc.module = (uint32_t)random_magnitude();
+        e->pc.pc = random_below(2) ? random_magnitude() : encoder->pc + random_below(1000) - 500;
+        return encode_pc(encoder, at, e->pc.id, e->pc.module, e->pc.pc);
+    case REC_MODULE_LOAD:
+        return add_module(c, at, e);
+    case REC_MODULE_UNLOAD:
+        e->module.id = (uint32_t)random_magnitude();
+        return encode_module_unload(encoder, at, random_ticks(c, e), e->module.id);
+    case REC_THREAD_BEGIN:
+        e->thread.tid = (uint32_t)random_magnitude();
+        text = random_text(c, &e->thread.name);
+        return encode_thread_begin(encoder, at, random_ticks(c, e), e->thread.tid, text);
+    case REC_THREAD_END:
+        return encode_thread_end(encoder, at, random_ticks(c, e));
+    case REC_THREAD_NAME:
+        text = random_text(c, &e->thread.name);
+        return encode_thread_name(encoder, at, random_ticks(c, e), text);
+    case REC_PROCESS_START:
+        return add_process(c, at, e);
+    case REC_PROCESS_END:
+        e->end.pid = (uint32_t)random_magnitude();
+        e->end.status_known = random_below(2);
+        e->end.wait_status = (uint32_t)random_magnitude();
+        return encode_process_end(encoder, at, random_ticks(c, e), e->end.pid, e->end.status_known, e->end.wait_status);
+    case REC_LOST:
+        e->lost.count = random_magnitude();
+        return encode_lost(encoder, at, random_ticks(c, e), e->lost.count);
+    case REC_ALLOC_FAILED:
+        e->type = EVENT_ALLOC_FAILED;
+        e->size = random_magnitude();
+        e->alignment = random_magnitude();
+        return encode_alloc_failed(encoder, at, e->function, e->size, e->alignment, random_ticks(c, e));
+    case REC_REALLOC_FAILED:
+        e->type = EVENT_REALLOC_FAILED;
+        e->size = random_magnitude();
+        return encode_realloc_failed(encoder, at, e->function, e->size, random_ticks(c, e));
+    case REC_REALLOC_FREED:
+        e->type = EVENT_REALLOC_FREED;
+        e->function = REC_FN_REALLOC;
+        return encode_realloc_freed(encoder, at, random_ticks(c, e));
+    case REC_FREE_BY:
+        e->type = EVENT_FREE;
+        e->address = random_address(c);
+        return encode_free_by(encoder, at, e->function, e->address, random_ticks(c, e));
+    case REC_SESSION_START:
+        e->session.realtime_ns = random_magnitude();
+        text = random_text(c, &e->session.command);
+        host = random_text(c, &e->session.host);
+        return encode_session_start(encoder, at, random_ticks(c, e), e->session.realtime_ns, text, host,
+                                    random_text(c, &e->session.version));
+    default:
+        return add_unknown(c, at, e);
+    }
+}
+
+static struct chunk *chunk_make(size_t events, size_t bytes_max)
+{
+    struct chunk *c = calloc(1, sizeof *c);
+    uint8_t *at = c->payload = calloc(1, PAYLOAD_BYTES);
+
+    c->expected = calloc(events, sizeof *c->expected);
+    c->ticks = c->now = random_magnitude() >> 2;
+    encoder_begin(&c->encoder, c->ticks);
+    while (c->count < events && (size_t)(at - c->payload) < bytes_max) {
+        struct expected *x = &c->expected[c->count++];
+        uint64_t which = random_below(10);
+        at = which < 4 ? add_alloc(c, at, x) : which < 8 ? add_free(c, at, &x->event) : add_other(c, at, &x->event);
+        x->end = (size_t)(at - c->payload);
+    }
+    c->bytes = (size_t)(at - c->payload);
+    return c;
+}
+
+static void chunk_drop(struct chunk *c)
+{
+    for (size_t i = 0; i < c->memory_count; i++)
+        free(c->memory[i]);
+    free(c->expected);
+    free(c->payload);
+    free(c);
+}
+
+static bool same_text(struct text a, struct text b)
+{
+    return a.bytes == b.bytes && memcmp(a.data, b.data, a.bytes) == 0;
+}
+
+static bool same_body(const struct event *a, const struct event *b)
+{
+    switch (a->other) {
+    case REC_PC:
+        return a->pc.id == b->pc.id && a->pc.module == b->pc.module && a->pc.pc == b->pc.pc;
+    case REC_MODULE_LOAD:
+        return a->module.id == b->module.id && a->module.bias == b->module.bias &&
+               a->module.segment_count == b->module.segment_count &&
+               memcmp(a->module.segments, b->module.segments, a->module.segment_count * sizeof *a->module.segments) == 0 &&
+               same_text(a->module.build_id, b->module.build_id) && same_text(a->module.path, b->module.path);
+    case REC_MODULE_UNLOAD:
+        return a->module.id == b->module.id;
+    case REC_THREAD_BEGIN:
+        return a->thread.tid == b->thread.tid && same_text(a->thread.name, b->thread.name);
+    case REC_THREAD_NAME:
+        return same_text(a->thread.name, b->thread.name);
+    case REC_PROCESS_START:
+        return a->process.start == b->process.start && a->process.ppid == b->process.ppid &&
+               a->process.realtime_ns == b->process.realtime_ns && a->process.page_bytes == b->process.page_bytes &&
+               same_text(a->process.exe, b->process.exe) && same_text(a->process.arguments, b->process.arguments) &&
+               same_text(a->process.directory, b->process.directory) &&
+               same_text(a->process.environment, b->process.environment) &&
+               same_text(a->process.call_graph, b->process.call_graph) &&
+               same_text(a->process.allocator, b->process.allocator);
+    case REC_PROCESS_END:
+        return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
+               a->end.wait_status == b->end.wait_status;
+    case REC_LOST:
+        return a->lost.count == b->lost.count;
+    case REC_SESSION_START:
+        return a->session.realtime_ns == b->session.realtime_ns && same_text(a->session.command, b->session.command) &&
+               same_text(a->session.host, b->session.host) && same_text(a->session.version, b->session.version);
+    default:
+        return true;
+    }
+}
+
+/* Follows the stacks on its own, in state. */
+static bool same_event(const struct expected *x, const struct event *e, struct chunk *state)
+{
+    const struct event *want = &x->event;
+
+    if (want->type != e->type || want->ticks != e->ticks)
+        return false;
+    if (e->type == EVENT_OTHER)
+        return want->other == e->other && same_body(want, e);
+    if (want->function != e->function)
+        return false;
+    if (e->type <= EVENT_REALLOC_END && want->address != e->address)
+        return false;
+    if (e->type == EVENT_REALLOC_FAILED || e->type == EVENT_ALLOC_FAILED)
+        return want->size == e->size && want->alignment == e->alignment;
+    if (e->type != EVENT_ALLOC && e->type != EVENT_REALLOC_END)
+        return true;
+    if (want->size != e->size || want->alignment != e->alignment || e->pops > state->depth)
+        return false;
+    state->depth -= e->pops;
+    if (e->pushes > REC_STACK_DEPTH_MAX - state->depth)
+        return false;
+    memcpy(state->stack + state->depth, e->ids, e->pushes * sizeof *e->ids);
+    state->depth += e->pushes;
+    if (e->stack_mode == REC_STACK_LONG)
+        state->flags = e->stack_flags;
+    return state->depth == x->depth && state->flags == x->stack_flags &&
+           memcmp(state->stack, x->stack, x->depth * sizeof *x->stack) == 0;
+}
+
+static struct decoder decoder;
+
+/* Decodes the first bytes of c, from memory that is no longer than they are:
+ * the events that end within them, and no others, must come out. */
+static bool decodes_as_expected(const struct chunk *c, size_t bytes)
+{
+    static struct chunk state;
+    uint8_t *exact = malloc(bytes ? bytes : 1);
+    size_t whole = 0, end = 0, found = 0;
+    struct event event;
+    bool right = true;
+    int got;
+
+    memcpy(exact, c->payload, bytes);
+    state.depth = 0;
+    state.flags = 0;
+    while (whole < c->count && c->expected[whole].end <= bytes)
+        end = c->expected[whole++].end;
+    decoder_begin(&decoder, exact, bytes, c->ticks);
+    while ((got = decoder_next(&decoder, &event)) == 1 && right) {
+        right = found < whole && same_event(&c->expected[found], &event, &state);
+        if (!right)
+            printf("    event %zu of %zu, of %zu bytes: type %d\n", found, whole, bytes, (int)event.type);
+        found++;
+    }
+    right = right && found == whole && got == (end == bytes ? 0 : -1) && (size_t)(decoder.at - exact) == end &&
+            !decoder.problem == (end == bytes);
+    right = right && decoder_next(&decoder, &event) == got; /* it stays so */
+    free(exact);
+    return right;
+}
+
+static void test_round_trips(void)
+{
+    for (int i = 0; i < 20; i++) {
+        struct chunk *c = chunk_make(random_below(2) ? EVENTS_MAX : random_below(100), 1u << 20);
+        CHECK(decodes_as_expected(c, c->bytes));
+        chunk_drop(c);
+    }
+}
+
+static void test_prefixes(void)
+{
+    for (int i = 0; i < 100; i++) {
+        struct chunk *c = chunk_make(1 + random_below(60), 3000);
+        size_t most = c->bytes > 20000 ? 20000 : c->bytes;
+        bool right = true;
+        for (size_t bytes = 0; bytes <= most && right; bytes++)
+            right = decodes_as_expected(c, bytes);
+        CHECK(right);
+        chunk_drop(c);
+    }
+}
+
+static bool inside(struct text text)
+{
+    const uint8_t *data = (const uint8_t *)text.data;
+    return data >= decoder.start && data + text.bytes <= decoder.start + (decoder.end - decoder.start);
+}
+
+static bool possible(const struct event *e, uint32_t *depth)
+{
+    bool is_alloc = e->type == EVENT_ALLOC || e->type == EVENT_REALLOC_END;
+
+    if (is_alloc) {
+        if (e->stack_mode > REC_STACK_LONG || e->pops > *depth || e->pushes > REC_STACK_DEPTH_MAX - (*depth - e->pops))
+            return false;
+        *depth += e->pushes - e->pops;
+    }
+    if (e->type != EVENT_OTHER)
+        return (unsigned)e->type < EVENT_OTHER && e->function < REC_FN_COUNT;
+    switch (e->other) {
+    case REC_MODULE_LOAD:
+        return e->module.segment_count <= EVENT_SEGMENTS_MAX && inside(e->module.build_id) && inside(e->module.path);
+    case REC_THREAD_BEGIN:
+    case REC_THREAD_NAME:
+        return inside(e->thread.name);
+    case REC_PROCESS_START:
+        return inside(e->process.exe) && inside(e->process.arguments) && inside(e->process.directory) &&
+               inside(e->process.environment) && inside(e->process.call_graph) && inside(e->process.allocator);
+    case REC_SESSION_START:
+        return inside(e->session.command) && inside(e->session.host) && inside(e->session.version);
+    default:
+        return e->other < REC_OTHER_COUNT;
+    }
+}
+
+static bool survives(const uint8_t *bytes, size_t count)
+{
+    struct event event;
+    uint32_t depth = 0;
+    bool right = true;
+    int got;
+
+    decoder_begin(&decoder, bytes, count, 0);
+    for (const uint8_t *from = bytes; (got = decoder_next(&decoder, &event)) == 1 && right; from = decoder.at)
+        right = decoder.at > from && decoder.at <= bytes + count && possible(&event, &depth);
+    return right && (got == 0 ? decoder.at == bytes + count && !decoder.problem : decoder.problem != NULL);
+}
+
+static void test_flips(void)
+{
+    bool right = true;
+
+    for (int i = 0; i < 100; i++) {
+        struct chunk *c = chunk_make(1 + random_below(100), 3000);
+        uint8_t *copy = malloc(c->bytes);
+        for (int k = 0; k < 500; k++) {
+            memcpy(copy, c->payload, c->bytes);
+            for (uint64_t flips = 1 + random_below(random_below(2) ? 2 : 50); flips; flips--)
+                copy[random_below(c->bytes)] ^= (uint8_t)(random_below(2) ? 1u << random_below(8) : random_below(256));
+            right &= survives(copy, c->bytes);
+        }
+        for (int k = 0; k < 100; k++) { /* noise */
+            for (size_t b = 0; b < c->bytes; b++)
+                copy[b] = (uint8_t)random_number();
+            right &= survives(copy, c->bytes);
+        }
+        free(copy);
+        chunk_drop(c);
+    }
+    CHECK(right);
+}
+
+/* 1, 0 or -1 of the first record, from memory that has no byte more. */
+static int first(const char *bytes, size_t count, struct event *ret_event)
+{
+    static uint8_t *exact;
+
+    free(exact);
+    exact = malloc(count);
+    memcpy(exact, bytes, count);
+    decoder_begin(&decoder, exact, count, 0);
+    return decoder_next(&decoder, ret_event);
+}
+
+#define FIRST(bytes) first(bytes, sizeof bytes - 1, &e)
+
+static void test_impossible_records(void)
+{
+    char bytes[64 + 2 * REC_STACK_DEPTH_MAX];
+    struct event e;
+    uint8_t *at;
+
+    CHECK(FIRST("\x00\x00\x01\x02\x03") == 1 && e.function == REC_FN_MALLOC && e.size == 3 && e.ticks == 1 && e.address == 16);
+    CHECK(FIRST("\x00\xe0\x01\x02\x03") == -1); /* allocation of kind 7 */
+    CHECK(FIRST("\x00\x18\x01\x02\x03") == -1); /* stack of kind 3 */
+    CHECK(FIRST("\x00\xc0\x01\x02\x03\x0c\x10") == 1 && e.function == REC_FN_FREE_ALIGNED_SIZED && e.alignment == 16);
+    CHECK(FIRST("\x00\xc0\x01\x02\x03\x0d\x10") == -1); /* function 13 */
+    CHECK(FIRST("\x00\xc0\x01\x02\x03\xff\x10") == -1);
+    CHECK(FIRST("\x00\x08\x01\x02\x03\x10") == -1); /* a pop of nothing */
+    CHECK(FIRST("\x00\x08\x01\x02\x03\x01\x05\x00") == 1 && e.pushes == 1 && e.ids[0] == 5);
+    CHECK(FIRST("\x00\x10\x01\x02\x03\x00\x01\x00") == -1);
+    CHECK(FIRST("\x00\x10\x01\x02\x03\x00\xff\xff\xff\xff\x1f\x00") == -1); /* 2^33 - 1 pops */
+    CHECK(FIRST("\x00\x10\x01\x02\x03\x00\x80\x80\x80\x80\x10\x00") == -1); /* 2^32 pops are not none */
+    CHECK(FIRST("\x00\x10\x01\x02\x03\x00\x00\x80\x80\x80\x80\x10") == -1);
+
+    /* As many frames as there may be, one more, and one more on top of them. */
+    at = encode_varint((uint8_t *)memcpy(bytes, "\x00\x10\x01\x02\x03\x00\x00", 7) + 7, REC_STACK_DEPTH_MAX);
+    memset(at, 1, REC_STACK_DEPTH_MAX + 1);
+    size_t whole = (size_t)(at + REC_STACK_DEPTH_MAX - (uint8_t *)bytes);
+    CHECK(first(bytes, whole, &e) == 1 && e.pushes == REC_STACK_DEPTH_MAX);
+    CHECK(first(bytes, whole - 1, &e) == -1);
+    memcpy(bytes + whole, "\x00\x08\x01\x02\x03\x01\x05\x00", 8);
+    CHECK(first(bytes, whole + 8, &e) == 1 && decoder_next(&decoder, &e) == -1);
+    memcpy(bytes + whole, "\x00\x08\x01\x02\x03\x11\x05\x00", 8);
+    CHECK(first(bytes, whole + 8, &e) == 1 && decoder_next(&decoder, &e) == 1 && e.pops == 1);
+    encode_varint((uint8_t *)bytes + 7, REC_STACK_DEPTH_MAX + 1);
+    CHECK(first(bytes, whole + 1, &e) == -1);
+}
+
+static void test_impossible_bodies(void)
+{
+    struct event e;
+
+    CHECK(FIRST("\x2b\x02\x05\x07") == 1 && e.other == REC_LOST && e.lost.count == 7 && e.ticks == 5);
+    CHECK(FIRST("\x2b\x04\x05\x07xy") == 1 && e.lost.count == 7); /* of a later version: longer */
+    CHECK(FIRST("\x2b\x01\x05") == -1 && FIRST("\x2b\x00") == -1 && FIRST("\x2b") == -1);
+    CHECK(FIRST("\x2b\x02\x05\x87") == -1); /* the number goes on beyond the body ... */
+    CHECK(FIRST("\x2b\x02\x05\x87\x01") == -1); /* ... which the chunk does not */
+    CHECK(FIRST("\x2b\x03\x05\x07") == -1);
+    CHECK(FIRST("\x2b\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x05\x07") == -1); /* a length of 2^64 - 1 */
+    CHECK(FIRST("\x2b\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02\x05\x07") == -1); /* a varint of 11 bytes */
+    CHECK(FIRST("\x2b\x0b\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") == 1 && e.lost.count == UINT64_MAX);
+    CHECK(FIRST("\x2f\x04\x00\x0c\x01\x01") == 1 && e.type == EVENT_ALLOC_FAILED && e.function == 12);
+    CHECK(FIRST("\x2f\x04\x00\x0d\x01\x01") == -1);
+    CHECK(FIRST("\x2f\x06\x00\x80\x80\x04\x01\x01") == -1); /* function 65536 is not malloc */
+    CHECK(FIRST("\x33\x04\x00\x80\x02\x01") == -1);
+    CHECK(FIRST("\x3b\x04\x00\x80\x02\x02") == -1);
+    CHECK(FIRST("\x3b\x03\x00\x0a\x02") == 1 && e.type == EVENT_FREE && e.function == REC_FN_CFREE && e.address == 16);
+    CHECK(FIRST("\x13\x04\x00\x01\x01x") == 1 && e.thread.name.bytes == 1);
+    CHECK(FIRST("\x13\x04\x00\x01\x02xy") == -1); /* a text longer than its body, if not than its chunk */
+    CHECK(FIRST("\x0b\x06\x00\x01\x00\x00\x00\x00") == 1 && e.module.segment_count == 0);
+    CHECK(FIRST("\x0b\x16\x00\x01\x00\x08\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\0\0") == 1 && e.module.segment_count == 8);
+    CHECK(FIRST("\x0b\x18\x00\x01\x00\x09\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\0\0") == -1);
+    CHECK(FIRST("\x03\x00") == 1 && e.type == EVENT_OTHER && e.other == 0);
+    CHECK(FIRST("\xff\x02xy") == 1 && e.type == EVENT_OTHER && e.other == 63);
+    CHECK(FIRST("\xff\x03xy") == -1);
+}
+
+int main(void)
+{
+    test_round_trips();
+    test_prefixes();
+    test_flips();
+    test_impossible_records();
+    test_impossible_bodies();
+    return check_summary();
+}
