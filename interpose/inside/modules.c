@@ -72,17 +72,29 @@ static struct encode_text path_of(struct context *c, const char *name)
     return (struct encode_text){ path, used + length };
 }
 
+static struct module *take_place(struct module_table *table)
+{
+    for (uint32_t i = 0; i < MODULES_MAX; i++) {
+        if (atomic_load(&table->module[i].taken) || atomic_exchange(&table->module[i].taken, true))
+            continue;
+        uint32_t count = atomic_load(&table->count);
+        while (count <= i && !atomic_compare_exchange_weak(&table->count, &count, i + 1))
+            ;
+        return &table->module[i];
+    }
+    return NULL;
+}
+
 static uint32_t announce(struct context *c, const struct image *image)
 {
     struct module_table *table = &process->modules;
-    uint32_t number = atomic_fetch_add(&table->count, 1);
+    struct module *module = take_place(table);
     struct encode_segment segments[ENCODE_SEGMENTS_MAX];
-    struct encode_module record = { .id = number + 1, .bias = image->bias, .segments = segments };
+    struct encode_module record = { .bias = image->bias, .segments = segments };
 
-    if (number >= MODULES_MAX) {
-        atomic_store(&table->count, MODULES_MAX);
+    if (!module)
         return 0;
-    }
+    record.id = atomic_fetch_add(&table->last_id, 1) + 1;
     for (unsigned i = 0; i < image->header_count && record.segment_count < ENCODE_SEGMENTS_MAX; i++) {
         const ElfW(Phdr) *header = &image->headers[i];
         if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
@@ -97,7 +109,6 @@ static uint32_t announce(struct context *c, const struct image *image)
         return 0;
     context_publish(c, encode_module_load(&c->encoder, c->at, clock_before_free(), &record));
 
-    struct module *module = &table->module[number];
     module->start = image->start;
     module->end = image->end;
     module->link_map = image->link_map;
@@ -109,7 +120,7 @@ static uint32_t known_number(const struct module_table *table, uint64_t address)
 {
     uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
 
-    for (uint32_t i = 0; i < count && i < MODULES_MAX; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct module *module = &table->module[i];
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
         if (id && address >= module->start && address < module->end)
@@ -192,7 +203,7 @@ void modules_freed(struct context *c, const void *pointer)
     struct module_table *table = &process->modules;
     uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
 
-    for (uint32_t i = 0; i < count && i < MODULES_MAX; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct module *module = &table->module[i];
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
         if (!id || module->link_map != pointer)
@@ -200,6 +211,7 @@ void modules_freed(struct context *c, const void *pointer)
         atomic_store(&module->id, 0);
         pc_table_forget(&process->pcs, module->start, module->end);
         atomic_fetch_add(&table->generation, 1);
+        atomic_store(&module->taken, false);
         c = context_room(c, ENCODE_EVENT_MAX);
         if (c)
             context_publish(c, encode_module_unload(&c->encoder, c->at, clock_before_free(), id));

@@ -18,12 +18,14 @@ struct module {
     uint64_t start, end; /* of its mapping */
     const void *link_map;
     _Atomic uint32_t id; /* 0: being written or gone */
+    _Atomic bool taken;  /* the place, not the module */
 };
 
-#define MODULES_MAX 4096 /* announced in one process; addresses in later ones stay without a name */
+#define MODULES_MAX 4096 /* loaded at one time; addresses in more of them stay without a name */
 
 struct module_table {
-    _Atomic uint32_t count;
+    _Atomic uint32_t count; /* places below which all taken ones are */
+    _Atomic uint32_t last_id;
     _Atomic uint32_t generation; /* grows when a module goes */
     uint64_t loader_start, loader_bytes;
     struct module module[MODULES_MAX];

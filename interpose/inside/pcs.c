@@ -37,15 +37,24 @@ static struct pc_entry *find_or_claim(struct pc_table *table, uint64_t pc)
         struct pc_entry *entries = level_entries(table, level);
         if (!entries)
             return NULL;
-        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(pc) >> 40;
+        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(pc) >> 40, gone = GONE;
+        struct pc_entry *reusable = NULL;
         for (int i = 0; i < PROBES; i++) {
             struct pc_entry *entry = &entries[(at + (uint64_t)i) & mask];
             uint64_t key = atomic_load_explicit(&entry->pc, memory_order_acquire);
-            if (key == 0 && atomic_compare_exchange_strong(&entry->pc, &key, pc))
-                return entry;
             if (key == pc)
                 return entry;
+            if (key == GONE && !reusable)
+                reusable = entry;
+            if (key == 0 && reusable)
+                break;
+            /* Another thread may take it first, perhaps for the same pc. */
+            if (key == 0 && (atomic_compare_exchange_strong(&entry->pc, &key, pc) || key == pc))
+                return entry;
         }
+        /* It may be in a later level as well: then it gets a second number. */
+        if (reusable && atomic_compare_exchange_strong(&reusable->pc, &gone, pc))
+            return reusable;
     }
     return NULL;
 }
@@ -91,8 +100,10 @@ void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end)
         struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
         for (size_t i = 0; entries && i < 1ull << (PC_LEVEL0_BITS + level); i++) {
             uint64_t pc = atomic_load_explicit(&entries[i].pc, memory_order_relaxed);
-            if (pc >= start && pc < end)
-                atomic_store_explicit(&entries[i].pc, GONE, memory_order_release);
+            if (pc < start || pc >= end)
+                continue;
+            atomic_store_explicit(&entries[i].id, 0, memory_order_relaxed);
+            atomic_store_explicit(&entries[i].pc, GONE, memory_order_release);
         }
     }
 }
