@@ -40,7 +40,9 @@ static int read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
  * *ret_bytes says how many there are. NULL: the file cannot be read. */
 static const uint8_t *window_at(struct window *w, uint64_t offset, size_t wanted, size_t *ret_bytes)
 {
-    if (offset < w->offset || offset + wanted > w->offset + w->bytes) {
+    uint64_t end = w->offset + w->bytes;
+
+    if (offset < w->offset || offset > end || (offset + wanted > end && end < w->file_bytes)) {
         uint64_t rest = w->file_bytes - offset;
         w->offset = offset;
         w->bytes = rest < WINDOW_BYTES ? (size_t)rest : WINDOW_BYTES;

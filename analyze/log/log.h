@@ -84,12 +84,15 @@ void log_free(struct log *log);
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
 
+#define LOG_NS_MAX 0x1p62 /* a century; what is further away is damage, and no number to convert */
+
 /* CLOCK_MONOTONIC in nanoseconds of a stamp in this chunk's clock. Keeps the order of stamps. */
 static inline uint64_t log_ns(const struct log *log, bool ticks_are_ns, uint64_t ticks)
 {
     if (ticks_are_ns)
         return ticks;
-    return log->base_ns + (uint64_t)(int64_t)((double)(int64_t)(ticks - log->base_ticks) * log->ns_per_tick);
+    double ns = (double)(int64_t)(ticks - log->base_ticks) * log->ns_per_tick;
+    return log->base_ns + (uint64_t)(int64_t)(ns > LOG_NS_MAX ? LOG_NS_MAX : ns < -LOG_NS_MAX ? -LOG_NS_MAX : ns);
 }
 
 /* For the files of this folder. */

@@ -19,8 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEBUG_DIRECTORY "/usr/lib/debug/.build-id"
-
 struct symbol {
     uint64_t address, end;
     char *name;     /* as in the file, inside one of symbols.texts */
@@ -43,9 +41,8 @@ struct file {
     size_t build_id_bytes;
 };
 
-/* Where a section with code lies; start == end: it has none. */
 struct extent {
-    uint64_t start, end;
+    uint64_t start, end; /* of a section's code; equal: it has none */
 };
 
 static void file_release(struct file *f)
@@ -67,11 +64,11 @@ static void find_build_id(struct file *f)
         size_t name, bytes;
         for (size_t at = 0, next; data && (next = gelf_getnote(data, at, &note, &name, &bytes)) > 0; at = next) {
             const char *base = data->d_buf;
-            if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(base + name, "GNU", 4) == 0) {
-                f->build_id = (const uint8_t *)base + bytes;
-                f->build_id_bytes = note.n_descsz;
-                return;
-            }
+            if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(base + name, "GNU", 4) != 0)
+                continue;
+            f->build_id = (const uint8_t *)base + bytes;
+            f->build_id_bytes = note.n_descsz;
+            return;
         }
     }
 }
@@ -86,9 +83,8 @@ static bool file_open(struct file *f, const char *path, const void *build_id, si
         return false;
     f->elf = elf_begin(f->fd, ELF_C_READ, NULL);
     GElf_Ehdr header;
-    if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header))
-        return false;
-    if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+    if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header)
+        || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
         return false;
     find_build_id(f);
     return build_id_bytes == 0
@@ -96,24 +92,19 @@ static bool file_open(struct file *f, const char *path, const void *build_id, si
 }
 
 #define RANK_UNSIZED (1u << 31)
-#define RANK_LABEL (1u << 30)
-#define RANK_LOCAL (1u << 29)
-#define RANK_UNDERSCORES_SHIFT 25
-#define RANK_LENGTH_SHIFT 1
-#define RANK_WEAK 1u
 
-/* The order of preference in the header's words, as a number; symbols that may be
- * mere labels come last. */
+/* The order of preference in the header's words, as a number: from bit 31 down no
+ * size, maybe a mere label, local, 4 bits of underscores, 24 of length, weak. */
 static uint32_t rank(const GElf_Sym *sym, const char *name)
 {
     size_t underscores = strspn(name, "_"), length = strlen(name);
 
     return (sym->st_size == 0 ? RANK_UNSIZED : 0)
-         | (GELF_ST_TYPE(sym->st_info) == STT_NOTYPE ? RANK_LABEL : 0)
-         | (GELF_ST_BIND(sym->st_info) == STB_LOCAL ? RANK_LOCAL : 0)
-         | (uint32_t)(underscores < 15 ? underscores : 15) << RANK_UNDERSCORES_SHIFT
-         | (uint32_t)(length < 0xffffff ? length : 0xffffff) << RANK_LENGTH_SHIFT
-         | (GELF_ST_BIND(sym->st_info) == STB_WEAK ? RANK_WEAK : 0);
+         | (GELF_ST_TYPE(sym->st_info) == STT_NOTYPE) << 30
+         | (GELF_ST_BIND(sym->st_info) == STB_LOCAL) << 29
+         | (uint32_t)(underscores < 15 ? underscores : 15) << 25
+         | (uint32_t)(length < 0xffffff ? length : 0xffffff) << 1
+         | (GELF_ST_BIND(sym->st_info) == STB_WEAK);
 }
 
 static void add_symbol(struct symbols *s, const GElf_Sym *sym, char *name, const struct extent *section)
@@ -121,7 +112,7 @@ static void add_symbol(struct symbols *s, const GElf_Sym *sym, char *name, const
     int type = GELF_ST_TYPE(sym->st_info);
 
     if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
-        return;
+        return; /* an object, a thread-local */
     if (sym->st_value < section->start || sym->st_value >= section->end)
         return;
     /* "malloc@@GLIBC_2.2.5". Names that share a tail in the string table are cut alike. */
@@ -156,11 +147,9 @@ static void add_table(struct symbols *s, Elf *elf, Elf_Scn *table, const GElf_Sh
     s->texts[s->text_count++] = names;
     for (size_t i = 1; i < data->d_size / entry_bytes && i <= INT32_MAX; i++) {
         GElf_Sym sym;
-        /* Undefined, absolute and common symbols have no section: extent 0 is empty,
-         * and the reserved numbers lie beyond the array or name ordinary sections. */
-        if (!gelf_getsym(data, (int)i, &sym) || sym.st_name >= text->d_size)
-            continue;
-        if (sym.st_shndx < section_count && sym.st_shndx < SHN_LORESERVE)
+        /* Undefined symbols have section 0, whose extent is empty; absolute ones a reserved number. */
+        if (gelf_getsym(data, (int)i, &sym) && sym.st_name < text->d_size && sym.st_shndx < section_count
+            && sym.st_shndx < SHN_LORESERVE)
             add_symbol(s, &sym, names + sym.st_name, &sections[sym.st_shndx]);
     }
 }
@@ -175,12 +164,10 @@ static bool add_file(struct symbols *s, Elf *elf)
         return false;
     _cleanup_free_ struct extent *sections = alloc_zeroed(section_count, sizeof *sections);
     GElf_Shdr header;
-    for (size_t i = 1; i < section_count; i++) {
-        if (!gelf_getshdr(elf_getscn(elf, i), &header) || !(header.sh_flags & SHF_EXECINSTR))
-            continue;
-        if (header.sh_addr + header.sh_size >= header.sh_addr)
+    for (size_t i = 1; i < section_count; i++)
+        if (gelf_getshdr(elf_getscn(elf, i), &header) && header.sh_flags & SHF_EXECINSTR
+            && header.sh_addr + header.sh_size >= header.sh_addr)
             sections[i] = (struct extent){ header.sh_addr, header.sh_addr + header.sh_size };
-    }
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
         if (!gelf_getshdr(section, &header) || (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
             continue;
@@ -192,13 +179,13 @@ static bool add_file(struct symbols *s, Elf *elf)
 
 static void add_debug_file(struct symbols *s, const struct file *binary)
 {
-    char path[256];
-    int length = snprintf(path, sizeof path, "%s/", DEBUG_DIRECTORY);
+    char path[256] = "/usr/lib/debug/.build-id/";
+    size_t length = strlen(path);
 
     if (binary->build_id_bytes < 2 || binary->build_id_bytes > 64)
         return;
     for (size_t i = 0; i < binary->build_id_bytes; i++)
-        length += sprintf(path + length, i == 0 ? "%02x/" : "%02x", binary->build_id[i]);
+        length += (size_t)sprintf(path + length, i == 0 ? "%02x/" : "%02x", binary->build_id[i]);
     strcpy(path + length, ".debug");
     _cleanup_file_ struct file debug = { .fd = -1 };
     if (file_open(&debug, path, binary->build_id, binary->build_id_bytes))
@@ -221,7 +208,7 @@ static void settle(struct symbols *s)
 {
     struct symbol *symbols = s->symbols;
     size_t kept = 0;
-    uint64_t covered = 0; /* by the symbols with a size, from the last one kept on */
+    uint64_t covered = 0; /* where the symbols with a size have all ended */
 
     if (!s->count)
         return;
@@ -287,7 +274,6 @@ static char *shown_name(char *name)
 {
     bool is_cpp = strncmp(name, "_Z", 2) == 0 && strnlen(name, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX;
     char *demangled = cplus_demangle(name, DMGL_AUTO | (is_cpp ? DMGL_NO_RECURSE_LIMIT : 0));
-
     return demangled ? demangled : name;
 }
 
@@ -302,14 +288,13 @@ const char *symbols_find(struct symbols *s, uint64_t address, uint64_t *ret_offs
         else
             high = middle;
     }
-    for (size_t i = low; i > 0; i = s->symbols[i - 1].outer) {
-        struct symbol *symbol = &s->symbols[i - 1];
-        if (address >= symbol->end)
-            continue;
-        if (!symbol->shown)
-            symbol->shown = shown_name(symbol->name);
-        *ret_offset = address - symbol->address;
-        return symbol->shown;
-    }
-    return NULL;
+    while (low && address >= s->symbols[low - 1].end)
+        low = s->symbols[low - 1].outer;
+    if (!low)
+        return NULL;
+    struct symbol *symbol = &s->symbols[low - 1];
+    if (!symbol->shown)
+        symbol->shown = shown_name(symbol->name);
+    *ret_offset = address - symbol->address;
+    return symbol->shown;
 }

@@ -82,7 +82,7 @@ static char *truth_digits(char *at, uintptr_t value, unsigned base)
     return at + bytes;
 }
 
-#define NO_SIZE ((size_t)1 << 63 | 1) /* no allocator is asked for this */
+#define NO_SIZE ((size_t)0x123456789abcdef) /* shown as -; no program here asks for it */
 
 static UNUSED void truth(const char *event, const void *address, size_t size, size_t alignment)
 {

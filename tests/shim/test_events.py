@@ -86,6 +86,11 @@ def system_stack(event):
     return bool(event.frames) and event.frames[0].split(" ")[1].startswith(SYSTEM)
 
 
+def is_known(event, known):
+    # The table of a thread's libraries grows with those that have thread-local data, as the unwinder has.
+    return any(kind == event.kind and abs(size - event.size) <= 64 for kind, size in known)
+
+
 def explain(extra, what, known=None):
     """Events that the program did not tell of must be the system's own: by their stack, or, in a log without
     stacks, because the same call with the same size is known to be. Returns what is known now."""
@@ -97,7 +102,7 @@ def explain(extra, what, known=None):
                 unexplained.append(event)
         elif event.kind.endswith(("-failed", "-freed")):
             unexplained.append(event)
-        elif system_stack(event) if known is None else (event.kind, event.size) in known:
+        elif system_stack(event) if known is None else is_known(event, known):
             position[event.pid, event.address] = True
             known_now.add((event.kind, event.size))
         else:

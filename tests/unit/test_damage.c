@@ -1,0 +1,353 @@
+/* Logs that are not whole: cut, bent and filled up at every place. What is whole
+ * must still be read, and what is not must be named, with its offset. */
+#include "analyze/log/reader.h"
+#include "analyze/model/count_sizes.h"
+#include "analyze/model/facts.h"
+#include "tests/unit/log_writer.h"
+#include "tests/unit/random.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static struct log_bytes whole;
+static struct failure failure;
+
+/* A few KB with everything in it. Each chunk has allocations of its own number. */
+static void make_log(void)
+{
+    static const uint32_t ids[] = { 1, 2, 3, 70000 };
+
+    log_bytes_begin(&whole);
+    for (uint32_t i = 0; i < 8; i++) {
+        chunk_begin(1 + i % 2, i / 4, i / 2 % 2, 1000 * i + 1000);
+        if (i < 2)
+            at = encode_process_start(&encoder, at, 1000 * i + 1000,
+                                      &(struct encode_process){ .exe = { "/bin/program", 12 }, .arguments = { "a\0b", 4 } });
+        at = encode_module_load(&encoder, at, 1000 * i + 1000,
+                                &(struct encode_module){ .id = i + 1, .bias = 0x1000, .path = { "/lib/library.so", 15 } });
+        for (uint32_t k = 0; k < 4; k++)
+            at = encode_pc(&encoder, at, ids[k], i + 1, 0x1000 + k);
+        for (uint32_t k = 0; k <= i; k++)
+            at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 0x1000 * i + 16 * k, 100 * k, 1000 * i + 1010 + k, 0, 0,
+                              &(struct encode_stack){ .pops = k ? 1 : 0, .pushes = k ? 1 : 4, .ids = ids });
+        add_realloc_begin(1000 * i + 1100, 0x1000 * i);
+        add_realloc_end(1000 * i + 1110, 0x1000 * i + 0x800, 5000);
+        add_free(1000 * i + 1120, 0x1000 * i + 0x800);
+        if (i == 7)
+            made.header.type = REC_CHUNK_SESSION;
+        chunk_end(&whole);
+    }
+}
+
+/* Opens and reads it in every way. NULL: it cannot be opened. */
+static struct log *read_all(void)
+{
+    struct sizes_counted counted;
+    struct log *log;
+
+    if (log_open(log_path, &log, &failure) != 0)
+        return NULL;
+    struct facts *facts = facts_collect(log);
+    count_sizes(log, &counted);
+    CHECK(counted.bad_chunks == facts->bad_chunks);
+    facts_free(facts);
+    sizes_release(&counted.sizes);
+    return log;
+}
+
+static bool has_chunk(const struct log *log, const struct log_bytes *l, size_t number, size_t moved_by)
+{
+    for (size_t i = 0; i < log->chunk_count; i++)
+        if (log->chunks[i].offset == l->starts[number] + sizeof(struct rec_chunk_header) + moved_by)
+            return true;
+    return false;
+}
+
+/* All chunks but `lost` (-1: all), those from `moved` on further back; and one
+ * damage of these bytes (0: none). */
+static bool is_whole_but(const struct log *log, int lost, size_t moved, size_t moved_by, uint64_t offset, uint64_t bytes)
+{
+    bool right = log && log->chunk_count == whole.chunk_count - (lost >= 0);
+
+    for (size_t i = 0; right && i < whole.chunk_count; i++)
+        right = has_chunk(log, &whole, i, i >= moved ? moved_by : 0) == ((int)i != lost);
+    right = right && log->damage_count == (bytes ? 1 : 0) && log->damaged_bytes == bytes;
+    if (right && bytes)
+        right = log->damages[0].offset == offset && log->damages[0].bytes == bytes && log->damages[0].reason;
+    return right;
+}
+
+static void test_cuts(void)
+{
+    bool right = true;
+
+    log_bytes_write(&whole);
+    for (size_t bytes = whole.count; bytes-- > 0 && right;) {
+        size_t chunks = 0;
+        CHECK(truncate(log_path, (off_t)bytes) == 0);
+        struct log *log = read_all();
+        if (bytes < sizeof(struct rec_file_header)) {
+            right = !log;
+            continue;
+        }
+        while (chunks < whole.chunk_count && whole.starts[chunks + 1] <= bytes)
+            chunks++;
+        uint64_t rest = bytes - whole.starts[chunks];
+        right = log && log->chunk_count == chunks && log->damage_count == (rest ? 1 : 0) && log->damaged_bytes == rest &&
+                (!rest || (log->damages[0].offset == whole.starts[chunks] && log->damages[0].bytes == rest));
+        for (size_t i = 0; i < chunks && right; i++)
+            right = has_chunk(log, &whole, i, 0);
+        if (!right)
+            printf("    cut at %zu\n", bytes);
+        log_free(log);
+    }
+    CHECK(right);
+}
+
+static size_t chunk_of(size_t offset)
+{
+    size_t chunk = 0;
+    while (whole.starts[chunk + 1] <= offset)
+        chunk++;
+    return chunk;
+}
+
+static void test_flips(void)
+{
+    static const uint8_t with[] = { 1, 0x80, 0xff };
+    bool right = true;
+
+    log_bytes_write(&whole);
+    int fd = open(log_path, O_RDWR | O_CLOEXEC);
+    for (size_t offset = 0; offset < whole.count && right; offset++) {
+        for (size_t k = 0; k < sizeof with && right; k++) {
+            uint8_t value = whole.data[offset] ^ with[k];
+            right = pwrite(fd, &value, 1, (off_t)offset) == 1;
+            struct log *log = read_all();
+            if (offset < sizeof(struct rec_file_header)) {
+                right = right && !log;
+            } else {
+                size_t chunk = chunk_of(offset), start = whole.starts[chunk];
+                right = right && is_whole_but(log, (int)chunk, 0, 0, start, whole.starts[chunk + 1] - start);
+            }
+            log_free(log);
+            if (!right)
+                printf("    flip of %02x at %zu\n", with[k], offset);
+        }
+        right = right && pwrite(fd, whole.data + offset, 1, (off_t)offset) == 1;
+    }
+    close(fd);
+    CHECK(right);
+}
+
+/* Writes the log with garbage before chunk `number`. */
+static void write_with(size_t number, const void *garbage, size_t bytes)
+{
+    struct log_bytes l = { 0 };
+
+    log_bytes_add(&l, whole.data, whole.starts[number]);
+    log_bytes_add(&l, garbage, bytes);
+    log_bytes_add(&l, whole.data + whole.starts[number], whole.count - whole.starts[number]);
+    log_bytes_write(&l);
+    free(l.data);
+}
+
+static void test_garbage(void)
+{
+    uint8_t garbage[3000];
+    const uint32_t magic = REC_CHUNK_MAGIC;
+    bool right = true;
+
+    for (int i = 0; i < 500 && right; i++) {
+        size_t number = random_below(whole.chunk_count + 1), bytes = 1 + random_below(random_below(4) ? 200 : 3000);
+        for (size_t k = 0; k < bytes; k++)
+            garbage[k] = (uint8_t)random_number();
+        switch (random_below(4)) {
+        case 0: /* magic numbers of nothing */
+            for (size_t k = 0; k + 4 <= bytes; k += 1 + random_below(20))
+                memcpy(garbage + k, &magic, 4);
+            break;
+        case 1: /* the beginning of a chunk, as a write() that was cut short leaves it */
+            bytes = 1 + random_below(whole.starts[1] - whole.starts[0] - 1);
+            memcpy(garbage, whole.data + whole.starts[0], bytes);
+            break;
+        }
+        write_with(number, garbage, bytes);
+        struct log *log = read_all();
+        right = is_whole_but(log, -1, number, bytes, whole.starts[number], bytes);
+        if (!right)
+            printf("    %zu bytes before chunk %zu, number %d\n", bytes, number, i);
+        log_free(log);
+    }
+    CHECK(right);
+}
+
+/* Damage in two places is said twice, and a chunk within a broken one is found. */
+static void test_several(void)
+{
+    struct log_bytes l = { 0 };
+
+    log_bytes_add(&l, whole.data, whole.count);
+    l.data[whole.starts[1] + 70] ^= 1;
+    l.data[whole.starts[5] + 3] ^= 1;
+    l.data[whole.starts[6] + 3] ^= 1; /* next to each other: one piece */
+    log_bytes_write(&l);
+    struct log *log = read_all();
+    CHECK(log->chunk_count == whole.chunk_count - 3 && log->damage_count == 2);
+    CHECK(log->damages[0].offset == whole.starts[1] && log->damages[1].offset == whole.starts[5]);
+    CHECK(log->damages[1].bytes == whole.starts[7] - whole.starts[5]);
+    log_free(log);
+    free(l.data);
+
+    /* A write of 1 MB that stopped after its header; the next process went on. */
+    struct rec_chunk_header torn = { .type = REC_CHUNK_EVENTS, .pid = 9 };
+    torn.magic = REC_CHUNK_MAGIC;
+    torn.header_bytes = sizeof torn;
+    torn.payload_bytes = REC_CHUNK_PAYLOAD_MAX;
+    torn.header_checksum = checksum(&torn, offsetof(struct rec_chunk_header, header_checksum));
+    write_with(2, &torn, sizeof torn);
+    log = read_all();
+    CHECK(is_whole_but(log, -1, 2, sizeof torn, whole.starts[2], sizeof torn));
+    log_free(log);
+    torn.payload_bytes = 300;
+    torn.header_checksum = checksum(&torn, offsetof(struct rec_chunk_header, header_checksum));
+    write_with(2, &torn, sizeof torn);
+    log = read_all();
+    CHECK(is_whole_but(log, -1, 2, sizeof torn, whole.starts[2], sizeof torn));
+    log_free(log);
+}
+
+/* Whole, by its checksums; but the writer has written nonsense. */
+static void test_garbage_payload(void)
+{
+    struct log_bytes l = { 0 };
+    struct sizes_counted counted;
+    struct timed_event e;
+    const char *reason;
+    uint64_t offset;
+
+    log_bytes_begin(&l);
+    chunk_begin(1, 0, 0, 100);
+    add_malloc(110, 0x10, 100);
+    size_t good = (size_t)(at - made.records);
+    memset(at, 0xf0, 500); /* no kind of allocation */
+    at += 500;
+    chunk_end(&l);
+    chunk_begin(1, 0, 1, 200);
+    add_malloc(210, 0x20, 200);
+    chunk_end(&l);
+    log_bytes_write(&l);
+    struct log *log = read_all();
+    CHECK(log->damage_count == 0 && log->chunk_count == 2);
+    struct reader *reader = reader_open(log);
+    CHECK(reader_next(reader, &e) == 1 && e.event.address == 0x10);
+    CHECK(reader_next(reader, &e) == 1 && e.event.address == 0x20 && reader_next(reader, &e) == 0);
+    CHECK(reader_bad_chunks(reader, &offset, &reason) == 1 && reason);
+    CHECK(offset == l.starts[0] + sizeof(struct rec_chunk_header) + good);
+    reader_free(reader);
+    struct facts *facts = facts_collect(log);
+    CHECK(facts->allocations == 2 && facts->bad_chunks == 1 && facts->bad_offset == offset && facts->leaked_blocks == 2);
+    facts_free(facts);
+    count_sizes(log, &counted);
+    CHECK(counted.events == 2 && counted.bad_chunks == 1);
+    sizes_release(&counted.sizes);
+    log_free(log);
+
+    for (int i = 0; i < 200; i++) { /* pure noise, in three streams */
+        log_bytes_begin(&l);
+        for (uint32_t stream = 0; stream < 3; stream++) {
+            chunk_begin(1, stream, 0, random_number());
+            for (uint64_t bytes = random_below(2000); bytes; bytes--)
+                *at++ = (uint8_t)random_number();
+            chunk_end(&l);
+        }
+        log_bytes_write(&l);
+        log = read_all();
+        CHECK(log && log->chunk_count == 3 && log->damage_count == 0);
+        log_free(log);
+    }
+    free(l.data);
+}
+
+/* A length of 4 GiB, rightly checksummed: in a process that cannot have as much. */
+static void test_huge_length(void)
+{
+    struct rec_chunk_header huge = { .magic = REC_CHUNK_MAGIC, .type = REC_CHUNK_EVENTS, .header_bytes = sizeof huge,
+                                     .payload_bytes = UINT32_MAX };
+    int status = -1;
+
+    huge.header_checksum = checksum(&huge, offsetof(struct rec_chunk_header, header_checksum));
+    write_with(3, &huge, sizeof huge);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        unsigned long pages = 0;
+        FILE *file = fopen("/proc/self/statm", "re");
+        if (!file || fscanf(file, "%lu", &pages) != 1)
+            _exit(3);
+        struct rlimit limit = { pages * 4096 + (256u << 20), RLIM_INFINITY };
+        setrlimit(RLIMIT_AS, &limit);
+        struct log *log = read_all();
+        _exit(!is_whole_but(log, -1, 3, sizeof huge, whole.starts[3], sizeof huge));
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* 10 MB with 10,000 places that look like a chunk's beginning, each as far as
+ * `header` goes; and the log's last chunk behind them. */
+static void test_many_magics(const struct rec_chunk_header *header, size_t header_bytes)
+{
+    enum { BYTES = 10 << 20, PLACES = 10000 };
+    uint8_t *garbage = calloc(1, BYTES);
+
+    for (size_t i = 0; i < PLACES; i++)
+        memcpy(garbage + i * (BYTES / PLACES), header, header_bytes);
+    write_with(7, garbage, BYTES);
+    double before = cpu_seconds();
+    struct log *log = read_all();
+    double seconds = cpu_seconds() - before;
+    CHECK(is_whole_but(log, -1, 7, BYTES, whole.starts[7], BYTES));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+    CHECK(seconds < 2);
+#endif
+    if (seconds >= 2)
+        printf("    %g s\n", seconds);
+    log_free(log);
+    free(garbage);
+}
+
+static void test_time(void)
+{
+    struct rec_chunk_header header = { .magic = REC_CHUNK_MAGIC, .type = REC_CHUNK_EVENTS, .header_bytes = sizeof header };
+
+    test_many_magics(&header, sizeof header.magic);
+    header.payload_bytes = 60000; /* sound headers, of chunks as large as they really are */
+    header.header_checksum = checksum(&header, offsetof(struct rec_chunk_header, header_checksum));
+    test_many_magics(&header, sizeof header);
+}
+
+int main(void)
+{
+    directory_make();
+    make_log();
+    CHECK(whole.count > 1500 && whole.count < 4096);
+    test_cuts();
+    test_flips();
+    test_garbage();
+    test_several();
+    test_garbage_payload();
+    test_huge_length();
+    test_time();
+    free(whole.data);
+    directory_remove();
+    return check_summary();
+}
