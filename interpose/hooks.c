@@ -40,7 +40,7 @@ static __attribute__((noinline)) struct context *enter_slowly(struct context *c,
     else {
         /* A signal handler's call in the middle of our own code. */
         if (c->busy == CONTEXT_RECORDING ||
-            (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(&process->modules, caller)))
+            (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(caller)))
             process_count_lost(1);
         c = NULL;
     }
@@ -136,7 +136,7 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
  * comes from where free() takes no notice. */
 static void *alloc_for_unwinder(const void *caller, size_t bytes)
 {
-    if (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(&process->modules, caller))
+    if (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(caller))
         return NULL;
     int saved_errno = errno;
     void *block = early_heap_alloc(16, bytes);
@@ -230,7 +230,7 @@ INLINE struct context *log_free(struct context *c, enum rec_function function, c
 
     if (UNLIKELY(!c || !(c = begin_event(c))))
         return NULL;
-    if (UNLIKELY(modules_loader_calls(&process->modules, caller)))
+    if (UNLIKELY(modules_loader_calls(caller)))
         modules_freed(c, block);
     if (UNLIKELY(!context_room(c, ENCODE_EVENT_MAX))) {
         c->busy = CONTEXT_IDLE;

@@ -1,3 +1,7 @@
+/* Live files -> chunks of the log. The hard problem is that a process may still
+ * be writing, or have been killed between any two instructions, and that we may
+ * be killed ourselves: so slots are copied as they are at one moment, and what is
+ * there twice afterwards can be told to be the same. */
 #include "analyze/log/live.h"
 
 #include "analyze/log/append.h"
@@ -16,14 +20,18 @@
 bool live_is_running(const struct rec_live_header *header)
 {
     _cleanup_free_ char *path = format_text("/proc/%u/stat", header->pid);
-    _cleanup_fclose_ FILE *file = fopen(path, "re");
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[1024];
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-    if (!file || !fgets(text, sizeof text, file))
+    if (got <= 0)
         return false;
-    const char *at = strrchr(text, ')');
-    if (at && (at[2] == 'Z' || at[2] == 'X'))
+    text[got] = 0;
+    const char *at = strrchr(text, ')'); /* of the name, which may hold anything */
+    if (at && (at[1] != ' ' || at[2] == 'Z' || at[2] == 'X'))
         return false;
+    if (at && !header->process_start)
+        return true; /* the process could not tell its start: rather wait */
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at && strtoull(at, NULL, 10) == header->process_start;
@@ -73,9 +81,10 @@ static int open_live(const char *path, const uint8_t session[16], struct rec_liv
     return -1;
 }
 
-struct slot_head {
-    struct rec_live_slot slot;
+struct log_slot {
+    struct rec_live_slot head;
     struct rec_chunk_header chunk;
+    uint8_t payload[];
 };
 
 static uint64_t slot_offset(size_t number)
@@ -83,41 +92,59 @@ static uint64_t slot_offset(size_t number)
     return REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
 }
 
-/* Whether a slot holds a chunk; its header then says how long it is. */
-static bool read_slot(int fd, const struct rec_live_header *live, size_t number, struct slot_head *ret_head)
+/* The chunk in a slot as it is at one moment, though its thread goes on: that
+ * only appends until it begins another chunk. slot has room for SLOT_PAYLOAD_MAX
+ * of payload. False: there is no chunk of this process. */
+static bool read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot)
 {
-    if (pread(fd, ret_head, sizeof *ret_head, (off_t)slot_offset(number)) != (ssize_t)sizeof *ret_head)
-        return false;
-    struct rec_chunk_header *chunk = &ret_head->chunk;
-    if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->pid != live->pid ||
-        chunk->image != live->image || ret_head->slot.used_bytes == 0 || ret_head->slot.used_bytes > SLOT_PAYLOAD_MAX)
-        return false;
-    chunk->payload_bytes = (uint32_t)ret_head->slot.used_bytes;
-    return true;
+    off_t offset = (off_t)slot_offset(number);
+    struct log_slot after;
+
+    for (int tries = 0; tries < 100; tries++) {
+        struct rec_chunk_header *chunk = &slot->chunk;
+        uint64_t used;
+        if (pread(fd, slot, sizeof *slot, offset) != (ssize_t)sizeof *slot)
+            return false;
+        used = slot->head.used_bytes;
+        if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->pid != live->pid ||
+            chunk->image != live->image || used == 0 || used > SLOT_PAYLOAD_MAX)
+            return false;
+        if (pread(fd, slot->payload, used, offset + (off_t)sizeof *slot) != (ssize_t)used ||
+            pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
+            return false;
+        if (memcmp(&after.chunk, chunk, sizeof *chunk) == 0 && after.head.used_bytes >= used) {
+            chunk->payload_bytes = (uint32_t)used;
+            return true;
+        }
+    }
+    return false;
 }
 
 static int read_live(void *data, const char *path)
 {
     struct log *log = data;
     struct rec_live_header header;
-    struct slot_head head;
     uint64_t bytes;
-    int fd = open_live(path, log->header.session, &header, &bytes);
+    _cleanup_close_ int fd = open_live(path, log->header.session, &header, &bytes);
+    _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
     if (fd < 0)
         return 0;
     log->lives = grow(log->lives, &log->live_capacity, log->live_count + 1, sizeof *log->lives);
-    log->lives[log->live_count++] = (struct log_live){
-        .fd = fd,
+    struct log_live *live = &log->lives[log->live_count++];
+    *live = (struct log_live){
         .path = copy_text(path, strlen(path)),
         .header = header,
-        .process = log_find_process(log, header.pid, header.image),
         .running = live_is_running(&header),
     };
-    log->lost_events += header.lost_events;
-    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++)
-        if (read_slot(fd, &header, i, &head))
-            log_add_chunk(log, &head.chunk, (uint32_t)log->live_count, slot_offset(i) + sizeof head);
+    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
+        if (!read_slot(fd, &header, i, slot))
+            continue;
+        live->slots = grow(live->slots, &live->slot_capacity, i + 1, sizeof *live->slots);
+        live->slot_count = i + 1;
+        live->slots[i] = alloc_zeroed(1, sizeof *slot + slot->chunk.payload_bytes);
+        memcpy(live->slots[i], slot, sizeof *slot + slot->chunk.payload_bytes);
+    }
     return 0;
 }
 
@@ -126,46 +153,90 @@ int log_read_lives(struct log *log)
     return each_live(log->path, read_live, log);
 }
 
+void log_add_lives(struct log *log)
+{
+    for (uint32_t i = 0; i < log->live_count; i++) {
+        struct log_live *live = &log->lives[i];
+        live->process = log_find_process(log, live->header.pid, live->header.image);
+        if (!log->processes[live->process].summed_up) /* else its lost events are in the log */
+            log->lost_events += live->header.lost_events;
+        for (size_t k = 0; k < live->slot_count; k++)
+            if (live->slots[k])
+                log_add_chunk(log, &live->slots[k]->chunk, i + 1, slot_offset(k) + sizeof **live->slots);
+    }
+}
+
+void log_load_live(const struct log_live *live, const struct log_chunk *chunk, void *buffer)
+{
+    const struct log_slot *slot = live->slots[(chunk->offset - REC_LIVE_HEADER_BYTES) / REC_LIVE_SLOT_BYTES];
+    memcpy(buffer, slot->payload, chunk->payload_bytes);
+}
+
 struct adoption {
     int log_fd;
     uint8_t session[16];
+    bool refused; /* a file that may not be removed */
 };
 
 /* What the live header knows and no stream can say: when it is adopted (a
- * calibration pair), and what was lost. */
+ * calibration pair), and what was lost. One of them counts for each process. */
 static int append_summary(int log_fd, const struct rec_live_header *live)
 {
     uint8_t records[ENCODE_EVENT_MAX * 2];
     struct append_chunk chunk;
 
     append_begin(&chunk, live->pid, live->image, records);
+    chunk.header.sequence = REC_SESSION_SUM;
     if (live->lost_events)
         chunk.at = encode_lost(&chunk.encoder, chunk.at, chunk.encoder.ticks, live->lost_events);
     return append_end(&chunk, log_fd);
 }
 
+/* Renames it, so that nothing is appended again and again where the file could
+ * not be removed in the end (a directory of another user, say). A name with a
+ * final .0 has been through this before. NULL: it must stay as it is. */
+static char *claim(const char *path)
+{
+    size_t length = strlen(path);
+
+    if (strcmp(path + length - 2, ".0") == 0)
+        return copy_text(path, length);
+    char *claimed = format_text("%s.0", path);
+    while (access(claimed, F_OK) == 0) { /* of an earlier process with this pid */
+        char *next = format_text("%s.0", claimed);
+        free(claimed);
+        claimed = next;
+    }
+    if (rename(path, claimed) == 0)
+        return claimed;
+    free(claimed);
+    return NULL;
+}
+
 static int adopt_one(void *data, const char *path)
 {
-    const struct adoption *adoption = data;
+    struct adoption *adoption = data;
     struct rec_live_header live;
     uint64_t bytes;
     _cleanup_close_ int fd = open_live(path, adoption->session, &live, &bytes);
+    _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
     if (fd < 0 || live_is_running(&live))
         return 0;
-    _cleanup_free_ struct slot_head *head = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
+    _cleanup_free_ char *claimed = claim(path);
+    if (!claimed) {
+        adoption->refused = true;
+        return 0;
+    }
     for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
-        if (!read_slot(fd, &live, i, head))
+        if (!read_slot(fd, &live, i, slot))
             continue;
-        uint32_t used = head->chunk.payload_bytes;
-        if (pread(fd, head + 1, used, (off_t)(slot_offset(i) + sizeof *head)) != (ssize_t)used)
-            return -EIO;
-        int error = append_all(adoption->log_fd, &head->chunk, chunk_seal(&head->chunk, used));
+        int error = append_all(adoption->log_fd, &slot->chunk, chunk_seal(&slot->chunk, slot->chunk.payload_bytes));
         if (error)
             return error;
     }
     int error = append_summary(adoption->log_fd, &live);
-    if (!error && unlink(path) != 0)
+    if (!error && unlink(claimed) != 0)
         error = -errno;
     return error;
 }
@@ -173,14 +244,17 @@ static int adopt_one(void *data, const char *path)
 int live_adopt(const char *log_path)
 {
     struct rec_file_header header;
-    struct adoption adoption;
+    struct adoption adoption = { 0 };
+    struct stat st;
     _cleanup_close_ int fd = open(log_path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
         return -errno;
-    if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header || file_header_check(&header) != FILE_HEADER_GOOD)
+    if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+        file_header_check(&header) != FILE_HEADER_GOOD || st.st_size < header.header_bytes)
         return -EINVAL;
     adoption.log_fd = fd;
     memcpy(adoption.session, header.session, sizeof adoption.session);
-    return each_live(log_path, adopt_one, &adoption);
+    int error = each_live(log_path, adopt_one, &adoption);
+    return error ? error : adoption.refused ? -EACCES : 0;
 }

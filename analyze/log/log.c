@@ -61,7 +61,7 @@ uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image)
         if (log->processes[i].pid == pid && log->processes[i].image == image)
             return (uint32_t)i;
     log->processes = grow(log->processes, &log->process_capacity, log->process_count + 1, sizeof *log->processes);
-    log->processes[log->process_count] = (struct log_process){ pid, image, 0 };
+    log->processes[log->process_count] = (struct log_process){ .pid = pid, .image = image };
     return (uint32_t)log->process_count++;
 }
 
@@ -92,15 +92,24 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         .ticks = header->ticks,
         .clock_ns = header->clock_ns,
     };
-    if (header->type == REC_CHUNK_EVENTS)
+    if (header->type == REC_CHUNK_EVENTS) {
         chunk->stream = find_stream(log, chunk->process, header->stream);
+    } else if (header->sequence == REC_SESSION_SUM) {
+        if (log->processes[chunk->process].summed_up)
+            chunk->payload_bytes = 0; /* an interrupted merge had written one already */
+        log->processes[chunk->process].summed_up = true;
+    }
     return chunk;
 }
 
-static void add_damage(struct log *log, uint64_t offset, uint64_t bytes, const char *reason)
+static void add_damage(struct log *log, uint64_t offset, uint64_t bytes, const char *reason,
+                       const struct rec_chunk_header *header)
 {
     log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
-    log->damages[log->damage_count++] = (struct log_damage){ offset, bytes, reason };
+    log->damages[log->damage_count] = (struct log_damage){ .offset = offset, .bytes = bytes, .reason = reason };
+    if (chunk_header_sound(header))
+        log->damages[log->damage_count].header = *header;
+    log->damage_count++;
     log->damaged_bytes += bytes;
 }
 
@@ -158,11 +167,11 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
 
 static int scan(struct log *log)
 {
-    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, WINDOW_BYTES);
+    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, log->bytes < WINDOW_BYTES ? (size_t)log->bytes : WINDOW_BYTES);
     struct window w = { log->fd, log->bytes, 0, 0, buffer };
 
     for (uint64_t offset = log->header.header_bytes; offset < log->bytes;) {
-        struct rec_chunk_header header;
+        struct rec_chunk_header header = { 0 };
         const char *reason;
         size_t whole = chunk_at(&w, offset, &header, &reason);
         if (whole) {
@@ -173,7 +182,7 @@ static int scan(struct log *log)
             continue;
         }
         uint64_t next = find_chunk(&w, offset + 1);
-        add_damage(log, offset, next - offset, reason);
+        add_damage(log, offset, next - offset, reason, &header);
         offset = next;
     }
     return 0;
@@ -225,7 +234,51 @@ static void order_streams(struct log *log)
     }
 }
 
-static int check_header(const char *path, ssize_t got, const struct rec_file_header *header,
+static bool is_there_whole(const struct log *log, const struct rec_chunk_header *torn)
+{
+    for (size_t i = 0; i < log->stream_count; i++) {
+        const struct log_stream *stream = &log->streams[i];
+        const struct log_process *process = &log->processes[stream->process];
+        if (process->pid != torn->pid || process->image != torn->image || stream->number != torn->stream)
+            continue;
+        for (size_t k = 0; k < stream->chunk_count; k++) {
+            const struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
+            if (chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The end of the file, while somebody is appending to it. */
+static bool is_being_written(const struct log *log, const struct log_damage *d)
+{
+    bool running = false;
+
+    for (size_t i = 0; i < log->live_count; i++)
+        running |= log->lives[i].running;
+    return running && d->offset + d->bytes == log->bytes;
+}
+
+/* A write that a kill or a full disk cut short leaves a piece of a chunk that is
+ * also whole, in the slot or written again: then nothing is missing. */
+static void forget_torn_pieces(struct log *log)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < log->damage_count; i++) {
+        const struct log_damage *d = &log->damages[i];
+        bool has_header = d->header.type == REC_CHUNK_EVENTS;
+        uint64_t whole = has_header ? (uint64_t)d->header.header_bytes + d->header.payload_bytes : sizeof d->header;
+        if (d->bytes < whole && ((has_header && is_there_whole(log, &d->header)) || is_being_written(log, d)))
+            log->damaged_bytes -= d->bytes;
+        else
+            log->damages[kept++] = *d;
+    }
+    log->damage_count = kept;
+}
+
+static int check_header(const char *path, off_t file_bytes, ssize_t got, const struct rec_file_header *header,
                         struct failure *ret_failure)
 {
     if (got == 0)
@@ -242,7 +295,10 @@ static int check_header(const char *path, ssize_t got, const struct rec_file_hea
                     "which reads version %d: use a newer malloscope", path, header->version,
                     (unsigned long long)header->incompatible_flags, REC_VERSION);
     case FILE_HEADER_GOOD:
-        return 0;
+        if (file_bytes >= header->header_bytes)
+            return 0;
+        return fail(ret_failure, ENODATA, "%s: truncated at offset %lld, inside the %u-byte file header: "
+                    "no event was saved", path, (long long)file_bytes, header->header_bytes);
     default:
         return fail(ret_failure, EINVAL, "%s: damaged file header (checksum at offset %zu is wrong)", path,
                     offsetof(struct rec_file_header, checksum));
@@ -263,7 +319,7 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     ssize_t got = pread(fd, &header, sizeof header, 0);
     if (got < 0)
         return fail(ret_failure, errno, "%s: cannot read at offset 0: %s", path, strerror(errno));
-    int error = check_header(path, got, &header, ret_failure);
+    int error = check_header(path, st.st_size, got, &header, ret_failure);
     if (error)
         return error;
 
@@ -271,11 +327,15 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     log->path = copy_text(path, strlen(path));
     log->fd = fd;
     fd = -1;
-    log->bytes = (uint64_t)st.st_size;
     log->header = header;
-    scan(log);
+    /* Live files first: what a process logs meanwhile is then there twice, not missing. */
     log_read_lives(log);
+    if (fstat(log->fd, &st) == 0)
+        log->bytes = (uint64_t)st.st_size;
+    scan(log);
+    log_add_lives(log);
     order_streams(log);
+    forget_torn_pieces(log);
     calibrate(log);
     *ret_log = log;
     return 0;
@@ -288,7 +348,9 @@ void log_free(struct log *log)
     for (size_t i = 0; i < log->stream_count; i++)
         free(log->streams[i].chunks);
     for (size_t i = 0; i < log->live_count; i++) {
-        close(log->lives[i].fd);
+        for (size_t k = 0; k < log->lives[i].slot_count; k++)
+            free(log->lives[i].slots[k]);
+        free(log->lives[i].slots);
         free(log->lives[i].path);
     }
     close(log->fd);
@@ -303,5 +365,8 @@ void log_free(struct log *log)
 
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
 {
-    return read_at(chunk->file ? log->lives[chunk->file - 1].fd : log->fd, buffer, chunk->payload_bytes, chunk->offset);
+    if (!chunk->file)
+        return read_at(log->fd, buffer, chunk->payload_bytes, chunk->offset);
+    log_load_live(&log->lives[chunk->file - 1], chunk, buffer);
+    return 0;
 }

@@ -4,7 +4,8 @@
  *
  * Opening reads the whole file once and tests every checksum; what has passed
  * can be loaded later, in any order, from several threads at once. Memory: 56
- * bytes for each chunk. Functions return 0 or -errno and never print. */
+ * bytes for each chunk, and a copy of what is in live files. Functions return 0
+ * or -errno and never print. */
 #ifndef MALLOSCOPE_LOG_LOG_H
 #define MALLOSCOPE_LOG_LOG_H
 
@@ -33,17 +34,22 @@ struct log_process {
     uint32_t pid;
     uint64_t image;
     uint32_t stream_count; /* 0: only the launcher knows of it */
+    bool summed_up;        /* its live file has been merged, but for its removal perhaps */
 };
 
 struct log_damage {
     uint64_t offset, bytes;
     const char *reason;
+    struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
 };
 
+struct log_slot; /* a copy of what a live file's slot holds */
+
 struct log_live {
-    int fd;
     char *path;
     struct rec_live_header header;
+    struct log_slot **slots; /* by number, as they were when the log was opened; NULL: no chunk */
+    size_t slot_count, slot_capacity;
     uint32_t process;
     bool running; /* its process still writes */
     uint64_t recovered_bytes; /* of payload that is nowhere else */
@@ -99,6 +105,8 @@ static inline uint64_t log_ns(const struct log *log, bool ticks_are_ns, uint64_t
 struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
                                 uint64_t payload_offset);
 uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image);
-int log_read_lives(struct log *log); /* live.c */
+int log_read_lives(struct log *log); /* live.c: looks at the live files, and ... */
+void log_add_lives(struct log *log); /* ... counts what they had as the log's own */
+void log_load_live(const struct log_live *live, const struct log_chunk *chunk, void *buffer);
 
 #endif

@@ -15,14 +15,17 @@ struct pc {
 
 struct code_process {
     struct module *modules; /* by number */
-    size_t module_capacity;
+    size_t module_capacity, module_count;
     struct pc *pcs; /* by number */
-    size_t pc_capacity;
+    size_t pc_capacity, pc_count;
 };
 
-/* Numbers are given one after another; a larger one is damage, and no reason
- * for gigabytes of memory. */
-#define NUMBER_MAX (1u << 26)
+/* Numbers are given one after another, from 1: one that is far ahead of how many
+ * were announced is damage, and no reason for gigabytes of memory. */
+static bool is_plausible(uint32_t number, size_t announced)
+{
+    return number < 65536 + 16 * announced;
+}
 
 void code_init(struct code *c, size_t process_count)
 {
@@ -99,13 +102,13 @@ void code_take(struct code *c, uint32_t process, const struct event *event)
 {
     struct code_process *p = &c->processes[process];
 
-    if (event->other == REC_MODULE_LOAD && event->module.id < NUMBER_MAX) {
+    if (event->other == REC_MODULE_LOAD && is_plausible(event->module.id, p->module_count++)) {
         p->modules = grow(p->modules, &p->module_capacity, event->module.id + 1, sizeof *p->modules);
         p->modules[event->module.id] = (struct module){
             .file = file_of(c, event->module.path, event->module.build_id),
             .bias = event->module.bias,
         };
-    } else if (event->other == REC_PC && event->pc.id < NUMBER_MAX) {
+    } else if (event->other == REC_PC && is_plausible(event->pc.id, p->pc_count++)) {
         p->pcs = grow(p->pcs, &p->pc_capacity, event->pc.id + 1, sizeof *p->pcs);
         p->pcs[event->pc.id] = (struct pc){ .pc = event->pc.pc, .module = event->pc.module };
     }

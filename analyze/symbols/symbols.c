@@ -140,8 +140,8 @@ static void add_table(struct symbols *s, Elf *elf, Elf_Scn *table, const GElf_Sh
 
     if (!data || !text || !text->d_buf || !entry_bytes)
         return;
-    /* A copy: the Elf, with its much larger symbol table, need not be kept for the
-     * names, and every name in it ends, whatever the file says. */
+    /* A copy, in which every name ends, whatever the file says; and the Elf with all
+     * that it has read can go. */
     char *names = copy_text(text->d_buf, text->d_size);
     s->texts = grow(s->texts, &s->text_capacity, s->text_count + 1, sizeof *s->texts);
     s->texts[s->text_count++] = names;
@@ -165,8 +165,7 @@ static bool add_file(struct symbols *s, Elf *elf)
     _cleanup_free_ struct extent *sections = alloc_zeroed(section_count, sizeof *sections);
     GElf_Shdr header;
     for (size_t i = 1; i < section_count; i++)
-        if (gelf_getshdr(elf_getscn(elf, i), &header) && header.sh_flags & SHF_EXECINSTR
-            && header.sh_addr + header.sh_size >= header.sh_addr)
+        if (gelf_getshdr(elf_getscn(elf, i), &header) && header.sh_flags & SHF_EXECINSTR)
             sections[i] = (struct extent){ header.sh_addr, header.sh_addr + header.sh_size };
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
         if (!gelf_getshdr(section, &header) || (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))

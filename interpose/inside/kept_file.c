@@ -8,7 +8,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define HIGH_FD 960 /* below the usual limit of 1024; a larger number would cost the kernel memory */
+/* More than KEPT_FILE_HIGH_MAX would cost the kernel memory. */
+int kept_file_high_number(void)
+{
+    uint64_t limit = sys_descriptor_limit(), high = limit - limit / 16;
+    return high < KEPT_FILE_HIGH_MAX ? (int)high : KEPT_FILE_HIGH_MAX;
+}
 
 /* A high descriptor of path, or -errno. */
 static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
@@ -16,7 +21,7 @@ static int open_high(const char *path, int flags, unsigned mode, struct stat *re
     long fd = sys_open(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    long high = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    long high = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, kept_file_high_number());
     if (high >= 0) {
         sys_close((int)fd);
         fd = high;

@@ -19,6 +19,11 @@ struct kept_file {
     char path[4096]; /* absolute */
 };
 
+#define KEPT_FILE_HIGH_MAX 960
+
+/* Where our descriptors' numbers begin: out of the program's way, below its limit. */
+int kept_file_high_number(void);
+
 /* Opens path and moves it to a high number. 0 or -errno. */
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode);
 

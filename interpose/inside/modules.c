@@ -23,6 +23,8 @@ extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
 
 #define PATH_BYTES 4096
 
+static uint64_t loader_start, loader_bytes; /* the same in a forked child */
+
 /* What the program headers say. */
 struct image {
     uint64_t bias, start, end;
@@ -181,21 +183,22 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
 #endif
     uint64_t loader = getauxval(AT_BASE);
     if (loader >= image.start && loader < image.end) {
-        process->modules.loader_start = image.start;
-        process->modules.loader_bytes = image.end - image.start;
+        loader_start = image.start;
+        loader_bytes = image.end - image.start;
     }
     announce(data, &image);
     return 0;
 }
 
-void modules_log_all(struct context *c)
+void modules_begin(struct context *c, bool in_child)
 {
-    dl_iterate_phdr(log_one, c);
+    if (!in_child || !HAVE_FIND_OBJECT) /* else each is announced when an address in it is met */
+        dl_iterate_phdr(log_one, c);
 }
 
-bool modules_loader_calls(const struct module_table *table, const void *caller)
+bool modules_loader_calls(const void *caller)
 {
-    return (uint64_t)caller - table->loader_start < table->loader_bytes;
+    return (uint64_t)caller - loader_start < loader_bytes;
 }
 
 void modules_freed(struct context *c, const void *pointer)

@@ -4,7 +4,7 @@
  * after unmapping and before another library can take the place; a wrapper of
  * dlclose would miss what failed dlopens unload.
  *
- * Lock-free; may run inside a traced malloc, but for modules_log_all. */
+ * Lock-free; may run inside a traced malloc, but for modules_begin. */
 #ifndef MALLOSCOPE_INSIDE_MODULES_H
 #define MALLOSCOPE_INSIDE_MODULES_H
 
@@ -27,18 +27,18 @@ struct module_table {
     _Atomic uint32_t count; /* places below which all taken ones are */
     _Atomic uint32_t last_id;
     _Atomic uint32_t generation; /* grows when a module goes */
-    uint64_t loader_start, loader_bytes;
     struct module module[MODULES_MAX];
 };
 
-/* Outside only: announces what is loaded now and finds the loader. */
-void modules_log_all(struct context *c);
+/* Outside only: finds the loader and announces what is loaded now; in a forked
+ * child only where it needs no lock, which a thread of the parent may have held. */
+void modules_begin(struct context *c, bool in_child);
 
 /* The number of the module that address lies in, 0: none that is known. */
 uint32_t module_number(struct context *c, uint64_t address);
 
 /* Whether a caller is the dynamic loader, whose frees are worth a look ... */
-bool modules_loader_calls(const struct module_table *table, const void *caller);
+bool modules_loader_calls(const void *caller);
 /* ... which this takes: does pointer end a module? */
 void modules_freed(struct context *c, const void *pointer);
 

@@ -43,6 +43,7 @@ struct session {
     struct kept_file live_file; /* of this process; in a forked child first still the parent's */
     uint8_t id[16];
     enum call_graph call_graph;
+    bool had_threads; /* more than one, at some time */
     char exe[4096];
 };
 

@@ -136,13 +136,24 @@ static inline long sys_thread_name(char ret_name[16])
     return sys_call(SYS_prctl, PR_GET_NAME, (long)ret_name, 0, 0, 0, 0);
 }
 
+static inline uint64_t sys_limit(int resource)
+{
+    struct rlimit limit;
+    if (sys_call(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0) != 0)
+        return ~0ull;
+    return limit.rlim_cur;
+}
+
 /* The largest file that this process may write, in bytes. */
 static inline uint64_t sys_file_size_limit(void)
 {
-    struct rlimit limit;
-    if (sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) != 0)
-        return ~0ull;
-    return limit.rlim_cur;
+    return sys_limit(RLIMIT_FSIZE);
+}
+
+/* The number that no descriptor may reach. */
+static inline uint64_t sys_descriptor_limit(void)
+{
+    return sys_limit(RLIMIT_NOFILE);
 }
 
 #endif

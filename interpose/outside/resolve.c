@@ -50,24 +50,28 @@ static bool resolve(void)
         if (symbol)                                    \
             memcpy(&found.name, &symbol, sizeof symbol); \
     } while (0)
+    /* Those that may be missing come first: each dlsym that succeeds forgets the
+     * error of the one before, which the program's dlerror() would report. */
     found.reallocarray = reallocarray_by_realloc;
+    found.cfree = NULL;
     found.free_sized = free_sized_by_free;
     found.free_aligned_sized = free_aligned_sized_by_free;
+    FIND(reallocarray);
+    FIND(valloc);
+    FIND(pvalloc);
+    FIND(cfree);
+    FIND(free_sized);
+    FIND(free_aligned_sized);
     FIND(malloc);
     FIND(calloc);
     FIND(realloc);
-    FIND(reallocarray);
     FIND(free);
     FIND(posix_memalign);
     FIND(aligned_alloc);
     FIND(memalign);
-    FIND(valloc);
-    FIND(pvalloc);
-    found.cfree = found.free;
-    FIND(cfree);
-    FIND(free_sized);
-    FIND(free_aligned_sized);
 #undef FIND
+    if (!found.cfree)
+        found.cfree = found.free;
     real = found;
     errno = saved_errno;
     return true;

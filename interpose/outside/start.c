@@ -24,6 +24,7 @@
 #define ENVIRONMENT_BYTES 4096
 
 static bool prepared, unwinder_asked;
+static Dl_info allocator; /* asked for once: a forked child must not wait for the loader's lock */
 
 static size_t read_file(const char *path, char *buffer, size_t bytes)
 {
@@ -68,6 +69,7 @@ static bool prepare(void)
     config_read(first_environment(), &config);
     clock_choose(config.monotonic);
     threads_prepare();
+    dladdr((void *)real.malloc, &allocator);
     session.call_graph = config.call_graph;
     return log_file_open(&config) == 0;
 }
@@ -90,13 +92,11 @@ static void log_process(struct context *c, enum rec_start start)
 {
     size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
     char *texts = sys_map(-1, 0, bytes);
-    Dl_info allocator = { 0 };
 
     if (!texts)
         return;
     char *environment = texts + ARGUMENTS_BYTES, *directory = environment + ENVIRONMENT_BYTES;
     long got = sys_getcwd(directory, 4096);
-    dladdr((void *)real.malloc, &allocator);
     struct encode_process record = {
         .start = start,
         .ppid = sys_parent_pid(),
@@ -141,7 +141,9 @@ static struct context *start_process(uint32_t tid)
     atomic_store(&process->state, PROCESS_RECORDING);
     log_process(c, start);
     threads_begin(c, tid);
-    modules_log_all(c);
+    modules_begin(c, start == REC_START_FORK);
+    if (start == REC_START_FORK && session.had_threads)
+        stack_backtrace = NULL; /* libunwind's locks may be held by threads that are not here */
     return c;
 }
 
@@ -149,10 +151,10 @@ static struct context *start_process(uint32_t tid)
  * see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
-    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || modules_loader_calls(&process->modules, caller))
+    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || modules_loader_calls(caller))
         return;
     unwinder_asked = true;
-    unwinder_load();
+    unwinder_load(session.log.fd);
 }
 
 struct context *start_thread(const void *caller)
@@ -174,6 +176,7 @@ struct context *start_thread(const void *caller)
         if (c && caller)
             start_unwinder(caller);
     } else if ((c = context_acquire(tid))) {
+        session.had_threads = true;
         threads_begin(c, tid);
     } else {
         process_count_lost(1);

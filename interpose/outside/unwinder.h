@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* Sets stack_backtrace. False: libunwind is not there. */
-bool unwinder_load(void);
+/* Sets stack_backtrace. kept_fd: any open descriptor. False: libunwind is not
+ * there. */
+bool unwinder_load(int kept_fd);
 
 #endif

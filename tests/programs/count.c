@@ -4,6 +4,7 @@
  * block is one of each; a realloc to 0 that gave nothing back is a free. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,7 +122,6 @@ EXPORT void *valloc(size_t size)
     return count(__libc_valloc(size));
 }
 
-void *pvalloc(size_t size);
 EXPORT void *pvalloc(size_t size)
 {
     return count(__libc_pvalloc(size));

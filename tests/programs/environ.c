@@ -90,7 +90,7 @@ static void files(void)
     if (!getcwd(directory, sizeof directory))
         say("no working directory\n");
     say("working directory: %.900s\n", directory);
-    for (int fd = 0; fd < 900; fd++) {
+    for (int fd = 0; fd < own_descriptors(); fd++) {
         struct stat st;
         if (fstat(fd, &st) == 0)
             say("descriptor %d: mode %o, size %ld, flags %#x and %#x, position %ld, terminal %d\n", fd, st.st_mode,

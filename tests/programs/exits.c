@@ -98,12 +98,12 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "under_way") == 0) { /* while another thread is in the middle of it */
         pthread_create(&other, NULL, never_ends, NULL);
-        usleep(20000);
+        usleep(5000);
         return 10;
     }
     if (strcmp(mode, "killed") == 0) { /* the same, and every event counts */
         pthread_create(&other, NULL, tells_and_never_ends, NULL);
-        usleep(50000);
+        usleep(20000);
         raise(SIGKILL);
     }
     if (strcmp(mode, "abort") == 0)

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +39,15 @@ static UNUSED void write_all(int fd, const char *text, size_t bytes)
         text += written;
         bytes -= (size_t)written;
     }
+}
+
+/* The tracer's own descriptors are up from here. */
+static UNUSED int own_descriptors(void)
+{
+    struct rlimit limit = { 0 };
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t first = limit.rlim_cur - limit.rlim_cur / 16;
+    return first < 900 ? (int)first : 900;
 }
 
 /* printf to standard output; for lines up to 1000 bytes without floating point,

@@ -7,6 +7,7 @@
 #include "tests/unit/random.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,11 +18,11 @@ static struct failure failure;
 /* A few KB with everything in it. Each chunk has allocations of its own number. */
 static void make_log(void)
 {
-    static const uint32_t ids[] = { 1, 2, 3, 70000 };
+    static const uint32_t ids[] = { 1, 2, 3, 400 };
 
     log_bytes_begin(&whole);
-    for (uint32_t i = 0; i < 8; i++) {
-        chunk_begin(1 + i % 2, i / 4, i / 2 % 2, 1000 * i + 1000);
+    for (uint32_t i = 0; i < 12; i++) {
+        chunk_begin(1 + i % 2, i / 6, i / 2 % 3, 1000 * i + 1000);
         if (i < 2)
             at = encode_process_start(&encoder, at, 1000 * i + 1000,
                                       &(struct encode_process){ .exe = { "/bin/program", 12 }, .arguments = { "a\0b", 4 } });
@@ -35,23 +36,30 @@ static void make_log(void)
         add_realloc_begin(1000 * i + 1100, 0x1000 * i);
         add_realloc_end(1000 * i + 1110, 0x1000 * i + 0x800, 5000);
         add_free(1000 * i + 1120, 0x1000 * i + 0x800);
-        if (i == 7)
+        if (i == 11)
             made.header.type = REC_CHUNK_SESSION;
         chunk_end(&whole);
     }
+}
+
+static struct log *open_only(void)
+{
+    struct log *log = NULL;
+    return log_open(log_path, &log, &failure) == 0 ? log : NULL;
 }
 
 /* Opens and reads it in every way. NULL: it cannot be opened. */
 static struct log *read_all(void)
 {
     struct sizes_counted counted;
-    struct log *log;
+    struct log *log = open_only();
 
-    if (log_open(log_path, &log, &failure) != 0)
+    if (!log)
         return NULL;
     struct facts *facts = facts_collect(log);
     count_sizes(log, &counted);
-    CHECK(counted.bad_chunks == facts->bad_chunks);
+    if (counted.bad_chunks != facts->bad_chunks)
+        CHECK(false);
     facts_free(facts);
     sizes_release(&counted.sizes);
     return log;
@@ -86,16 +94,16 @@ static void test_cuts(void)
     log_bytes_write(&whole);
     for (size_t bytes = whole.count; bytes-- > 0 && right;) {
         size_t chunks = 0;
-        CHECK(truncate(log_path, (off_t)bytes) == 0);
+        right = truncate(log_path, (off_t)bytes) == 0;
         struct log *log = read_all();
         if (bytes < sizeof(struct rec_file_header)) {
-            right = !log;
+            right = right && !log;
             continue;
         }
         while (chunks < whole.chunk_count && whole.starts[chunks + 1] <= bytes)
             chunks++;
         uint64_t rest = bytes - whole.starts[chunks];
-        right = log && log->chunk_count == chunks && log->damage_count == (rest ? 1 : 0) && log->damaged_bytes == rest &&
+        right = right && log && log->chunk_count == chunks && log->damage_count == (rest ? 1 : 0) && log->damaged_bytes == rest &&
                 (!rest || (log->damages[0].offset == whole.starts[chunks] && log->damages[0].bytes == rest));
         for (size_t i = 0; i < chunks && right; i++)
             right = has_chunk(log, &whole, i, 0);
@@ -125,7 +133,7 @@ static void test_flips(void)
         for (size_t k = 0; k < sizeof with && right; k++) {
             uint8_t value = whole.data[offset] ^ with[k];
             right = pwrite(fd, &value, 1, (off_t)offset) == 1;
-            struct log *log = read_all();
+            struct log *log = k ? open_only() : read_all();
             if (offset < sizeof(struct rec_file_header)) {
                 right = right && !log;
             } else {
@@ -162,6 +170,7 @@ static void test_garbage(void)
 
     for (int i = 0; i < 500 && right; i++) {
         size_t number = random_below(whole.chunk_count + 1), bytes = 1 + random_below(random_below(4) ? 200 : 3000);
+        bool is_known = false;
         for (size_t k = 0; k < bytes; k++)
             garbage[k] = (uint8_t)random_number();
         switch (random_below(4)) {
@@ -172,11 +181,12 @@ static void test_garbage(void)
         case 1: /* the beginning of a chunk, as a write() that was cut short leaves it */
             bytes = 1 + random_below(whole.starts[1] - whole.starts[0] - 1);
             memcpy(garbage, whole.data + whole.starts[0], bytes);
+            is_known = bytes >= sizeof(struct rec_chunk_header); /* its chunk is there, so nothing is lost */
             break;
         }
         write_with(number, garbage, bytes);
         struct log *log = read_all();
-        right = is_whole_but(log, -1, number, bytes, whole.starts[number], bytes);
+        right = is_whole_but(log, -1, number, bytes, whole.starts[number], is_known ? 0 : bytes);
         if (!right)
             printf("    %zu bytes before chunk %zu, number %d\n", bytes, number, i);
         log_free(log);
@@ -265,7 +275,8 @@ static void test_garbage_payload(void)
         }
         log_bytes_write(&l);
         log = read_all();
-        CHECK(log && log->chunk_count == 3 && log->damage_count == 0);
+        if (!log || log->chunk_count != 3 || log->damage_count != 0)
+            CHECK(false);
         log_free(log);
     }
     free(l.data);
@@ -316,10 +327,7 @@ static void test_many_magics(const struct rec_chunk_header *header, size_t heade
     struct log *log = read_all();
     double seconds = cpu_seconds() - before;
     CHECK(is_whole_but(log, -1, 7, BYTES, whole.starts[7], BYTES));
-#if !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
-    CHECK(seconds < 2);
-#endif
-    if (seconds >= 2)
+    if (!CHECK(seconds < 2))
         printf("    %g s\n", seconds);
     log_free(log);
     free(garbage);
@@ -337,9 +345,10 @@ static void test_time(void)
 
 int main(void)
 {
+    mallopt(M_TRIM_THRESHOLD, 64 << 20); /* thousands of logs, one after another */
     directory_make();
     make_log();
-    CHECK(whole.count > 1500 && whole.count < 4096);
+    CHECK(whole.count > 2000 && whole.count < 5000);
     test_cuts();
     test_flips();
     test_garbage();

@@ -289,6 +289,7 @@ static void test_no_log(void)
     CHECK(error_with(offsetof(struct rec_file_header, version), 2) == -EPROTO && strstr(failure.text, "newer"));
     CHECK(error_with(offsetof(struct rec_file_header, incompatible_flags) + 7, 1) == -EPROTO);
     CHECK(error_with(offsetof(struct rec_file_header, header_bytes), 10) == -EINVAL);
+    CHECK(error_with(offsetof(struct rec_file_header, header_bytes), 65) == -ENODATA && strstr(failure.text, "truncated"));
     CHECK(error_of("", 0) == -ENODATA);
     CHECK(error_of("x", 1) == -EINVAL);
     CHECK(error_of(REC_FILE_MAGIC, 7) == -EINVAL && error_of(REC_FILE_MAGIC, 8) == -ENODATA);

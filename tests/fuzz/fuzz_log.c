@@ -1,0 +1,217 @@
+/* A libFuzzer target for everything that reads a log: the decoder on the raw
+ * bytes as a payload; and the bytes as a log file, opened, collected, counted,
+ * merged with its live file, and opened again.
+ *
+ * Checksums would stop nearly every mutation at the door. So those of the file
+ * header and of each chunk are put right, where the flag FUZZ_AS_IS is not set. A
+ * chunk of type FUZZ_LIVE_SLOT goes, without its header, into a slot of the live
+ * file instead: used_bytes, reserved, chunk header, payload. */
+#include "analyze/log/live.h"
+#include "analyze/log/reader.h"
+#include "analyze/model/count_sizes.h"
+#include "analyze/model/facts.h"
+#include "format/checksum.h"
+#include "format/chunk.h"
+#include "format/decode.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FUZZ_AS_IS 0x80
+#define FUZZ_LIVE_SLOT 0xf0
+#define NO_PID 0x7fffffffu /* beyond the kernel's largest */
+#define SLOTS_MAX 2
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static char log_path[PATH_MAX], live_path[PATH_MAX + 32];
+
+/* What must be true, whatever the bytes are. */
+static void demand(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "fuzz_log: not so: %s\n", what);
+    abort();
+}
+
+static void decode(const uint8_t *data, size_t size)
+{
+    static struct decoder decoder;
+    struct event e;
+    uint32_t depth = 0;
+    int got;
+
+    decoder_begin(&decoder, data, size, 1000);
+    for (const uint8_t *from = data; (got = decoder_next(&decoder, &e)) == 1; from = decoder.at) {
+        demand(decoder.at > from && decoder.at <= data + size, "a record has bytes, and not beyond the end");
+        if (e.type == EVENT_OTHER)
+            continue;
+        demand(e.function < REC_FN_COUNT, "a function has a number");
+        if (e.type != EVENT_ALLOC && e.type != EVENT_REALLOC_END)
+            continue;
+        demand(e.pops <= depth && depth - e.pops + e.pushes <= REC_STACK_DEPTH_MAX, "a stack has a depth");
+        depth += e.pushes - e.pops;
+    }
+    demand(got == 0 ? decoder.at == data + size : decoder.problem != NULL, "the end is the end, or has a reason");
+}
+
+static void write_file(const char *path, const void *data, size_t bytes, int flags, off_t offset)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+    demand(fd >= 0 && pwrite(fd, data, bytes, offset) == (ssize_t)bytes, "a file can be written");
+    close(fd);
+}
+
+static void add_slot(const uint8_t *data, size_t bytes, const uint8_t session[16], size_t number)
+{
+    static struct {
+        struct rec_live_slot head;
+        struct rec_chunk_header chunk;
+        uint8_t payload[REC_LIVE_SLOT_BYTES - sizeof(struct rec_live_slot) - sizeof(struct rec_chunk_header)];
+    } slot;
+    struct rec_live_header header = { .version = REC_VERSION, .pid = NO_PID, .image = 1, .slot_bytes = sizeof slot,
+                                      .process_start = 1, .lost_events = number };
+
+    memcpy(header.magic, REC_LIVE_MAGIC, sizeof header.magic);
+    memcpy(header.session, session, sizeof header.session);
+    memset(&slot, 0xff, sizeof slot); /* behind the chunk is no record */
+    memcpy(&slot, data, bytes < sizeof slot ? bytes : sizeof slot);
+    if (!(slot.chunk.flags & FUZZ_AS_IS)) {
+        slot.chunk.magic = REC_CHUNK_MAGIC;
+        slot.chunk.type = REC_CHUNK_EVENTS;
+        slot.chunk.pid = header.pid;
+        slot.chunk.image = header.image;
+    }
+    if (!number)
+        write_file(live_path, &header, sizeof header, O_TRUNC, 0);
+    write_file(live_path, &slot, sizeof slot, 0, (off_t)(REC_LIVE_HEADER_BYTES + number * sizeof slot));
+}
+
+/* The chunk at data[0], its lengths and checksums put right; its size. 0: none is there. */
+static size_t mend_chunk(uint8_t *data, size_t bytes)
+{
+    static const uint32_t magic = REC_CHUNK_MAGIC;
+    struct rec_chunk_header header;
+
+    if (bytes < sizeof header || memcmp(data, &magic, sizeof magic) != 0)
+        return 0;
+    memcpy(&header, data, sizeof header);
+    if (header.flags & FUZZ_AS_IS)
+        return sizeof header;
+    if (header.header_bytes < sizeof header || header.header_bytes > bytes)
+        header.header_bytes = sizeof header;
+    if (header.payload_bytes > bytes - header.header_bytes)
+        header.payload_bytes = (uint32_t)(bytes - header.header_bytes);
+    header.payload_checksum = checksum(data + header.header_bytes, header.payload_bytes);
+    header.header_checksum = checksum(&header, offsetof(struct rec_chunk_header, header_checksum));
+    memcpy(data, &header, sizeof header);
+    return header.header_bytes + header.payload_bytes;
+}
+
+/* Writes log and live file. */
+static void make_files(uint8_t *data, size_t size)
+{
+    struct rec_file_header header;
+    size_t slots = 0, at = 0;
+
+    unlink(live_path);
+    if (size >= sizeof header) {
+        memcpy(&header, data, sizeof header);
+        if (!(header.reserved & FUZZ_AS_IS)) {
+            memcpy(header.magic, REC_FILE_MAGIC, sizeof header.magic);
+            header.version = REC_VERSION;
+            header.header_bytes = sizeof header;
+            header.incompatible_flags = 0;
+        }
+        header.checksum = checksum(&header, offsetof(struct rec_file_header, checksum));
+        memcpy(data, &header, sizeof header);
+        at = sizeof header;
+    }
+    while (at < size) {
+        size_t chunk = mend_chunk(data + at, size - at);
+        if (chunk > sizeof(struct rec_chunk_header) && data[at + offsetof(struct rec_chunk_header, type)] == FUZZ_LIVE_SLOT &&
+            slots < SLOTS_MAX)
+            add_slot(data + at + sizeof(struct rec_chunk_header), chunk - sizeof(struct rec_chunk_header), header.session, slots++);
+        at += chunk ? chunk : 1;
+    }
+    write_file(log_path, data, size, O_TRUNC, 0);
+}
+
+/* Reads the log in every way; how many allocations it has, or -1. */
+static int64_t read_log(uint64_t *ret_lost_events)
+{
+    struct failure failure;
+    struct sizes_counted counted;
+    struct size_table table;
+    struct log *log;
+
+    if (log_open(log_path, &log, &failure) != 0)
+        return -1;
+    struct facts *facts = facts_collect(log);
+    count_sizes(log, &counted);
+    sizes_table(&counted.sizes, &table);
+    demand(table.count == facts->allocations, "counted in any order, or in order, it is the same");
+    demand(counted.bad_chunks == facts->bad_chunks, "bad chunks are bad both times");
+    demand(facts->leaked_blocks <= facts->allocations, "what leaked was allocated");
+    for (size_t i = 0; i < log->damage_count; i++)
+        demand(log->damages[i].offset + log->damages[i].bytes <= log->bytes && log->damages[i].bytes &&
+               log->damages[i].reason, "damage is in the file, and has a reason");
+    for (uint32_t i = 0; i < facts->process_count; i++)
+        for (uint32_t pc = 0; pc < 20; pc++)
+            demand(code_location(&facts->code, i, pc) < facts->code.location_count, "a location is a location");
+    int64_t allocations = (int64_t)facts->allocations;
+    *ret_lost_events = facts->lost_events;
+    size_table_release(&table);
+    sizes_release(&counted.sizes);
+    facts_free(facts);
+    log_free(log);
+    return allocations;
+}
+
+static void remove_files(void)
+{
+    char directory[PATH_MAX];
+
+    unlink(log_path);
+    unlink(live_path);
+    memcpy(directory, log_path, sizeof directory);
+    *strrchr(directory, '/') = 0;
+    rmdir(directory);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    const char *temporary = getenv("TMPDIR");
+    char directory[PATH_MAX - 16];
+
+    (void)argc;
+    (void)argv;
+    snprintf(directory, sizeof directory, "%s/fuzz_log-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    demand(mkdtemp(directory) != NULL, "a directory can be made");
+    snprintf(log_path, sizeof log_path, "%s/log", directory);
+    snprintf(live_path, sizeof live_path, "%s.live.%u", log_path, NO_PID);
+    atexit(remove_files);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint64_t lost, lost_merged = 0;
+    uint8_t *copy = memcpy(malloc(size ? size : 1), data, size);
+
+    decode(data, size);
+    make_files(copy, size);
+    int64_t allocations = read_log(&lost);
+    if (allocations >= 0 && access(live_path, F_OK) == 0) {
+        demand(live_adopt(log_path) == 0 && access(live_path, F_OK) != 0, "what a dead process left is merged");
+        demand(read_log(&lost_merged) == allocations && lost_merged == lost, "a merge changes nothing");
+    }
+    free(copy);
+    return 0;
+}
