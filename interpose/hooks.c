@@ -339,10 +339,14 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
         log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, frame);
         return block;
     }
+    const bool entered = c;
     c = log_realloc_begin(c, old);
     block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
-    if (UNLIKELY(!c))
+    if (UNLIKELY(!c)) {
+        if (entered)
+            process_count_lost(1); /* the end, as the begin was */
         return block;
+    }
     if (LIKELY(block))
         log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, frame);
     else
