@@ -35,18 +35,18 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 /* Not inlined: rare. */
 static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const void *caller)
 {
-    if (c == &context_none)
+    if (c == &context_none) {
         c = start_thread(caller);
-    else {
-        /* A signal handler's call in the middle of our own code. */
-        if (c->busy == CONTEXT_RECORDING ||
-            (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(caller)))
+        if (c)
+            c->busy = CONTEXT_IN_ALLOCATOR;
+        else
             process_count_lost(1);
-        c = NULL;
+        return c;
     }
-    if (c)
-        c->busy = CONTEXT_IN_ALLOCATOR;
-    return c;
+    /* A signal handler's call in the middle of our own code. */
+    if (c->busy == CONTEXT_RECORDING || (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(caller)))
+        process_count_lost(1);
+    return NULL;
 }
 
 /* The caller's context, now busy; NULL: this call is not an event. */
@@ -66,8 +66,14 @@ INLINE void leave(struct context *c)
         c->busy = CONTEXT_IDLE;
 }
 
-/* Starts logging one event. NULL: it cannot be logged, and c is idle again. A
- * forked child's first event changes the context. */
+static __attribute__((noinline)) void lose_event(struct context *c)
+{
+    process_count_lost(1);
+    c->busy = CONTEXT_IDLE;
+}
+
+/* Starts logging one event. NULL: it is lost, and c is idle again. A forked
+ * child's first event changes the context. */
 INLINE struct context *begin_event(struct context *c)
 {
     struct context *now;
@@ -75,7 +81,7 @@ INLINE struct context *begin_event(struct context *c)
     c->busy = CONTEXT_RECORDING;
     now = context_room(c, ENCODE_EVENT_MAX);
     if (UNLIKELY(!now))
-        c->busy = CONTEXT_IDLE;
+        lose_event(c);
     return now;
 }
 
@@ -110,7 +116,7 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
     if (UNLIKELY(!(c = begin_event(c))))
         return;
     if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, frame, &stack))) {
-        c->busy = CONTEXT_IDLE;
+        lose_event(c);
         return;
     }
     end_event(c, encode_alloc(&c->encoder, c->at, which, (uint64_t)block, r->size, ticks, r->function,
@@ -233,7 +239,7 @@ INLINE struct context *log_free(struct context *c, enum rec_function function, c
     if (UNLIKELY(modules_loader_calls(caller)))
         modules_freed(c, block);
     if (UNLIKELY(!context_room(c, ENCODE_EVENT_MAX))) {
-        c->busy = CONTEXT_IDLE;
+        lose_event(c);
         return NULL;
     }
     if (LIKELY(function == REC_FN_FREE))

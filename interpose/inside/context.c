@@ -101,6 +101,5 @@ struct context *context_refill(struct context *c, size_t bytes)
     }
     if (atomic_load_explicit(&process->state, memory_order_relaxed) == PROCESS_RECORDING && buffer_flush(c))
         return c;
-    process_count_lost(1);
     return NULL;
 }

@@ -53,8 +53,7 @@ struct context *context_acquire(uint32_t tid);
 void context_release(struct context *c);
 
 /* Makes room for `bytes`: flushes the chunk, or starts recording in a forked
- * child, which then has another context. NULL: the event cannot be logged, and
- * has been counted as lost. */
+ * child, which then has another context. NULL: nothing can be logged. */
 struct context *context_refill(struct context *c, size_t bytes);
 
 static inline struct context *context_room(struct context *c, size_t bytes)

@@ -18,13 +18,13 @@ void *process_map_wiped(size_t bytes)
 
 void process_count_lost(uint64_t events)
 {
-    if (process && process->live)
-        __atomic_fetch_add(&process->live->lost_events, events, __ATOMIC_RELAXED);
+    if (session.live)
+        __atomic_fetch_add(&session.live->lost_events, events, __ATOMIC_RELAXED);
 }
 
 void process_stop(int error)
 {
-    if (process->live && !process->live->stop_errno)
-        process->live->stop_errno = (uint32_t)error;
+    if (session.live && session.live->pid == process->pid && !session.live->stop_errno)
+        session.live->stop_errno = (uint32_t)error;
     atomic_store(&process->state, PROCESS_OFF);
 }

@@ -28,7 +28,6 @@ struct process {
     _Atomic int state;
     uint32_t pid;
     uint64_t image;
-    struct rec_live_header *live;         /* mapped shared */
     _Atomic uint32_t context_count;       /* slots and streams handed out */
     struct context *_Atomic contexts;     /* insert-only list */
     _Atomic uint32_t orphan_search_at;    /* contexts at which to look for threads that died unseen */
@@ -40,7 +39,9 @@ enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_LIBUNWIND };
 
 struct session {
     struct kept_file log;
-    struct kept_file live_file; /* of this process; in a forked child first still the parent's */
+    /* Of this process; in a forked child the parent's, until it has its own. */
+    struct kept_file live_file;
+    struct rec_live_header *live; /* mapped shared */
     uint8_t id[16];
     enum call_graph call_graph;
     bool had_threads; /* more than one, at some time */
@@ -53,7 +54,8 @@ extern struct session session;
 /* Memory that a forked child finds zeroed. NULL: there is none. */
 void *process_map_wiped(size_t bytes);
 
-/* Adds to the count of events that could not be logged. */
+/* Adds to the count of events that could not be logged: a child that cannot get a
+ * live file counts in its parent's. */
 void process_count_lost(uint64_t events);
 
 /* No event is logged from here on; error (errno value) says why. */

@@ -147,7 +147,6 @@ int log_file_make_live(enum rec_start *ret_start)
         sys_close(session.live_file.fd);
         return error ? error : -ENOMEM;
     }
-    sys_advise(live, REC_LIVE_HEADER_BYTES, MADV_DONTFORK);
     live->version = REC_VERSION;
     live->pid = process->pid;
     live->image = process->image;
@@ -155,6 +154,8 @@ int log_file_make_live(enum rec_start *ret_start)
     live->process_start = start_ticks;
     memcpy(live->session, session.id, sizeof live->session);
     memcpy(live->magic, REC_LIVE_MAGIC, sizeof live->magic);
-    process->live = live;
+    if (session.live)
+        sys_unmap(session.live, REC_LIVE_HEADER_BYTES); /* the parent's */
+    session.live = live;
     return 0;
 }

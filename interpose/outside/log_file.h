@@ -9,7 +9,7 @@
  * has made, or a new one that is never an existing file. 0 or -errno. */
 int log_file_open(const struct config *config);
 
-/* Makes this process's live file and maps its header, into process->live.
+/* Makes this process's live file and maps its header, into session.live.
  * *ret_start becomes REC_START_EXEC where an earlier program of this process
  * has left one. 0 or -errno. */
 int log_file_make_live(enum rec_start *ret_start);

@@ -165,10 +165,8 @@ struct context *start_thread(const void *caller)
     if (prepared && !process)
         return NULL;
     int state = process ? atomic_load(&process->state) : PROCESS_NEW;
-    if (state == PROCESS_OFF || state == PROCESS_STARTING) {
-        process_count_lost(1);
+    if (state == PROCESS_OFF || state == PROCESS_STARTING)
         return NULL;
-    }
     uint32_t tid = sys_tid();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
@@ -178,8 +176,6 @@ struct context *start_thread(const void *caller)
     } else if ((c = context_acquire(tid))) {
         session.had_threads = true;
         threads_begin(c, tid);
-    } else {
-        process_count_lost(1);
     }
     current_context = c ? c : &context_none;
     errno = saved_errno;
