@@ -95,7 +95,7 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
     block->stream = e->stream;
     block_lives(c, p, block->size);
     note_peak(c, e->ns);
-    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->event.address)) {
+    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->stream, e->event.address)) {
         struct block gone;
         blocks_remove(&p->blocks, e->event.address, &gone);
         block_dies(c, p, gone.size);
@@ -109,7 +109,8 @@ static bool take_out(struct collector *c, const struct timed_event *e, struct bl
 {
     if (blocks_remove(&c->f->processes[e->process].blocks, e->event.address, ret_block))
         return true;
-    waiting_add(&c->waiting, e->process, e->event.address, e->ns);
+    waiting_add(&c->waiting, &(struct waiting_free){
+        .address = e->event.address, .ns = e->ns, .process = e->process, .stream = e->stream });
     return false;
 }
 

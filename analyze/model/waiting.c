@@ -8,10 +8,10 @@ void waiting_release(struct waiting *w)
     *w = (struct waiting){ 0 };
 }
 
-void waiting_add(struct waiting *w, uint32_t process, uint64_t address, uint64_t ns)
+void waiting_add(struct waiting *w, const struct waiting_free *free_event)
 {
     w->frees = grow(w->frees, &w->capacity, w->count + 1, sizeof *w->frees);
-    w->frees[w->count++] = (struct waiting_free){ address, ns, process };
+    w->frees[w->count++] = *free_event;
 }
 
 static void remove_at(struct waiting *w, size_t at)
@@ -20,10 +20,10 @@ static void remove_at(struct waiting *w, size_t at)
     memmove(w->frees + at, w->frees + at + 1, (w->count - at) * sizeof *w->frees);
 }
 
-bool waiting_take(struct waiting *w, uint32_t process, uint64_t address)
+bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address)
 {
     for (size_t i = 0; i < w->count; i++)
-        if (w->frees[i].address == address && w->frees[i].process == process) {
+        if (w->frees[i].address == address && w->frees[i].process == process && w->frees[i].stream != stream) {
             remove_at(w, i);
             return true;
         }

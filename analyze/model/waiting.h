@@ -3,7 +3,9 @@
  *
  * A free is stamped without a fence (interpose/inside/clock.h): when a block goes
  * from one thread to another, the CPU may read the clock for the free before it
- * has seen the block, some ten nanoseconds before the allocation's own stamp. */
+ * has seen the block, some ten nanoseconds before the allocation's own stamp.
+ * Within one stream the order is certain: there, it is a free that nothing is
+ * known of, and then a new block at the address (tests/programs/forks inherit). */
 #ifndef MALLOSCOPE_MODEL_WAITING_H
 #define MALLOSCOPE_MODEL_WAITING_H
 
@@ -13,7 +15,7 @@
 
 struct waiting_free {
     uint64_t address, ns;
-    uint32_t process;
+    uint32_t process, stream;
 };
 
 struct waiting {
@@ -22,10 +24,10 @@ struct waiting {
 };
 
 void waiting_release(struct waiting *w);
-void waiting_add(struct waiting *w, uint32_t process, uint64_t address, uint64_t ns);
+void waiting_add(struct waiting *w, const struct waiting_free *free_event);
 
-/* Takes out a free of this address; false: there is none. */
-bool waiting_take(struct waiting *w, uint32_t process, uint64_t address);
+/* Takes out a free of this address by another stream; false: there is none. */
+bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address);
 
 /* Takes out the oldest free, if its time is over at ns: nothing came for it. */
 bool waiting_expired(struct waiting *w, uint64_t ns, struct waiting_free *ret_free);

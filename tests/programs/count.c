@@ -1,7 +1,8 @@
 /* LD_PRELOADed: counts what a program and its children allocate and free, with
  * nothing in common with the shim. The counts are in the file COUNT_OUT, mapped
  * by all processes: two 64-bit numbers, allocations and frees. A realloc of a
- * block is one of each; a realloc to 0 that gave nothing back is a free. */
+ * block is one of each; a realloc to 0 that gave nothing back is a free.
+ * COUNT_EXCEPT=SIZE: a calloc of so many bytes does not count. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -24,6 +25,7 @@ extern char **environ;
 static struct counts {
     _Atomic uint64_t allocations, frees;
 } unmapped, *_Atomic counts;
+static size_t except;
 
 /* Also before libc knows its environ: then counted apart, and added later. */
 static struct counts *find_counts(void)
@@ -40,6 +42,8 @@ static struct counts *find_counts(void)
         at = mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd >= 0)
         close(fd);
+    if (getenv("COUNT_EXCEPT"))
+        except = strtoul(getenv("COUNT_EXCEPT"), NULL, 10);
     found = at == MAP_FAILED ? &unmapped : at;
     counts = found;
     if (found != &unmapped) {
@@ -71,7 +75,8 @@ EXPORT void *malloc(size_t size)
 
 EXPORT void *calloc(size_t n, size_t size)
 {
-    return count(__libc_calloc(n, size));
+    void *block = __libc_calloc(n, size);
+    return except && n * size == except ? block : count(block);
 }
 
 EXPORT void *realloc(void *old, size_t size)

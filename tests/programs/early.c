@@ -4,6 +4,7 @@
 #include "truth.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 void *early_block(void);
 
@@ -20,9 +21,23 @@ static void preinit(int argc, char **argv, char **environment)
 
 __attribute__((section(".preinit_array"), used)) static void (*const at_preinit)(int, char **, char **) = preinit;
 
+static void *in_thread(void *unused)
+{
+    (void)unused;
+    t_free(t_malloc(66));
+    return t_malloc(77);
+}
+
 int main(void)
 {
-    void *p = t_malloc(22);
+    void *p = t_malloc(22), *q = NULL;
+    pthread_t thread;
+
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&thread, NULL, in_thread, NULL);
+        pthread_join(thread, &q);
+        t_free(q);
+    }
 
     if (dlsym(RTLD_DEFAULT, "there is no such symbol"))
         say("BAD\n");

@@ -242,13 +242,13 @@ static void test_constants(void)
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_STACK_DEPTH_MAX),
-        N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES),
+        N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
     };
     uint32_t chunk_magic = REC_CHUNK_MAGIC;
     struct table t;
 
     find_table("", &t);
-    CHECK(t.count == 10);
+    CHECK(t.count == 11);
     test_bytes(&t, "REC_FILE_MAGIC", REC_FILE_MAGIC, 8);
     test_bytes(&t, "REC_CHUNK_MAGIC", &chunk_magic, 4);
     test_bytes(&t, "REC_LIVE_MAGIC", REC_LIVE_MAGIC, 8);
