@@ -179,3 +179,17 @@ void reader_session_records(const struct log *log, void (*use)(void *data, const
         }
     }
 }
+
+static void add_lost(void *data, const struct timed_event *e)
+{
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_LOST)
+        *(uint64_t *)data += e->event.lost.count;
+}
+
+uint64_t reader_lost_events(const struct log *log)
+{
+    uint64_t lost = log->lost_events; /* of live files that are still there */
+
+    reader_session_records(log, add_lost, &lost);
+    return lost;
+}

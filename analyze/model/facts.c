@@ -14,7 +14,7 @@ struct stream_state {
     struct stack_path path;
     struct block reallocating; /* address 0: none */
     uint64_t last_alloc;       /* address of the thread's last allocation, not freed yet */
-    uint32_t last_node;
+    bool ended;
 };
 
 struct collector {
@@ -102,7 +102,6 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
         return;
     }
     s->last_alloc = e->event.address;
-    s->last_node = node;
 }
 
 static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
@@ -154,13 +153,15 @@ static bool end_realloc(struct stream_state *s, struct block *ret_block)
     return ret_block->address != 0;
 }
 
-static void reinstate(struct facts_process *p, const struct block *block)
+static void reinstate(struct collector *c, struct facts_process *p, const struct block *block)
 {
     bool fresh;
     struct block *place = blocks_insert(&p->blocks, block->address, &fresh);
 
     if (fresh)
         *place = *block;
+    else /* the address has another block: it was freed after all */
+        block_dies(c, p, block->size);
 }
 
 static void take_realloc(struct collector *c, const struct timed_event *e)
@@ -172,6 +173,8 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
 
     switch (e->event.type) {
     case EVENT_REALLOC_BEGIN:
+        if (end_realloc(s, &old)) /* its end was lost */
+            reinstate(c, p, &old);
         if (take_out(c, e, &old))
             s->reallocating = old;
         return;
@@ -184,7 +187,7 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
     case EVENT_REALLOC_FAILED:
         f->failed++;
         if (end_realloc(s, &old))
-            reinstate(p, &old);
+            reinstate(c, p, &old);
         return;
     default:
         f->frees++;
@@ -257,13 +260,17 @@ static void end_process(struct collector *c, struct facts_process *p)
     blocks_release(&p->blocks);
 }
 
-static void end_stream(struct collector *c, const struct timed_event *e)
+static void end_stream(struct collector *c, uint32_t stream)
 {
-    struct facts_process *p = &c->f->processes[e->process];
+    struct facts_process *p = &c->f->processes[c->log->streams[stream].process];
+    struct stream_state *s = &c->streams[stream];
     struct block old;
 
-    if (end_realloc(&c->streams[e->stream], &old))
-        reinstate(p, &old);
+    if (s->ended)
+        return;
+    s->ended = true;
+    if (end_realloc(s, &old))
+        reinstate(c, p, &old);
     if (--p->open_streams == 0)
         end_process(c, p);
 }
@@ -348,18 +355,17 @@ struct facts *facts_collect(const struct log *log)
         take(&c, &event);
         last_ns = event.ns;
         if (reader_stream_ended(reader))
-            end_stream(&c, &event);
+            end_stream(&c, event.stream);
     }
     expire(&c, UINT64_MAX);
     waiting_release(&c.waiting);
     f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
     f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
     reader_free(reader);
-    for (size_t i = 0; i < f->process_count; i++)
-        if (f->processes[i].blocks.used) /* a stream that ended in damage */
-            end_process(&c, &f->processes[i]);
-    for (size_t i = 0; i < log->stream_count; i++)
+    for (uint32_t i = 0; i < log->stream_count; i++) {
+        end_stream(&c, i); /* where it ended in damage */
         stack_path_release(&c.streams[i].path);
+    }
     free(c.streams);
     counts_of(f, (uint32_t)f->stacks.node_count);
     return f;

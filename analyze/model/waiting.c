@@ -32,7 +32,7 @@ bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t
 
 bool waiting_expired(struct waiting *w, uint64_t ns, struct waiting_free *ret_free)
 {
-    if (!w->count || (ns < w->frees[0].ns + WAITING_NS))
+    if (!w->count || (w->count <= WAITING_MAX && ns < w->frees[0].ns + WAITING_NS))
         return false;
     *ret_free = w->frees[0];
     remove_at(w, 0);

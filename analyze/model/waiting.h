@@ -29,7 +29,10 @@ void waiting_add(struct waiting *w, const struct waiting_free *free_event);
 /* Takes out a free of this address by another stream; false: there is none. */
 bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address);
 
-/* Takes out the oldest free, if its time is over at ns: nothing came for it. */
+#define WAITING_MAX 1024 /* more do not wait: a log may have nothing but lone frees */
+
+/* Takes out the oldest free, if its time is over at ns, or too many wait: nothing
+ * came for it. */
 bool waiting_expired(struct waiting *w, uint64_t ns, struct waiting_free *ret_free);
 
 #endif

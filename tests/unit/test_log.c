@@ -450,7 +450,7 @@ static bool reads_in_little_memory(uint32_t number)
 
 static void test_numbers(void)
 {
-    static const uint32_t numbers[] = { UINT32_MAX, UINT32_MAX - 1, 1u << 31, 1u << 26, 0, 1, 5 };
+    static const uint32_t numbers[] = { UINT32_MAX, UINT32_MAX - 1, 1u << 31, 1u << 26, (1u << 26) - 1, 1u << 25, 65536, 0, 1, 5 };
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!CHECK(reads_in_little_memory(numbers[i])))
