@@ -137,12 +137,14 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
 #define FRAME ((void *const *)__builtin_frame_address(0))
 #define CALLER __builtin_return_address(0)
 
-/* The unwinder's thread-local data, which the loader allocates at a thread's
- * first backtrace and frees with the thread: ours, not the program's, so it
- * comes from where free() takes no notice. */
-static void *alloc_for_unwinder(const void *caller, size_t bytes)
+/* What is freed with the thread, though it is ours and not the program's, and so
+ * comes from where free() takes no notice: the unwinder's thread-local data,
+ * which the loader allocates at a thread's first backtrace, and libc's table for
+ * our thread key, if there are more than 31 keys. */
+static void *alloc_for_ourselves(const void *caller, size_t bytes)
 {
-    if (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(caller))
+    if (current_context != &context_busy &&
+        (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(caller)))
         return NULL;
     int saved_errno = errno;
     void *block = early_heap_alloc(16, bytes);
@@ -153,7 +155,7 @@ static void *alloc_for_unwinder(const void *caller, size_t bytes)
 EXPORT void *malloc(size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = UNLIKELY(!c) ? alloc_for_unwinder(CALLER, size) : NULL;
+    void *block = UNLIKELY(!c) ? alloc_for_ourselves(CALLER, size) : NULL;
 
     if (UNLIKELY(block))
         return block;
@@ -172,7 +174,7 @@ INLINE size_t product(size_t count, size_t size)
 EXPORT void *calloc(size_t count, size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = UNLIKELY(!c) ? alloc_for_unwinder(CALLER, product(count, size)) : NULL;
+    void *block = UNLIKELY(!c) ? alloc_for_ourselves(CALLER, product(count, size)) : NULL;
 
     if (UNLIKELY(block))
         return block;

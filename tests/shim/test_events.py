@@ -143,7 +143,7 @@ def replay(events, what):
                 waiting[event.pid, event.address] = event
             if event.kind == "realloc-begin":
                 reallocating[stream] = event.address
-        elif event.kind == "realloc-failed" and stream in reallocating:
+        elif event.kind in ("realloc-failed", "reallocarray-failed") and stream in reallocating:
             mine.add(reallocating.pop(stream))
         elif event.kind == "realloc-freed":
             reallocating.pop(stream, None)
