@@ -2,6 +2,7 @@
 
 #include "analyze/command.h"
 #include "analyze/log/live.h"
+#include "analyze/log/reader.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -123,14 +124,23 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->damage_count > DAMAGES_SHOWN)
         complain("%s: damaged in %zu more places", log->path, log->damage_count - DAMAGES_SHOWN);
     if (log->missing_chunks)
-        complain("%s: %" PRIu64 " chunks of events are missing", log->path, log->missing_chunks);
+        complain("%s: %" PRIu64 " chunk%s of events missing", log->path, log->missing_chunks,
+                 log->missing_chunks == 1 ? " is" : "s are");
+    if (log->cut_processes)
+        complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
+                 "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
     if (bad_chunks)
-        complain("%s: %" PRIu64 " chunks hold bytes that are no event, the first at offset %" PRIu64, log->path,
-                 bad_chunks, bad_offset);
-    if (log->chunk_count == 0 && log->damage_count == 0)
-        complain("%s: nothing after the header at offset %u: no program has recorded into it", log->path,
-                 log->header.header_bytes);
-    bool bad = log->damage_count || log->missing_chunks || bad_chunks || log->chunk_count == 0;
+        complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
+                 bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
+    if (!log->recorded_count && !log->damage_count && !log->missing_chunks)
+        complain("%s: no events after the header at offset %u: nothing was recorded into it, or it was cut, or its files "
+                 "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);
+    int reason;
+    uint64_t lost = reader_lost_events(log, &reason);
+    if (lost)
+        complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
+                 reason ? strerror(reason) : "");
+    bool bad = log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks || !log->recorded_count || lost;
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

@@ -31,7 +31,7 @@ const char *only_log(int argc, char **argv, const char *command);
 struct log *open_log(const char *path);
 
 /* Prints what was found wrong while reading, and gives the exit code: 0, or 1
- * where anything is damaged. */
+ * where anything is damaged or missing. */
 int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset);
 
 /* True when fewer than all bytes went to stdout (disk full, pipe closed):

@@ -218,6 +218,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_LOST:
         e->lost.count = take_number(s);
+        e->lost.reason = s->at < s->end ? (uint32_t)take_number(s) : 0; /* may be left out */
         return;
     case REC_ALLOC_FAILED:
         e->type = EVENT_ALLOC_FAILED;

@@ -56,7 +56,7 @@ struct event {
             struct text exe, arguments, directory, environment, call_graph, allocator;
         } process;
         struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;
-        struct { uint64_t count; } lost;
+        struct { uint64_t count; uint32_t reason; } lost; /* reason: errno that stopped logging, 0 none */
         struct { uint64_t realtime_ns; struct text command, host, version; } session;
     };
 };

@@ -136,12 +136,13 @@ uint8_t *encode_module_unload(struct encoder *e, uint8_t *at, uint64_t ticks, ui
     return body_end(&b);
 }
 
-uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count)
+uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count, uint32_t reason)
 {
     struct body b = body_begin(e, at, REC_LOST);
 
     body_ticks(&b, ticks);
     body_number(&b, count);
+    body_number(&b, reason);
     return body_end(&b);
 }
 

@@ -152,7 +152,7 @@ uint8_t *encode_thread_end(struct encoder *e, uint8_t *at, uint64_t ticks);
 uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, bool status_known,
                             uint32_t wait_status);
 uint8_t *encode_module_unload(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t id);
-uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count);
+uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count, uint32_t reason);
 
 /* Records with texts: room for their texts' lengths plus ENCODE_TEXTS_MAX. */
 #define ENCODE_TEXTS_MAX 256u

@@ -41,7 +41,9 @@ enum rec_chunk_type {
     REC_CHUNK_SESSION = 2, /* what the launcher or a reader knows of a process, of no stream */
 };
 
-#define REC_SESSION_SUM 1u /* sequence of the session chunk that sums up a merged live file */
+/* Sequence of the session chunk that sums up a process, written when its live
+ * file is merged: its stream is the number of event chunks that the process has. */
+#define REC_SESSION_SUM 1u
 
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
@@ -56,7 +58,7 @@ struct rec_chunk_header {
     uint32_t payload_bytes;
     uint32_t pid;          /* 0 in a session chunk about no process */
     uint64_t image;        /* nanoseconds of CLOCK_REALTIME when recording began in this process */
-    uint32_t stream;       /* number within the process, from 0 */
+    uint32_t stream;       /* number within the process, from 0; session chunk: see REC_SESSION_SUM */
     uint32_t sequence;     /* number within the stream, from 0; session chunk: 0 or REC_SESSION_SUM */
     uint64_t ticks;        /* clock at the chunk's start: base of its stamps, and ... */
     uint64_t clock_ns;     /* ... CLOCK_MONOTONIC then: a calibration pair */

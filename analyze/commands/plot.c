@@ -5,6 +5,7 @@
 #include "analyze/render/text.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 const char plot_help[] =
     "malloscope plot sizes [options] LOG -o FILE.png|svg|pdf\n\n"
@@ -47,6 +48,13 @@ int cmd_plot(int argc, char **argv)
     const char *path = only_log(argc, argv, "plot");
     if (!path)
         return EXIT_USAGE;
+    struct stat picture, source;
+    if (stat(plot.output, &picture) == 0 && stat(path, &source) == 0 && picture.st_dev == source.st_dev &&
+        picture.st_ino == source.st_ino)
+        return usage_error("plot", "plot: %s is the log itself; name another file with -o", plot.output);
+    if (plot.linear && plot.threshold > PLOT_LINEAR_BYTES)
+        return usage_error("plot", "plot: --linear shows up to %d bytes, not a --threshold of %llu", PLOT_LINEAR_BYTES,
+                           (unsigned long long)plot.threshold);
     struct log *log = open_log(path);
     if (!log)
         return EXIT_DAMAGED;

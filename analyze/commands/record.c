@@ -5,6 +5,7 @@
 #include "analyze/launch/target.h"
 #include "analyze/log/append.h"
 #include "analyze/log/live.h"
+#include "analyze/log/reader.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
 #include "analyze/render/text.h"
@@ -110,6 +111,12 @@ static const char *short_path(const char *path)
     return path;
 }
 
+/* As it was typed, where that was a path: it may not be in PATH. */
+static const char *own_name(void)
+{
+    return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
+}
+
 static int finish(struct log_file *file, const char *program, pid_t pid, int status, const struct record_options *options)
 {
     struct failure failure;
@@ -125,17 +132,23 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
     }
     if (!log->recorded_count) {
         complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
-                 "LD_PRELOAD, or it ended before; nothing was recorded", program);
+                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program,
+                 text_base_name(file->path));
         log_free(log);
         log_file_discard(file);
         return EXIT_NOT_TRACED;
     }
     append_end_of(log, file, pid, status);
+    int reason;
+    uint64_t lost = reader_lost_events(log, &reason);
     log_free(log);
+    if (lost)
+        complain("%s: INCOMPLETE: %s events could not be logged%s%s", short_path(file->path), text_count(lost),
+                 reason ? ": " : "", reason ? strerror(reason) : "");
     if (options->quiet || log_open(file->path, &log, &failure) != 0)
         return code;
     struct facts *facts = facts_collect(log);
-    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = short_path(file->path), .threshold = options->threshold });
+    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
     facts_free(facts);
     log_free(log);
     return code;

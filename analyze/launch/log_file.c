@@ -1,6 +1,7 @@
 #include "analyze/launch/log_file.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/live.h"
 #include "format/chunk.h"
 #include "format/output_name.h"
 
@@ -16,6 +17,7 @@
 
 #define FIRST_ROOM (256 << 10) /* bytes that must be free on the disk to begin at all */
 #define COMMAND_BYTES 16384
+#define LIVE_ENDING ".live.4194304.999" /* of the longest name that a process of the session gives its live file */
 
 static char *absolute(const char *path)
 {
@@ -30,18 +32,34 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
 {
     struct stat st;
 
+    if (!*path)
+        return fail(ret_failure, EINVAL, "-o: the name is empty");
     if (force && lstat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode))
             return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
+        live_discard(path);
         if (unlink(path) != 0)
             return fail(ret_failure, errno, "%s: cannot replace it: %s", path, strerror(errno));
     }
+    const char *slash = strrchr(path, '/');
+    if (strlen(slash ? slash + 1 : path) + strlen(LIVE_ENDING) > NAME_MAX)
+        return fail(ret_failure, ENAMETOOLONG, "%.60s...: the name is too long: %s must still fit behind it", path,
+                    LIVE_ENDING);
     *ret_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*ret_fd >= 0)
         return 0;
     if (errno == EEXIST)
         return fail(ret_failure, EEXIST, "%s: exists already; use -f to overwrite it, or another name with -o", path);
-    return fail(ret_failure, errno, "%s: cannot make the log: %s", path, strerror(errno));
+    return fail(ret_failure, errno, "%s: cannot make the log: %s; name another place with -o", path, strerror(errno));
+}
+
+/* Whether the first events will find room; takes none for good. */
+static int test_room(int fd)
+{
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0)
+        return errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* other errors: this file system cannot tell */
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, FIRST_ROOM - 4096);
+    return 0;
 }
 
 int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, struct log_file *ret_file,
@@ -56,8 +74,9 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     uname(&host);
     name.host = host.nodename;
     do {
-        if (!output_name_expand(pattern, &name, path, sizeof path))
-            return fail(ret_failure, EINVAL, "-o %s: too long, or a %% that is none of %%p %%e %%h %%n %%%%", pattern);
+        path[0] = 0;
+        if (*pattern && !output_name_expand(pattern, &name, path, sizeof path))
+            return fail(ret_failure, EINVAL, "-o %.60s: too long, or a %% that is none of %%p %%e %%h %%n %%%%", pattern);
         name.number++;
         error = create(path, force && !output_name_is_numbered(pattern), &fd, ret_failure);
     } while (error == -EEXIST && output_name_is_numbered(pattern));
@@ -69,10 +88,10 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
         memcpy(ret_file->session, &pid, sizeof pid);
     file_header_make(&header, ret_file->session);
     error = append_all(fd, &header, sizeof header);
-    if (!error && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0 && (errno == ENOSPC || errno == EDQUOT))
-        error = -errno;
+    if (!error)
+        error = test_room(fd);
     if (error) {
-        fail(ret_failure, -error, "%s: cannot write the log: %s", path, strerror(-error));
+        fail(ret_failure, -error, "%s: cannot write the log: %s; name another place with -o", path, strerror(-error));
         log_file_discard(ret_file);
     }
     return error;

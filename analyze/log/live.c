@@ -158,6 +158,9 @@ void log_add_lives(struct log *log)
     for (uint32_t i = 0; i < log->live_count; i++) {
         struct log_live *live = &log->lives[i];
         live->process = log_find_process(log, live->header.pid, live->header.image);
+        log->processes[live->process].has_live = true;
+        if (live->header.stop_errno)
+            log->stop_errno = live->header.stop_errno;
         if (!log->processes[live->process].summed_up) /* else its lost events are in the log */
             log->lost_events += live->header.lost_events;
         for (size_t k = 0; k < live->slot_count; k++)
@@ -180,15 +183,16 @@ struct adoption {
 
 /* What the live header knows and no stream can say: when it is adopted (a
  * calibration pair), and what was lost. One of them counts for each process. */
-static int append_summary(int log_fd, const struct rec_live_header *live)
+static int append_summary(int log_fd, const struct rec_live_header *live, uint32_t chunk_count)
 {
     uint8_t records[ENCODE_EVENT_MAX * 2];
     struct append_chunk chunk;
 
     append_begin(&chunk, live->pid, live->image, records);
     chunk.header.sequence = REC_SESSION_SUM;
-    if (live->lost_events)
-        chunk.at = encode_lost(&chunk.encoder, chunk.at, chunk.encoder.ticks, live->lost_events);
+    chunk.header.stream = chunk_count;
+    if (live->lost_events || live->stop_errno)
+        chunk.at = encode_lost(&chunk.encoder, chunk.at, chunk.encoder.ticks, live->lost_events, live->stop_errno);
     return append_end(&chunk, log_fd);
 }
 
@@ -213,11 +217,21 @@ static char *claim(const char *path)
     return NULL;
 }
 
+/* How many event chunks a stream has had, by what read_slot has seen: the number
+ * of the chunk in the slot is how many came before it. */
+static uint32_t chunks_of_slot(const struct log_slot *slot, const struct rec_live_header *live, bool has_chunk)
+{
+    if (slot->chunk.magic != REC_CHUNK_MAGIC || slot->chunk.pid != live->pid || slot->chunk.image != live->image)
+        return 0;
+    return slot->chunk.sequence + has_chunk;
+}
+
 static int adopt_one(void *data, const char *path)
 {
     struct adoption *adoption = data;
     struct rec_live_header live;
     uint64_t bytes;
+    uint32_t chunk_count = 0;
     _cleanup_close_ int fd = open_live(path, adoption->session, &live, &bytes);
     _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
@@ -229,13 +243,15 @@ static int adopt_one(void *data, const char *path)
         return 0;
     }
     for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
-        if (!read_slot(fd, &live, i, slot))
+        bool has_chunk = read_slot(fd, &live, i, slot);
+        chunk_count += chunks_of_slot(slot, &live, has_chunk);
+        if (!has_chunk)
             continue;
         int error = append_all(adoption->log_fd, &slot->chunk, chunk_seal(&slot->chunk, slot->chunk.payload_bytes));
         if (error)
             return error;
     }
-    int error = append_summary(adoption->log_fd, &live);
+    int error = append_summary(adoption->log_fd, &live, chunk_count);
     if (!error && unlink(claimed) != 0)
         error = -errno;
     return error;
@@ -257,4 +273,25 @@ int live_adopt(const char *log_path)
     memcpy(adoption.session, header.session, sizeof adoption.session);
     int error = each_live(log_path, adopt_one, &adoption);
     return error ? error : adoption.refused ? -EACCES : 0;
+}
+
+static int discard_one(void *data, const char *path)
+{
+    struct rec_live_header live;
+    uint64_t bytes;
+    _cleanup_close_ int fd = open_live(path, data, &live, &bytes);
+
+    if (fd >= 0 && !live_is_running(&live))
+        unlink(path);
+    return 0;
+}
+
+void live_discard(const char *log_path)
+{
+    struct rec_file_header header;
+    _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+        file_header_check(&header) == FILE_HEADER_GOOD)
+        each_live(log_path, discard_one, header.session);
 }

@@ -14,4 +14,7 @@ bool live_is_running(const struct rec_live_header *header);
  * the reader drops what is there twice. 0 or -errno; then files stay as well. */
 int live_adopt(const char *log_path);
 
+/* Removes the live files of ended processes of a log that is about to go. */
+void live_discard(const char *log_path);
+
 #endif

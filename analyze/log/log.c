@@ -97,6 +97,7 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
     } else if (header->sequence == REC_SESSION_SUM) {
         if (log->processes[chunk->process].summed_up)
             chunk->payload_bytes = 0; /* an interrupted merge had written one already */
+        log->processes[chunk->process].expected_chunks = header->stream;
         log->processes[chunk->process].summed_up = true;
     }
     return chunk;
@@ -165,6 +166,19 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
     return w->file_bytes;
 }
 
+/* A chunk that the file's end cuts short still has its first records. */
+static void add_torn_chunk(struct log *log, struct rec_chunk_header *header, uint64_t offset, uint64_t end)
+{
+    uint64_t there = end - offset;
+
+    if (end != log->bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+        there <= header->header_bytes || there >= (uint64_t)header->header_bytes + header->payload_bytes)
+        return;
+    struct rec_chunk_header piece = *header;
+    piece.payload_bytes = (uint32_t)(there - header->header_bytes);
+    log_add_chunk(log, &piece, 0, offset + header->header_bytes)->torn = true;
+}
+
 static int scan(struct log *log)
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, log->bytes < WINDOW_BYTES ? (size_t)log->bytes : WINDOW_BYTES);
@@ -182,6 +196,7 @@ static int scan(struct log *log)
             continue;
         }
         uint64_t next = find_chunk(&w, offset + 1);
+        add_torn_chunk(log, &header, offset, next);
         add_damage(log, offset, next - offset, reason, &header);
         offset = next;
     }
@@ -222,7 +237,8 @@ static void order_streams(struct log *log)
                 chunk->payload_bytes = 0;
                 continue;
             }
-            log->missing_chunks += chunk->sequence - expected;
+            log->processes[stream->process].gaps += chunk->sequence - expected;
+            log->processes[stream->process].chunk_count++;
             expected = (uint64_t)chunk->sequence + 1;
             stream->chunks[kept++] = stream->chunks[k];
             if (chunk->file) {
@@ -231,6 +247,16 @@ static void order_streams(struct log *log)
             }
         }
         stream->chunk_count = kept;
+    }
+}
+
+static void count_missing(struct log *log)
+{
+    for (size_t i = 0; i < log->process_count; i++) {
+        const struct log_process *p = &log->processes[i];
+        uint64_t absent = p->expected_chunks > p->chunk_count ? p->expected_chunks - p->chunk_count : 0;
+        log->missing_chunks += absent > p->gaps ? absent : p->gaps;
+        log->cut_processes += p->stream_count && !p->summed_up && !p->has_live;
     }
 }
 
@@ -335,6 +361,7 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     scan(log);
     log_add_lives(log);
     order_streams(log);
+    count_missing(log);
     forget_torn_pieces(log);
     calibrate(log);
     *ret_log = log;

@@ -20,6 +20,7 @@ struct log_chunk {
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
     bool ticks_are_ns;
+    bool torn; /* cut short by the file's end: its first records are whole */
     uint64_t ticks, clock_ns;
 };
 
@@ -35,6 +36,9 @@ struct log_process {
     uint64_t image;
     uint32_t stream_count; /* 0: only the launcher knows of it */
     bool summed_up;        /* its live file has been merged, but for its removal perhaps */
+    bool has_live;         /* its live file is there */
+    uint64_t chunk_count, expected_chunks; /* of events; expected: where it is summed up */
+    uint64_t gaps;         /* chunks missing between others */
 };
 
 struct log_damage {
@@ -74,7 +78,9 @@ struct log {
     struct log_damage *damages;
     size_t damage_count, damage_capacity;
     uint64_t damaged_bytes;
-    uint64_t missing_chunks; /* gaps in the streams' sequences */
+    uint64_t missing_chunks; /* that the streams' sequences or the sums tell of */
+    size_t cut_processes;    /* whose end is not there: no sum and no live file */
+    uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     uint64_t lost_events;    /* said by the live files of this log */
     uint64_t recovered_bytes;
 

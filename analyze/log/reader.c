@@ -73,7 +73,7 @@ static bool advance(struct reader *r, struct cursor *c)
             c->ns = log_ns(r->log, c->ticks_are_ns, c->event.ticks);
             return true;
         }
-        if (got < 0)
+        if (got < 0 && !r->log->chunks[c->chunk].torn)
             note_bad(r, &r->log->chunks[c->chunk], (uint64_t)(c->decoder->at - c->decoder->start), c->decoder->problem);
         if (!open_chunk(r, c))
             return false;
@@ -180,16 +180,27 @@ void reader_session_records(const struct log *log, void (*use)(void *data, const
     }
 }
 
+struct lost {
+    uint64_t count;
+    int reason;
+};
+
 static void add_lost(void *data, const struct timed_event *e)
 {
-    if (e->event.type == EVENT_OTHER && e->event.other == REC_LOST)
-        *(uint64_t *)data += e->event.lost.count;
+    struct lost *lost = data;
+
+    if (e->event.type != EVENT_OTHER || e->event.other != REC_LOST)
+        return;
+    lost->count += e->event.lost.count;
+    if (e->event.lost.reason)
+        lost->reason = (int)e->event.lost.reason;
 }
 
-uint64_t reader_lost_events(const struct log *log)
+uint64_t reader_lost_events(const struct log *log, int *ret_reason)
 {
-    uint64_t lost = log->lost_events; /* of live files that are still there */
+    struct lost lost = { log->lost_events, (int)log->stop_errno }; /* of live files that are still there */
 
     reader_session_records(log, add_lost, &lost);
-    return lost;
+    *ret_reason = lost.reason;
+    return lost.count;
 }

@@ -35,7 +35,8 @@ uint64_t reader_bad_chunks(const struct reader *reader, uint64_t *ret_offset, co
 /* The records of session chunks, in the order of the file; use() is called for each. */
 void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data);
 
-/* Events that could not be logged, in the whole session. */
-uint64_t reader_lost_events(const struct log *log);
+/* Events that could not be logged, in the whole session; *ret_reason is the errno
+ * value that ended logging, 0 if none did. */
+uint64_t reader_lost_events(const struct log *log, int *ret_reason);
 
 #endif

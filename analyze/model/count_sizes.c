@@ -30,7 +30,7 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
         }
     }
     w->counted.events += events;
-    if (got < 0 && w->counted.bad_chunks++ == 0)
+    if (got < 0 && !chunk->torn && w->counted.bad_chunks++ == 0)
         w->counted.bad_offset = chunk->offset;
 }
 

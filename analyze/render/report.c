@@ -11,6 +11,7 @@
 #define CALLERS_SHOWN 3
 #define PROCESSES_SHOWN 20
 #define COMMAND_SHOWN 70 /* characters */
+#define NAME_SHOWN 100    /* characters: C++ has longer ones; --json gives them whole */
 
 static void print_process(const struct facts_process *p)
 {
@@ -94,8 +95,11 @@ static void print_place(const struct facts *f, const struct namer *namer, uint32
     else
         printf("0x%" PRIx64 " in no file", place->address);
     if (function) {
+        size_t bytes = strlen(function);
         putchar(' ');
-        text_print_safe(function, strlen(function));
+        text_print_safe(function, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
+        if (bytes > NAME_SHOWN)
+            printf("...");
     }
 }
 
@@ -130,8 +134,8 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
         printf("  %2zu  ", i + 1);
         print_place(f, namer, site->location);
         print_callers(f, namer, site);
-        printf("\n      %s allocations (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
-               text_count(c->allocations), text_share(c->allocations, f->allocations), text_bytes(c->bytes),
+        printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
+               text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),
                text_share(c->bytes, f->allocated_bytes), text_count(c->temporary), text_bytes(c->leaked_bytes));
     }
 }
@@ -185,11 +189,38 @@ void report_print(const struct log *log, struct facts *f, struct sites *sites, c
     size_table_release(&sizes);
 }
 
+/* A word of a command line, quoted where a shell would want it. */
+static void print_word(FILE *to, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+
+    if (word[strspn(word, plain)] == 0) {
+        fputs(word, to);
+        return;
+    }
+    fputs(strpbrk(word, "\n\r\t\033") ? "$'" : "'", to);
+    for (; *word; word++) {
+        if (*word == '\'')
+            fputs(strpbrk(word, "\n\r\t\033") ? "\\'" : "'\\''", to);
+        else if ((unsigned char)*word < 32 || *word == 127)
+            fprintf(to, "\\x%02x", (unsigned char)*word);
+        else
+            fputc(*word, to);
+    }
+    fputc('\'', to);
+}
+
 void report_print_summary(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
 {
     struct size_table sizes;
     uint64_t count, bytes;
 
+    if (!f->allocations) {
+        fprintf(to, "malloscope: no allocations. Log: ");
+        print_word(to, view->log_name);
+        fputc('\n', to);
+        return;
+    }
     sizes_table(&f->sizes, &sizes);
     size_table_below(&sizes, view->threshold, &count, &bytes);
     fprintf(to, "malloscope: %s allocations, %s; under %s bytes: %s %% of them, %s %% of the bytes\n",
@@ -199,10 +230,11 @@ void report_print_summary(FILE *to, const struct log *log, const struct facts *f
             text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
-    if (f->lost_events || log->missing_chunks || log->damaged_bytes)
-        fprintf(to, "; INCOMPLETE: %s events lost, %s chunks missing, %s bytes damaged", text_count(f->lost_events),
-                text_count(log->missing_chunks), text_count(log->damaged_bytes));
-    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: malloscope report %s\n", text_bytes(log->bytes),
-            f->events ? (double)log->bytes / (double)f->events : 0.0, view->log_name);
+    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
+            f->events ? (double)log->bytes / (double)f->events : 0.0);
+    print_word(to, view->command ? view->command : "malloscope");
+    fprintf(to, " report ");
+    print_word(to, view->log_name);
+    fputc('\n', to);
     size_table_release(&sizes);
 }

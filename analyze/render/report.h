@@ -10,6 +10,7 @@
 
 struct report_view {
     const char *log_name;
+    const char *command; /* how to call this program; NULL: malloscope */
     uint64_t threshold; /* bytes */
     size_t top;         /* call sites in each list */
 };

@@ -64,14 +64,34 @@ struct size_row *sizes_rows(const struct size_table *t, uint64_t linear, size_t 
     return rows;
 }
 
+/* Powers of two from 1 Mi on are shorter with their unit. */
+static const char *range_end(uint64_t size)
+{
+    return size >= 1 << 20 && (size & (size - 1)) == 0 ? text_bytes(size) : text_count(size);
+}
+
 static void print_range(const struct size_row *row)
 {
     if (row->high == UINT64_MAX)
         printf("%10s and up   ", text_count(row->low));
     else if (row->low == row->high)
         printf("%10s          ", text_count(row->low));
+    else if (row->low >= 1 << 20)
+        printf("%10s - <%-9s", range_end(row->low), range_end(row->high + 1));
     else
         printf("%10s - %-10s", text_count(row->low), text_count(row->high));
+    putchar(' ');
+}
+
+#define EMPTY_ROWS_SHOWN 3
+
+/* How many rows from i on have nothing. */
+static size_t empty_rows(const struct size_row *rows, size_t count, size_t i)
+{
+    size_t end = i;
+    while (end < count && !rows[end].count)
+        end++;
+    return end - i;
 }
 
 void sizes_print_histogram(const struct size_table *t, const struct sizes_view *view)
@@ -79,16 +99,22 @@ void sizes_print_histogram(const struct size_table *t, const struct sizes_view *
     size_t count;
     _cleanup_free_ struct size_row *rows = sizes_rows(t, view->linear, &count);
     uint64_t largest = 1, through = 0, all = view->by_bytes ? t->bytes : t->count;
-    int columns = text_columns() - 59;
+    int columns = text_columns() - 60;
 
     for (size_t i = 0; i < count; i++) {
         uint64_t weight = view->by_bytes ? rows[i].bytes : rows[i].count;
         if (weight > largest)
             largest = weight;
     }
-    printf("      size in bytes  %15s       %%    cum %%\n", view->by_bytes ? "bytes" : "allocations");
+    printf("      size in bytes   %15s       %%    cum %%\n", view->by_bytes ? "bytes" : "allocations");
     for (size_t i = 0; i < count; i++) {
         uint64_t weight = view->by_bytes ? rows[i].bytes : rows[i].count;
+        size_t empty = empty_rows(rows, count, i);
+        if (empty > EMPTY_ROWS_SHOWN) {
+            printf("       ... %zu rows without any\n", empty);
+            i += empty - 1;
+            continue;
+        }
         through += weight;
         print_range(&rows[i]);
         printf("%15s  %6s  %6s  %s\n", view->by_bytes ? text_bytes(weight) : text_count(weight), text_share(weight, all),

@@ -43,6 +43,9 @@ void buffer_begin_chunk(struct context *c)
 bool buffer_flush(struct context *c)
 {
     uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
+
+    if (!used)
+        return true;
     size_t whole = chunk_seal(chunk_of(c), used);
     int error = kept_file_append(&session.log, chunk_of(c), whole);
 

@@ -5,6 +5,7 @@
  * says "busy" throughout, and every call into the hooks passes through. */
 #include "interpose/inside/start.h"
 
+#include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/process.h"
@@ -199,6 +200,21 @@ static __attribute__((constructor)) void constructor(void)
     errno = saved_errno;
 }
 
+/* So that a log without the launcher is nearly whole by itself. Contexts of other
+ * threads stay as they are: those may be using them. */
+static void flush_idle(struct context *mine)
+{
+    for (struct context *c = atomic_load(&process->contexts); c; c = c->next) {
+        uint32_t nobody = 0;
+        if (c == mine) {
+            buffer_flush(c);
+        } else if (atomic_compare_exchange_strong(&c->owner, &nobody, 1)) {
+            buffer_flush(c);
+            context_release(c);
+        }
+    }
+}
+
 /* Events may still follow: other destructors run after ours. */
 static __attribute__((destructor)) void destructor(void)
 {
@@ -207,8 +223,10 @@ static __attribute__((destructor)) void destructor(void)
     if (c->busy || !c->slot)
         return;
     c->busy = CONTEXT_RECORDING;
-    if ((c = context_room(c, ENCODE_EVENT_MAX))) {
+    if (context_room(c, ENCODE_EVENT_MAX)) {
         context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
-        c->busy = CONTEXT_IDLE;
+        if (atomic_load(&process->state) == PROCESS_RECORDING)
+            flush_idle(c);
     }
+    c->busy = CONTEXT_IDLE;
 }

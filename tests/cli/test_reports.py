@@ -175,10 +175,28 @@ for command, got in reads(whole[:len(whole) - 3], "torn").items():
     check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
 torn = run([MALLOSCOPE, "report", "--json", path("torn")])
 equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
+# Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown.
+size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
+last = 0
+for cut in [64, 100, 130, *range(200, len(whole), len(whole) // 37), len(whole) - 64, len(whole) - 1]:
+    with open(path("cut"), "wb") as file:
+        file.write(whole[:cut])
+    got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
+    seen = [int(line.split("\t")[1]) for line in got.stdout.splitlines()]
+    check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
+          f"cut at {cut}: exit {got.returncode}, {got.stderr!r}")
+    check(seen == size_of[:len(seen)] and len(seen) >= last, f"cut at {cut}: {len(seen)} allocations, before {last}")
+    last = len(seen)
+equal(last, COUNT, "cut in the last chunk, which has no events")
+check(len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout) > 0, "cut")
+with open(path("cut"), "wb") as file:
+    file.write(whole[:len(whole) // 2])
+half = len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout.splitlines())
+check(COUNT // 5 < half < COUNT, f"half a log has about half of its events: {half}")
 middle = bytearray(whole)
 middle[len(whole) // 2] ^= 0x10
 for command, got in reads(bytes(middle), "flip").items():
     check(got.returncode == 1 and "damaged at offset" in got.stderr, f"flip, {command}: {got.stderr}")
 for command, got in reads(whole[:64], "bare").items():
-    check(got.returncode == 1 and "nothing after the header" in got.stderr, f"bare header, {command}: {got.stderr}")
+    check(got.returncode == 1 and "no events after the header" in got.stderr, f"bare header, {command}: {got.stderr}")
 sys.exit(done())

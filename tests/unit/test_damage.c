@@ -65,10 +65,19 @@ static struct log *read_all(void)
     return log;
 }
 
+/* Those that are not cut short by the file's end. */
+static size_t whole_chunks(const struct log *log)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < log->chunk_count; i++)
+        count += !log->chunks[i].torn;
+    return count;
+}
+
 static bool has_chunk(const struct log *log, const struct log_bytes *l, size_t number, size_t moved_by)
 {
     for (size_t i = 0; i < log->chunk_count; i++)
-        if (log->chunks[i].offset == l->starts[number] + sizeof(struct rec_chunk_header) + moved_by)
+        if (!log->chunks[i].torn && log->chunks[i].offset == l->starts[number] + sizeof(struct rec_chunk_header) + moved_by)
             return true;
     return false;
 }
@@ -77,7 +86,7 @@ static bool has_chunk(const struct log *log, const struct log_bytes *l, size_t n
  * damage of these bytes (0: none). */
 static bool is_whole_but(const struct log *log, int lost, size_t moved, size_t moved_by, uint64_t offset, uint64_t bytes)
 {
-    bool right = log && log->chunk_count == whole.chunk_count - (lost >= 0);
+    bool right = log && whole_chunks(log) == whole.chunk_count - (lost >= 0);
 
     for (size_t i = 0; right && i < whole.chunk_count; i++)
         right = has_chunk(log, &whole, i, i >= moved ? moved_by : 0) == ((int)i != lost);
@@ -103,7 +112,7 @@ static void test_cuts(void)
         while (chunks < whole.chunk_count && whole.starts[chunks + 1] <= bytes)
             chunks++;
         uint64_t rest = bytes - whole.starts[chunks];
-        right = right && log && log->chunk_count == chunks && log->damage_count == (rest ? 1 : 0) && log->damaged_bytes == rest &&
+        right = right && log && whole_chunks(log) == chunks && log->damage_count == (rest ? 1 : 0) && log->damaged_bytes == rest &&
                 (!rest || (log->damages[0].offset == whole.starts[chunks] && log->damages[0].bytes == rest));
         for (size_t i = 0; i < chunks && right; i++)
             right = has_chunk(log, &whole, i, 0);

@@ -307,7 +307,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
            "call-graph=C allocator=L", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
-    SAMPLE(REC_LOST, "stamp=7 count=1000", encode_lost(&e, at, 1007, 1000));
+    SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",
            encode_alloc_failed(&e, at, REC_FN_MEMALIGN, UINT64_MAX, 64, 1007));
     SAMPLE(REC_REALLOC_FAILED, "stamp=7 function=3 size=500", encode_realloc_failed(&e, at, REC_FN_REALLOCARRAY, 500, 1007));

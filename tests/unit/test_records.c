@@ -216,7 +216,8 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         return encode_process_end(encoder, at, random_ticks(c, e), e->end.pid, e->end.status_known, e->end.wait_status);
     case REC_LOST:
         e->lost.count = random_magnitude();
-        return encode_lost(encoder, at, random_ticks(c, e), e->lost.count);
+        e->lost.reason = (uint32_t)random_magnitude();
+        return encode_lost(encoder, at, random_ticks(c, e), e->lost.count, e->lost.reason);
     case REC_ALLOC_FAILED:
         e->type = EVENT_ALLOC_FAILED;
         e->size = random_magnitude();
@@ -305,7 +306,7 @@ static bool same_body(const struct event *a, const struct event *b)
         return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
                a->end.wait_status == b->end.wait_status;
     case REC_LOST:
-        return a->lost.count == b->lost.count;
+        return a->lost.count == b->lost.count && a->lost.reason == b->lost.reason;
     case REC_SESSION_START:
         return a->session.realtime_ns == b->session.realtime_ns && same_text(a->session.command, b->session.command) &&
                same_text(a->session.host, b->session.host) && same_text(a->session.version, b->session.version);
