@@ -44,7 +44,7 @@ static __attribute__((noinline)) struct context *enter_slowly(struct context *c,
         return c;
     }
     /* A signal handler's call in the middle of our own code. */
-    if (c->busy == CONTEXT_RECORDING || (c->busy == CONTEXT_UNWINDING && !modules_loader_calls(caller)))
+    if (c->busy == CONTEXT_RECORDING)
         process_count_lost(1);
     return NULL;
 }
@@ -141,10 +141,9 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
  * comes from where free() takes no notice: the unwinder's thread-local data,
  * which the loader allocates at a thread's first backtrace, and libc's table for
  * our thread key, if there are more than 31 keys. */
-static void *alloc_for_ourselves(const void *caller, size_t bytes)
+static void *alloc_for_ourselves(size_t bytes)
 {
-    if (current_context != &context_busy &&
-        (current_context->busy != CONTEXT_UNWINDING || !modules_loader_calls(caller)))
+    if (current_context != &context_busy && current_context->busy != CONTEXT_UNWINDING)
         return NULL;
     int saved_errno = errno;
     void *block = early_heap_alloc(16, bytes);
@@ -155,7 +154,7 @@ static void *alloc_for_ourselves(const void *caller, size_t bytes)
 EXPORT void *malloc(size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = UNLIKELY(!c) ? alloc_for_ourselves(CALLER, size) : NULL;
+    void *block = UNLIKELY(!c) ? alloc_for_ourselves(size) : NULL;
 
     if (UNLIKELY(block))
         return block;
@@ -174,7 +173,7 @@ INLINE size_t product(size_t count, size_t size)
 EXPORT void *calloc(size_t count, size_t size)
 {
     struct context *c = enter(CALLER);
-    void *block = UNLIKELY(!c) ? alloc_for_ourselves(CALLER, product(count, size)) : NULL;
+    void *block = UNLIKELY(!c) ? alloc_for_ourselves(product(count, size)) : NULL;
 
     if (UNLIKELY(block))
         return block;

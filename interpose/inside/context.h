@@ -20,7 +20,7 @@ enum context_busy {
     CONTEXT_IDLE = 0,
     CONTEXT_IN_ALLOCATOR, /* in the real function: what it calls is its own business */
     CONTEXT_RECORDING,    /* in our code: only a signal handler can call in now */
-    CONTEXT_UNWINDING,    /* in the unwinder, for which the loader may allocate */
+    CONTEXT_UNWINDING,    /* in a thread's first backtrace, for which the loader allocates */
 };
 
 struct context {
@@ -35,6 +35,7 @@ struct context {
     uint32_t stream, sequence;
     _Atomic uint32_t owner;       /* thread id, 0: free to take */
     uint32_t end_rounds;          /* how often the thread's key destructor has run */
+    bool unwound;                 /* the thread has had its first backtrace */
     struct context *next;
     char name[16];                /* of the thread, as last logged */
 

@@ -25,7 +25,8 @@ static uint32_t take(struct context *c, void *const *frame, void ***ret_frames, 
     int count = 0;
 
     if (stack_backtrace) {
-        c->busy = CONTEXT_UNWINDING;
+        c->busy = c->unwound ? CONTEXT_RECORDING : CONTEXT_UNWINDING;
+        c->unwound = true;
         count = stack_backtrace(frames, STACK_DEPTH_MAX + OWN_FRAMES_MAX);
         c->busy = CONTEXT_RECORDING;
         errno = saved_errno;

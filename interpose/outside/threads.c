@@ -55,6 +55,7 @@ void threads_prepare(void)
 
 void threads_begin(struct context *c, uint32_t tid)
 {
+    c->unwound = false;
     sys_thread_name(c->name);
     c->name[15] = 0;
     c = context_room(c, ENCODE_TEXTS_MAX);
