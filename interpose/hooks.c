@@ -87,7 +87,6 @@ INLINE struct context *begin_event(struct context *c)
 
 INLINE void end_event(struct context *c, uint8_t *at, enum context_busy next)
 {
-    c->chunk_events++;
     context_publish(c, at);
     c->busy = next;
 }
@@ -108,7 +107,7 @@ static __attribute__((noinline)) void log_failure(struct context *c, const struc
 }
 
 INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
-                             void *const *frame)
+                      void *const *frame)
 {
     struct encode_stack stack = { 0 };
     uint64_t ticks = clock_after_alloc();
@@ -124,7 +123,7 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
 }
 
 INLINE void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
-                              void *const *frame)
+                       void *const *frame)
 {
     if (UNLIKELY(!c))
         return;
@@ -231,7 +230,7 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
 /* The event of a free that is about to happen. The context stays busy for it:
  * the result is what leave() wants. */
 INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
-                                       const void *caller)
+                                const void *caller)
 {
     uint64_t ticks = clock_before_free();
 

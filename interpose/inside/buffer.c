@@ -35,7 +35,6 @@ void buffer_begin_chunk(struct context *c)
     chunk->clock_ns = clock_monotonic_ns();
     c->at = (uint8_t *)(chunk + 1);
     c->end = (uint8_t *)c->slot + REC_LIVE_SLOT_BYTES;
-    c->chunk_events = 0;
     encoder_begin(&c->encoder, chunk->ticks);
     stack_forget_logged(&c->stack);
 }

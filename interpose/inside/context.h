@@ -29,7 +29,6 @@ struct context {
     uint8_t *at, *end;            /* where the next record goes; the buffer's end */
     struct rec_live_slot *slot;   /* of the live file; the buffer follows it */
     struct encoder encoder;
-    uint64_t chunk_events;
     volatile uint32_t busy;       /* enum context_busy; volatile: signal handlers look at it */
 
     uint32_t stream, sequence;
