@@ -11,8 +11,13 @@
 
 static void complain_with(const char *format, va_list arguments)
 {
-    fputs("malloscope: ", stderr);
-    vfprintf(stderr, format, arguments);
+    char text[8192];
+
+    vsnprintf(text, sizeof text, format, arguments);
+    for (char *at = text; *at; at++) /* a name may hold a newline: a message is one line */
+        if ((unsigned char)*at < 32 || *at == 127)
+            *at = '?';
+    fprintf(stderr, "malloscope: %s", text);
 }
 
 void complain(const char *format, ...)
@@ -129,6 +134,13 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
+    bool running = false;
+    for (size_t i = 0; i < log->live_count; i++)
+        running |= log->lives[i].running;
+    bool half = log->has_session_start != log->has_session_end && !running && log->recorded_count && !log->cut_processes;
+    if (half)
+        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
+                 log->path, log->has_session_end ? "beginning" : "end", log->has_session_end ? 64 : log->bytes);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
@@ -140,7 +152,7 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (lost)
         complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
                  reason ? strerror(reason) : "");
-    bool bad = log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks || !log->recorded_count || lost;
+    bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks || !log->recorded_count || lost;
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

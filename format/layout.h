@@ -44,6 +44,8 @@ enum rec_chunk_type {
 /* Sequence of the session chunk that sums up a process, written when its live
  * file is merged: its stream is the number of event chunks that the process has. */
 #define REC_SESSION_SUM 1u
+/* Sequence of the launcher's last session chunk; its first is about pid 0. */
+#define REC_SESSION_END 2u
 
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
@@ -59,7 +61,7 @@ struct rec_chunk_header {
     uint32_t pid;          /* 0 in a session chunk about no process */
     uint64_t image;        /* nanoseconds of CLOCK_REALTIME when recording began in this process */
     uint32_t stream;       /* number within the process, from 0; session chunk: see REC_SESSION_SUM */
-    uint32_t sequence;     /* number within the stream, from 0; session chunk: 0 or REC_SESSION_SUM */
+    uint32_t sequence;     /* number within the stream, from 0; session chunk: 0, REC_SESSION_SUM or _END */
     uint64_t ticks;        /* clock at the chunk's start: base of its stamps, and ... */
     uint64_t clock_ns;     /* ... CLOCK_MONOTONIC then: a calibration pair */
     uint64_t payload_checksum; /* XXH64 of the payload */

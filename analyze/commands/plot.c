@@ -23,6 +23,15 @@ const char plot_help[] =
     "Exit codes: 0; 1 the log is damaged (what is whole is drawn) or none, or nothing\n"
     "could be drawn; 2 usage.\n";
 
+/* What --keep-script writes. */
+static const char *const kept_files[] = { "sizes.gp", "sizes-bars.dat", "sizes-curve.dat" };
+
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int cmd_plot(int argc, char **argv)
 {
     enum { LINEAR = 256, THRESHOLD, KEEP };
@@ -48,10 +57,13 @@ int cmd_plot(int argc, char **argv)
     const char *path = only_log(argc, argv, "plot");
     if (!path)
         return EXIT_USAGE;
-    struct stat picture, source;
-    if (stat(plot.output, &picture) == 0 && stat(path, &source) == 0 && picture.st_dev == source.st_dev &&
-        picture.st_ino == source.st_ino)
+    if (is_same_file(plot.output, path))
         return usage_error("plot", "plot: %s is the log itself; name another file with -o", plot.output);
+    for (size_t i = 0; plot.keep_dir && i < sizeof kept_files / sizeof kept_files[0]; i++) {
+        _cleanup_free_ char *kept = format_text("%s/%s", plot.keep_dir, kept_files[i]);
+        if (is_same_file(kept, path))
+            return usage_error("plot", "plot: %s is the log itself; keep the script in another directory", kept);
+    }
     if (plot.linear && plot.threshold > PLOT_LINEAR_BYTES)
         return usage_error("plot", "plot: --linear shows up to %d bytes, not a --threshold of %llu", PLOT_LINEAR_BYTES,
                            (unsigned long long)plot.threshold);

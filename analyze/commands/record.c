@@ -96,6 +96,7 @@ static void append_end_of(const struct log *log, const struct log_file *file, pi
         if (log->processes[i].pid == (uint32_t)pid && log->processes[i].image > image)
             image = log->processes[i].image;
     append_begin(&chunk, (uint32_t)pid, image, records);
+    chunk.header.sequence = REC_SESSION_END;
     chunk.at = encode_process_end(&chunk.encoder, chunk.at, chunk.encoder.ticks, (uint32_t)pid, true, (uint32_t)status);
     append_end(&chunk, file->fd);
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -48,7 +49,9 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
     *ret_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*ret_fd >= 0)
         return 0;
-    if (errno == EEXIST)
+    if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return fail(ret_failure, EISDIR, "%s: is a directory; name a file in it with -o", path);
+    if (errno == EEXIST || errno == EISDIR)
         return fail(ret_failure, EEXIST, "%s: exists already; use -f to overwrite it, or another name with -o", path);
     return fail(ret_failure, errno, "%s: cannot make the log: %s; name another place with -o", path, strerror(errno));
 }
@@ -56,6 +59,10 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
 /* Whether the first events will find room; takes none for good. */
 static int test_room(int fd)
 {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES)
+        return -EFBIG; /* a process could not even make its live file */
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0)
         return errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* other errors: this file system cannot tell */
     fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, FIRST_ROOM - 4096);

@@ -94,6 +94,10 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
     };
     if (header->type == REC_CHUNK_EVENTS) {
         chunk->stream = find_stream(log, chunk->process, header->stream);
+    } else if (header->sequence == REC_SESSION_END) {
+        log->has_session_end = true;
+    } else if (header->pid == 0) {
+        log->has_session_start = true;
     } else if (header->sequence == REC_SESSION_SUM) {
         if (log->processes[chunk->process].summed_up)
             chunk->payload_bytes = 0; /* an interrupted merge had written one already */

@@ -79,6 +79,7 @@ struct log {
     size_t damage_count, damage_capacity;
     uint64_t damaged_bytes;
     uint64_t missing_chunks; /* that the streams' sequences or the sums tell of */
+    bool has_session_start, has_session_end; /* the launcher's first and last chunk */
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     uint64_t lost_events;    /* said by the live files of this log */

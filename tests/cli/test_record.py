@@ -95,7 +95,11 @@ one_line(call("record", "-f", "-o", "/dev/null", *touch), 125, "no regular file"
 one_line(call("record", "-o", "%z.mscope", *touch), 125, "%z")
 got = run(["sh", "-c", f"ulimit -f 0; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
+got = run(["sh", "-c", f"ulimit -f 32; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
+one_line(got, 125, "limit.mscope", "File too large")
 check("limit.mscope" not in logs(), "no half log is left")
+one_line(call("record", "-o", "", *touch), 125, "empty")
+one_line(call("record", "-o", "x" * 246, *touch), 125, "too long")
 if os.getuid() == 0:
     os.mkdir(path("small"))
     if run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", path("small")]).returncode == 0:

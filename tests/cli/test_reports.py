@@ -133,6 +133,16 @@ equal((got.returncode, got.stderr), (0, ""), "plot")
 with open(picture, "rb") as file:
     check(file.read(8) == b"\x89PNG\r\n\x1a\n", "plot makes a PNG")
 
+import shutil
+os.mkdir(path("kept"))
+shutil.copy(log, path("kept/sizes.gp"))
+for words in (["-o", path("kept/sizes.gp")], ["-o", picture, "--keep-script", path("kept")]):
+    got = run([MALLOSCOPE, "plot", "sizes", path("kept/sizes.gp"), *words])
+    check(got.returncode == 2 and "is the log itself" in got.stderr, f"plot over its log: {got.stderr}")
+equal(run([MALLOSCOPE, "hist", path("kept/sizes.gp")]).returncode, 0, "the log is as it was")
+got = run([MALLOSCOPE, "report", "a\nb"])
+equal(got.stderr.splitlines(), ["malloscope: a?b: cannot open: No such file or directory"], "a name with a newline")
+
 # --- bad logs ---
 with open(log, "rb") as file:
     whole = file.read()
@@ -178,7 +188,7 @@ equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last
 # Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown.
 size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
 last = 0
-for cut in [64, 100, 130, *range(200, len(whole), len(whole) // 37), len(whole) - 64, len(whole) - 1]:
+for cut in [64, 100, 130, *range(200, len(whole) - 160, len(whole) // 37), *range(len(whole) - 160, len(whole))]:
     with open(path("cut"), "wb") as file:
         file.write(whole[:cut])
     got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
