@@ -43,11 +43,8 @@ int usage_error(const char *command, const char *format, ...)
 
 int next_option(int argc, char **argv, const char *short_options, const struct option *long_options, const char *help)
 {
-    char colon_options[64];
-
     opterr = 0;
-    snprintf(colon_options, sizeof colon_options, "%s", short_options);
-    int option = getopt_long(argc, argv, colon_options, long_options, NULL);
+    int option = getopt_long(argc, argv, short_options, long_options, NULL);
     if (option == 'h') {
         fputs(help, stdout);
         exit(output_failed() ? EXIT_DAMAGED : EXIT_GOOD);
@@ -134,10 +131,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
-    bool running = false;
-    for (size_t i = 0; i < log->live_count; i++)
-        running |= log->lives[i].running;
-    bool half = log->has_session_start != log->has_session_end && !running && log->recorded_count && !log->cut_processes;
+    bool half = log->has_session_start != log->has_session_end && !log_is_running(log) && log->recorded_count &&
+                !log->cut_processes;
     if (half)
         complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
                  log->path, log->has_session_end ? "beginning" : "end", log->has_session_end ? 64 : log->bytes);
@@ -152,7 +147,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (lost)
         complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
                  reason ? strerror(reason) : "");
-    bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks || !log->recorded_count || lost;
+    bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks ||
+               !log->recorded_count || lost;
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

@@ -7,7 +7,7 @@
 
 #include <getopt.h>
 
-/* getopt_long that complains in our words, names the help, and knows -h.
+/* getopt_long (short_options begin with ':') that complains in our words, names the help, and knows -h.
  * Returns the option, -1 at the end, or exits with 0 (help) or 2 (usage). */
 int next_option(int argc, char **argv, const char *short_options, const struct option *long_options, const char *help);
 

@@ -149,7 +149,8 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
     if (options->quiet || log_open(file->path, &log, &failure) != 0)
         return code;
     struct facts *facts = facts_collect(log);
-    report_print_summary(stderr, log, facts, &(struct report_view){ .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
+    report_print_summary(stderr, log, facts, &(struct report_view){
+        .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
     facts_free(facts);
     log_free(log);
     return code;

@@ -280,14 +280,18 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
     return false;
 }
 
+bool log_is_running(const struct log *log)
+{
+    for (size_t i = 0; i < log->live_count; i++)
+        if (log->lives[i].running)
+            return true;
+    return false;
+}
+
 /* The end of the file, while somebody is appending to it. */
 static bool is_being_written(const struct log *log, const struct log_damage *d)
 {
-    bool running = false;
-
-    for (size_t i = 0; i < log->live_count; i++)
-        running |= log->lives[i].running;
-    return running && d->offset + d->bytes == log->bytes;
+    return log_is_running(log) && d->offset + d->bytes == log->bytes;
 }
 
 /* A write that a kill or a full disk cut short leaves a piece of a chunk that is

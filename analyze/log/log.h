@@ -94,6 +94,9 @@ struct log {
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);
 void log_free(struct log *log);
 
+/* Whether a process of the session still records, on this machine. */
+bool log_is_running(const struct log *log);
+
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
 

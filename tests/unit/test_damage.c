@@ -303,12 +303,7 @@ static void test_huge_length(void)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        unsigned long pages = 0;
-        FILE *file = fopen("/proc/self/statm", "re");
-        if (!file || fscanf(file, "%lu", &pages) != 1)
-            _exit(3);
-        struct rlimit limit = { pages * 4096 + (256u << 20), RLIM_INFINITY };
-        setrlimit(RLIMIT_AS, &limit);
+        limit_memory(256u << 20);
         struct log *log = read_all();
         _exit(!is_whole_but(log, -1, 3, sizeof huge, whole.starts[3], sizeof huge));
     }

@@ -435,12 +435,7 @@ static bool reads_in_little_memory(uint32_t number)
 
     if (pid == 0) {
         check_failed_count = 0;
-        unsigned long pages = 0;
-        FILE *file = fopen("/proc/self/statm", "re");
-        if (!file || fscanf(file, "%lu", &pages) != 1)
-            _exit(3);
-        struct rlimit limit = { pages * 4096 + (256u << 20), RLIM_INFINITY };
-        setrlimit(RLIMIT_AS, &limit);
+        limit_memory(256u << 20);
         read_numbers(number);
         fflush(stdout);
         _exit(check_failed_count != 0);
