@@ -8,6 +8,7 @@
  * itself (calloc calling malloc, say) is not an event.
  *
  * errno is what the real function leaves: the slow paths restore it. */
+#include "interpose/inside/arch.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/early_heap.h"
@@ -27,7 +28,7 @@ void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);
 
 #define EXPORT __attribute__((visibility("default")))
-/* What takes a hook's frame address must be in the hook's own frame. */
+/* What takes a hook's frame must be in the hook's own. */
 #define INLINE static inline __attribute__((always_inline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -107,14 +108,14 @@ static __attribute__((noinline)) void log_failure(struct context *c, const struc
 }
 
 INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
-                      void *const *frame)
+                      const struct walk_start *start)
 {
     struct encode_stack stack = { 0 };
     uint64_t ticks = clock_after_alloc();
 
     if (UNLIKELY(!(c = begin_event(c))))
         return;
-    if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, frame, &stack))) {
+    if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, start, &stack))) {
         lose_event(c);
         return;
     }
@@ -123,18 +124,18 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
 }
 
 INLINE void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
-                       void *const *frame)
+                       const struct walk_start *start)
 {
     if (UNLIKELY(!c))
         return;
     if (LIKELY(block))
-        log_alloc(c, which, block, r, frame);
+        log_alloc(c, which, block, r, start);
     else
         log_failure(c, r);
 }
 
-#define FRAME ((void *const *)__builtin_frame_address(0))
 #define CALLER __builtin_return_address(0)
+#define HERE (&(struct walk_start){ (uint64_t)CALLER, ARCH_CALLER_SP, *(const uint64_t *)__builtin_frame_address(0) })
 
 /* What is freed with the thread, though it is ours and not the program's, and so
  * comes from where free() takes no notice: the unwinder's thread-local data,
@@ -158,7 +159,7 @@ EXPORT void *malloc(size_t size)
     if (UNLIKELY(block))
         return block;
     block = real.malloc(size);
-    log_result(c, REC_ALLOC_MALLOC, block, &(struct request){ REC_FN_MALLOC, size, 0 }, FRAME);
+    log_result(c, REC_ALLOC_MALLOC, block, &(struct request){ REC_FN_MALLOC, size, 0 }, HERE);
     return block;
 }
 
@@ -177,7 +178,7 @@ EXPORT void *calloc(size_t count, size_t size)
     if (UNLIKELY(block))
         return block;
     block = real.calloc(count, size);
-    log_result(c, REC_ALLOC_CALLOC, block, &(struct request){ REC_FN_CALLOC, product(count, size), 0 }, FRAME);
+    log_result(c, REC_ALLOC_CALLOC, block, &(struct request){ REC_FN_CALLOC, product(count, size), 0 }, HERE);
     return block;
 }
 
@@ -186,7 +187,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
     struct context *c = enter(CALLER);
     void *block = real.aligned_alloc(alignment, size);
 
-    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_ALIGNED_ALLOC, size, alignment }, FRAME);
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_ALIGNED_ALLOC, size, alignment }, HERE);
     return block;
 }
 
@@ -195,7 +196,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
     struct context *c = enter(CALLER);
     void *block = real.memalign(alignment, size);
 
-    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_MEMALIGN, size, alignment }, FRAME);
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_MEMALIGN, size, alignment }, HERE);
     return block;
 }
 
@@ -204,7 +205,7 @@ EXPORT void *valloc(size_t size)
     struct context *c = enter(CALLER);
     void *block = real.valloc(size);
 
-    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_VALLOC, size, 0 }, FRAME);
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_VALLOC, size, 0 }, HERE);
     return block;
 }
 
@@ -213,7 +214,7 @@ EXPORT void *pvalloc(size_t size)
     struct context *c = enter(CALLER);
     void *block = real.pvalloc(size);
 
-    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_PVALLOC, size, 0 }, FRAME);
+    log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_PVALLOC, size, 0 }, HERE);
     return block;
 }
 
@@ -223,7 +224,7 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
     int error = real.posix_memalign(ret_block, alignment, size);
 
     log_result(c, REC_ALLOC_ALIGNED, error ? NULL : *ret_block,
-               &(struct request){ REC_FN_POSIX_MEMALIGN, size, alignment }, FRAME);
+               &(struct request){ REC_FN_POSIX_MEMALIGN, size, alignment }, HERE);
     return error;
 }
 
@@ -329,7 +330,7 @@ static void *move_early_block(const void *old, size_t size)
 }
 
 /* count * size for reallocarray, 1 * size for realloc. */
-INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, void *const *frame,
+INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, const struct walk_start *start,
                                const void *caller)
 {
     bool is_array = function == REC_FN_REALLOCARRAY;
@@ -342,7 +343,7 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
             block = move_early_block(old, r.size);
         else
             block = is_array ? real.reallocarray(NULL, count, size) : real.realloc(NULL, size);
-        log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, frame);
+        log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, start);
         return block;
     }
     const bool entered = c;
@@ -354,7 +355,7 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
         return block;
     }
     if (LIKELY(block))
-        log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, frame);
+        log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, start);
     else
         log_realloc_without_block(c, &r);
     return block;
@@ -362,10 +363,10 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
 
 EXPORT void *realloc(void *old, size_t size)
 {
-    return do_realloc(old, 1, size, REC_FN_REALLOC, FRAME, CALLER);
+    return do_realloc(old, 1, size, REC_FN_REALLOC, HERE, CALLER);
 }
 
 EXPORT void *reallocarray(void *old, size_t count, size_t size)
 {
-    return do_realloc(old, count, size, REC_FN_REALLOCARRAY, FRAME, CALLER);
+    return do_realloc(old, count, size, REC_FN_REALLOCARRAY, HERE, CALLER);
 }

@@ -9,7 +9,8 @@
 
 #include "format/encode.h"
 #include "format/layout.h"
-#include "interpose/inside/pcs.h"
+#include "interpose/inside/memory_map.h"
+#include "interpose/inside/rule_cache.h"
 #include "interpose/inside/stack.h"
 
 #include <stdatomic.h>
@@ -39,9 +40,14 @@ struct context {
     char name[16];                /* of the thread, as last logged */
 
     struct stack stack;
-    struct pc_cache pcs;
+    struct rule_cache rules;
+    struct walk walk;
+    struct memory_range guessed_stack; /* the last one on which guess.c has worked */
     char scratch[CONTEXT_SCRATCH_BYTES]; /* for the unwinder and for rare records: the program's stack may be small */
 };
+
+#define CONTEXT_BYTES_MAX (1u << 20) /* promised: no more for each thread */
+_Static_assert(sizeof(struct context) <= CONTEXT_BYTES_MAX, "a context is too large");
 
 /* Stands for "none yet" and "being made", so that the hooks test one thing. */
 extern struct context context_none, context_busy;

@@ -14,18 +14,15 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#ifdef DLFO_STRUCT_HAS_EH_DBASE /* the headers know dl_find_object */
-extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
-#define HAVE_FIND_OBJECT (_dl_find_object != NULL)
-#else
-#define HAVE_FIND_OBJECT 0
-#endif
-
 #define PATH_BYTES 4096
 
-static uint64_t loader_start, loader_bytes; /* the same in a forked child */
+/* Without the loader's index: where the loader's list of modules begins. */
+extern struct r_debug _r_debug __attribute__((weak));
 
-/* What the program headers say. */
+static uint64_t loader_start, loader_bytes; /* the same in a forked child */
+static bool may_wait_for_loader; /* for its lock, which in a child a thread of the parent may have held */
+
+/* A module as its program headers and the loader describe it. */
 struct image {
     uint64_t bias, start, end;
     const ElfW(Phdr) * headers;
@@ -33,6 +30,40 @@ struct image {
     const char *name;
     const void *link_map;
 };
+
+#if defined(DLFO_STRUCT_HAS_EH_DBASE) && !defined(MALLOSCOPE_NO_FIND_OBJECT) /* the headers know it */
+extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
+#define HAVE_FIND_OBJECT (_dl_find_object != NULL)
+
+static bool find_object(uint64_t address, struct image *ret)
+{
+    struct dl_find_object found;
+
+    if (!HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
+        return false;
+    const ElfW(Ehdr) *header = found.dlfo_map_start;
+    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+        return false; /* its first segment does not hold the headers */
+    *ret = (struct image){
+        .bias = found.dlfo_link_map->l_addr,
+        .start = (uint64_t)found.dlfo_map_start,
+        .end = (uint64_t)found.dlfo_map_end,
+        .headers = (const void *)((const char *)header + header->e_phoff),
+        .header_count = header->e_phnum,
+        .name = found.dlfo_link_map->l_name,
+        .link_map = found.dlfo_link_map,
+    };
+    return true;
+}
+#else
+#define HAVE_FIND_OBJECT 0
+
+static bool find_object(uint64_t address, struct image *ret)
+{
+    (void)address, (void)ret;
+    return false;
+}
+#endif
 
 static struct encode_text build_id_of(const struct image *image)
 {
@@ -52,6 +83,14 @@ static struct encode_text build_id_of(const struct image *image)
         }
     }
     return (struct encode_text){ NULL, 0 };
+}
+
+static const uint8_t *unwind_header_of(const struct image *image)
+{
+    for (unsigned i = 0; i < image->header_count; i++)
+        if (image->headers[i].p_type == PT_GNU_EH_FRAME)
+            return (const uint8_t *)(image->bias + image->headers[i].p_vaddr);
+    return NULL;
 }
 
 /* The loader's name made absolute, in the context's scratch. */
@@ -114,54 +153,46 @@ static uint32_t announce(struct context *c, const struct image *image)
     module->start = image->start;
     module->end = image->end;
     module->link_map = image->link_map;
+    module->unwind_header = unwind_header_of(image);
     atomic_store_explicit(&module->id, record.id, memory_order_release);
     return record.id;
 }
 
-static uint32_t known_number(const struct module_table *table, uint64_t address)
+/* 0: none that is known. A module may go while it is looked at, though not one
+ * whose code runs or is on a stack. */
+static uint32_t known_number(const struct module_table *table, uint64_t address, struct cfi_tables *ret_tables)
 {
     uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
 
     for (uint32_t i = 0; i < count; i++) {
         const struct module *module = &table->module[i];
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
-        if (id && address >= module->start && address < module->end)
+        if (!id || address < module->start || address >= module->end)
+            continue;
+        *ret_tables = (struct cfi_tables){ module->unwind_header, (const uint8_t *)module->start,
+                                           (const uint8_t *)module->end };
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&module->id, memory_order_relaxed) == id)
             return id;
     }
     return 0;
 }
 
-uint32_t module_number(struct context *c, uint64_t address)
+static const void *link_map_of(const struct dl_phdr_info *info)
 {
-    uint32_t id = known_number(&process->modules, address);
-
-#ifdef DLFO_STRUCT_HAS_EH_DBASE
-    struct dl_find_object found;
-    if (id || !HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
-        return id;
-    const ElfW(Ehdr) *header = found.dlfo_map_start;
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-        return 0; /* its first segment does not hold the headers */
-    struct image image = {
-        .bias = found.dlfo_link_map->l_addr,
-        .start = (uint64_t)found.dlfo_map_start,
-        .end = (uint64_t)found.dlfo_map_end,
-        .headers = (const void *)((const char *)header + header->e_phoff),
-        .header_count = header->e_phnum,
-        .name = found.dlfo_link_map->l_name,
-        .link_map = found.dlfo_link_map,
-    };
-    return announce(c, &image);
-#else
-    (void)c;
-    return id;
-#endif
+    /* The loader's lock is held here, so its list stands still. */
+    for (struct link_map *map = &_r_debug ? _r_debug.r_map : NULL; map; map = map->l_next)
+        if (map->l_addr == info->dlpi_addr && map->l_name == info->dlpi_name)
+            return map;
+    return NULL;
 }
 
 static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
 {
     struct image image = { .bias = info->dlpi_addr, .start = ~0ull, .headers = info->dlpi_phdr,
-                           .header_count = info->dlpi_phnum, .name = info->dlpi_name };
+                           .header_count = info->dlpi_phnum, .name = info->dlpi_name,
+                           .link_map = link_map_of(info) };
+    struct cfi_tables tables;
 
     (void)bytes;
     for (unsigned i = 0; i < image.header_count; i++) {
@@ -174,13 +205,8 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
         if (start + header->p_memsz > image.end)
             image.end = start + header->p_memsz;
     }
-    if (image.end == 0)
+    if (image.end == 0 || known_number(&process->modules, image.start, &tables))
         return 0;
-#ifdef DLFO_STRUCT_HAS_EH_DBASE
-    struct dl_find_object found;
-    if (HAVE_FIND_OBJECT && _dl_find_object((void *)image.start, &found) == 0)
-        image.link_map = found.dlfo_link_map;
-#endif
     uint64_t loader = getauxval(AT_BASE);
     if (loader >= image.start && loader < image.end) {
         loader_start = image.start;
@@ -190,8 +216,34 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
     return 0;
 }
 
+uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *ret_tables)
+{
+    uint32_t id = known_number(&process->modules, address, ret_tables);
+    struct image image;
+
+    if (id)
+        return id;
+    if (find_object(address, &image)) {
+        *ret_tables = (struct cfi_tables){ unwind_header_of(&image), (const uint8_t *)image.start,
+                                           (const uint8_t *)image.end };
+        return announce(c, &image);
+    }
+    if (HAVE_FIND_OBJECT || !may_wait_for_loader)
+        return 0;
+    dl_iterate_phdr(log_one, c); /* as libunwind does at each address that is new to it */
+    return known_number(&process->modules, address, ret_tables);
+}
+
+bool module_came(uint64_t address)
+{
+    struct image image;
+
+    return find_object(address, &image);
+}
+
 void modules_begin(struct context *c, bool in_child)
 {
+    may_wait_for_loader = !in_child;
     if (!in_child || !HAVE_FIND_OBJECT) /* else each is announced when an address in it is met */
         dl_iterate_phdr(log_one, c);
 }
@@ -199,6 +251,12 @@ void modules_begin(struct context *c, bool in_child)
 bool modules_loader_calls(const void *caller)
 {
     return (uint64_t)caller - loader_start < loader_bytes;
+}
+
+void modules_changed(uint64_t start, uint64_t end)
+{
+    pc_table_forget(&process->pcs, start, end);
+    atomic_fetch_add(&process->modules.generation, 1);
 }
 
 void modules_freed(struct context *c, const void *pointer)
@@ -212,8 +270,7 @@ void modules_freed(struct context *c, const void *pointer)
         if (!id || module->link_map != pointer)
             continue;
         atomic_store(&module->id, 0);
-        pc_table_forget(&process->pcs, module->start, module->end);
-        atomic_fetch_add(&table->generation, 1);
+        modules_changed(module->start, module->end);
         atomic_store(&module->taken, false);
         c = context_room(c, ENCODE_EVENT_MAX);
         if (c)

@@ -12,11 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "interpose/inside/cfi.h"
+
 struct context;
 
 struct module {
     uint64_t start, end; /* of its mapping */
     const void *link_map;
+    const uint8_t *unwind_header; /* .eh_frame_hdr; NULL: it has none */
     _Atomic uint32_t id; /* 0: being written or gone */
     _Atomic bool taken;  /* the place, not the module */
 };
@@ -34,8 +37,16 @@ struct module_table {
  * child only where it needs no lock, which a thread of the parent may have held. */
 void modules_begin(struct context *c, bool in_child);
 
-/* The number of the module that address lies in, 0: none that is known. */
-uint32_t module_number(struct context *c, uint64_t address);
+/* The number of the module that address lies in, 0: none that is known. It may
+ * have to be announced first, so records may be logged. */
+uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *ret_tables);
+
+/* Whether the loader has a module at address, though none was known there before. */
+bool module_came(uint64_t address);
+
+/* Something is now, or is no longer, at these addresses: whatever is known of them
+ * is forgotten, by all threads. */
+void modules_changed(uint64_t start, uint64_t end);
 
 /* Whether a caller is the dynamic loader, whose frees are worth a look ... */
 bool modules_loader_calls(const void *caller);

@@ -1,8 +1,10 @@
-/* pc -> number. A lookup reads one or two cache lines; an insertion claims a
- * slot by compare-and-swap and publishes the number after it. Levels instead of
- * one growing table: entries never move, so readers need no protection. */
+/* Code address -> number and rule. A lookup reads one or two cache lines; an
+ * insertion claims a slot by compare-and-swap and publishes the number after the
+ * rule. Levels instead of one growing table: entries never move, so readers need
+ * no protection. */
 #include "interpose/inside/pcs.h"
 
+#include "interpose/inside/cfi.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -10,9 +12,9 @@
 #define PROBES 8
 #define GONE 1 /* no code is at address 1; fills the place of a forgotten one */
 
-static uint64_t hash_of(uint64_t pc)
+static uint64_t hash_of(uint64_t key)
 {
-    return pc * 0x9e3779b97f4a7c15ull;
+    return key * 0x9e3779b97f4a7c15ull;
 }
 
 static struct pc_entry *level_entries(struct pc_table *table, int level)
@@ -30,68 +32,119 @@ static struct pc_entry *level_entries(struct pc_table *table, int level)
     return entries;
 }
 
-/* The entry of pc, or a free one claimed for it; NULL where there is no room. */
-static struct pc_entry *find_or_claim(struct pc_table *table, uint64_t pc)
+/* The entry of a key, or a free one claimed for it, then *ret_mine; NULL where
+ * there is no room. */
+static struct pc_entry *find_or_claim(struct pc_table *table, uint64_t key, bool *ret_mine)
 {
+    *ret_mine = false;
     for (int level = 0; level < PC_LEVELS; level++) {
         struct pc_entry *entries = level_entries(table, level);
         if (!entries)
             return NULL;
-        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(pc) >> 40, gone = GONE;
+        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(key) >> 40, gone = GONE;
         struct pc_entry *reusable = NULL;
         for (int i = 0; i < PROBES; i++) {
             struct pc_entry *entry = &entries[(at + (uint64_t)i) & mask];
-            uint64_t key = atomic_load_explicit(&entry->pc, memory_order_acquire);
-            if (key == pc)
+            uint64_t found = atomic_load_explicit(&entry->key, memory_order_acquire);
+            if (found == key)
                 return entry;
-            if (key == GONE && !reusable)
+            if (found == GONE && !reusable)
                 reusable = entry;
-            if (key == 0 && reusable)
+            if (found == 0 && reusable)
                 break;
-            /* Another thread may take it first, perhaps for the same pc. */
-            if (key == 0 && (atomic_compare_exchange_strong(&entry->pc, &key, pc) || key == pc))
-                return entry;
+            /* Another thread may take it first, perhaps for the same address. */
+            if (found == 0) {
+                *ret_mine = atomic_compare_exchange_strong(&entry->key, &found, key);
+                if (*ret_mine || found == key)
+                    return entry;
+            }
         }
         /* It may be in a later level as well: then it gets a second number. */
-        if (reusable && atomic_compare_exchange_strong(&reusable->pc, &gone, pc))
+        if (reusable && atomic_compare_exchange_strong(&reusable->key, &gone, key)) {
+            *ret_mine = true;
             return reusable;
+        }
     }
     return NULL;
 }
 
-static uint32_t announce(struct context *c, uint64_t pc)
+static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool exact)
 {
-    uint32_t module = module_number(c, pc - 1); /* a call may be the last instruction of its module */
     uint32_t id = atomic_fetch_add(&process->pcs.last_id, 1) + 1;
 
     c = context_room(c, ENCODE_EVENT_MAX);
     if (!c)
         return 0;
-    context_publish(c, encode_pc(&c->encoder, c->at, id, module, pc));
+    context_publish(c, encode_pc(&c->encoder, c->at, id, module, pc, exact));
     return id;
+}
+
+static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
+{
+    /* A call may be the last instruction of its function, or of its module. */
+    uint64_t instruction = pc - !exact;
+    struct cfi_tables tables;
+    struct pc_known known;
+    uint32_t module = module_number(c, instruction, &tables);
+
+    if (module) {
+        cfi_find_rule(&tables, instruction, &known.rule);
+    } else {
+        known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
+    }
+    /* Return trampolines have poor tables or none; nothing is read of code that
+     * may be none. */
+    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc) && arch_at_sigreturn(pc))
+        arch_signal_rule(&known.rule);
+    known.id = announce(c, pc, module, exact);
+    return known;
+}
+
+struct pc_known pc_find(struct context *c, uint64_t pc, bool exact)
+{
+    bool mine;
+    uint64_t key = (pc & ~PC_EXACT) | (exact ? PC_EXACT : 0);
+
+    if (key <= GONE) /* no code is there, and the table has other uses for these */
+        key = GONE + 1;
+    struct pc_entry *entry = find_or_claim(&process->pcs, key, &mine);
+    uint32_t id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
+
+    if (id)
+        return (struct pc_known){ id, entry->rule };
+    struct pc_known known = learn(c, pc, exact);
+    /* Otherwise another thread is at it, and the address gets two numbers. */
+    if (mine) {
+        entry->rule = known.rule;
+        atomic_store_explicit(&entry->id, known.id, memory_order_release);
+    }
+    return known;
 }
 
 uint32_t pc_number(struct context *c, uint64_t pc)
 {
-    if (pc <= GONE) /* no code is there, and the table has other uses for these */
-        pc = GONE + 1;
-    __auto_type cached = &c->pcs.entry[hash_of(pc) >> (64 - PC_CACHE_BITS)];
-    if (cached->pc == pc)
-        return cached->id;
+    uint64_t cached = rule_cache_takes(pc) ? rule_cache_get(&c->rules, pc) : ~0ull;
 
-    struct pc_entry *entry = find_or_claim(&process->pcs, pc);
-    uint32_t id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
-    if (!id) {
-        /* Ours to number; or another thread is at it, then it gets two. */
-        id = announce(c, pc);
-        if (!id)
-            return 0;
-        if (entry)
-            atomic_store_explicit(&entry->id, id, memory_order_release);
+    if (cached != ~0ull && cached >> RULE_SHORT_BITS)
+        return (uint32_t)(cached >> RULE_SHORT_BITS);
+    struct pc_known known = pc_find(c, pc, false);
+    if (known.id && rule_cache_takes(pc))
+        rule_cache_put(&c->rules, pc, known.id, arch_short(&known.rule));
+    return known.id;
+}
+
+bool pc_is_known(const struct pc_table *table, uint64_t pc)
+{
+    for (int level = 0; level < PC_LEVELS; level++) {
+        const struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
+        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(pc) >> 40;
+        if (!entries)
+            return false;
+        for (int i = 0; i < PROBES; i++)
+            if (atomic_load_explicit(&entries[(at + (uint64_t)i) & mask].key, memory_order_relaxed) == pc)
+                return true;
     }
-    cached->pc = pc;
-    cached->id = id;
-    return id;
+    return false;
 }
 
 void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end)
@@ -99,11 +152,11 @@ void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end)
     for (int level = 0; level < PC_LEVELS; level++) {
         struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
         for (size_t i = 0; entries && i < 1ull << (PC_LEVEL0_BITS + level); i++) {
-            uint64_t pc = atomic_load_explicit(&entries[i].pc, memory_order_relaxed);
-            if (pc < start || pc >= end)
+            uint64_t pc = atomic_load_explicit(&entries[i].key, memory_order_relaxed) & ~PC_EXACT;
+            if (pc < start || pc > end) /* end itself can be a return address */
                 continue;
             atomic_store_explicit(&entries[i].id, 0, memory_order_relaxed);
-            atomic_store_explicit(&entries[i].pc, GONE, memory_order_release);
+            atomic_store_explicit(&entries[i].key, GONE, memory_order_release);
         }
     }
 }

@@ -1,21 +1,28 @@
-/* Numbers for code addresses, so that a frame costs two bytes in the log. A
- * number is announced by a record before its first use and is never given to
- * another address; an address may get several.
+/* What the process knows of code addresses: a number, so that a frame costs two
+ * bytes in the log, and the rule that leads to its caller. A number is announced
+ * by a record before its first use and is never given to another address; an
+ * address may get several.
  *
- * One table for the process, insert-only and lock-free; a small one for each
- * context before it. May run inside a traced malloc. */
+ * One table for the process, insert-only and lock-free; before it each context
+ * has a rule_cache. May run inside a traced malloc. */
 #ifndef MALLOSCOPE_INSIDE_PCS_H
 #define MALLOSCOPE_INSIDE_PCS_H
 
+#include "interpose/inside/rule.h"
+
 #include <stdatomic.h>
-#include <stdint.h>
-#include <string.h>
+#include <stdbool.h>
 
 struct context;
 
+/* An interrupted instruction's address is told apart from a return address of
+ * the same value: other rules hold for the byte before. */
+#define PC_EXACT (1ull << 63)
+
 struct pc_entry {
-    _Atomic uint64_t pc;
-    _Atomic uint32_t id; /* 0: not yet */
+    _Atomic uint64_t key; /* the address, with PC_EXACT */
+    _Atomic uint32_t id;  /* 0: not yet; the rule is written before it */
+    struct rule rule;
 };
 
 #define PC_LEVELS 10
@@ -26,21 +33,22 @@ struct pc_table {
     struct pc_entry *_Atomic level[PC_LEVELS];
 };
 
-#define PC_CACHE_BITS 10
-
-struct pc_cache {
-    struct { uint64_t pc; uint32_t id; } entry[1 << PC_CACHE_BITS];
+struct pc_known {
+    uint32_t id; /* 0: the log is full */
+    struct rule rule;
 };
 
-static inline void pc_cache_clear(struct pc_cache *cache)
-{
-    memset(cache, 0, sizeof *cache);
-}
+/* Number and rule of an address; may log records. exact: it was interrupted, and
+ * is no return address. */
+struct pc_known pc_find(struct context *c, uint64_t pc, bool exact);
 
-/* The number of a return address; may log records. 0: the log is full. */
+/* The number alone, from the context's cache where that has it. */
 uint32_t pc_number(struct context *c, uint64_t pc);
 
-/* Forgets the numbers of a range of addresses whose code has gone. */
+/* Whether an address has a number. */
+bool pc_is_known(const struct pc_table *table, uint64_t pc);
+
+/* Forgets what is known of a range of addresses whose code has changed. */
 void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end);
 
 #endif

@@ -35,7 +35,7 @@ struct process {
     struct pc_table pcs;
 };
 
-enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_LIBUNWIND };
+enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
 struct session {
     struct kept_file log;
@@ -44,6 +44,8 @@ struct session {
     struct rec_live_header *live; /* mapped shared */
     uint8_t id[16];
     enum call_graph call_graph;
+    uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
+    bool check_stacks;  /* each is compared with libunwind's */
     bool had_threads; /* more than one, at some time */
     char exe[4096];
 };

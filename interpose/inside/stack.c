@@ -1,7 +1,7 @@
-/* Takes a backtrace and compares it with the last one from the outside in. Comes
- * after the hook, before encode. Each frame that is new gets a pc number; to
- * number it may write records of its own and so begin a chunk, after which the
- * whole stack is to be logged. */
+/* Takes the stack of an event and finds the shortest way to say it. Comes after
+ * the hook, before encode. Each frame that is new gets a pc number; to number it
+ * may write records of its own and so begin a chunk, after which the whole stack
+ * is to be logged. */
 #include "interpose/inside/stack.h"
 
 #include "format/encode.h"
@@ -11,82 +11,183 @@
 #include <errno.h>
 
 int (*stack_backtrace)(void **buffer, int size);
+int (*stack_backtrace_slow)(void **buffer, int size);
 
 /* Our own frames below the hook's caller: the hook and what it calls. */
 #define OWN_FRAMES_MAX 12
 
-_Static_assert((STACK_DEPTH_MAX + OWN_FRAMES_MAX) * sizeof(void *) <= CONTEXT_SCRATCH_BYTES, "scratch");
+/* As many pushed frames are said as quickly as a reference. */
+#define PUSHES_AS_SHORT 1
 
-/* The program's part of the backtrace, innermost first. */
-static uint32_t take(struct context *c, void *const *frame, void ***ret_frames, uint8_t *ret_flags)
+_Static_assert((WALK_DEPTH_MAX + OWN_FRAMES_MAX) * sizeof(void *) <= CONTEXT_SCRATCH_BYTES, "scratch");
+
+/* The program's part of another unwinder's stack, innermost first, in the
+ * scratch. 0: it did not find our caller. */
+static uint32_t take_by(int (*backtrace)(void **, int), struct context *c, uint64_t pc, void ***ret_pcs,
+                        uint8_t *ret_flags)
 {
-    void **frames = (void **)c->scratch;
-    int saved_errno = errno;
-    int count = 0;
+    void **pcs = (void **)c->scratch;
+    int saved_errno = errno, count;
 
-    if (stack_backtrace) {
-        c->busy = c->unwound ? CONTEXT_RECORDING : CONTEXT_UNWINDING;
-        c->unwound = true;
-        count = stack_backtrace(frames, STACK_DEPTH_MAX + OWN_FRAMES_MAX);
-        c->busy = CONTEXT_RECORDING;
-        errno = saved_errno;
-    }
-    *ret_flags = 0;
-    *ret_frames = frames;
+    /* A thread's first backtrace allocates, through the loader. */
+    c->busy = c->unwound ? CONTEXT_RECORDING : CONTEXT_UNWINDING;
+    c->unwound = true;
+    count = backtrace(pcs, WALK_DEPTH_MAX + OWN_FRAMES_MAX);
+    c->busy = CONTEXT_RECORDING;
+    errno = saved_errno;
     for (int own = 0; own < count && own < OWN_FRAMES_MAX; own++) {
-        if (frames[own] != frame[1])
+        if ((uint64_t)pcs[own] != pc)
             continue;
         uint32_t depth = (uint32_t)(count - own);
-        *ret_frames += own;
-        if (depth > STACK_DEPTH_MAX || count == STACK_DEPTH_MAX + OWN_FRAMES_MAX) {
-            *ret_flags = REC_STACK_CUT;
-            depth = depth > STACK_DEPTH_MAX ? STACK_DEPTH_MAX : depth;
-        }
-        if (depth > 1 && !(*ret_frames)[depth - 1])
+        *ret_pcs = pcs + own;
+        if (depth > 1 && count < WALK_DEPTH_MAX + OWN_FRAMES_MAX && !pcs[count - 1])
             depth--; /* the unwinder's mark for the end of a thread's stack */
-        return depth;
+        *ret_flags = depth > session.max_depth ? REC_STACK_CUT : 0;
+        return depth > session.max_depth ? session.max_depth : depth;
     }
-    *ret_flags = REC_STACK_PARTIAL;
-    frames[0] = frame[1];
-    return 1;
+    return 0;
 }
 
-bool stack_capture(struct context *c, void *const *frame, struct encode_stack *ret_difference)
+/* By libunwind. more_flags: why. */
+static bool take_by_libunwind(struct context *c, uint64_t pc, uint8_t more_flags, uint32_t *ret_shared)
 {
-    struct stack *s = &c->stack;
-    void **frames;
+    void *innermost = (void *)pc, **pcs = &innermost;
     uint8_t flags;
-    uint32_t depth = take(c, frame, &frames, &flags);
-    uint32_t generation = atomic_load_explicit(&process->modules.generation, memory_order_acquire);
-    uint32_t shared = 0, old_depth = s->depth;
+    uint32_t depth = stack_backtrace ? take_by(stack_backtrace, c, pc, &pcs, &flags) : 0;
 
-    if (generation != s->generation) {
-        /* A module has gone: what its addresses meant is no longer true. */
-        s->generation = generation;
-        old_depth = s->depth = 0;
-        pc_cache_clear(&c->pcs);
+    if (!depth)
+        return walk_adopt(c, &innermost, 1, REC_STACK_PARTIAL, ret_shared);
+    return walk_adopt(c, pcs, depth, flags | more_flags, ret_shared);
+}
+
+/* By frame pointers: each must lie further up in the same mapping. */
+static bool take_by_frame_pointers(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+{
+    void **pcs = (void **)c->scratch;
+    uint64_t sp = start->sp, fp = start->fp;
+    uint32_t depth = 0;
+    uint8_t flags = 0;
+
+    for (pcs[depth++] = (void *)start->pc; fp; depth++) {
+        if (!guess_frame(c, sp, fp)) {
+            flags = REC_STACK_PARTIAL;
+            break;
+        }
+        uint64_t pc = arch_strip(((const uint64_t *)fp)[1]);
+        if (!rule_cache_takes(pc)) {
+            flags = pc ? REC_STACK_PARTIAL : 0;
+            break;
+        }
+        if (depth == session.max_depth) {
+            flags = REC_STACK_CUT;
+            break;
+        }
+        pcs[depth] = (void *)pc;
+        sp = fp + 16;
+        fp = *(const uint64_t *)fp;
     }
-    while (shared < depth && shared < old_depth && s->pc[shared] == (uint64_t)frames[depth - 1 - shared])
-        shared++;
-    /* New frames come in from the scratch before anything else may use it. */
-    for (uint32_t i = shared; i < depth; i++)
-        s->pc[i] = (uint64_t)frames[depth - 1 - i];
-    s->depth = 0; /* should numbering fail in the middle, nothing is shared with this one */
-    for (uint32_t i = shared; i < depth; i++)
-        if (!(s->id[i] = pc_number(c, s->pc[i])))
-            return false;
-    s->depth = depth;
-    s->flags = flags;
+    return walk_adopt(c, pcs, depth, flags, ret_shared);
+}
 
-    if (!context_room(c, ENCODE_EVENT_MAX + (size_t)depth * ENCODE_PUSH_MAX))
+static bool take_by_rules(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+{
+    switch (walk_take(c, start, ret_shared)) {
+    case WALK_DONE:
+        return true;
+    case WALK_UNSUPPORTED:
+        return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
+    default:
         return false;
+    }
+}
+
+/* A module has gone: what its addresses meant is no longer true. */
+static void forget_code(struct context *c, uint32_t generation)
+{
+    c->stack.generation = generation;
+    c->stack.epoch++;
+    c->walk.depth = 0;
+    rule_cache_clear(&c->rules);
+}
+
+static bool take(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+{
+    uint32_t generation = atomic_load_explicit(&process->modules.generation, memory_order_acquire);
+    struct walk *w = &c->walk;
+
+    if (__builtin_expect(generation != c->stack.generation, 0))
+        forget_code(c, generation);
+    if (__builtin_expect(session.call_graph == CALL_GRAPH_LIBUNWIND, 0))
+        return take_by_libunwind(c, start->pc, 0, ret_shared);
+    if (__builtin_expect(session.call_graph == CALL_GRAPH_FP, 0))
+        return take_by_frame_pointers(c, start, ret_shared);
+    uint32_t known = walk_known(w, start);
+    if (!known)
+        return take_by_rules(c, start, ret_shared);
+    w->depth = *ret_shared = known;
+    w->flags = w->frame[known - 1].flags;
+    return true;
+}
+
+static bool is_same(const struct walk *w, void *const *pcs, uint32_t depth)
+{
+    if (depth != w->depth)
+        return false;
+    for (uint32_t i = 0; i < depth; i++)
+        if ((uint64_t)pcs[i] != w->frame[depth - 1 - i].pc)
+            return false;
+    return true;
+}
+
+/* The self-check: does libunwind see the same? Its quick way is known to err. */
+static bool differs(struct context *c, uint64_t pc)
+{
+    int (*const ways[])(void **, int) = { stack_backtrace, stack_backtrace_slow };
+    bool asked = false;
+
+    for (int i = 0; i < 2; i++) {
+        void **pcs;
+        uint8_t flags;
+        uint32_t depth = ways[i] ? take_by(ways[i], c, pc, &pcs, &flags) : 0;
+        if (depth && is_same(&c->walk, pcs, depth))
+            return false;
+        asked |= ways[i] != NULL;
+    }
+    return asked;
+}
+
+bool stack_capture(struct context *c, const struct walk_start *start, struct encode_stack *ret_difference)
+{
+    struct walk *w = &c->walk;
+    struct stack *s = &c->stack;
+    uint32_t shared;
+
+    if (!take(c, start, &shared))
+        return false;
+    uint8_t flags = w->flags;
+    if (__builtin_expect(session.check_stacks, 0) && session.call_graph == CALL_GRAPH_AUTO &&
+        !(flags & (REC_STACK_PARTIAL | REC_STACK_GUESSED | REC_STACK_FALLBACK)) && differs(c, start->pc))
+        flags |= REC_STACK_DIFFERS;
+    if (!context_room(c, ENCODE_EVENT_MAX + (size_t)w->depth * ENCODE_PUSH_MAX))
+        return false;
+
     uint32_t kept = shared < s->logged ? shared : s->logged;
-    ret_difference->pops = s->logged - kept;
-    ret_difference->pushes = depth - kept;
-    ret_difference->ids = s->id + kept;
-    ret_difference->flags = flags;
-    ret_difference->flags_changed = flags != s->logged_flags;
-    s->logged = depth;
+    *ret_difference = (struct encode_stack){ .pops = s->logged - kept, .pushes = w->depth - kept,
+                                             .ids = w->id + kept, .flags = flags,
+                                             .flags_changed = flags != s->logged_flags };
+    s->logged = w->depth;
     s->logged_flags = flags;
+    if (ret_difference->pushes == 0 && !ret_difference->flags_changed)
+        return true;
+    uint64_t hash = w->frame[w->depth - 1].hash ^ flags * 0xd6e8feb86659fd93ull;
+    struct stack_known *known = &s->known[hash >> (64 - STACK_KNOWN_BITS)];
+    if (known->hash == hash && known->epoch == s->epoch) {
+        if (ret_difference->pushes > PUSHES_AS_SHORT || ret_difference->flags_changed) {
+            ret_difference->again = true;
+            ret_difference->number = known->number;
+        }
+    } else if (c->encoder.stacks < REC_STACK_NUMBERS) {
+        *known = (struct stack_known){ hash, s->epoch, c->encoder.stacks };
+    }
     return true;
 }

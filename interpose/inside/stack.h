@@ -1,40 +1,52 @@
 /* Who called: the stack of one event, and what differs from the one before.
  *
- * stack_capture fills it; encode logs the difference. Stacks run from the
- * outermost frame (0) to the hook's caller (depth - 1). May run inside a traced
- * malloc; restores errno. */
+ * The stack itself is in walk.h; here is how it is taken (by rules, libunwind or
+ * frame pointers) and how it is said: as the same, as a difference, or as one
+ * that the chunk has had before. May run inside a traced malloc; restores errno. */
 #ifndef MALLOSCOPE_INSIDE_STACK_H
 #define MALLOSCOPE_INSIDE_STACK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#define STACK_DEPTH_MAX 1024 /* frames; deeper stacks keep their innermost ones, and are marked */
+#include "interpose/inside/walk.h"
 
 struct context;
 struct encode_stack;
 
-struct stack {
-    uint32_t depth;      /* frames of the last stack */
-    uint32_t logged;     /* of them, how many the current chunk knows */
-    uint32_t generation; /* of the loaded modules, when it was taken */
-    uint8_t flags, logged_flags; /* rec_stack_flags */
-    uint64_t pc[STACK_DEPTH_MAX];
-    uint32_t id[STACK_DEPTH_MAX];
+/* Stacks that the current chunk has had, by hash. It forgets: a stack may be there
+ * and not be found. */
+#define STACK_KNOWN_BITS 12
+
+struct stack_known {
+    uint64_t hash;
+    uint32_t epoch;  /* others than the current one are forgotten */
+    uint32_t number; /* in the chunk */
 };
 
-/* frame: of the hook, __builtin_frame_address(0). Makes room for the event and
- * its stack. False: the event cannot be logged. */
-bool stack_capture(struct context *c, void *const *frame, struct encode_stack *ret_difference);
+struct stack {
+    uint32_t logged;     /* how many outermost frames of the last stack the reader has */
+    uint8_t logged_flags;
+    uint32_t generation; /* of the loaded modules, when it was taken */
+    uint32_t epoch;
+    struct stack_known known[1 << STACK_KNOWN_BITS];
+};
+
+/* start: the hook's caller. Makes room for the event and its stack. False: the
+ * event cannot be logged. */
+bool stack_capture(struct context *c, const struct walk_start *start, struct encode_stack *ret_difference);
 
 /* A new chunk knows no stack. */
 static inline void stack_forget_logged(struct stack *s)
 {
     s->logged = 0;
     s->logged_flags = 0;
+    s->epoch++;
 }
 
-/* libunwind's unw_backtrace, once outside/unwinder.c has it; NULL before. */
+/* Another unwinder, once outside/unwinder.c has it: writes return addresses,
+ * innermost first, its caller's own among them; returns their number. NULL
+ * before, and where it would not be safe. */
 extern int (*stack_backtrace)(void **buffer, int size);
+
+/* The same, slower and surer: what the others are checked against. */
+extern int (*stack_backtrace_slow)(void **buffer, int size);
 
 #endif

@@ -66,6 +66,11 @@ static inline long sys_fcntl(int fd, int command, long argument)
     return sys_call(SYS_fcntl, fd, command, argument, 0, 0, 0);
 }
 
+static inline long sys_ioctl(int fd, unsigned long request, void *argument)
+{
+    return sys_call(SYS_ioctl, fd, (long)request, (long)argument, 0, 0, 0);
+}
+
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 {
     return sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);

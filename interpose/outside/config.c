@@ -1,11 +1,14 @@
 /* MALLOSCOPE_OUTPUT      template of the log's name (format/output_name.h)
- * MALLOSCOPE_CALL_GRAPH  auto, libunwind or none
+ * MALLOSCOPE_CALL_GRAPH  auto, libunwind, fp or none
+ * MALLOSCOPE_MAX_DEPTH   the most frames of a stack that are logged, 1 to 1024
+ * MALLOSCOPE_CHECK_STACKS  1: each stack is compared with libunwind's, for the tests
  * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
  * MALLOSCOPE_SESSION     set by `malloscope record`: session id in hexadecimal,
  *                        a colon, the log's absolute path */
 #include "interpose/outside/config.h"
 
 #include "format/output_name.h"
+#include "interpose/inside/walk.h"
 
 #include <string.h>
 
@@ -38,15 +41,34 @@ static bool parse_session(const char *value, struct config *config)
     return value[32] == ':' && value[33] == '/';
 }
 
+static enum call_graph parse_call_graph(const char *value)
+{
+    if (value && strcmp(value, "none") == 0)
+        return CALL_GRAPH_NONE;
+    if (value && strcmp(value, "libunwind") == 0)
+        return CALL_GRAPH_LIBUNWIND;
+    return value && strcmp(value, "fp") == 0 ? CALL_GRAPH_FP : CALL_GRAPH_AUTO;
+}
+
+static uint32_t parse_depth(const char *value)
+{
+    uint32_t depth = 0;
+
+    for (; value && *value >= '0' && *value <= '9' && depth <= WALK_DEPTH_MAX; value++)
+        depth = depth * 10 + (uint32_t)(*value - '0');
+    return depth >= 1 && depth <= WALK_DEPTH_MAX ? depth : WALK_DEPTH_MAX;
+}
+
 void config_read(char *const *environment, struct config *ret_config)
 {
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
     const char *output = value_of(environment, "MALLOSCOPE_OUTPUT");
-    const char *call_graph = value_of(environment, "MALLOSCOPE_CALL_GRAPH");
+    const char *check = value_of(environment, "MALLOSCOPE_CHECK_STACKS");
     const char *clock = value_of(environment, "MALLOSCOPE_CLOCK");
 
-    ret_config->call_graph =
-        call_graph && strcmp(call_graph, "none") == 0 ? CALL_GRAPH_NONE : CALL_GRAPH_LIBUNWIND;
+    ret_config->call_graph = parse_call_graph(value_of(environment, "MALLOSCOPE_CALL_GRAPH"));
+    ret_config->max_depth = parse_depth(value_of(environment, "MALLOSCOPE_MAX_DEPTH"));
+    ret_config->check_stacks = check && strcmp(check, "1") == 0;
     ret_config->monotonic = clock && strcmp(clock, "monotonic") == 0;
     ret_config->joins = joins && parse_session(joins, ret_config);
     if (!ret_config->joins)

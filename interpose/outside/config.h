@@ -7,6 +7,8 @@
 
 struct config {
     enum call_graph call_graph;
+    uint32_t max_depth;  /* frames */
+    bool check_stacks;
     bool monotonic;      /* stamps are CLOCK_MONOTONIC even where the CPU's counter would do */
     bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
     uint8_t session[16];

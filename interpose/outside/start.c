@@ -72,6 +72,8 @@ static bool prepare(void)
     threads_prepare();
     dladdr((void *)real.malloc, &allocator);
     session.call_graph = config.call_graph;
+    session.max_depth = config.max_depth;
+    session.check_stacks = config.check_stacks;
     return log_file_open(&config) == 0;
 }
 
@@ -87,6 +89,15 @@ static size_t our_environment(char *buffer, size_t bytes)
         }
     }
     return used;
+}
+
+static struct encode_text call_graph_name(void)
+{
+    static const char *const names[] = { [CALL_GRAPH_NONE] = "none", [CALL_GRAPH_AUTO] = "auto",
+                                         [CALL_GRAPH_LIBUNWIND] = "libunwind", [CALL_GRAPH_FP] = "fp" };
+    const char *name = session.check_stacks ? "auto, checked" : names[session.call_graph];
+
+    return (struct encode_text){ name, strlen(name) };
 }
 
 static void log_process(struct context *c, enum rec_start start)
@@ -107,8 +118,7 @@ static void log_process(struct context *c, enum rec_start start)
         .arguments = { texts, read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) },
         .directory = { directory, got > 0 ? (size_t)got - 1 : 0 },
         .environment = { environment, our_environment(environment, ENVIRONMENT_BYTES) },
-        .call_graph = { session.call_graph == CALL_GRAPH_NONE ? "none" : "libunwind",
-                        session.call_graph == CALL_GRAPH_NONE ? 4 : 9 },
+        .call_graph = call_graph_name(),
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
@@ -144,7 +154,7 @@ static struct context *start_process(uint32_t tid)
     threads_begin(c, tid);
     modules_begin(c, start == REC_START_FORK);
     if (start == REC_START_FORK && session.had_threads)
-        stack_backtrace = NULL; /* libunwind's locks may be held by threads that are not here */
+        stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
     return c;
 }
 
@@ -152,7 +162,8 @@ static struct context *start_process(uint32_t tid)
  * see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
-    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || modules_loader_calls(caller))
+    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
+        modules_loader_calls(caller))
         return;
     unwinder_asked = true;
     unwinder_load(session.log.fd);

@@ -1,0 +1,29 @@
+/* The one door to what differs between processors: each arch_*.h defines the
+ * same names.
+ *
+ *   ARCH_DWARF_SP, _FP, _RA    numbers of the registers in unwind tables
+ *   ARCH_RA_OFFSET             RULE_FROM_CFA offset of the return address where a
+ *                              call itself stores it; 0: it does not
+ *   ARCH_PC_SHIFT              low bits that are 0 in every code address
+ *   ARCH_CALLER_SP             in a function: its caller's stack pointer
+ *   ARCH_SHORT_FRAME_POINTER   the short rule of a frame that its frame pointer finds
+ *   arch_strip(word)           the code address in a return-address word
+ *   arch_word(slot, pc)        the word itself, where arch_strip gave pc
+ *   arch_short(rule)           the short rule, or RULE_SHORT_NONE
+ *   arch_cfa, arch_uses_fp, arch_saves_fp, arch_ra_slot, arch_fp_slot
+ *                              take a short rule apart
+ *   arch_at_sigreturn(pc)      is this code a signal handler's return?
+ *   arch_signal_rule(rule)     the rule of such code, by the kernel's layout
+ *   ARCH_SIGNAL_LR             offset of the link register there, 0: there is none */
+#ifndef MALLOSCOPE_INSIDE_ARCH_H
+#define MALLOSCOPE_INSIDE_ARCH_H
+
+#if defined(__x86_64__)
+#include "interpose/inside/arch_x86_64.h"
+#elif defined(__aarch64__)
+#include "interpose/inside/arch_aarch64.h"
+#else
+#error "x86-64 and aarch64 only: add an arch_*.h"
+#endif
+
+#endif

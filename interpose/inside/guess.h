@@ -1,0 +1,19 @@
+/* A caller by guess: for frames without unwind rules, such as a JIT's, which
+ * mostly keep a frame pointer. A guess is bounded: the frame pointer must lie
+ * further up in the same mapping, and beside it the address of code. Stacks with
+ * one are marked. May run inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_GUESS_H
+#define MALLOSCOPE_INSIDE_GUESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct context;
+
+/* Whether fp can point to a frame record further up the stack that sp is on. */
+bool guess_frame(struct context *c, uint64_t sp, uint64_t fp);
+
+/* Whether pc can be a return address. */
+bool guess_code(struct context *c, uint64_t pc);
+
+#endif

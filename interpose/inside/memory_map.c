@@ -1,0 +1,87 @@
+/* Asks by ioctl where the kernel has that (6.11 and later), else reads the text.
+ * The walker asks only about frames without unwind tables. */
+#include "interpose/inside/memory_map.h"
+
+#include "interpose/inside/sys.h"
+
+#include <sys/ioctl.h>
+
+/* As in linux/fs.h since 6.11. */
+struct map_query {
+    uint64_t size, flags, address;
+    uint64_t start, end, permissions, page_bytes, offset, inode;
+    uint32_t device_major, device_minor, name_bytes, build_id_bytes;
+    uint64_t name, build_id;
+};
+#define MAP_QUERY _IOWR('f', 17, struct map_query)
+#define MAP_QUERY_READABLE 1
+#define MAP_QUERY_EXECUTABLE 4
+
+static bool query(int fd, uint64_t address, struct memory_range *ret)
+{
+    struct map_query q = { .size = sizeof q, .address = address };
+
+    if (sys_ioctl(fd, MAP_QUERY, &q) != 0)
+        return false;
+    *ret = (struct memory_range){ q.start, q.end, q.permissions & MAP_QUERY_READABLE,
+                                  q.permissions & MAP_QUERY_EXECUTABLE };
+    return true;
+}
+
+/* The text's lines: "start-end rwxp ..." in hexadecimal. Read a byte at a time out
+ * of a buffer; between lines nothing is kept. */
+static bool search(int fd, uint64_t address, struct memory_range *ret)
+{
+    enum { START, END, PERMISSIONS, REST } field = START;
+    char buffer[2048];
+    uint64_t number[2] = { 0, 0 };
+    unsigned permission = 0;
+    long got;
+
+    *ret = (struct memory_range){ 0 };
+    while ((got = sys_read(fd, buffer, sizeof buffer)) > 0) {
+        for (long i = 0; i < got; i++) {
+            char c = buffer[i];
+            if (c == '\n') {
+                if (address >= number[0] && address < number[1]) {
+                    ret->start = number[0];
+                    ret->end = number[1];
+                    return true;
+                }
+                *ret = (struct memory_range){ 0 };
+                number[0] = number[1] = permission = 0;
+                field = START;
+            } else if (field == PERMISSIONS) {
+                ret->readable |= permission == 0 && c == 'r';
+                ret->executable |= permission == 2 && c == 'x';
+                if (++permission == 3)
+                    field = REST;
+            } else if (field == REST) {
+                continue;
+            } else if (c == '-' || c == ' ') {
+                field++;
+            } else {
+                number[field] = number[field] << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+            }
+        }
+    }
+    return false;
+}
+
+bool memory_find(uint64_t address, struct memory_range *ret_range)
+{
+    long fd = sys_open("/proc/self/maps", O_RDONLY, 0);
+
+    if (fd < 0)
+        return false;
+    bool found = query((int)fd, address, ret_range) || search((int)fd, address, ret_range);
+    sys_close((int)fd);
+    return found;
+}
+
+bool memory_is_code(uint64_t address)
+{
+    struct memory_range range;
+
+    return memory_find(address, &range) && range.readable && range.executable;
+}

@@ -1,0 +1,20 @@
+/* The kernel's list of mappings, asked about one address. Costs system calls:
+ * for rare questions. May run inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_MEMORY_MAP_H
+#define MALLOSCOPE_INSIDE_MEMORY_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct memory_range {
+    uint64_t start, end;
+    bool readable, executable;
+};
+
+/* The mapping that address is in. False: none, or the kernel does not tell. */
+bool memory_find(uint64_t address, struct memory_range *ret_range);
+
+/* Whether there is code that can be run, and read. */
+bool memory_is_code(uint64_t address);
+
+#endif

@@ -1,0 +1,365 @@
+/* The walk where the last stack does not answer alone: steps outward, frame by
+ * frame, until a frame coincides with one of the last stack; then what was stepped
+ * over is written behind it, from the outside in.
+ *
+ * The hard part is a word that changed in the middle: the frames inside of it are
+ * still good, but what lies outside is new, and so all must be written again. They
+ * become steps, without stepping, and the walk goes on from the last of them. */
+#include "interpose/inside/walk.h"
+
+#include "interpose/inside/context.h"
+#include "interpose/inside/guess.h"
+#include "interpose/inside/process.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Where a walk stands. */
+struct position {
+    uint64_t pc, sp, fp;
+    uint64_t lr_slot; /* aarch64: where an interrupted frame's link register is; 0: it is not */
+    uint64_t limit;   /* a CFA beyond it is not believed */
+    bool exact;
+};
+
+enum outcome {
+    STEPPED,
+    AT_END,      /* whole */
+    FP_END,      /* whole, by the frame pointer being 0 */
+    FP_BROKEN,   /* the frame pointer leads nowhere: the stack may be incomplete */
+    BROKEN,      /* the same, by a word that was read */
+    UNSUPPORTED,
+    FAILED,      /* the log is full */
+};
+
+/* How far up the stack at sp can reach: to the thread's control block, which lies
+ * at the top of the stacks that the thread library makes; to the first stack's
+ * end; of others (coroutines, alternate stacks), what is plausible. A wrong rule
+ * must not make us read what is not there. */
+extern void *__libc_stack_end __attribute__((weak));
+
+static uint64_t limit_of(uint64_t sp)
+{
+    enum { STACK_BYTES = 1 << 30, FOREIGN_BYTES = 8 << 20 };
+    uint64_t thread = (uint64_t)__builtin_thread_pointer();
+    uint64_t first = &__libc_stack_end ? (uint64_t)__libc_stack_end + 256 : 0;
+
+    if (thread - sp < STACK_BYTES)
+        return thread;
+    if (first - sp < STACK_BYTES)
+        return first;
+    return sp + FOREIGN_BYTES;
+}
+
+/* --- rules that are not short -------------------------------------------------- */
+
+struct slots {
+    uint64_t cfa, ra, fp; /* addresses of the words; 0: none is read */
+};
+
+static uint64_t address_at(unsigned base, int32_t offset, const struct walk_step *s, uint64_t cfa)
+{
+    return (base == RULE_FROM_CFA ? cfa : base == RULE_FROM_FP ? s->fp : s->sp) + (uint64_t)(int64_t)offset;
+}
+
+static struct slots slots_of(const struct rule *r, const struct walk_step *s, uint64_t cfa, uint64_t lr_slot)
+{
+    return (struct slots){
+        .cfa = r->cfa_is_read ? address_at(r->cfa_base, r->cfa, s, cfa) : 0,
+        .ra = r->ra_base == RULE_IN_LR ? lr_slot : address_at(r->ra_base, r->ra, s, cfa),
+        .fp = r->fp_base ? address_at(r->fp_base, r->fp, s, cfa) : 0,
+    };
+}
+
+/* A frame without rules: a signal's return has been dealt with. */
+static enum outcome step_without_rule(struct context *c, const struct rule *rule, struct position *at,
+                                      struct walk_step *step)
+{
+    if (rule->no_module && module_came(at->pc)) {
+        /* A library now lies where a JIT's code was. */
+        modules_changed(at->pc, at->pc);
+        return UNSUPPORTED;
+    }
+    if (at->fp == 0)
+        return FP_END; /* by the ABI's convention */
+    if (!guess_frame(c, at->sp, at->fp))
+        return FP_BROKEN;
+    uint64_t cfa = arch_cfa(ARCH_SHORT_FRAME_POINTER, at->sp, at->fp);
+    uint64_t pc = arch_strip(*(const uint64_t *)arch_ra_slot(ARCH_SHORT_FRAME_POINTER, cfa));
+    if (!guess_code(c, pc))
+        return BROKEN;
+    step->rule = ARCH_SHORT_FRAME_POINTER;
+    step->guessed = true;
+    at->pc = pc;
+    at->sp = cfa;
+    at->fp = *(const uint64_t *)arch_fp_slot(ARCH_SHORT_FRAME_POINTER, cfa);
+    at->lr_slot = 0;
+    at->exact = false;
+    return STEPPED;
+}
+
+static __attribute__((noinline)) enum outcome step_slowly(struct context *c, struct position *at, struct walk_step *step)
+{
+    struct pc_known known = pc_find(c, at->pc, at->exact);
+    const struct rule *r = &known.rule;
+    uint32_t rule = arch_short(r);
+
+    if (!known.id)
+        return FAILED;
+    step->id = known.id;
+    if (!at->exact)
+        rule_cache_put(&c->rules, at->pc, known.id, rule);
+    if (r->kind == RULE_END)
+        return AT_END;
+    if (r->kind == RULE_UNSUPPORTED)
+        return UNSUPPORTED;
+    if (r->kind == RULE_NONE)
+        return step_without_rule(c, r, at, step);
+
+    uint64_t cfa = address_at(r->cfa_base, r->cfa, step, 0);
+    if (r->cfa_is_read) {
+        if (cfa < at->sp || cfa > at->limit - 8 || cfa % 8)
+            return BROKEN;
+        cfa = *(const uint64_t *)cfa;
+    }
+    if (r->signal) {
+        at->limit = limit_of(cfa); /* often another stack */
+    } else if (cfa < at->sp || (cfa == at->sp && !at->exact) || cfa > at->limit || cfa % 8) {
+        return BROKEN;
+    }
+    struct slots slots = slots_of(r, step, cfa, at->lr_slot);
+    if (!slots.ra)
+        return UNSUPPORTED;
+    step->rule = (uint16_t)rule;
+    at->lr_slot = r->signal && ARCH_SIGNAL_LR ? at->sp + ARCH_SIGNAL_LR : 0;
+    at->pc = arch_strip(*(const uint64_t *)slots.ra);
+    at->sp = cfa;
+    if (slots.fp)
+        at->fp = *(const uint64_t *)slots.fp;
+    at->exact = r->signal;
+    return rule_cache_takes(at->pc) ? STEPPED : BROKEN;
+}
+
+static inline enum outcome step_outward(struct context *c, struct position *at, struct walk_step *step)
+{
+    uint64_t known = LIKELY(!at->exact) ? rule_cache_get(&c->rules, at->pc) : ~0ull;
+    uint32_t rule = known & ((1u << RULE_SHORT_BITS) - 1);
+
+    *step = (struct walk_step){ .pc = at->pc, .sp = at->sp, .fp = at->fp, .exact = at->exact };
+    if (UNLIKELY(known == ~0ull || rule == RULE_SHORT_NONE))
+        return step_slowly(c, at, step);
+    step->id = (uint32_t)(known >> RULE_SHORT_BITS);
+    step->rule = (uint16_t)rule;
+    uint64_t cfa = arch_cfa(rule, at->sp, at->fp);
+    if (UNLIKELY(cfa <= at->sp || cfa > at->limit || cfa % 8))
+        return BROKEN;
+    uint64_t fp = *(const uint64_t *)arch_fp_slot(rule, cfa);
+    at->pc = arch_strip(*(const uint64_t *)arch_ra_slot(rule, cfa));
+    at->fp = arch_saves_fp(rule) ? fp : at->fp;
+    at->sp = cfa;
+    at->lr_slot = 0;
+    return LIKELY(rule_cache_takes(at->pc)) ? STEPPED : BROKEN;
+}
+
+/* --- the last stack -------------------------------------------------------------- */
+
+static inline bool coincides(const struct walk_frame *f, const struct position *at)
+{
+    return f->sp == at->sp && f->pc == at->pc && !f->exact && !at->exact && (!f->fp_live || f->fp == at->fp);
+}
+
+/* The frames from `from`, where the walk stands, out to `to` have not changed: they
+ * become steps. The position becomes that of `to`. */
+static bool keep(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
+{
+    const struct walk *w = &c->walk;
+
+    for (uint32_t i = from;; i--) {
+        const struct walk_frame *f = &w->frame[i];
+        struct walk_step *step = &c->walk.step[*count];
+        *step = (struct walk_step){ .pc = f->pc, .sp = f->sp, .fp = at->fp, .id = w->id[i], .rule = f->rule,
+                                    .exact = f->exact, .guessed = f->guessed };
+        at->pc = f->pc;
+        at->sp = f->sp;
+        if (i == to)
+            return true;
+        uint64_t cfa = w->frame[i - 1].sp;
+        if (LIKELY(f->rule)) {
+            if (arch_saves_fp(f->rule))
+                at->fp = *(const uint64_t *)arch_fp_slot(f->rule, cfa);
+        } else {
+            struct pc_known known = pc_find(c, f->pc, f->exact);
+            uint64_t slot = slots_of(&known.rule, step, cfa, 0).fp;
+            if (!known.id)
+                return false;
+            if (slot)
+                at->fp = *(const uint64_t *)slot;
+            if (known.rule.signal)
+                at->limit = limit_of(cfa);
+        }
+        ++*count;
+    }
+}
+
+struct writer {
+    struct walk *w;
+    uint32_t depth, checks;
+    uint64_t hash;
+    uint8_t flags;
+    bool fp_live;
+};
+
+static inline void add_check(struct writer *to, uint64_t slot, uint64_t value)
+{
+    to->w->check[to->checks++] = (struct walk_check){ (const uint64_t *)slot, value };
+}
+
+/* The words that the step from s to the frame outward of it read, by a rule that
+ * is not short. */
+static __attribute__((noinline)) bool add_slow_checks(struct context *c, struct writer *to, const struct walk_step *s)
+{
+    const struct walk_frame *outward = &to->w->frame[to->depth - 1];
+    struct pc_known known = pc_find(c, s->pc, s->exact);
+    uint64_t lr_slot = 0;
+
+    if (!known.id)
+        return false;
+    if (s->exact && ARCH_SIGNAL_LR) /* the step before, inward, is the signal's */
+        lr_slot = s[-1].sp + (uint64_t)ARCH_SIGNAL_LR;
+    struct slots slots = slots_of(&known.rule, s, outward->sp, lr_slot);
+    if (slots.cfa)
+        add_check(to, slots.cfa, outward->sp);
+    add_check(to, slots.ra, arch_word(slots.ra, outward->pc));
+    if (slots.fp && outward->fp_live)
+        add_check(to, slots.fp, outward->fp);
+    to->fp_live = known.rule.cfa_base == RULE_FROM_FP || known.rule.fp_base == RULE_FROM_FP ||
+                  (!known.rule.fp_base && to->fp_live);
+    return true;
+}
+
+static inline void add_checks(struct writer *to, const struct walk_step *s)
+{
+    const struct walk_frame *outward = &to->w->frame[to->depth - 1];
+    uint64_t slot = arch_ra_slot(s->rule, outward->sp);
+
+    add_check(to, slot, arch_word(slot, outward->pc));
+    if (arch_saves_fp(s->rule) && to->fp_live)
+        add_check(to, arch_fp_slot(s->rule, outward->sp), outward->fp);
+    to->fp_live = arch_uses_fp(s->rule) || (!arch_saves_fp(s->rule) && to->fp_live);
+}
+
+static inline uint64_t hash_frame(uint64_t hash, const struct walk_step *s)
+{
+    hash = (hash + s->pc + s->exact) * 0x9e3779b97f4a7c15ull;
+    return hash ^ hash >> 29;
+}
+
+static inline void add_frame(struct writer *to, const struct walk_step *s)
+{
+    struct walk_frame *f = &to->w->frame[to->depth];
+
+    to->hash = hash_frame(to->hash, s);
+    if (UNLIKELY(s->guessed))
+        to->flags |= REC_STACK_GUESSED;
+    *f = (struct walk_frame){ .pc = s->pc, .sp = s->sp, .fp = s->fp, .hash = to->hash, .checks = to->checks,
+                              .rule = s->rule, .flags = to->flags, .fp_live = to->fp_live, .exact = s->exact,
+                              .guessed = s->guessed };
+    to->w->id[to->depth++] = s->id;
+}
+
+/* Puts the steps behind the first `depth` frames of the last stack. */
+static bool write_steps(struct context *c, struct writer *to, uint32_t count, bool repeatable, uint32_t *ret_shared)
+{
+    struct walk *w = to->w;
+    uint32_t old_depth = w->depth, shared = to->depth;
+
+    w->depth = 0; /* should numbering fail in the middle, there is no last stack */
+    for (uint32_t k = count; k-- > 0;) {
+        struct walk_step *s = &w->step[k];
+        const struct walk_frame *old = &w->frame[to->depth];
+        if (UNLIKELY(!s->id) && !(s->id = s->exact ? pc_find(c, s->pc, true).id : pc_number(c, s->pc)))
+            return false;
+        if (shared == to->depth && shared < old_depth && old->pc == s->pc && old->exact == s->exact)
+            shared++;
+        if (to->depth && repeatable) {
+            if (LIKELY(s->rule))
+                add_checks(to, s);
+            else if (!add_slow_checks(c, to, s))
+                return false;
+        }
+        add_frame(to, s);
+    }
+    w->depth = to->depth;
+    w->flags = to->flags;
+    w->repeatable = repeatable;
+    *ret_shared = shared;
+    return true;
+}
+
+enum walk_result walk_take(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+{
+    struct walk *w = &c->walk;
+    struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, .limit = limit_of(start->sp) };
+    struct writer to = { .w = w };
+    enum outcome outcome = rule_cache_takes(start->pc) ? STEPPED : UNSUPPORTED;
+    uint32_t count = 0, max = session.max_depth;
+    /* Of a stack that was cut, the part further out is not known. */
+    int64_t i = w->repeatable && !(w->flags & REC_STACK_CUT) ? (int64_t)w->depth - 1 : -1;
+
+    while (outcome == STEPPED) {
+        while (i >= 0 && w->frame[i].sp < at.sp)
+            i--;
+        if (i >= 0 && coincides(&w->frame[i], &at)) {
+            uint32_t changed = walk_verify(w->check, w->frame[i].checks);
+            if (!changed && (uint64_t)i + 1 + count <= max) {
+                to.depth = (uint32_t)i + 1;
+                break;
+            }
+            int64_t last = i - 1;
+            while (changed && w->frame[last].checks >= changed)
+                last--;
+            last++;
+            /* A walk is not resumed where the link register's place is forgotten. */
+            while (w->frame[last].exact)
+                last++;
+            if (!changed || count + (uint64_t)(i - last) >= max) {
+                i = -1; /* the stack is too deep; a cut one begins elsewhere */
+            } else {
+                if (!keep(c, (uint32_t)i, (uint32_t)last, &at, &count))
+                    return WALK_FAILED;
+                i = last - 1;
+            }
+        }
+        if (count == max) {
+            to.flags = REC_STACK_CUT;
+            break;
+        }
+        outcome = step_outward(c, &at, &w->step[count++]);
+    }
+    if (outcome == UNSUPPORTED)
+        return WALK_UNSUPPORTED;
+    if (outcome == FAILED)
+        return WALK_FAILED;
+    if (to.depth) {
+        struct walk_frame *outward = &w->frame[to.depth - 1];
+        outward->fp = at.fp; /* where it is not live it may have been stale */
+        to.hash = outward->hash;
+        to.checks = outward->checks;
+        to.flags = outward->flags;
+        to.fp_live = outward->fp_live;
+    } else {
+        to.fp_live = outcome == FP_END || outcome == FP_BROKEN;
+        if (outcome == FP_BROKEN || (outcome == BROKEN && at.pc)) /* 0 ends a stack by intent */
+            to.flags = REC_STACK_PARTIAL;
+    }
+    return write_steps(c, &to, count, outcome != BROKEN, ret_shared) ? WALK_DONE : WALK_FAILED;
+}
+
+bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared)
+{
+    struct writer to = { .w = &c->walk, .flags = flags };
+
+    for (uint32_t k = 0; k < count; k++)
+        c->walk.step[k] = (struct walk_step){ .pc = (uint64_t)pcs[k] };
+    return write_steps(c, &to, count, false, ret_shared);
+}

@@ -1,0 +1,111 @@
+/* The stack of a thread: walked by rules, and verified instead of walked where it
+ * is still the last one.
+ *
+ * A walk is a pure function of its start (pc, sp, fp), the words that it reads and
+ * the rules. So the last stack is kept, with the address and the value of every
+ * word that its walk read. Where a new walk comes to a state that the last one
+ * had, and every word that was read from there outward still has its value, the
+ * rest of the stack is the same. The words are compared from the inside out and
+ * no further than the first that changed: each load is one that a walk would make.
+ *
+ * May run inside a traced malloc. */
+#ifndef MALLOSCOPE_INSIDE_WALK_H
+#define MALLOSCOPE_INSIDE_WALK_H
+
+#include "format/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WALK_DEPTH_MAX 1024
+#define WALK_CHECKS_MAX (3 * WALK_DEPTH_MAX) /* a frame's CFA, return address and frame pointer */
+
+/* One frame of the last stack; frame 0 is the outermost. */
+struct walk_frame {
+    uint64_t pc; /* the return address into this frame, or where it was interrupted */
+    uint64_t sp; /* the stack pointer there */
+    uint64_t fp; /* and the frame pointer; stale where it is not live */
+    uint64_t hash; /* of this pc and all further out */
+    uint32_t checks; /* so many, from check[0] on, cover the walk outward of here */
+    uint16_t rule;   /* short rule; RULE_SHORT_NONE: see pcs.h */
+    uint8_t flags;   /* rec_stack_flags that the frames from here outward give a stack */
+    bool fp_live : 1; /* fp is used outward of here before it is restored from memory */
+    bool exact : 1;   /* interrupted here by a signal */
+    bool guessed : 1; /* the frame outward of it is */
+};
+
+struct walk_check {
+    const uint64_t *at;
+    uint64_t value;
+};
+
+/* A frame that a walk has come to, on the way out. */
+struct walk_step {
+    uint64_t pc, sp, fp;
+    uint32_t id; /* pc number; 0: not asked for yet */
+    uint16_t rule;
+    bool exact, guessed;
+};
+
+struct walk {
+    uint32_t depth;  /* frames of the last stack */
+    bool repeatable; /* check[] covers its walk to the end: it can be verified */
+    uint8_t flags;   /* rec_stack_flags */
+    struct walk_frame frame[WALK_DEPTH_MAX];
+    uint32_t id[WALK_DEPTH_MAX]; /* the frames' pc numbers */
+    struct walk_check check[WALK_CHECKS_MAX];
+    struct walk_step step[WALK_DEPTH_MAX];
+};
+
+struct walk_start {
+    uint64_t pc, sp, fp; /* of the hook's caller */
+};
+
+struct context;
+
+enum walk_result {
+    WALK_DONE,
+    WALK_UNSUPPORTED, /* a frame has rules that we cannot follow; the last stack is as it was */
+    WALK_FAILED,      /* the log is full */
+};
+
+/* Makes the stack at start the last stack. *ret_shared: how many of its outermost
+ * frames are the same as those of the one before. */
+enum walk_result walk_take(struct context *c, const struct walk_start *start, uint32_t *ret_shared);
+
+/* The same for a stack that another unwinder has taken: pcs, innermost first, at
+ * most WALK_DEPTH_MAX of them. False: the log is full. */
+bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared);
+
+/* How many of count checks, from the last on, ... 0: all hold; else the number of
+ * checks up to and with the first that does not. */
+static inline uint32_t walk_verify(const struct walk_check *check, uint32_t count)
+{
+    while (count && __builtin_expect(*check[count - 1].at == check[count - 1].value, 1))
+        count--;
+    return count;
+}
+
+/* The common case: start is a frame of the last stack, whose outward part still
+ * holds. Its depth; 0: not so. */
+static inline uint32_t walk_known(const struct walk *w, const struct walk_start *start)
+{
+    int64_t i = (int64_t)w->depth - 1;
+
+    if (__builtin_expect(!w->repeatable, 0))
+        return 0;
+    while (i >= 0 && w->frame[i].sp < start->sp)
+        i--;
+    if (i < 0)
+        return 0;
+    const struct walk_frame *f = &w->frame[i];
+    if (f->sp != start->sp || f->pc != start->pc || f->exact || (f->fp_live && f->fp != start->fp))
+        return 0;
+    if (__builtin_expect(w->flags & REC_STACK_CUT, 0) && i + 1 < (int64_t)w->depth)
+        return 0; /* more of the frames further out belong to it */
+    if (walk_verify(w->check, f->checks))
+        return 0;
+    return (uint32_t)i + 1;
+}
+
+#endif
