@@ -87,7 +87,7 @@ void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_
     d->end = d->start + bytes;
     d->ticks = chunk_ticks;
     d->address = d->pc = 0;
-    d->depth = 0;
+    d->depth = d->stacks = 0;
     d->problem = NULL;
 }
 
@@ -96,16 +96,24 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
 {
     e->pops = e->pushes = 0;
     e->stack_flags = 0;
+    e->stack_number = d->stacks;
     e->ids = d->ids;
     if (e->stack_mode == REC_STACK_SAME)
         return true;
+    if (e->stack_mode == REC_STACK_AGAIN) {
+        e->stack_number = (uint32_t)take_bytes(s, 2);
+        if (s->bad || e->stack_number >= d->stacks || e->stack_number >= REC_STACK_NUMBERS)
+            return false;
+        d->depth = d->depths[e->stack_number];
+        return true;
+    }
     if (e->stack_mode == REC_STACK_SHORT) {
         unsigned counts = (unsigned)take_bytes(s, 1);
         e->pops = counts >> 4;
         e->pushes = counts & 15;
         for (uint32_t i = 0; i < e->pushes; i++)
             d->ids[i] = (uint32_t)take_bytes(s, 2);
-    } else if (e->stack_mode == REC_STACK_LONG) {
+    } else {
         e->stack_flags = (uint8_t)take_number(s);
         uint64_t pops = take_number(s), pushes = take_number(s);
         if (pops > d->depth || pushes > REC_STACK_DEPTH_MAX)
@@ -114,12 +122,13 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
         e->pushes = (uint32_t)pushes;
         for (uint32_t i = 0; i < e->pushes; i++)
             d->ids[i] = (uint32_t)take_number(s);
-    } else {
-        return false;
     }
     if (s->bad || e->pops > d->depth || d->depth - e->pops + e->pushes > REC_STACK_DEPTH_MAX)
         return false;
     d->depth += e->pushes - e->pops;
+    if (d->stacks < REC_STACK_NUMBERS)
+        d->depths[d->stacks] = (uint16_t)d->depth;
+    d->stacks++;
     return true;
 }
 

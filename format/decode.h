@@ -36,8 +36,10 @@ struct event {
     uint64_t address;
     uint64_t size;       /* bytes */
     uint64_t alignment;  /* bytes, 0: none asked */
-    uint32_t pops, pushes;
+    uint32_t pops, pushes; /* 0 where stack_mode is REC_STACK_AGAIN */
     const uint32_t *ids; /* of the pushes, outer to inner; the decoder's memory */
+    uint32_t stack_number; /* REC_STACK_AGAIN: of the stack that it is. Short and long form: the
+                            * one that the stack gets, none if it is not below REC_STACK_NUMBERS */
 
     unsigned other;      /* rec_other; the fields below belong to it */
     union {
@@ -66,6 +68,8 @@ struct decoder {
     uint64_t ticks, address, pc;
     uint32_t depth;      /* of the stream's stack so far */
     const char *problem; /* why decoding stopped before the end; NULL: it did not */
+    uint32_t stacks;     /* given in short or long form so far */
+    uint16_t depths[REC_STACK_NUMBERS]; /* of those that have numbers */
     uint32_t ids[REC_STACK_DEPTH_MAX];
 };
 

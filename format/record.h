@@ -51,7 +51,12 @@ enum rec_stack {
     REC_STACK_SAME = 0,
     REC_STACK_SHORT = 1, /* a byte pops << 4 | pushes, then 2 bytes for each pc number */
     REC_STACK_LONG = 2,  /* varints: rec_stack_flags, pops, pushes, then the pc numbers */
+    REC_STACK_AGAIN = 3, /* 2 bytes: the number of a stack of this chunk; its flags come with it */
 };
+
+/* In each chunk the stacks that are given in short or long form are numbered, from
+ * 0; so many of them. Later ones have no number. */
+#define REC_STACK_NUMBERS 8192
 
 enum rec_stack_flags {
     REC_STACK_CUT = 1,     /* deeper than the depth limit: outer frames are missing */

@@ -75,8 +75,8 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
     f->allocations++;
     f->by_function[e->event.function]++;
     f->allocated_bytes += e->event.size;
-    f->partial_stacks += s->path.flags & REC_STACK_PARTIAL ? 1 : 0;
-    f->cut_stacks += s->path.flags & REC_STACK_CUT ? 1 : 0;
+    f->partial_stacks += s->path.at.flags & REC_STACK_PARTIAL ? 1 : 0;
+    f->cut_stacks += s->path.at.flags & REC_STACK_CUT ? 1 : 0;
     p->allocations++;
     p->allocated_bytes += e->event.size;
     counts->allocations++;

@@ -169,6 +169,7 @@ static const char *name_of_stack(unsigned value)
     case REC_STACK_SAME: return "same";
     case REC_STACK_SHORT: return "short";
     case REC_STACK_LONG: return "long";
+    case REC_STACK_AGAIN: return "again";
     }
     return NULL;
 }
@@ -242,13 +243,14 @@ static void test_constants(void)
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_STACK_DEPTH_MAX),
+        N(REC_STACK_NUMBERS),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
     };
     uint32_t chunk_magic = REC_CHUNK_MAGIC;
     struct table t;
 
     find_table("", &t);
-    CHECK(t.count == 11);
+    CHECK(t.count == COUNT_OF(numbers) + 3);
     test_bytes(&t, "REC_FILE_MAGIC", REC_FILE_MAGIC, 8);
     test_bytes(&t, "REC_CHUNK_MAGIC", &chunk_magic, 4);
     test_bytes(&t, "REC_LIVE_MAGIC", REC_LIVE_MAGIC, 8);

@@ -47,6 +47,7 @@ static void make_example(void)
     const struct encode_module module = { 1, 0x400000, &segment, 1, { "\xde\xad\xbe\xef", 4 }, { "/bin/x", 6 } };
     const struct encode_stack first = { .pushes = 2, .ids = ids };
     const struct encode_stack other = { .pops = 1, .pushes = 1, .ids = ids + 2 };
+    const struct encode_stack again = { .again = true, .number = 1 };
     const struct encode_stack partial = { .flags = REC_STACK_PARTIAL, .flags_changed = true };
     struct rec_file_header header;
     struct encoder e;
@@ -66,6 +67,7 @@ static void make_example(void)
     at = encode_alloc(&e, at, REC_ALLOC_REALLOC_END, 0x4052c0, 48, 1002300, 0, 0, &partial);
     memcpy(at, "\xa3\x03xyz", 5); /* of a later version: number 40 */
     at = encode_free(&e, at + 5, REC_FREE, 0x406000, 1002400);
+    at = encode_alloc(&e, at, REC_ALLOC_CALLOC, 0x406000, 8, 1002600, 0, 0, &again);
     end_chunk(at);
 
     at = begin_chunk(&e, REC_CHUNK_SESSION, 4000000, 5001000000);
@@ -103,6 +105,8 @@ static void describe(const struct event *e, char out[static 256])
         return;
     if (e->pops || e->pushes)
         out += sprintf(out, ", stack -%u", e->pops);
+    if (e->stack_mode == REC_STACK_AGAIN)
+        out += sprintf(out, ", stack %u again", e->stack_number);
     for (uint32_t i = 0; i < e->pushes; i++)
         out += sprintf(out, " +%u", e->ids[i]);
     if (e->stack_mode == REC_STACK_LONG)
@@ -179,6 +183,7 @@ static void test_example_reads(const uint8_t *bytes, size_t count)
         "5000000766 realloc-end 0x4052c0 of 48, tick 1002300, flags 2",
         "5000000766 unknown record 40",
         "5000000800 free 0x406000, tick 1002400",
+        "5000000866 calloc 0x406000 of 8, tick 1002600, stack 1 again",
     };
     struct failure failure;
     struct timed_event event;
