@@ -24,6 +24,12 @@ static uint64_t take_number(struct span *s)
     return 0;
 }
 
+/* A last field that may be left out. */
+static uint64_t take_number_if_there(struct span *s)
+{
+    return s->at < s->end ? take_number(s) : 0;
+}
+
 static struct text take_text(struct span *s)
 {
     uint64_t bytes = take_number(s);
@@ -173,6 +179,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->pc.id = (uint32_t)take_number(s);
         e->pc.module = (uint32_t)take_number(s);
         e->pc.pc = d->pc += (uint64_t)rec_unzigzag(take_number(s));
+        e->pc.exact = take_number_if_there(s) & REC_PC_EXACT;
         return;
     }
     if (!rec_other_name(e->other)) {
@@ -227,7 +234,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_LOST:
         e->lost.count = take_number(s);
-        e->lost.reason = s->at < s->end ? (uint32_t)take_number(s) : 0; /* may be left out */
+        e->lost.reason = (uint32_t)take_number_if_there(s);
         return;
     case REC_ALLOC_FAILED:
         e->type = EVENT_ALLOC_FAILED;

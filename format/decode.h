@@ -43,7 +43,7 @@ struct event {
 
     unsigned other;      /* rec_other; the fields below belong to it */
     union {
-        struct { uint32_t id, module; uint64_t pc; } pc;
+        struct { uint32_t id, module; uint64_t pc; bool exact; } pc; /* exact: REC_PC_EXACT */
         struct {
             uint32_t id, segment_count;
             uint64_t bias;

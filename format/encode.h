@@ -153,7 +153,7 @@ static inline uint8_t *encode_alloc(struct encoder *e, uint8_t *at, enum rec_all
 }
 
 /* The rest are rare. Each body's bytes are in docs/format.md. */
-uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc);
+uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc, bool exact);
 uint8_t *encode_alloc_failed(struct encoder *e, uint8_t *at, enum rec_function function, uint64_t size,
                              uint64_t alignment, uint64_t ticks);
 uint8_t *encode_realloc_failed(struct encoder *e, uint8_t *at, enum rec_function function,

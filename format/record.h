@@ -80,6 +80,10 @@ enum rec_stack_flags {
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
 #undef X
 
+enum rec_pc_flags {
+    REC_PC_EXACT = 1, /* the address of an interrupted instruction (a signal came), not a return address */
+};
+
 /* How a process came to be recorded: a new program in a new process; a copy of
  * its parent; a new program in a process that was recorded before. */
 enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };

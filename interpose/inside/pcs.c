@@ -67,7 +67,7 @@ static uint32_t announce(struct context *c, uint64_t pc)
     c = context_room(c, ENCODE_EVENT_MAX);
     if (!c)
         return 0;
-    context_publish(c, encode_pc(&c->encoder, c->at, id, module, pc));
+    context_publish(c, encode_pc(&c->encoder, c->at, id, module, pc, false));
     return id;
 }
 

@@ -183,6 +183,14 @@ static const char *name_of_stack_flag(unsigned value)
     return NULL;
 }
 
+static const char *name_of_pc_flag(unsigned value)
+{
+    switch ((enum rec_pc_flags)value) {
+    case REC_PC_EXACT: return "exact";
+    }
+    return NULL;
+}
+
 static const char *name_of_start(unsigned value)
 {
     switch ((enum rec_start)value) {
@@ -299,7 +307,7 @@ static size_t make_samples(struct sample *s)
         uint8_t *at = s[count].bytes;                                    \
         s[count++].end = call;                                           \
     } while (0)
-    SAMPLE(REC_PC, "id=9 module=3 difference=-64", encode_pc(&e, at, 9, 3, 0x5000));
+    SAMPLE(REC_PC, "id=9 module=3 difference=-64 flags=1", encode_pc(&e, at, 9, 3, 0x5000, true));
     SAMPLE(REC_MODULE_LOAD, "stamp=7 id=3 bias=139637976727552 segments=2 start=4096 length=2048 start=12288 length=1 "
            "build-id=\1\2 path=/lib/x", encode_module_load(&e, at, 1007, &module));
     SAMPLE(REC_MODULE_UNLOAD, "stamp=7 id=300", encode_module_unload(&e, at, 1007, 300));
@@ -419,6 +427,7 @@ int main(void)
     test_numbers("enum rec_alloc", name_of_alloc);
     test_numbers("enum rec_stack", name_of_stack);
     test_numbers("enum rec_stack_flags", name_of_stack_flag);
+    test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);
     test_numbers("enum rec_chunk_flags", name_of_chunk_flag);

@@ -58,10 +58,10 @@ static void make_example(void)
     uint8_t *at = begin_chunk(&e, REC_CHUNK_EVENTS, 1000000, 5000000000);
     at = encode_thread_begin(&e, at, 1000010, PID, (struct encode_text){ "x", 1 });
     at = encode_module_load(&e, at, 1000600, &module);
-    at = encode_pc(&e, at, 1, 1, 0x401136);
-    at = encode_pc(&e, at, 2, 1, 0x401200);
+    at = encode_pc(&e, at, 1, 1, 0x401136, false);
+    at = encode_pc(&e, at, 2, 1, 0x401200, false);
     at = encode_alloc(&e, at, REC_ALLOC_MALLOC, 0x4052a0, 24, 1001350, 0, 0, &first);
-    at = encode_pc(&e, at, 3, 1, 0x401250);
+    at = encode_pc(&e, at, 3, 1, 0x401250, false);
     at = encode_alloc(&e, at, REC_ALLOC_ALIGNED, 0x406000, 1000, 1001500, REC_FN_ALIGNED_ALLOC, 4096, &other);
     at = encode_free(&e, at, REC_REALLOC_BEGIN, 0x4052a0, 1002000);
     at = encode_alloc(&e, at, REC_ALLOC_REALLOC_END, 0x4052c0, 48, 1002300, 0, 0, &partial);
@@ -84,7 +84,8 @@ static void describe(const struct event *e, char out[static 256])
         const char *name = rec_other_name(e->other);
         out += name ? sprintf(out, "%s", name) : sprintf(out, "unknown record %u", e->other);
         if (e->other == REC_PC)
-            out += sprintf(out, " %u = 0x%" PRIx64 " in module %u", e->pc.id, e->pc.pc, e->pc.module);
+            out += sprintf(out, " %u = 0x%" PRIx64 " in module %u%s", e->pc.id, e->pc.pc, e->pc.module,
+                           e->pc.exact ? ", exact" : "");
         if (e->other == REC_MODULE_LOAD)
             out += sprintf(out, " %u %.*s", e->module.id, (int)e->module.path.bytes, e->module.path.data);
         if (e->other == REC_THREAD_BEGIN)

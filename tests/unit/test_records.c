@@ -221,7 +221,8 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         e->pc.id = (uint32_t)random_magnitude();
         e->pc.module = (uint32_t)random_magnitude();
         e->pc.pc = random_below(2) ? random_magnitude() : encoder->pc + random_below(1000) - 500;
-        return encode_pc(encoder, at, e->pc.id, e->pc.module, e->pc.pc);
+        e->pc.exact = random_below(2);
+        return encode_pc(encoder, at, e->pc.id, e->pc.module, e->pc.pc, e->pc.exact);
     case REC_MODULE_LOAD:
         return add_module(c, at, e);
     case REC_MODULE_UNLOAD:
@@ -312,7 +313,8 @@ static bool same_body(const struct event *a, const struct event *b)
 {
     switch (a->other) {
     case REC_PC:
-        return a->pc.id == b->pc.id && a->pc.module == b->pc.module && a->pc.pc == b->pc.pc;
+        return a->pc.id == b->pc.id && a->pc.module == b->pc.module && a->pc.pc == b->pc.pc &&
+               a->pc.exact == b->pc.exact;
     case REC_MODULE_LOAD:
         return a->module.id == b->module.id && a->module.bias == b->module.bias &&
                a->module.segment_count == b->module.segment_count &&
@@ -631,6 +633,10 @@ static void test_impossible_bodies(void)
 {
     struct event e;
 
+    CHECK(FIRST("\x07\x03\x05\x01\x04") == 1 && e.pc.id == 5 && e.pc.pc == 2 && !e.pc.exact); /* flags left out */
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x02") == 1 && !e.pc.exact); /* a flag that is not known */
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x03") == 1 && e.pc.exact);
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x83") == -1 && FIRST("\x07\x02\x05\x01") == -1);
     CHECK(FIRST("\x2b\x02\x05\x07") == 1 && e.other == REC_LOST && e.lost.count == 7 && e.ticks == 5);
     CHECK(FIRST("\x2b\x04\x05\x07xy") == 1 && e.lost.count == 7); /* of a later version: longer */
     CHECK(FIRST("\x2b\x01\x05") == -1 && FIRST("\x2b\x00") == -1 && FIRST("\x2b") == -1);
