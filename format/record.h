@@ -59,8 +59,12 @@ enum rec_stack {
 #define REC_STACK_NUMBERS 8192
 
 enum rec_stack_flags {
-    REC_STACK_CUT = 1,     /* deeper than the depth limit: outer frames are missing */
-    REC_STACK_PARTIAL = 2, /* the unwinder gave up: outer frames may be missing */
+    REC_STACK_CUT = 1,      /* deeper than the depth limit: outer frames are missing */
+    REC_STACK_PARTIAL = 2,  /* the unwinder gave up: outer frames may be missing */
+    REC_STACK_GUESSED = 4,  /* a frame without unwind rules (a JIT's) was stepped over by its frame
+                             * pointer: frames outward of it may be wrong */
+    REC_STACK_FALLBACK = 8, /* the recorder's own rules could not step this stack; libunwind took it */
+    REC_STACK_DIFFERS = 16, /* found by the recorder's self-check: libunwind sees another stack */
 };
 
 #define REC_STACK_DEPTH_MAX 4096 /* frames; more is damage */

@@ -179,6 +179,9 @@ static const char *name_of_stack_flag(unsigned value)
     switch ((enum rec_stack_flags)value) {
     case REC_STACK_CUT: return "cut";
     case REC_STACK_PARTIAL: return "partial";
+    case REC_STACK_GUESSED: return "guessed";
+    case REC_STACK_FALLBACK: return "fallback";
+    case REC_STACK_DIFFERS: return "differs";
     }
     return NULL;
 }

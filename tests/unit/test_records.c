@@ -106,7 +106,7 @@ static struct encode_stack random_stack(struct chunk *c, struct expected *x)
     bool huge = random_below(200) == 0;
     uint32_t pops = random_below(3) ? (uint32_t)random_below(4) : (uint32_t)random_below(c->depth + 1);
     uint32_t pushes = huge ? REC_STACK_DEPTH_MAX : (uint32_t)random_below(random_below(5) ? 4 : 40);
-    uint8_t flags = random_below(10) ? c->flags : (uint8_t)random_below(4);
+    uint8_t flags = random_below(10) ? c->flags : (uint8_t)random_below(32);
 
     if (pops > c->depth)
         pops = c->depth;

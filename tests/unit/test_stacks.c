@@ -42,7 +42,7 @@ static struct encode_stack next_stack(struct stream *s)
         s->now = s->given[stack.number];
         return stack;
     }
-    uint8_t flags = random_below(8) ? s->now.flags : (uint8_t)random_below(4);
+    uint8_t flags = random_below(8) ? s->now.flags : (uint8_t)random_below(32);
     stack.pops = (uint32_t)random_below(s->now.depth + 1);
     s->now.depth -= stack.pops;
     stack.pushes = (uint32_t)random_below(DEPTH_MAX - s->now.depth + 1);
