@@ -54,7 +54,8 @@ struct event {
         struct {
             unsigned start;
             uint32_t ppid;
-            uint64_t realtime_ns, page_bytes;
+            uint32_t max_depth;    /* 0: unknown; thread_bytes too */
+            uint64_t realtime_ns, page_bytes, thread_bytes;
             struct text exe, arguments, directory, environment, call_graph, allocator;
         } process;
         struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;

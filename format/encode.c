@@ -199,6 +199,8 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
     body_text(&b, p->environment);
     body_text(&b, p->call_graph);
     body_text(&b, p->allocator);
+    body_number(&b, p->max_depth);
+    body_number(&b, p->thread_bytes);
     return body_end(&b);
 }
 

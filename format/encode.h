@@ -194,6 +194,8 @@ struct encode_process {
     uint64_t realtime_ns;
     uint64_t page_bytes;
     struct encode_text exe, arguments, directory, environment, call_graph, allocator;
+    uint32_t max_depth;    /* frames of a stack that are recorded at most; 0: unknown */
+    uint64_t thread_bytes; /* that recording takes for each thread, without the live buffer; 0: unknown */
 };
 
 uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_module *m);

@@ -224,6 +224,10 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->allocator = text_copy(event->process.allocator);
         p->call_graph = text_copy(event->process.call_graph);
         f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
+        if (event->process.max_depth > f->max_depth)
+            f->max_depth = event->process.max_depth;
+        if (event->process.thread_bytes > f->recorder_thread_bytes)
+            f->recorder_thread_bytes = event->process.thread_bytes;
         return;
     case REC_PROCESS_END:
         if (event->end.status_known) {

@@ -183,12 +183,18 @@ static void print_trust(const struct log *log, const struct facts *f)
     printf(", %s partial", text_count(f->partial_stacks));
     if (f->partial_stacks)
         printf(" (%s %% of the allocations)", text_share(f->partial_stacks, f->allocations));
-    printf(" and %s cut stacks, %s bytes damaged", text_count(f->cut_stacks), text_count(log->damaged_bytes));
+    printf(" and %s cut stacks", text_count(f->cut_stacks));
+    if (f->cut_stacks && f->max_depth)
+        printf(" (of more than %s frames)", text_count(f->max_depth));
+    printf(", %s bytes damaged", text_count(log->damaged_bytes));
     if (log->missing_chunks)
         printf(", %s chunks missing", text_count(log->missing_chunks));
     if (log->recovered_bytes)
         printf(";\n       %s bytes read from the buffers of processes", text_count(log->recovered_bytes));
     print_unwinding(f);
+    if (f->recorder_thread_bytes)
+        printf(";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),
+               text_bytes(REC_LIVE_SLOT_BYTES));
     printf(".\n");
 }
 

@@ -297,7 +297,8 @@ static size_t make_samples(struct sample *s)
 {
     static const struct encode_segment segments[] = { { 0x1000, 0x1800 }, { 0x3000, 0x3001 } };
     const struct encode_module module = { 3, 0x7f0000000000, segments, 2, T("\1\2"), T("/lib/x") };
-    const struct encode_process process = { REC_START_EXEC, 5, 6, 4096, T("E"), T("AA"), T("D"), T(""), T("C"), T("L") };
+    const struct encode_process process = { REC_START_EXEC, 5, 6, 4096, T("E"), T("AA"), T("D"), T(""), T("C"), T("L"), 64,
+                                             200000 };
     struct encoder e;
     size_t count = 0;
 
@@ -318,7 +319,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
-           "call-graph=C allocator=L", encode_process_start(&e, at, 1007, &process));
+           "call-graph=C allocator=L depth=64 memory=200000", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
     SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",

@@ -189,6 +189,8 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
     p.environment = random_text(c, &e->process.environment);
     p.call_graph = random_text(c, &e->process.call_graph);
     p.allocator = random_text(c, &e->process.allocator);
+    p.max_depth = e->process.max_depth = (uint32_t)random_magnitude();
+    p.thread_bytes = e->process.thread_bytes = random_magnitude();
     return encode_process_start(&c->encoder, at, random_ticks(c, e), &p);
 }
 
@@ -333,7 +335,8 @@ static bool same_body(const struct event *a, const struct event *b)
                same_text(a->process.directory, b->process.directory) &&
                same_text(a->process.environment, b->process.environment) &&
                same_text(a->process.call_graph, b->process.call_graph) &&
-               same_text(a->process.allocator, b->process.allocator);
+               same_text(a->process.allocator, b->process.allocator) &&
+               a->process.max_depth == b->process.max_depth && a->process.thread_bytes == b->process.thread_bytes;
     case REC_PROCESS_END:
         return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
                a->end.wait_status == b->end.wait_status;
