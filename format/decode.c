@@ -24,6 +24,12 @@ static uint64_t take_number(struct span *s)
     return 0;
 }
 
+/* A last field that may be left out. */
+static uint64_t take_number_if_there(struct span *s)
+{
+    return s->at < s->end ? take_number(s) : 0;
+}
+
 static struct text take_text(struct span *s)
 {
     uint64_t bytes = take_number(s);
@@ -87,7 +93,7 @@ void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_
     d->end = d->start + bytes;
     d->ticks = chunk_ticks;
     d->address = d->pc = 0;
-    d->depth = 0;
+    d->depth = d->stacks = 0;
     d->problem = NULL;
 }
 
@@ -96,16 +102,24 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
 {
     e->pops = e->pushes = 0;
     e->stack_flags = 0;
+    e->stack_number = d->stacks;
     e->ids = d->ids;
     if (e->stack_mode == REC_STACK_SAME)
         return true;
+    if (e->stack_mode == REC_STACK_AGAIN) {
+        e->stack_number = (uint32_t)take_bytes(s, 2);
+        if (s->bad || e->stack_number >= d->stacks || e->stack_number >= REC_STACK_NUMBERS)
+            return false;
+        d->depth = d->depths[e->stack_number];
+        return true;
+    }
     if (e->stack_mode == REC_STACK_SHORT) {
         unsigned counts = (unsigned)take_bytes(s, 1);
         e->pops = counts >> 4;
         e->pushes = counts & 15;
         for (uint32_t i = 0; i < e->pushes; i++)
             d->ids[i] = (uint32_t)take_bytes(s, 2);
-    } else if (e->stack_mode == REC_STACK_LONG) {
+    } else {
         e->stack_flags = (uint8_t)take_number(s);
         uint64_t pops = take_number(s), pushes = take_number(s);
         if (pops > d->depth || pushes > REC_STACK_DEPTH_MAX)
@@ -114,12 +128,13 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
         e->pushes = (uint32_t)pushes;
         for (uint32_t i = 0; i < e->pushes; i++)
             d->ids[i] = (uint32_t)take_number(s);
-    } else {
-        return false;
     }
     if (s->bad || e->pops > d->depth || d->depth - e->pops + e->pushes > REC_STACK_DEPTH_MAX)
         return false;
     d->depth += e->pushes - e->pops;
+    if (d->stacks < REC_STACK_NUMBERS)
+        d->depths[d->stacks] = (uint16_t)d->depth;
+    d->stacks++;
     return true;
 }
 
@@ -164,6 +179,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->pc.id = (uint32_t)take_number(s);
         e->pc.module = (uint32_t)take_number(s);
         e->pc.pc = d->pc += (uint64_t)rec_unzigzag(take_number(s));
+        e->pc.exact = take_number_if_there(s) & REC_PC_EXACT;
         return;
     }
     if (!rec_other_name(e->other)) {
@@ -210,6 +226,8 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->process.environment = take_text(s);
         e->process.call_graph = take_text(s);
         e->process.allocator = take_text(s);
+        e->process.max_depth = (uint32_t)take_number(s);
+        e->process.thread_bytes = take_number(s);
         return;
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)take_number(s);
@@ -218,7 +236,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_LOST:
         e->lost.count = take_number(s);
-        e->lost.reason = s->at < s->end ? (uint32_t)take_number(s) : 0; /* may be left out */
+        e->lost.reason = (uint32_t)take_number_if_there(s);
         return;
     case REC_ALLOC_FAILED:
         e->type = EVENT_ALLOC_FAILED;

@@ -36,12 +36,14 @@ struct event {
     uint64_t address;
     uint64_t size;       /* bytes */
     uint64_t alignment;  /* bytes, 0: none asked */
-    uint32_t pops, pushes;
+    uint32_t pops, pushes; /* 0 where stack_mode is REC_STACK_AGAIN */
     const uint32_t *ids; /* of the pushes, outer to inner; the decoder's memory */
+    uint32_t stack_number; /* REC_STACK_AGAIN: of the stack that it is. Short and long form: the
+                            * one that the stack gets, none if it is not below REC_STACK_NUMBERS */
 
     unsigned other;      /* rec_other; the fields below belong to it */
     union {
-        struct { uint32_t id, module; uint64_t pc; } pc;
+        struct { uint32_t id, module; uint64_t pc; bool exact; } pc; /* exact: REC_PC_EXACT */
         struct {
             uint32_t id, segment_count;
             uint64_t bias;
@@ -52,7 +54,8 @@ struct event {
         struct {
             unsigned start;
             uint32_t ppid;
-            uint64_t realtime_ns, page_bytes;
+            uint32_t max_depth;    /* 0: unknown; thread_bytes too */
+            uint64_t realtime_ns, page_bytes, thread_bytes;
             struct text exe, arguments, directory, environment, call_graph, allocator;
         } process;
         struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;
@@ -66,6 +69,8 @@ struct decoder {
     uint64_t ticks, address, pc;
     uint32_t depth;      /* of the stream's stack so far */
     const char *problem; /* why decoding stopped before the end; NULL: it did not */
+    uint32_t stacks;     /* given in short or long form so far */
+    uint16_t depths[REC_STACK_NUMBERS]; /* of those that have numbers */
     uint32_t ids[REC_STACK_DEPTH_MAX];
 };
 

@@ -54,13 +54,14 @@ uint8_t *encode_stack_long(uint8_t *at, const struct encode_stack *stack)
     return at;
 }
 
-uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc)
+uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc, bool exact)
 {
     struct body b = body_begin(e, at, REC_PC);
 
     body_number(&b, id);
     body_number(&b, module);
     body_number(&b, rec_zigzag((int64_t)(pc - e->pc)));
+    body_number(&b, exact ? REC_PC_EXACT : 0);
     e->pc = pc;
     return body_end(&b);
 }
@@ -198,6 +199,8 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
     body_text(&b, p->environment);
     body_text(&b, p->call_graph);
     body_text(&b, p->allocator);
+    body_number(&b, p->max_depth);
+    body_number(&b, p->thread_bytes);
     return body_end(&b);
 }
 

@@ -21,6 +21,7 @@ struct encoder {
     uint64_t ticks;
     uint64_t address;
     uint64_t pc;
+    uint32_t stacks; /* given in short or long form so far: the next such stack's number */
 };
 
 static inline void encoder_begin(struct encoder *e, uint64_t chunk_ticks)
@@ -28,6 +29,7 @@ static inline void encoder_begin(struct encoder *e, uint64_t chunk_ticks)
     e->ticks = chunk_ticks;
     e->address = 0;
     e->pc = 0;
+    e->stacks = 0;
 }
 
 static inline unsigned encode_bytes_of(uint64_t value)
@@ -78,22 +80,33 @@ static inline uint8_t *encode_free(struct encoder *e, uint8_t *at, enum rec_kind
     return at + 1 + nt + na;
 }
 
-/* How a stack differs from the previous one; ids are outer to inner. */
+/* How a stack differs from the previous one; ids are outer to inner. Or that it is,
+ * flags included, one that this chunk has had: then only the number counts. */
 struct encode_stack {
     uint32_t pops, pushes;
     unsigned flags;        /* rec_stack_flags of the whole stack */
     bool flags_changed;    /* against the stream's previous stack */
     const uint32_t *ids;   /* of the pushes */
+    bool again;
+    uint32_t number;       /* what encoder.stacks was before it was given; below REC_STACK_NUMBERS */
 };
 
 uint8_t *encode_stack_long(uint8_t *at, const struct encode_stack *stack);
 
-static inline uint8_t *encode_stack(uint8_t *at, const struct encode_stack *stack, unsigned *ret_mode)
+static inline uint8_t *encode_stack(struct encoder *e, uint8_t *at, const struct encode_stack *stack,
+                                    unsigned *ret_mode)
 {
+    if (stack->again) {
+        uint16_t number = (uint16_t)stack->number;
+        memcpy(at, &number, sizeof number);
+        *ret_mode = REC_STACK_AGAIN;
+        return at + sizeof number;
+    }
     if (stack->pops == 0 && stack->pushes == 0 && !stack->flags_changed) {
         *ret_mode = REC_STACK_SAME;
         return at;
     }
+    e->stacks++;
     if (stack->pops < 16 && stack->pushes < 16 && !stack->flags_changed) {
         uint8_t *to = at + 1;
         uint32_t all = 0;
@@ -133,14 +146,14 @@ static inline uint8_t *encode_alloc(struct encoder *e, uint8_t *at, enum rec_all
         *at++ = (uint8_t)function;
         at = encode_varint(at, alignment);
     }
-    at = encode_stack(at, stack, &mode);
+    at = encode_stack(e, at, stack, &mode);
     tag[0] = (uint8_t)((unsigned)REC_ALLOC | (nt - 1) << 2 | (na - 1) << 5);
     tag[1] = (uint8_t)((ns - 1) | mode << 3 | (unsigned)which << 5);
     return at;
 }
 
 /* The rest are rare. Each body's bytes are in docs/format.md. */
-uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc);
+uint8_t *encode_pc(struct encoder *e, uint8_t *at, uint32_t id, uint32_t module, uint64_t pc, bool exact);
 uint8_t *encode_alloc_failed(struct encoder *e, uint8_t *at, enum rec_function function, uint64_t size,
                              uint64_t alignment, uint64_t ticks);
 uint8_t *encode_realloc_failed(struct encoder *e, uint8_t *at, enum rec_function function,
@@ -181,6 +194,8 @@ struct encode_process {
     uint64_t realtime_ns;
     uint64_t page_bytes;
     struct encode_text exe, arguments, directory, environment, call_graph, allocator;
+    uint32_t max_depth;    /* frames of a stack that are recorded at most; 0: unknown */
+    uint64_t thread_bytes; /* that recording takes for each thread, without the live buffer; 0: unknown */
 };
 
 uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_module *m);

@@ -51,11 +51,20 @@ enum rec_stack {
     REC_STACK_SAME = 0,
     REC_STACK_SHORT = 1, /* a byte pops << 4 | pushes, then 2 bytes for each pc number */
     REC_STACK_LONG = 2,  /* varints: rec_stack_flags, pops, pushes, then the pc numbers */
+    REC_STACK_AGAIN = 3, /* 2 bytes: the number of a stack of this chunk; its flags come with it */
 };
 
+/* In each chunk the stacks that are given in short or long form are numbered, from
+ * 0; so many of them. Later ones have no number. */
+#define REC_STACK_NUMBERS 8192
+
 enum rec_stack_flags {
-    REC_STACK_CUT = 1,     /* deeper than the depth limit: outer frames are missing */
-    REC_STACK_PARTIAL = 2, /* the unwinder gave up: outer frames may be missing */
+    REC_STACK_CUT = 1,      /* deeper than the depth limit: outer frames are missing */
+    REC_STACK_PARTIAL = 2,  /* the unwinder gave up: outer frames may be missing */
+    REC_STACK_GUESSED = 4,  /* a frame without unwind rules (a JIT's) was stepped over by its frame
+                             * pointer: frames outward of it may be wrong */
+    REC_STACK_FALLBACK = 8, /* the recorder's own rules could not step this stack; libunwind took it */
+    REC_STACK_DIFFERS = 16, /* found by the recorder's self-check: libunwind sees another stack */
 };
 
 #define REC_STACK_DEPTH_MAX 4096 /* frames; more is damage */
@@ -74,6 +83,10 @@ enum rec_stack_flags {
 #define X(number, name, text) REC_##name = number,
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
 #undef X
+
+enum rec_pc_flags {
+    REC_PC_EXACT = 1, /* the address of an interrupted instruction (a signal came), not a return address */
+};
 
 /* How a process came to be recorded: a new program in a new process; a copy of
  * its parent; a new program in a process that was recorded before. */

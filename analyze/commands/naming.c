@@ -28,8 +28,7 @@ static const char *function_name(void *data, uint32_t location)
         known->asked = true;
         known->symbols = symbols_open(file->path, file->build_id, file->build_id_bytes);
     }
-    /* A return address may lie behind the end of the function that called. */
-    return known->symbols ? symbols_find(known->symbols, place->address - 1, &offset) : NULL;
+    return known->symbols ? symbols_find(known->symbols, code_symbol_address(place), &offset) : NULL;
 }
 
 struct naming *naming_open(const struct code *code, struct namer *ret_namer)

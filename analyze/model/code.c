@@ -11,6 +11,7 @@ struct pc {
     uint64_t pc;
     uint32_t module;
     uint32_t location; /* 0: not asked for yet */
+    bool exact;
 };
 
 struct code_process {
@@ -70,29 +71,35 @@ static uint32_t file_of(struct code *c, struct text path, struct text build_id)
     return (uint32_t)c->file_count++;
 }
 
-static uint32_t *place_of(const struct code *c, uint32_t file, uint64_t address)
+static bool is_same(const struct code_location *a, const struct code_location *b)
 {
-    uint64_t key = (address ^ (uint64_t)file << 48) * 0x9e3779b97f4a7c15ull;
+    return a->file == b->file && a->address == b->address && a->exact == b->exact;
+}
+
+static uint32_t *place_of(const struct code *c, const struct code_location *location)
+{
+    uint64_t key = (location->address ^ (uint64_t)location->file << 48 ^ (uint64_t)location->exact << 47) *
+                   0x9e3779b97f4a7c15ull;
     size_t at = (size_t)(key >> 28) & (c->table_capacity - 1);
 
-    while (c->table[at] && (c->locations[c->table[at]].file != file || c->locations[c->table[at]].address != address))
+    while (c->table[at] && !is_same(&c->locations[c->table[at]], location))
         at = (at + 1) & (c->table_capacity - 1);
     return &c->table[at];
 }
 
-static uint32_t location_of(struct code *c, uint32_t file, uint64_t address)
+static uint32_t location_of(struct code *c, const struct code_location *location)
 {
     if (c->location_count * 2 >= c->table_capacity) {
         c->table_capacity = c->table_capacity ? c->table_capacity * 2 : 4096;
         free(c->table);
         c->table = alloc_zeroed(c->table_capacity, sizeof *c->table);
         for (uint32_t i = 1; i < c->location_count; i++)
-            *place_of(c, c->locations[i].file, c->locations[i].address) = i;
+            *place_of(c, &c->locations[i]) = i;
     }
-    uint32_t *place = place_of(c, file, address);
+    uint32_t *place = place_of(c, location);
     if (!*place) {
         c->locations = grow(c->locations, &c->location_capacity, c->location_count + 1, sizeof *c->locations);
-        c->locations[c->location_count] = (struct code_location){ file, address };
+        c->locations[c->location_count] = *location;
         *place = (uint32_t)c->location_count++;
     }
     return *place;
@@ -110,7 +117,7 @@ void code_take(struct code *c, uint32_t process, const struct event *event)
         };
     } else if (event->other == REC_PC && is_plausible(event->pc.id, p->pc_count++)) {
         p->pcs = grow(p->pcs, &p->pc_capacity, event->pc.id + 1, sizeof *p->pcs);
-        p->pcs[event->pc.id] = (struct pc){ .pc = event->pc.pc, .module = event->pc.module };
+        p->pcs[event->pc.id] = (struct pc){ .pc = event->pc.pc, .module = event->pc.module, .exact = event->pc.exact };
     }
 }
 
@@ -125,7 +132,7 @@ uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
         struct module module = { 0 };
         if (pc->module < p->module_capacity)
             module = p->modules[pc->module];
-        pc->location = location_of(c, module.file, pc->pc - module.bias);
+        pc->location = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias, pc->exact });
     }
     return pc->location;
 }

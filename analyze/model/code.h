@@ -16,7 +16,8 @@ struct code_file {
 /* One place in the code. Location 0 is the unknown one: its record was lost. */
 struct code_location {
     uint32_t file;    /* index; 0: in no known module */
-    uint64_t address; /* in the file, or in memory where file is 0: a return address */
+    uint64_t address; /* in the file, or in memory where file is 0 */
+    bool exact;       /* of an instruction that a signal interrupted; else a return address */
 };
 
 struct code_process; /* one process's numbers */
@@ -37,6 +38,13 @@ void code_release(struct code *c);
 
 /* Take in REC_MODULE_LOAD and REC_PC records; others are ignored. */
 void code_take(struct code *c, uint32_t process, const struct event *event);
+
+/* Where its symbol is: a return address may lie behind the end of the function
+ * that called. */
+static inline uint64_t code_symbol_address(const struct code_location *location)
+{
+    return location->exact ? location->address : location->address - 1;
+}
 
 /* The location of a pc number; 0 where it was never announced. To be asked when
  * all records are in: one thread's numbers may be announced by another. */

@@ -63,6 +63,15 @@ static void note_peak(struct collector *c, uint64_t ns)
     }
 }
 
+static void count_stack(struct facts *f, unsigned flags)
+{
+    f->partial_stacks += flags & REC_STACK_PARTIAL ? 1 : 0;
+    f->cut_stacks += flags & REC_STACK_CUT ? 1 : 0;
+    f->guessed_stacks += flags & REC_STACK_GUESSED ? 1 : 0;
+    f->fallback_stacks += flags & REC_STACK_FALLBACK ? 1 : 0;
+    f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
+}
+
 static void take_alloc(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
@@ -75,8 +84,7 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
     f->allocations++;
     f->by_function[e->event.function]++;
     f->allocated_bytes += e->event.size;
-    f->partial_stacks += s->path.flags & REC_STACK_PARTIAL ? 1 : 0;
-    f->cut_stacks += s->path.flags & REC_STACK_CUT ? 1 : 0;
+    count_stack(f, s->path.at.flags);
     p->allocations++;
     p->allocated_bytes += e->event.size;
     counts->allocations++;
@@ -215,6 +223,11 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->arguments = text_copy(event->process.arguments);
         p->allocator = text_copy(event->process.allocator);
         p->call_graph = text_copy(event->process.call_graph);
+        f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
+        if (event->process.max_depth > f->max_depth)
+            f->max_depth = event->process.max_depth;
+        if (event->process.thread_bytes > f->recorder_thread_bytes)
+            f->recorder_thread_bytes = event->process.thread_bytes;
         return;
     case REC_PROCESS_END:
         if (event->end.status_known) {

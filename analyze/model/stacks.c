@@ -61,27 +61,35 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 
 void stack_path_release(struct stack_path *p)
 {
-    free(p->nodes);
+    free(p->given);
+}
+
+static void give_number(struct stack_path *p, uint32_t number)
+{
+    if (number >= REC_STACK_NUMBERS)
+        return;
+    p->given = grow(p->given, &p->given_capacity, number + 1, sizeof *p->given);
+    p->given[number] = p->at;
 }
 
 uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event)
 {
     if (p->chunk != chunk + 1) {
         p->chunk = chunk + 1; /* so that 0 is none */
-        p->depth = 0;
-        p->flags = 0;
+        p->at = (struct stack_place){ .node = p->root };
     }
-    if (event->stack_mode != REC_STACK_SAME) {
+    if (event->stack_mode == REC_STACK_AGAIN) {
+        if (event->stack_number < p->given_capacity) /* the decoder knows it to be given */
+            p->at = p->given[event->stack_number];
+    } else if (event->stack_mode != REC_STACK_SAME) {
         if (event->stack_mode == REC_STACK_LONG)
-            p->flags = event->stack_flags;
-        p->depth = event->pops > p->depth ? 0 : p->depth - event->pops;
-        p->nodes = grow(p->nodes, &p->capacity, p->depth + event->pushes, sizeof *p->nodes);
-        for (uint32_t i = 0; i < event->pushes; i++) {
-            uint32_t parent = p->depth ? p->nodes[p->depth - 1] : p->root;
-            p->nodes[p->depth++] = child_of(s, parent, event->ids[i]);
-        }
+            p->at.flags = event->stack_flags;
+        for (uint32_t i = 0; i < event->pops; i++)
+            p->at.node = s->nodes[p->at.node].parent; /* of the root: itself */
+        for (uint32_t i = 0; i < event->pushes; i++)
+            p->at.node = child_of(s, p->at.node, event->ids[i]);
+        give_number(p, event->stack_number);
     }
-    uint32_t node = p->depth ? p->nodes[p->depth - 1] : p->root;
-    s->nodes[node].flags |= p->flags;
-    return node;
+    s->nodes[p->at.node].flags |= p->at.flags;
+    return p->at.node;
 }

@@ -24,10 +24,11 @@ struct stacks {
 struct stack_path {
     size_t chunk; /* in which it is; another chunk starts from the root */
     uint32_t root;
-    uint32_t depth;
-    uint8_t flags;
-    uint32_t *nodes; /* by depth, outermost first */
-    size_t capacity;
+    struct stack_place {
+        uint32_t node;
+        uint8_t flags;
+    } at, *given; /* now; and by the chunk's numbers */
+    size_t given_capacity;
 };
 
 void stacks_release(struct stacks *s);

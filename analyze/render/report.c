@@ -153,6 +153,23 @@ static const char *allocator_of(const struct facts *f)
     return name && *name ? text_base_name(name) : "unknown";
 }
 
+/* How the stacks were come by, where that is worth a word. */
+static void print_unwinding(const struct facts *f)
+{
+    const char *separator = ";\n       ";
+
+    if (f->guessed_stacks) {
+        printf("%s%s stacks guessed in part", separator, text_count(f->guessed_stacks));
+        separator = ", ";
+    }
+    if (f->fallback_stacks) {
+        printf("%s%s stacks taken by libunwind", separator, text_count(f->fallback_stacks));
+        separator = ", ";
+    }
+    if (f->differing_stacks || f->stacks_checked)
+        printf("%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
+}
+
 static void print_trust(const struct log *log, const struct facts *f)
 {
     printf("\nTrust: library loaded in %zu process%s (allocator %s); %zu stream%s, %s events; %s lost,\n"
@@ -163,12 +180,21 @@ static void print_trust(const struct log *log, const struct facts *f)
         printf(", %s frees of blocks from before a fork", text_count(f->inherited_frees));
     if (f->unseen_frees)
         printf(", %s frees not seen", text_count(f->unseen_frees));
-    printf(", %s partial and %s cut stacks, %s bytes damaged", text_count(f->partial_stacks), text_count(f->cut_stacks),
-           text_count(log->damaged_bytes));
+    printf(", %s partial", text_count(f->partial_stacks));
+    if (f->partial_stacks)
+        printf(" (%s %% of the allocations)", text_share(f->partial_stacks, f->allocations));
+    printf(" and %s cut stacks", text_count(f->cut_stacks));
+    if (f->cut_stacks && f->max_depth)
+        printf(" (of more than %s frames)", text_count(f->max_depth));
+    printf(", %s bytes damaged", text_count(log->damaged_bytes));
     if (log->missing_chunks)
         printf(", %s chunks missing", text_count(log->missing_chunks));
     if (log->recovered_bytes)
         printf(";\n       %s bytes read from the buffers of processes", text_count(log->recovered_bytes));
+    print_unwinding(f);
+    if (f->recorder_thread_bytes)
+        printf(";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),
+               text_bytes(REC_LIVE_SLOT_BYTES));
     printf(".\n");
 }
 

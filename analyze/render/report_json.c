@@ -110,6 +110,10 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
     json_object_set_new(trust, "unseen_frees", integer(f->unseen_frees));
     json_object_set_new(trust, "partial_stacks", integer(f->partial_stacks));
     json_object_set_new(trust, "cut_stacks", integer(f->cut_stacks));
+    json_object_set_new(trust, "guessed_stacks", integer(f->guessed_stacks));
+    json_object_set_new(trust, "fallback_stacks", integer(f->fallback_stacks));
+    json_object_set_new(trust, "differing_stacks", integer(f->differing_stacks));
+    json_object_set_new(trust, "recorder_thread_bytes", integer(f->recorder_thread_bytes));
     json_object_set_new(trust, "missing_chunks", integer(log->missing_chunks));
     json_object_set_new(trust, "recovered_bytes", integer(log->recovered_bytes));
     json_object_set_new(root, "trust", trust);

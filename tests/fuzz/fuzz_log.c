@@ -43,8 +43,9 @@ static void demand(bool condition, const char *what)
 static void decode(const uint8_t *data, size_t size)
 {
     static struct decoder decoder;
+    static uint32_t given[REC_STACK_NUMBERS]; /* depths by number */
     struct event e;
-    uint32_t depth = 0;
+    uint32_t depth = 0, given_count = 0;
     int got;
 
     decoder_begin(&decoder, data, size, 1000);
@@ -55,8 +56,20 @@ static void decode(const uint8_t *data, size_t size)
         demand(e.function < REC_FN_COUNT, "a function has a number");
         if (e.type != EVENT_ALLOC && e.type != EVENT_REALLOC_END)
             continue;
+        if (e.stack_mode == REC_STACK_AGAIN) {
+            demand(e.stack_number < given_count && e.stack_number < REC_STACK_NUMBERS, "a stack again has been there");
+            demand(!e.pops && !e.pushes, "a stack again has no difference");
+            depth = given[e.stack_number];
+        }
         demand(e.pops <= depth && depth - e.pops + e.pushes <= REC_STACK_DEPTH_MAX, "a stack has a depth");
         depth += e.pushes - e.pops;
+        demand(depth == decoder.depth, "the decoder knows the depth");
+        if (e.stack_mode == REC_STACK_SHORT || e.stack_mode == REC_STACK_LONG) {
+            demand(e.stack_number == given_count, "stacks are numbered in their order");
+            if (given_count < REC_STACK_NUMBERS)
+                given[given_count] = depth;
+            given_count++;
+        }
     }
     demand(got == 0 ? decoder.at == data + size : decoder.problem != NULL, "the end is the end, or has a reason");
 }

@@ -29,7 +29,7 @@ static void make_log(void)
         at = encode_module_load(&encoder, at, 1000 * i + 1000,
                                 &(struct encode_module){ .id = i + 1, .bias = 0x1000, .path = { "/lib/library.so", 15 } });
         for (uint32_t k = 0; k < 4; k++)
-            at = encode_pc(&encoder, at, ids[k], i + 1, 0x1000 + k);
+            at = encode_pc(&encoder, at, ids[k], i + 1, 0x1000 + k, k == 3);
         for (uint32_t k = 0; k <= i; k++)
             at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 0x1000 * i + 16 * k, 100 * k, 1000 * i + 1010 + k, 0, 0,
                               &(struct encode_stack){ .pops = k ? 1 : 0, .pushes = k ? 1 : 4, .ids = ids });

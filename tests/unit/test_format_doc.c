@@ -169,6 +169,7 @@ static const char *name_of_stack(unsigned value)
     case REC_STACK_SAME: return "same";
     case REC_STACK_SHORT: return "short";
     case REC_STACK_LONG: return "long";
+    case REC_STACK_AGAIN: return "again";
     }
     return NULL;
 }
@@ -178,6 +179,17 @@ static const char *name_of_stack_flag(unsigned value)
     switch ((enum rec_stack_flags)value) {
     case REC_STACK_CUT: return "cut";
     case REC_STACK_PARTIAL: return "partial";
+    case REC_STACK_GUESSED: return "guessed";
+    case REC_STACK_FALLBACK: return "fallback";
+    case REC_STACK_DIFFERS: return "differs";
+    }
+    return NULL;
+}
+
+static const char *name_of_pc_flag(unsigned value)
+{
+    switch ((enum rec_pc_flags)value) {
+    case REC_PC_EXACT: return "exact";
     }
     return NULL;
 }
@@ -242,13 +254,14 @@ static void test_constants(void)
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_STACK_DEPTH_MAX),
+        N(REC_STACK_NUMBERS),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
     };
     uint32_t chunk_magic = REC_CHUNK_MAGIC;
     struct table t;
 
     find_table("", &t);
-    CHECK(t.count == 11);
+    CHECK(t.count == COUNT_OF(numbers) + 3);
     test_bytes(&t, "REC_FILE_MAGIC", REC_FILE_MAGIC, 8);
     test_bytes(&t, "REC_CHUNK_MAGIC", &chunk_magic, 4);
     test_bytes(&t, "REC_LIVE_MAGIC", REC_LIVE_MAGIC, 8);
@@ -284,7 +297,8 @@ static size_t make_samples(struct sample *s)
 {
     static const struct encode_segment segments[] = { { 0x1000, 0x1800 }, { 0x3000, 0x3001 } };
     const struct encode_module module = { 3, 0x7f0000000000, segments, 2, T("\1\2"), T("/lib/x") };
-    const struct encode_process process = { REC_START_EXEC, 5, 6, 4096, T("E"), T("AA"), T("D"), T(""), T("C"), T("L") };
+    const struct encode_process process = { REC_START_EXEC, 5, 6, 4096, T("E"), T("AA"), T("D"), T(""), T("C"), T("L"), 64,
+                                             200000 };
     struct encoder e;
     size_t count = 0;
 
@@ -297,7 +311,7 @@ static size_t make_samples(struct sample *s)
         uint8_t *at = s[count].bytes;                                    \
         s[count++].end = call;                                           \
     } while (0)
-    SAMPLE(REC_PC, "id=9 module=3 difference=-64", encode_pc(&e, at, 9, 3, 0x5000));
+    SAMPLE(REC_PC, "id=9 module=3 difference=-64 flags=1", encode_pc(&e, at, 9, 3, 0x5000, true));
     SAMPLE(REC_MODULE_LOAD, "stamp=7 id=3 bias=139637976727552 segments=2 start=4096 length=2048 start=12288 length=1 "
            "build-id=\1\2 path=/lib/x", encode_module_load(&e, at, 1007, &module));
     SAMPLE(REC_MODULE_UNLOAD, "stamp=7 id=300", encode_module_unload(&e, at, 1007, 300));
@@ -305,7 +319,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
-           "call-graph=C allocator=L", encode_process_start(&e, at, 1007, &process));
+           "call-graph=C allocator=L depth=64 memory=200000", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
     SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",
@@ -417,6 +431,7 @@ int main(void)
     test_numbers("enum rec_alloc", name_of_alloc);
     test_numbers("enum rec_stack", name_of_stack);
     test_numbers("enum rec_stack_flags", name_of_stack_flag);
+    test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);
     test_numbers("enum rec_chunk_flags", name_of_chunk_flag);

@@ -47,6 +47,7 @@ static void make_example(void)
     const struct encode_module module = { 1, 0x400000, &segment, 1, { "\xde\xad\xbe\xef", 4 }, { "/bin/x", 6 } };
     const struct encode_stack first = { .pushes = 2, .ids = ids };
     const struct encode_stack other = { .pops = 1, .pushes = 1, .ids = ids + 2 };
+    const struct encode_stack again = { .again = true, .number = 1 };
     const struct encode_stack partial = { .flags = REC_STACK_PARTIAL, .flags_changed = true };
     struct rec_file_header header;
     struct encoder e;
@@ -57,15 +58,16 @@ static void make_example(void)
     uint8_t *at = begin_chunk(&e, REC_CHUNK_EVENTS, 1000000, 5000000000);
     at = encode_thread_begin(&e, at, 1000010, PID, (struct encode_text){ "x", 1 });
     at = encode_module_load(&e, at, 1000600, &module);
-    at = encode_pc(&e, at, 1, 1, 0x401136);
-    at = encode_pc(&e, at, 2, 1, 0x401200);
+    at = encode_pc(&e, at, 1, 1, 0x401136, false);
+    at = encode_pc(&e, at, 2, 1, 0x401200, false);
     at = encode_alloc(&e, at, REC_ALLOC_MALLOC, 0x4052a0, 24, 1001350, 0, 0, &first);
-    at = encode_pc(&e, at, 3, 1, 0x401250);
+    at = encode_pc(&e, at, 3, 1, 0x401250, false);
     at = encode_alloc(&e, at, REC_ALLOC_ALIGNED, 0x406000, 1000, 1001500, REC_FN_ALIGNED_ALLOC, 4096, &other);
     at = encode_free(&e, at, REC_REALLOC_BEGIN, 0x4052a0, 1002000);
     at = encode_alloc(&e, at, REC_ALLOC_REALLOC_END, 0x4052c0, 48, 1002300, 0, 0, &partial);
     memcpy(at, "\xa3\x03xyz", 5); /* of a later version: number 40 */
     at = encode_free(&e, at + 5, REC_FREE, 0x406000, 1002400);
+    at = encode_alloc(&e, at, REC_ALLOC_CALLOC, 0x406000, 8, 1002600, 0, 0, &again);
     end_chunk(at);
 
     at = begin_chunk(&e, REC_CHUNK_SESSION, 4000000, 5001000000);
@@ -82,7 +84,8 @@ static void describe(const struct event *e, char out[static 256])
         const char *name = rec_other_name(e->other);
         out += name ? sprintf(out, "%s", name) : sprintf(out, "unknown record %u", e->other);
         if (e->other == REC_PC)
-            out += sprintf(out, " %u = 0x%" PRIx64 " in module %u", e->pc.id, e->pc.pc, e->pc.module);
+            out += sprintf(out, " %u = 0x%" PRIx64 " in module %u%s", e->pc.id, e->pc.pc, e->pc.module,
+                           e->pc.exact ? ", exact" : "");
         if (e->other == REC_MODULE_LOAD)
             out += sprintf(out, " %u %.*s", e->module.id, (int)e->module.path.bytes, e->module.path.data);
         if (e->other == REC_THREAD_BEGIN)
@@ -103,6 +106,8 @@ static void describe(const struct event *e, char out[static 256])
         return;
     if (e->pops || e->pushes)
         out += sprintf(out, ", stack -%u", e->pops);
+    if (e->stack_mode == REC_STACK_AGAIN)
+        out += sprintf(out, ", stack %u again", e->stack_number);
     for (uint32_t i = 0; i < e->pushes; i++)
         out += sprintf(out, " +%u", e->ids[i]);
     if (e->stack_mode == REC_STACK_LONG)
@@ -179,6 +184,7 @@ static void test_example_reads(const uint8_t *bytes, size_t count)
         "5000000766 realloc-end 0x4052c0 of 48, tick 1002300, flags 2",
         "5000000766 unknown record 40",
         "5000000800 free 0x406000, tick 1002400",
+        "5000000866 calloc 0x406000 of 8, tick 1002600, stack 1 again",
     };
     struct failure failure;
     struct timed_event event;

@@ -411,8 +411,8 @@ static void read_numbers(uint32_t number)
     log_bytes_begin(&bytes);
     chunk_begin(1, 0, 0, 100);
     at = encode_module_load(&encoder, at, 101, &(struct encode_module){ .id = number, .path = { "/x", 2 } });
-    at = encode_pc(&encoder, at, number, number, 0x1234);
-    at = encode_pc(&encoder, at, 1, number, 0x1234);
+    at = encode_pc(&encoder, at, number, number, 0x1234, false);
+    at = encode_pc(&encoder, at, 1, number, 0x1234, false);
     at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 0x10, 5, 110, 0, 0,
                       &(struct encode_stack){ .pushes = 2, .ids = (uint32_t[]){ number, 1 } });
     at = encode_module_unload(&encoder, at, 120, number);

@@ -11,6 +11,7 @@
 
 #define PAYLOAD_BYTES (3u << 20) /* room: a record with texts may be long */
 #define EVENTS_MAX 20000
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* What an event must be. Texts and stacks point into memory of the chunk's. */
 struct expected {
@@ -34,6 +35,12 @@ struct chunk {
     uint64_t now;
     uint32_t stack[REC_STACK_DEPTH_MAX], depth;
     uint8_t flags;
+    struct given {
+        const uint32_t *stack; /* the expected event's */
+        uint32_t depth;
+        uint8_t flags;
+    } given[EVENTS_MAX]; /* in short or long form */
+    uint32_t given_count;
 };
 
 static void *keep(struct chunk *c, const void *data, size_t bytes)
@@ -77,13 +84,29 @@ static uint64_t random_address(const struct chunk *c)
     }
 }
 
+/* One that has a number. */
+static struct encode_stack random_stack_again(struct chunk *c, struct expected *x)
+{
+    uint32_t numbers = c->given_count < REC_STACK_NUMBERS ? c->given_count : REC_STACK_NUMBERS;
+    uint32_t number = (uint32_t)(random_below(8) ? random_below(numbers) : numbers - 1);
+    const struct given *given = &c->given[number];
+
+    memcpy(c->stack, given->stack, given->depth * sizeof *c->stack);
+    c->depth = given->depth;
+    c->flags = given->flags;
+    x->stack_flags = given->flags;
+    x->depth = given->depth;
+    x->stack = keep(c, c->stack, c->depth * sizeof *c->stack);
+    return (struct encode_stack){ .again = true, .number = number, .pops = 1, .pushes = 1 };
+}
+
 static struct encode_stack random_stack(struct chunk *c, struct expected *x)
 {
     static uint32_t ids[REC_STACK_DEPTH_MAX];
     bool huge = random_below(200) == 0;
     uint32_t pops = random_below(3) ? (uint32_t)random_below(4) : (uint32_t)random_below(c->depth + 1);
     uint32_t pushes = huge ? REC_STACK_DEPTH_MAX : (uint32_t)random_below(random_below(5) ? 4 : 40);
-    uint8_t flags = random_below(10) ? c->flags : (uint8_t)random_below(4);
+    uint8_t flags = random_below(10) ? c->flags : (uint8_t)random_below(32);
 
     if (pops > c->depth)
         pops = c->depth;
@@ -94,7 +117,8 @@ static struct encode_stack random_stack(struct chunk *c, struct expected *x)
     c->depth -= pops;
     memcpy(c->stack + c->depth, ids, pushes * sizeof *ids);
     c->depth += pushes;
-    struct encode_stack stack = { pops, pushes, flags, flags != c->flags, ids };
+    struct encode_stack stack = { .pops = pops, .pushes = pushes, .flags = flags, .flags_changed = flags != c->flags,
+                                  .ids = ids };
     c->flags = flags;
     x->stack_flags = flags;
     x->depth = c->depth;
@@ -115,8 +139,13 @@ static uint8_t *add_alloc(struct chunk *c, uint8_t *at, struct expected *x)
     e->address = random_address(c);
     e->size = random_magnitude();
     uint64_t ticks = random_ticks(c, e);
-    struct encode_stack stack = random_stack(c, x);
-    return encode_alloc(&c->encoder, at, which, e->address, e->size, ticks, e->function, e->alignment, &stack);
+    struct encode_stack stack =
+        c->given_count && !random_below(3) ? random_stack_again(c, x) : random_stack(c, x);
+    uint32_t number = c->encoder.stacks;
+    at = encode_alloc(&c->encoder, at, which, e->address, e->size, ticks, e->function, e->alignment, &stack);
+    if (c->encoder.stacks != number)
+        c->given[c->given_count++] = (struct given){ x->stack, x->depth, x->stack_flags };
+    return at;
 }
 
 static uint8_t *add_free(struct chunk *c, uint8_t *at, struct event *e)
@@ -160,6 +189,8 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
     p.environment = random_text(c, &e->process.environment);
     p.call_graph = random_text(c, &e->process.call_graph);
     p.allocator = random_text(c, &e->process.allocator);
+    p.max_depth = e->process.max_depth = (uint32_t)random_magnitude();
+    p.thread_bytes = e->process.thread_bytes = random_magnitude();
     return encode_process_start(&c->encoder, at, random_ticks(c, e), &p);
 }
 
@@ -192,7 +223,8 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         e->pc.id = (uint32_t)random_magnitude();
         e->pc.module = (uint32_t)random_magnitude();
         e->pc.pc = random_below(2) ? random_magnitude() : encoder->pc + random_below(1000) - 500;
-        return encode_pc(encoder, at, e->pc.id, e->pc.module, e->pc.pc);
+        e->pc.exact = random_below(2);
+        return encode_pc(encoder, at, e->pc.id, e->pc.module, e->pc.pc, e->pc.exact);
     case REC_MODULE_LOAD:
         return add_module(c, at, e);
     case REC_MODULE_UNLOAD:
@@ -246,7 +278,8 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     }
 }
 
-static struct chunk *chunk_make(size_t events, size_t bytes_max)
+/* allocations: of 10 events. */
+static struct chunk *chunk_make(size_t events, size_t bytes_max, uint64_t allocations)
 {
     struct chunk *c = calloc(1, sizeof *c);
     uint8_t *at = c->payload = calloc(1, PAYLOAD_BYTES);
@@ -257,7 +290,7 @@ static struct chunk *chunk_make(size_t events, size_t bytes_max)
     while (c->count < events && (size_t)(at - c->payload) < bytes_max) {
         struct expected *x = &c->expected[c->count++];
         uint64_t which = random_below(10);
-        at = which < 4 ? add_alloc(c, at, x) : which < 8 ? add_free(c, at, &x->event) : add_other(c, at, &x->event);
+        at = which < allocations ? add_alloc(c, at, x) : which < 8 ? add_free(c, at, &x->event) : add_other(c, at, &x->event);
         x->end = (size_t)(at - c->payload);
     }
     c->bytes = (size_t)(at - c->payload);
@@ -282,7 +315,8 @@ static bool same_body(const struct event *a, const struct event *b)
 {
     switch (a->other) {
     case REC_PC:
-        return a->pc.id == b->pc.id && a->pc.module == b->pc.module && a->pc.pc == b->pc.pc;
+        return a->pc.id == b->pc.id && a->pc.module == b->pc.module && a->pc.pc == b->pc.pc &&
+               a->pc.exact == b->pc.exact;
     case REC_MODULE_LOAD:
         return a->module.id == b->module.id && a->module.bias == b->module.bias &&
                a->module.segment_count == b->module.segment_count &&
@@ -301,7 +335,8 @@ static bool same_body(const struct event *a, const struct event *b)
                same_text(a->process.directory, b->process.directory) &&
                same_text(a->process.environment, b->process.environment) &&
                same_text(a->process.call_graph, b->process.call_graph) &&
-               same_text(a->process.allocator, b->process.allocator);
+               same_text(a->process.allocator, b->process.allocator) &&
+               a->process.max_depth == b->process.max_depth && a->process.thread_bytes == b->process.thread_bytes;
     case REC_PROCESS_END:
         return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
                a->end.wait_status == b->end.wait_status;
@@ -334,6 +369,14 @@ static bool same_event(const struct expected *x, const struct event *e, struct c
         return true;
     if (want->size != e->size || want->alignment != e->alignment || e->pops > state->depth)
         return false;
+    if (e->stack_mode == REC_STACK_AGAIN) {
+        if (e->pops || e->pushes || e->stack_number >= state->given_count || e->stack_number >= REC_STACK_NUMBERS)
+            return false;
+        const struct given *given = &state->given[e->stack_number];
+        memcpy(state->stack, given->stack, given->depth * sizeof *given->stack);
+        state->depth = given->depth;
+        state->flags = given->flags;
+    }
     state->depth -= e->pops;
     if (e->pushes > REC_STACK_DEPTH_MAX - state->depth)
         return false;
@@ -341,6 +384,11 @@ static bool same_event(const struct expected *x, const struct event *e, struct c
     state->depth += e->pushes;
     if (e->stack_mode == REC_STACK_LONG)
         state->flags = e->stack_flags;
+    if (e->stack_mode == REC_STACK_SHORT || e->stack_mode == REC_STACK_LONG) {
+        if (e->stack_number != state->given_count)
+            return false;
+        state->given[state->given_count++] = (struct given){ x->stack, x->depth, x->stack_flags };
+    }
     return state->depth == x->depth && state->flags == x->stack_flags &&
            memcmp(state->stack, x->stack, x->depth * sizeof *x->stack) == 0;
 }
@@ -361,6 +409,7 @@ static bool decodes_as_expected(const struct chunk *c, size_t bytes)
     memcpy(exact, c->payload, bytes);
     state.depth = 0;
     state.flags = 0;
+    state.given_count = 0;
     while (whole < c->count && c->expected[whole].end <= bytes)
         end = c->expected[whole++].end;
     decoder_begin(&decoder, exact, bytes, c->ticks);
@@ -380,16 +429,21 @@ static bool decodes_as_expected(const struct chunk *c, size_t bytes)
 static void test_round_trips(void)
 {
     for (int i = 0; i < 20; i++) {
-        struct chunk *c = chunk_make(random_below(2) ? EVENTS_MAX : random_below(100), 1u << 20);
+        struct chunk *c = chunk_make(random_below(2) ? EVENTS_MAX : random_below(100), 1u << 20, 4);
         CHECK(decodes_as_expected(c, c->bytes));
         chunk_drop(c);
     }
+    /* More stacks than there are numbers. */
+    struct chunk *c = chunk_make(EVENTS_MAX, 2u << 20, 10);
+    CHECK(c->given_count > REC_STACK_NUMBERS + 100);
+    CHECK(decodes_as_expected(c, c->bytes));
+    chunk_drop(c);
 }
 
 static void test_prefixes(void)
 {
     for (int i = 0; i < 100; i++) {
-        struct chunk *c = chunk_make(1 + random_below(60), 3000);
+        struct chunk *c = chunk_make(1 + random_below(60), 3000, 4);
         size_t most = c->bytes > 20000 ? 20000 : c->bytes;
         bool right = true;
         for (size_t bytes = 0; bytes <= most && right; bytes++)
@@ -405,15 +459,32 @@ static bool inside(struct text text)
     return data >= decoder.start && data + text.bytes <= decoder.start + (decoder.end - decoder.start);
 }
 
-static bool possible(const struct event *e, uint32_t *depth)
+struct depths {
+    uint32_t depth, given[REC_STACK_NUMBERS + 1], given_count;
+};
+
+static bool possible_stack(const struct event *e, struct depths *d)
+{
+    if (e->stack_mode == REC_STACK_AGAIN) {
+        if (e->stack_number >= d->given_count || e->stack_number >= REC_STACK_NUMBERS || e->pops || e->pushes)
+            return false;
+        d->depth = d->given[e->stack_number];
+        return true;
+    }
+    if (e->stack_mode > REC_STACK_AGAIN || e->pops > d->depth || e->pushes > REC_STACK_DEPTH_MAX - (d->depth - e->pops))
+        return false;
+    d->depth += e->pushes - e->pops;
+    if (e->stack_mode != REC_STACK_SAME && d->given_count < COUNT_OF(d->given))
+        d->given[d->given_count++] = d->depth;
+    return true;
+}
+
+static bool possible(const struct event *e, struct depths *depths)
 {
     bool is_alloc = e->type == EVENT_ALLOC || e->type == EVENT_REALLOC_END;
 
-    if (is_alloc) {
-        if (e->stack_mode > REC_STACK_LONG || e->pops > *depth || e->pushes > REC_STACK_DEPTH_MAX - (*depth - e->pops))
-            return false;
-        *depth += e->pushes - e->pops;
-    }
+    if (is_alloc && !possible_stack(e, depths))
+        return false;
     if (e->type != EVENT_OTHER)
         return (unsigned)e->type < EVENT_OTHER && e->function < REC_FN_COUNT;
     switch (e->other) {
@@ -434,14 +505,16 @@ static bool possible(const struct event *e, uint32_t *depth)
 
 static bool survives(const uint8_t *bytes, size_t count)
 {
+    static struct depths depths;
     struct event event;
-    uint32_t depth = 0;
     bool right = true;
     int got;
 
+    depths.depth = depths.given_count = 0;
+
     decoder_begin(&decoder, bytes, count, 0);
     for (const uint8_t *from = bytes; (got = decoder_next(&decoder, &event)) == 1 && right; from = decoder.at)
-        right = decoder.at > from && decoder.at <= bytes + count && possible(&event, &depth);
+        right = decoder.at > from && decoder.at <= bytes + count && possible(&event, &depths) && decoder.depth == depths.depth;
     return right && (got == 0 ? decoder.at == bytes + count && !decoder.problem : decoder.problem != NULL);
 }
 
@@ -450,7 +523,7 @@ static void test_flips(void)
     bool right = true;
 
     for (int i = 0; i < 100; i++) {
-        struct chunk *c = chunk_make(1 + random_below(100), 3000);
+        struct chunk *c = chunk_make(1 + random_below(100), 3000, 4);
         uint8_t *copy = malloc(c->bytes);
         for (int k = 0; k < 500; k++) {
             memcpy(copy, c->payload, c->bytes);
@@ -482,6 +555,8 @@ static int first(const char *bytes, size_t count, struct event *ret_event)
 }
 
 #define FIRST(bytes) first(bytes, sizeof bytes - 1, &e)
+#define FIRST_STACK(second_byte, bytes) \
+    first("\x00" second_byte "\x01\x02\x03" bytes, sizeof second_byte + sizeof bytes + 2, &event)
 
 static void test_impossible_records(void)
 {
@@ -491,7 +566,7 @@ static void test_impossible_records(void)
 
     CHECK(FIRST("\x00\x00\x01\x02\x03") == 1 && e.function == REC_FN_MALLOC && e.size == 3 && e.ticks == 1 && e.address == 16);
     CHECK(FIRST("\x00\xe0\x01\x02\x03") == -1); /* allocation of kind 7 */
-    CHECK(FIRST("\x00\x18\x01\x02\x03") == -1); /* stack of kind 3 */
+    CHECK(FIRST("\x00\x18\x01\x02\x03") == -1); /* a stack again, without its number */
     CHECK(FIRST("\x00\xc0\x01\x02\x03\x0c\x10") == 1 && e.function == REC_FN_FREE_ALIGNED_SIZED && e.alignment == 16);
     CHECK(FIRST("\x00\xc0\x01\x02\x03\x0d\x10") == -1); /* function 13 */
     CHECK(FIRST("\x00\xc0\x01\x02\x03\xff\x10") == -1);
@@ -516,10 +591,55 @@ static void test_impossible_records(void)
     CHECK(first(bytes, whole + 1, &e) == -1);
 }
 
+/* The number of a stack that is not there, not yet there, or without a number. */
+static void test_impossible_stacks(void)
+{
+    static const uint32_t id = 7;
+    const struct encode_stack deeper = { .pushes = 1, .ids = &id }, shallower = { .pops = 1 }, same = { 0 };
+    uint8_t *payload = malloc(1u << 20), *at = payload;
+    struct encoder e;
+    struct event event;
+
+    CHECK(FIRST_STACK("\x18", "\x00\x00") == -1 && strcmp(decoder.problem, "an impossible stack") == 0);
+    CHECK(FIRST_STACK("\x18", "\x00") == -1 && strcmp(decoder.problem, "an allocation cut short") == 0);
+    CHECK(FIRST_STACK("\x18", "\xff\xff") == -1);
+
+    encoder_begin(&e, 0);
+    for (uint32_t i = 0; i < REC_STACK_NUMBERS + 10; i++) {
+        at = encode_alloc(&e, at, REC_ALLOC_MALLOC, 16, 1, i, 0, 0, i % 2 ? &shallower : &deeper);
+        at = encode_alloc(&e, at, REC_ALLOC_MALLOC, 16, 1, i, 0, 0, &same); /* has none */
+        CHECK(e.stacks == i + 1);
+        for (uint32_t ahead = 0; ahead < 2; ahead++) {
+            uint32_t number = i + ahead;
+            const struct encode_stack again = { .again = true, .number = number };
+            struct encoder copy = e;
+            uint8_t *end = encode_alloc(&copy, at, REC_ALLOC_MALLOC, 16, 1, i, 0, 0, &again);
+            int got = 1;
+            if (i > 3 && i < REC_STACK_NUMBERS - 3)
+                continue;
+            decoder_begin(&decoder, payload, (size_t)(end - payload), 0);
+            while (decoder.at < at && got == 1)
+                got = decoder_next(&decoder, &event);
+            CHECK(got == 1 && decoder.at == at && decoder.depth == 1 - i % 2);
+            got = decoder_next(&decoder, &event);
+            CHECK(copy.stacks == e.stacks);
+            CHECK(got == (number < REC_STACK_NUMBERS && !ahead ? 1 : -1));
+            CHECK(got < 0 || (event.stack_mode == REC_STACK_AGAIN && event.stack_number == number && !event.pops &&
+                              !event.pushes && decoder.depth == 1 - i % 2));
+            CHECK(got > 0 || strcmp(decoder.problem, "an impossible stack") == 0);
+        }
+    }
+    free(payload);
+}
+
 static void test_impossible_bodies(void)
 {
     struct event e;
 
+    CHECK(FIRST("\x07\x03\x05\x01\x04") == 1 && e.pc.id == 5 && e.pc.pc == 2 && !e.pc.exact); /* flags left out */
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x02") == 1 && !e.pc.exact); /* a flag that is not known */
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x03") == 1 && e.pc.exact);
+    CHECK(FIRST("\x07\x04\x05\x01\x04\x83") == -1 && FIRST("\x07\x02\x05\x01") == -1);
     CHECK(FIRST("\x2b\x02\x05\x07") == 1 && e.other == REC_LOST && e.lost.count == 7 && e.ticks == 5);
     CHECK(FIRST("\x2b\x04\x05\x07xy") == 1 && e.lost.count == 7); /* of a later version: longer */
     CHECK(FIRST("\x2b\x01\x05") == -1 && FIRST("\x2b\x00") == -1 && FIRST("\x2b") == -1);
@@ -553,6 +673,7 @@ int main(void)
     test_prefixes();
     test_flips();
     test_impossible_records();
+    test_impossible_stacks();
     test_impossible_bodies();
     return check_summary();
 }

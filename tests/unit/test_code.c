@@ -1,0 +1,78 @@
+/* analyze/model/code and commands/naming: which place and which name a pc number
+ * stands for. A return address belongs to the code before it, the address of an
+ * interrupted instruction to itself: so one address may be two places. */
+#include "analyze/commands/naming.h"
+#include "tests/unit/check.h"
+
+#include <link.h>
+#include <string.h>
+#include <unistd.h>
+
+__asm__(".pushsection tc_code, \"ax\", %progbits\n"
+        ".globl tc_first\n.type tc_first,%function\ntc_first: .skip 16\n.size tc_first, 16\n"
+        ".globl tc_second\n.type tc_second,%function\ntc_second: .skip 16\n.size tc_second, 16\n"
+        ".popsection\n");
+
+extern const char tc_first[], tc_second[];
+
+static int take_bias(struct dl_phdr_info *info, size_t bytes, void *data)
+{
+    (void)bytes;
+    *(uint64_t *)data = info->dlpi_addr;
+    return 1; /* the program is the first */
+}
+
+static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t pc, bool exact)
+{
+    code_take(c, process, &(struct event){ .type = EVENT_OTHER, .other = REC_PC,
+                                           .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } });
+}
+
+static bool is_named(const struct namer *namer, uint32_t location, const char *wanted)
+{
+    const char *name = namer->function(namer->data, location);
+    return wanted ? name && strcmp(name, wanted) == 0 : !name;
+}
+
+int main(void)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    const uint64_t first = (uintptr_t)tc_first, second = (uintptr_t)tc_second;
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD };
+    struct namer namer;
+    struct code code;
+
+    if (!CHECK(length > 0))
+        return check_summary();
+    code_init(&code, 2);
+    load.module.id = 1;
+    load.module.build_id = (struct text){ "", 0 };
+    load.module.path = (struct text){ path, (size_t)length };
+    dl_iterate_phdr(take_bias, &load.module.bias);
+    for (uint32_t process = 0; process < 2; process++) {
+        code_take(&code, process, &load);
+        announce_pc(&code, process, 1, second, false);
+        announce_pc(&code, process, 2, second, true);
+        announce_pc(&code, process, 3, first + 16, true); /* the same place, numbered twice */
+        announce_pc(&code, process, 4, first, true);
+        announce_pc(&code, process, 5, second + 16, false);
+        load.module.bias += 0x1000; /* elsewhere in the other process */
+        for (uint32_t id = 0; id < 6; id++)
+            CHECK(code_location(&code, 0, id) ? id > 0 : id == 0);
+    }
+    uint32_t called = code_location(&code, 0, 1), interrupted = code_location(&code, 0, 2);
+    CHECK(called != interrupted && interrupted == code_location(&code, 0, 3));
+    CHECK(code.locations[called].address == code.locations[interrupted].address);
+    CHECK(!code.locations[called].exact && code.locations[interrupted].exact);
+    CHECK(code_location(&code, 1, 1) != called && code.locations[code_location(&code, 1, 2)].exact);
+
+    struct naming *naming = naming_open(&code, &namer);
+    CHECK(is_named(&namer, called, "tc_first") && is_named(&namer, interrupted, "tc_second"));
+    CHECK(is_named(&namer, code_location(&code, 0, 4), "tc_first"));
+    CHECK(is_named(&namer, code_location(&code, 0, 5), "tc_second"));
+    CHECK(is_named(&namer, 0, NULL));
+    naming_close(naming);
+    code_release(&code);
+    return check_summary();
+}
