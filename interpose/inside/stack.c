@@ -6,6 +6,7 @@
 
 #include "format/encode.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
 
 #include <errno.h>

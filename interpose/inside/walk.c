@@ -89,7 +89,7 @@ static enum outcome step_without_rule(struct context *c, const struct rule *rule
     if (!guess_code(c, pc))
         return BROKEN;
     step->rule = ARCH_SHORT_FRAME_POINTER;
-    step->guessed = true;
+    step->marks |= WALK_GUESSED;
     at->pc = pc;
     at->sp = cfa;
     at->fp = *(const uint64_t *)arch_fp_slot(ARCH_SHORT_FRAME_POINTER, cfa);
@@ -107,6 +107,7 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
     if (!known.id)
         return FAILED;
     step->id = known.id;
+    step->rule = RULE_SHORT_NONE;
     if (!at->exact)
         rule_cache_put(&c->rules, at->pc, known.id, rule);
     if (r->kind == RULE_END)
@@ -140,22 +141,31 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
     return rule_cache_takes(at->pc) ? STEPPED : BROKEN;
 }
 
+/* The step at hand is filled; the position is the frame's and becomes its caller's. */
 static inline enum outcome step_outward(struct context *c, struct position *at, struct walk_step *step)
 {
-    uint64_t known = LIKELY(!at->exact) ? rule_cache_get(&c->rules, at->pc) : ~0ull;
+    uint64_t pc = at->pc, sp = at->sp, fp = at->fp;
+    uint64_t known = LIKELY(!at->exact) ? rule_cache_get(&c->rules, pc) : ~0ull;
     uint32_t rule = known & ((1u << RULE_SHORT_BITS) - 1);
 
-    *step = (struct walk_step){ .pc = at->pc, .sp = at->sp, .fp = at->fp, .exact = at->exact };
-    if (UNLIKELY(known == ~0ull || rule == RULE_SHORT_NONE))
-        return step_slowly(c, at, step);
-    step->id = (uint32_t)(known >> RULE_SHORT_BITS);
+    step->pc = pc;
+    step->sp = sp;
+    step->fp = fp;
+    step->marks = at->exact ? WALK_EXACT : 0;
     step->rule = (uint16_t)rule;
-    uint64_t cfa = arch_cfa(rule, at->sp, at->fp);
-    if (UNLIKELY(cfa <= at->sp || cfa > at->limit || cfa % 8))
+    step->id = (uint32_t)(known >> RULE_SHORT_BITS);
+    if (UNLIKELY(known == ~0ull || rule == RULE_SHORT_NONE)) {
+        struct position slow = *at; /* a copy, so that at can be in registers */
+        enum outcome outcome = step_slowly(c, &slow, step);
+        *at = slow;
+        return outcome;
+    }
+    uint64_t cfa = arch_cfa(rule, sp, fp);
+    if (UNLIKELY(cfa <= sp || cfa > at->limit || cfa % 8))
         return BROKEN;
-    uint64_t fp = *(const uint64_t *)arch_fp_slot(rule, cfa);
+    uint64_t saved = *(const uint64_t *)arch_fp_slot(rule, cfa);
     at->pc = arch_strip(*(const uint64_t *)arch_ra_slot(rule, cfa));
-    at->fp = arch_saves_fp(rule) ? fp : at->fp;
+    at->fp = arch_saves_fp(rule) ? saved : fp;
     at->sp = cfa;
     at->lr_slot = 0;
     return LIKELY(rule_cache_takes(at->pc)) ? STEPPED : BROKEN;
@@ -163,14 +173,9 @@ static inline enum outcome step_outward(struct context *c, struct position *at, 
 
 /* --- the last stack -------------------------------------------------------------- */
 
-static inline bool coincides(const struct walk_frame *f, const struct position *at)
-{
-    return f->sp == at->sp && f->pc == at->pc && !f->exact && !at->exact && (!f->fp_live || f->fp == at->fp);
-}
-
 /* The frames from `from`, where the walk stands, out to `to` have not changed: they
  * become steps. The position becomes that of `to`. */
-static bool keep(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
+static __attribute__((noinline)) bool keep(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
 {
     const struct walk *w = &c->walk;
 
@@ -178,7 +183,7 @@ static bool keep(struct context *c, uint32_t from, uint32_t to, struct position 
         const struct walk_frame *f = &w->frame[i];
         struct walk_step *step = &c->walk.step[*count];
         *step = (struct walk_step){ .pc = f->pc, .sp = f->sp, .fp = at->fp, .id = w->id[i], .rule = f->rule,
-                                    .exact = f->exact, .guessed = f->guessed };
+                                    .marks = f->marks & (WALK_EXACT | WALK_GUESSED) };
         at->pc = f->pc;
         at->sp = f->sp;
         if (i == to)
@@ -188,7 +193,7 @@ static bool keep(struct context *c, uint32_t from, uint32_t to, struct position 
             if (arch_saves_fp(f->rule))
                 at->fp = *(const uint64_t *)arch_fp_slot(f->rule, cfa);
         } else {
-            struct pc_known known = pc_find(c, f->pc, f->exact);
+            struct pc_known known = pc_find(c, f->pc, f->marks & WALK_EXACT);
             uint64_t slot = slots_of(&known.rule, step, cfa, 0).fp;
             if (!known.id)
                 return false;
@@ -201,96 +206,113 @@ static bool keep(struct context *c, uint32_t from, uint32_t to, struct position 
     }
 }
 
+/* With copies of what the walk has in registers. */
+static inline bool keep_by_copy(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
+{
+    struct position position = *at;
+    uint32_t steps = *count;
+    bool kept = keep(c, from, to, &position, &steps);
+
+    *at = position;
+    *count = steps;
+    return kept;
+}
+
+/* Where a stack is being written, and what the outermost frame so far is. */
 struct writer {
-    struct walk *w;
     uint32_t depth, checks;
     uint64_t hash;
     uint8_t flags;
     bool fp_live;
 };
 
-static inline void add_check(struct writer *to, uint64_t slot, uint64_t value)
+static inline void add_check(struct walk *w, struct writer *to, uint64_t slot, uint64_t value)
 {
-    to->w->check[to->checks++] = (struct walk_check){ (const uint64_t *)slot, value };
+    w->check[to->checks++] = (struct walk_check){ (const uint64_t *)slot, value };
 }
 
 /* The words that the step from s to the frame outward of it read, by a rule that
  * is not short. */
 static __attribute__((noinline)) bool add_slow_checks(struct context *c, struct writer *to, const struct walk_step *s)
 {
-    const struct walk_frame *outward = &to->w->frame[to->depth - 1];
-    struct pc_known known = pc_find(c, s->pc, s->exact);
+    const struct walk_frame *outward = &c->walk.frame[to->depth - 1];
+    struct pc_known known = pc_find(c, s->pc, s->marks & WALK_EXACT);
     uint64_t lr_slot = 0;
 
     if (!known.id)
         return false;
-    if (s->exact && ARCH_SIGNAL_LR) /* the step before, inward, is the signal's */
+    if (s->marks & WALK_EXACT && ARCH_SIGNAL_LR) /* the step before, inward, is the signal's */
         lr_slot = s[-1].sp + (uint64_t)ARCH_SIGNAL_LR;
     struct slots slots = slots_of(&known.rule, s, outward->sp, lr_slot);
     if (slots.cfa)
-        add_check(to, slots.cfa, outward->sp);
-    add_check(to, slots.ra, arch_word(slots.ra, outward->pc));
-    if (slots.fp && outward->fp_live)
-        add_check(to, slots.fp, outward->fp);
+        add_check(&c->walk, to, slots.cfa, outward->sp);
+    add_check(&c->walk, to, slots.ra, arch_word(slots.ra, outward->pc));
+    if (slots.fp && to->fp_live)
+        add_check(&c->walk, to, slots.fp, outward->fp);
     to->fp_live = known.rule.cfa_base == RULE_FROM_FP || known.rule.fp_base == RULE_FROM_FP ||
                   (!known.rule.fp_base && to->fp_live);
     return true;
 }
 
-static inline void add_checks(struct writer *to, const struct walk_step *s)
+static inline void add_checks(struct walk *w, struct writer *to, const struct walk_step *s)
 {
-    const struct walk_frame *outward = &to->w->frame[to->depth - 1];
+    const struct walk_frame *outward = &w->frame[to->depth - 1];
     uint64_t slot = arch_ra_slot(s->rule, outward->sp);
 
-    add_check(to, slot, arch_word(slot, outward->pc));
-    if (arch_saves_fp(s->rule) && to->fp_live)
-        add_check(to, arch_fp_slot(s->rule, outward->sp), outward->fp);
-    to->fp_live = arch_uses_fp(s->rule) || (!arch_saves_fp(s->rule) && to->fp_live);
+    add_check(w, to, slot, arch_word(slot, outward->pc));
+    if (UNLIKELY(to->fp_live) && arch_saves_fp(s->rule))
+        add_check(w, to, arch_fp_slot(s->rule, outward->sp), outward->fp);
+    to->fp_live = arch_uses_fp(s->rule) || (to->fp_live && !arch_saves_fp(s->rule));
 }
 
-static inline uint64_t hash_frame(uint64_t hash, const struct walk_step *s)
+static inline void add_frame(struct walk *w, struct writer *to, const struct walk_step *s)
 {
-    hash = (hash + s->pc + s->exact) * 0x9e3779b97f4a7c15ull;
-    return hash ^ hash >> 29;
+    struct walk_frame *f = &w->frame[to->depth];
+    uint64_t hash = (to->hash + s->pc + (s->marks & WALK_EXACT)) * 0x9e3779b97f4a7c15ull;
+
+    f->pc = s->pc;
+    f->sp = s->sp;
+    f->fp = s->fp;
+    f->hash = to->hash = hash ^ hash >> 29;
+    f->checks = to->checks;
+    f->rule = s->rule;
+    f->flags = to->flags |= s->marks & WALK_GUESSED ? REC_STACK_GUESSED : 0;
+    f->marks = (uint8_t)(s->marks | (to->fp_live ? WALK_FP_LIVE : 0));
+    *walk_place(w, s->sp) = (uint16_t)to->depth;
+    w->id[to->depth++] = s->id;
 }
 
-static inline void add_frame(struct writer *to, const struct walk_step *s)
+/* Puts the steps behind the first frames of the last stack, as many as *start says. */
+static bool write_steps(struct context *c, const struct writer *start, uint32_t count, bool repeatable,
+                        uint32_t *ret_shared)
 {
-    struct walk_frame *f = &to->w->frame[to->depth];
-
-    to->hash = hash_frame(to->hash, s);
-    if (UNLIKELY(s->guessed))
-        to->flags |= REC_STACK_GUESSED;
-    *f = (struct walk_frame){ .pc = s->pc, .sp = s->sp, .fp = s->fp, .hash = to->hash, .checks = to->checks,
-                              .rule = s->rule, .flags = to->flags, .fp_live = to->fp_live, .exact = s->exact,
-                              .guessed = s->guessed };
-    to->w->id[to->depth++] = s->id;
-}
-
-/* Puts the steps behind the first `depth` frames of the last stack. */
-static bool write_steps(struct context *c, struct writer *to, uint32_t count, bool repeatable, uint32_t *ret_shared)
-{
-    struct walk *w = to->w;
-    uint32_t old_depth = w->depth, shared = to->depth;
+    struct walk *w = &c->walk;
+    struct writer to = *start;
+    uint32_t old_depth = w->depth, shared = to.depth;
 
     w->depth = 0; /* should numbering fail in the middle, there is no last stack */
-    for (uint32_t k = count; k-- > 0;) {
-        struct walk_step *s = &w->step[k];
-        const struct walk_frame *old = &w->frame[to->depth];
-        if (UNLIKELY(!s->id) && !(s->id = s->exact ? pc_find(c, s->pc, true).id : pc_number(c, s->pc)))
+    for (struct walk_step *s = w->step + count; s-- > w->step;) {
+        const struct walk_frame *old = &w->frame[to.depth];
+        const bool exact = s->marks & WALK_EXACT;
+        if (UNLIKELY(!s->id) && !(s->id = exact ? pc_find(c, s->pc, true).id : pc_number(c, s->pc)))
             return false;
-        if (shared == to->depth && shared < old_depth && old->pc == s->pc && old->exact == s->exact)
+        if (UNLIKELY(shared == to.depth) && shared < old_depth && old->pc == s->pc &&
+            exact == (bool)(old->marks & WALK_EXACT))
             shared++;
-        if (to->depth && repeatable) {
-            if (LIKELY(s->rule))
-                add_checks(to, s);
-            else if (!add_slow_checks(c, to, s))
-                return false;
+        if (to.depth && repeatable) {
+            if (LIKELY(s->rule)) {
+                add_checks(w, &to, s);
+            } else {
+                struct writer slow = to; /* a copy, so that this one can be in registers */
+                if (!add_slow_checks(c, &slow, s))
+                    return false;
+                to = slow;
+            }
         }
-        add_frame(to, s);
+        add_frame(w, &to, s);
     }
-    w->depth = to->depth;
-    w->flags = to->flags;
+    w->depth = to.depth;
+    w->flags = to.flags;
     w->repeatable = repeatable;
     *ret_shared = shared;
     return true;
@@ -300,16 +322,15 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
 {
     struct walk *w = &c->walk;
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, .limit = limit_of(start->sp) };
-    struct writer to = { .w = w };
+    struct writer to = { 0 };
     enum outcome outcome = rule_cache_takes(start->pc) ? STEPPED : UNSUPPORTED;
     uint32_t count = 0, max = session.max_depth;
     /* Of a stack that was cut, the part further out is not known. */
-    int64_t i = w->repeatable && !(w->flags & REC_STACK_CUT) ? (int64_t)w->depth - 1 : -1;
+    bool comparable = w->repeatable && !(w->flags & REC_STACK_CUT);
 
     while (outcome == STEPPED) {
-        while (i >= 0 && w->frame[i].sp < at.sp)
-            i--;
-        if (i >= 0 && coincides(&w->frame[i], &at)) {
+        int64_t i = LIKELY(comparable && !at.exact) ? walk_find(w, at.pc, at.sp, at.fp) : -1;
+        if (UNLIKELY(i >= 0)) {
             uint32_t changed = walk_verify(w->check, w->frame[i].checks);
             if (!changed && (uint64_t)i + 1 + count <= max) {
                 to.depth = (uint32_t)i + 1;
@@ -320,15 +341,12 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
                 last--;
             last++;
             /* A walk is not resumed where the link register's place is forgotten. */
-            while (w->frame[last].exact)
+            while (w->frame[last].marks & WALK_EXACT)
                 last++;
-            if (!changed || count + (uint64_t)(i - last) >= max) {
-                i = -1; /* the stack is too deep; a cut one begins elsewhere */
-            } else {
-                if (!keep(c, (uint32_t)i, (uint32_t)last, &at, &count))
-                    return WALK_FAILED;
-                i = last - 1;
-            }
+            if (!changed || count + (uint64_t)(i - last) >= max)
+                comparable = false; /* the stack is too deep; a cut one begins elsewhere */
+            else if (!keep_by_copy(c, (uint32_t)i, (uint32_t)last, &at, &count))
+                return WALK_FAILED;
         }
         if (count == max) {
             to.flags = REC_STACK_CUT;
@@ -346,7 +364,7 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
         to.hash = outward->hash;
         to.checks = outward->checks;
         to.flags = outward->flags;
-        to.fp_live = outward->fp_live;
+        to.fp_live = outward->marks & WALK_FP_LIVE;
     } else {
         to.fp_live = outcome == FP_END || outcome == FP_BROKEN;
         if (outcome == FP_BROKEN || (outcome == BROKEN && at.pc)) /* 0 ends a stack by intent */
@@ -357,7 +375,7 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
 
 bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared)
 {
-    struct writer to = { .w = &c->walk, .flags = flags };
+    struct writer to = { .flags = flags };
 
     for (uint32_t k = 0; k < count; k++)
         c->walk.step[k] = (struct walk_step){ .pc = (uint64_t)pcs[k] };

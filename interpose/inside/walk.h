@@ -20,6 +20,12 @@
 #define WALK_DEPTH_MAX 1024
 #define WALK_CHECKS_MAX (3 * WALK_DEPTH_MAX) /* a frame's CFA, return address and frame pointer */
 
+enum walk_marks {
+    WALK_EXACT = 1,   /* interrupted here by a signal */
+    WALK_GUESSED = 2, /* the frame outward of this one is a guess */
+    WALK_FP_LIVE = 4, /* fp is used outward of here before it is restored from memory */
+};
+
 /* One frame of the last stack; frame 0 is the outermost. */
 struct walk_frame {
     uint64_t pc; /* the return address into this frame, or where it was interrupted */
@@ -29,9 +35,7 @@ struct walk_frame {
     uint32_t checks; /* so many, from check[0] on, cover the walk outward of here */
     uint16_t rule;   /* short rule; RULE_SHORT_NONE: see pcs.h */
     uint8_t flags;   /* rec_stack_flags that the frames from here outward give a stack */
-    bool fp_live : 1; /* fp is used outward of here before it is restored from memory */
-    bool exact : 1;   /* interrupted here by a signal */
-    bool guessed : 1; /* the frame outward of it is */
+    uint8_t marks;
 };
 
 struct walk_check {
@@ -44,8 +48,12 @@ struct walk_step {
     uint64_t pc, sp, fp;
     uint32_t id; /* pc number; 0: not asked for yet */
     uint16_t rule;
-    bool exact, guessed;
+    uint16_t marks; /* but for WALK_FP_LIVE */
 };
+
+/* Stack pointer -> frame of the last stack, without a search: of those that share a
+ * place, it has the innermost that was written. */
+#define WALK_PLACE_BITS 11
 
 struct walk {
     uint32_t depth;  /* frames of the last stack */
@@ -54,8 +62,28 @@ struct walk {
     struct walk_frame frame[WALK_DEPTH_MAX];
     uint32_t id[WALK_DEPTH_MAX]; /* the frames' pc numbers */
     struct walk_check check[WALK_CHECKS_MAX];
+    uint16_t place[1 << WALK_PLACE_BITS];
     struct walk_step step[WALK_DEPTH_MAX];
 };
+
+static inline uint16_t *walk_place(struct walk *w, uint64_t sp)
+{
+    return &w->place[sp * 0x9e3779b97f4a7c15ull >> (64 - WALK_PLACE_BITS)];
+}
+
+/* The frame of the last stack that was at this state, and not interrupted there;
+ * -1: none is known. One comparison, since stack pointers alone often agree. */
+static inline int64_t walk_find(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
+{
+    uint32_t i = *walk_place(w, sp);
+    const struct walk_frame *f = &w->frame[i];
+
+    if (((f->sp ^ sp) | (f->pc ^ pc)) != 0)
+        return -1;
+    if (i >= w->depth || f->marks & WALK_EXACT || (f->marks & WALK_FP_LIVE && f->fp != fp))
+        return -1;
+    return (int64_t)i;
+}
 
 struct walk_start {
     uint64_t pc, sp, fp; /* of the hook's caller */
@@ -88,24 +116,15 @@ static inline uint32_t walk_verify(const struct walk_check *check, uint32_t coun
 
 /* The common case: start is a frame of the last stack, whose outward part still
  * holds. Its depth; 0: not so. */
-static inline uint32_t walk_known(const struct walk *w, const struct walk_start *start)
+static inline uint32_t walk_known(struct walk *w, const struct walk_start *start)
 {
-    int64_t i = (int64_t)w->depth - 1;
+    int64_t i = walk_find(w, start->pc, start->sp, start->fp);
 
-    if (__builtin_expect(!w->repeatable, 0))
-        return 0;
-    while (i >= 0 && w->frame[i].sp < start->sp)
-        i--;
-    if (i < 0)
-        return 0;
-    const struct walk_frame *f = &w->frame[i];
-    if (f->sp != start->sp || f->pc != start->pc || f->exact || (f->fp_live && f->fp != start->fp))
+    if (__builtin_expect(i < 0 || !w->repeatable, 0))
         return 0;
     if (__builtin_expect(w->flags & REC_STACK_CUT, 0) && i + 1 < (int64_t)w->depth)
         return 0; /* more of the frames further out belong to it */
-    if (walk_verify(w->check, f->checks))
-        return 0;
-    return (uint32_t)i + 1;
+    return walk_verify(w->check, w->frame[i].checks) ? 0 : (uint32_t)i + 1;
 }
 
 #endif

@@ -119,6 +119,8 @@ static void log_process(struct context *c, enum rec_start start)
         .directory = { directory, got > 0 ? (size_t)got - 1 : 0 },
         .environment = { environment, our_environment(environment, ENVIRONMENT_BYTES) },
         .call_graph = call_graph_name(),
+        .max_depth = session.max_depth,
+        .thread_bytes = sizeof(struct context),
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);

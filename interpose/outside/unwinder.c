@@ -5,6 +5,7 @@
 
 #include "interpose/inside/context.h"
 #include "interpose/inside/kept_file.h"
+#include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <dlfcn.h>
@@ -48,6 +49,57 @@ static void give_numbers_back(const uint8_t taken[KEPT_FILE_HIGH_MAX])
             sys_close(number);
 }
 
+/* For the self-check: a walk by unw_step, which is slow and takes no short cuts. */
+#if defined(__x86_64__) && __has_include(<libunwind.h>)
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+
+#define NAME_OF(function) NAME_OF_EXPANDED(function)
+#define NAME_OF_EXPANDED(function) #function
+
+static int (*get_context)(unw_tdep_context_t *);
+static int (*init_cursor)(unw_cursor_t *, unw_context_t *);
+static int (*step)(unw_cursor_t *);
+static int (*get_register)(unw_cursor_t *, unw_regnum_t, unw_word_t *);
+
+static int backtrace_by_steps(void **pcs, int max)
+{
+    unw_context_t context;
+    unw_cursor_t cursor;
+    unw_word_t pc;
+    int count = 0;
+
+    get_context(&context);
+    if (init_cursor(&cursor, &context) < 0)
+        return 0;
+    while (count < max && get_register(&cursor, UNW_REG_IP, &pc) == 0) {
+        pcs[count++] = (void *)pc;
+        if (step(&cursor) <= 0)
+            break;
+    }
+    return count;
+}
+
+static void find_slow_way(void *library)
+{
+    void *found[] = { dlsym(library, NAME_OF(unw_init_local)), dlsym(library, NAME_OF(unw_step)),
+                      dlsym(library, NAME_OF(unw_get_reg)), dlsym(library, NAME_OF(unw_tdep_getcontext)) };
+
+    if (!found[0] || !found[1] || !found[2] || !found[3])
+        return;
+    memcpy(&get_context, &found[3], sizeof found[3]);
+    memcpy(&init_cursor, &found[0], sizeof found[0]);
+    memcpy(&step, &found[1], sizeof found[1]);
+    memcpy(&get_register, &found[2], sizeof found[2]);
+    stack_backtrace_slow = backtrace_by_steps;
+}
+#else
+static void find_slow_way(void *library)
+{
+    (void)library;
+}
+#endif
+
 bool unwinder_load(int kept_fd)
 {
     void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
@@ -57,6 +109,8 @@ bool unwinder_load(int kept_fd)
 
     if (!function)
         return false;
+    if (session.check_stacks)
+        find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
     take_low_numbers(kept_fd, taken);
     call_first(backtrace);
