@@ -85,15 +85,15 @@ def environment_of_program(*words, env=None):
 
 
 for mode in ("auto", "libunwind", "fp", "none"):
-    equal(environment_of_program("--call-graph", mode)["MALLOSCOPE_CALL_GRAPH"], mode, f"--call-graph {mode}")
-    equal(environment_of_program(env={"MALLOSCOPE_CALL_GRAPH": mode})["MALLOSCOPE_CALL_GRAPH"], mode,
+    equal(environment_of_program("--call-graph", mode).get("MALLOSCOPE_CALL_GRAPH"), mode, f"--call-graph {mode}")
+    equal(environment_of_program(env={"MALLOSCOPE_CALL_GRAPH": mode}).get("MALLOSCOPE_CALL_GRAPH"), mode,
           f"MALLOSCOPE_CALL_GRAPH={mode}")
 check(not {"MALLOSCOPE_CALL_GRAPH", "MALLOSCOPE_MAX_DEPTH"} & set(environment_of_program()), "neither is set by default")
 for depth, told in (("1", "1"), ("64", "64"), ("1024", "1024"), ("1K", "1024")):
-    equal(environment_of_program("--max-depth", depth)["MALLOSCOPE_MAX_DEPTH"], told, f"--max-depth {depth}")
-    equal(environment_of_program(env={"MALLOSCOPE_MAX_DEPTH": depth})["MALLOSCOPE_MAX_DEPTH"], told,
+    equal(environment_of_program("--max-depth", depth).get("MALLOSCOPE_MAX_DEPTH"), told, f"--max-depth {depth}")
+    equal(environment_of_program(env={"MALLOSCOPE_MAX_DEPTH": depth}).get("MALLOSCOPE_MAX_DEPTH"), told,
           f"MALLOSCOPE_MAX_DEPTH={depth}")
-equal(environment_of_program("--max-depth", "5", env={"MALLOSCOPE_MAX_DEPTH": "x"})["MALLOSCOPE_MAX_DEPTH"], "5",
+equal(environment_of_program("--max-depth", "5", env={"MALLOSCOPE_MAX_DEPTH": "x"}).get("MALLOSCOPE_MAX_DEPTH"), "5",
       "the option goes before the variable")
 for depth in ("0", "1025", "2K", "-1", "x", "5x", ""):
     one_line(call("record", "--max-depth", depth, "touch", path("ran-deep")), 2, "--max-depth", "from 1 to 1024")
