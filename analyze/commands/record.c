@@ -12,6 +12,7 @@
 #include "format/output_name.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -29,8 +30,14 @@ const char record_help[] =
     "                       (default %e.%p.mscope)           MALLOSCOPE_OUTPUT\n"
     "  -f, --force          replace an existing file          MALLOSCOPE_FORCE=1\n"
     "  -q, --quiet          no summary at the end             MALLOSCOPE_QUIET=1\n"
-    "  --call-graph MODE    auto or libunwind: a backtrace of every allocation;\n"
-    "                       none: no backtraces, faster       MALLOSCOPE_CALL_GRAPH\n"
+    "  --call-graph MODE    how to take stacks (default auto) MALLOSCOPE_CALL_GRAPH\n"
+    "                         auto: every stack by the recorder's own unwinder (verified\n"
+    "                         against the last one), libunwind where that can't\n"
+    "                         libunwind\n"
+    "                         fp: frame pointers, cheap, wrong where code lacks them\n"
+    "                         none\n"
+    "  --max-depth N        the most frames of a stack, 1 to 1024; of deeper ones the\n"
+    "                       innermost are kept (default 1024) MALLOSCOPE_MAX_DEPTH\n"
     "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
     "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
     "  -h, --help\n\n"
@@ -41,6 +48,8 @@ const char record_help[] =
     "executable; 125 it cannot be traced (statically linked, set-user-ID of another\n"
     "user, another architecture, ...) or the log cannot be made, said before PROGRAM\n"
     "runs; 2 usage.\n";
+
+#define DEPTH_MOST 1024 /* frames: the recorder has room for no more */
 
 struct record_options {
     const char *output;
@@ -199,15 +208,41 @@ static int record(const struct record_options *options, char **command)
     return code;
 }
 
+/* What the recorder reads from its environment. NULL: as it is by default. 0, or
+ * the exit status after a message. */
+static int set_stacks(const char *call_graph, const char *max_depth)
+{
+    static const char *const modes[] = { "auto", "libunwind", "fp", "none" };
+    bool known = !call_graph;
+    uint64_t depth = DEPTH_MOST;
+
+    for (size_t i = 0; !known && i < sizeof modes / sizeof *modes; i++)
+        known = strcmp(call_graph, modes[i]) == 0;
+    if (!known)
+        return usage_error("record", "record: --call-graph %s: want auto, libunwind, fp or none", call_graph);
+    if (max_depth && (!parse_number(max_depth, 1, &depth) || depth > DEPTH_MOST))
+        return usage_error("record", "record: --max-depth %s: want a number of frames from 1 to %d", max_depth, DEPTH_MOST);
+    if (call_graph)
+        setenv("MALLOSCOPE_CALL_GRAPH", call_graph, 1);
+    if (max_depth) {
+        char text[24];
+        snprintf(text, sizeof text, "%" PRIu64, depth); /* without suffix */
+        setenv("MALLOSCOPE_MAX_DEPTH", text, 1);
+    }
+    return 0;
+}
+
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, THRESHOLD };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
-        { "threshold", required_argument, NULL, THRESHOLD }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "max-depth", required_argument, NULL, MAX_DEPTH }, { "threshold", required_argument, NULL, THRESHOLD },
+        { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
+    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH");
     struct record_options options = {
         .output = output && *output ? output : OUTPUT_NAME_DEFAULT,
         .force = is_set("MALLOSCOPE_FORCE"),
@@ -222,14 +257,14 @@ int cmd_record(int argc, char **argv)
         options.quiet |= option == 'q';
         if (option == CALL_GRAPH)
             call_graph = optarg;
+        if (option == MAX_DEPTH)
+            max_depth = optarg;
         if (option == THRESHOLD && !parse_number(optarg, 1, &options.threshold))
             return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
     }
-    if (call_graph && strcmp(call_graph, "auto") != 0 && strcmp(call_graph, "libunwind") != 0 &&
-        strcmp(call_graph, "none") != 0)
-        return usage_error("record", "record: --call-graph %s: want auto, libunwind or none", call_graph);
-    if (call_graph)
-        setenv("MALLOSCOPE_CALL_GRAPH", call_graph, 1);
+    int bad = set_stacks(call_graph, max_depth);
+    if (bad)
+        return bad;
     if (optind == argc)
         return usage_error("record", "record: which program?");
     return record(&options, argv + optind);

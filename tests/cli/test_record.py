@@ -77,6 +77,32 @@ for words, env in ((["--call-graph", "none"], {}), ([], {"MALLOSCOPE_CALL_GRAPH"
     call("record", "-q", "-f", "-o", "none.mscope", *words, known, env=env)
     check(not any(e.frames for e in dump(path("none.mscope"), stacks=True)), f"no stacks: {words} {env}")
 
+# --- how stacks are taken: checked here, told to the program's recorder ---
+def environment_of_program(*words, env=None):
+    got = call("record", "-q", "-f", "-o", "stacks.mscope", *words, "env", env=env)
+    equal(got.returncode, 0, f"{words} {env}: {got.stderr}")
+    return dict(line.split("=", 1) for line in got.stdout.splitlines() if line.startswith("MALLOSCOPE_"))
+
+
+for mode in ("auto", "libunwind", "fp", "none"):
+    equal(environment_of_program("--call-graph", mode).get("MALLOSCOPE_CALL_GRAPH"), mode, f"--call-graph {mode}")
+    equal(environment_of_program(env={"MALLOSCOPE_CALL_GRAPH": mode}).get("MALLOSCOPE_CALL_GRAPH"), mode,
+          f"MALLOSCOPE_CALL_GRAPH={mode}")
+check(not {"MALLOSCOPE_CALL_GRAPH", "MALLOSCOPE_MAX_DEPTH"} & set(environment_of_program()), "neither is set by default")
+for depth, told in (("1", "1"), ("64", "64"), ("1024", "1024"), ("1K", "1024")):
+    equal(environment_of_program("--max-depth", depth).get("MALLOSCOPE_MAX_DEPTH"), told, f"--max-depth {depth}")
+    equal(environment_of_program(env={"MALLOSCOPE_MAX_DEPTH": depth}).get("MALLOSCOPE_MAX_DEPTH"), told,
+          f"MALLOSCOPE_MAX_DEPTH={depth}")
+equal(environment_of_program("--max-depth", "5", env={"MALLOSCOPE_MAX_DEPTH": "x"}).get("MALLOSCOPE_MAX_DEPTH"), "5",
+      "the option goes before the variable")
+for depth in ("0", "1025", "2K", "-1", "x", "5x", ""):
+    one_line(call("record", "--max-depth", depth, "touch", path("ran-deep")), 2, "--max-depth", "from 1 to 1024")
+    one_line(call("record", "touch", path("ran-deep"), env={"MALLOSCOPE_MAX_DEPTH": depth}), 2, "--max-depth",
+             "from 1 to 1024")
+for mode in ("FP", "magic", ""):
+    one_line(call("record", "touch", path("ran-deep"), env={"MALLOSCOPE_CALL_GRAPH": mode}), 2, "--call-graph", "fp or none")
+check(not os.path.exists(path("ran-deep")), "after a usage error nothing runs")
+
 # --- nothing is overwritten ---
 with open(path("taken.mscope"), "w") as file:
     file.write("mine")

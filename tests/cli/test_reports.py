@@ -109,7 +109,7 @@ equal(sum(int(line.split("\t")[1]) for line in tsv), BYTES, "dump --tsv bytes")
 # --- usage ---
 for command in (["hist"], ["report"], ["dump"], ["plot", "sizes"], ["plot", log], ["hist", "--linear", "0", log],
                 ["hist", "--threshold", "x", log], ["hist", "--nonsense", log], ["hist", log, log], ["record"],
-                ["record", "--call-graph", "magic", "true"], ["record", "-o"], ["help", "nothing"],
+                ["record", "--call-graph", "magic", "true"], ["record", "--max-depth", "0", "true"], ["record", "-o"], ["help", "nothing"],
                 ["dump", "--tsv", "--stacks", log], ["hist", "--json", "--tsv", log], ["report", "-n", "-1", log], []):
     got = run([MALLOSCOPE, *command])
     equal(got.returncode, 2, f"{command}: exit")
