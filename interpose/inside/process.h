@@ -45,6 +45,7 @@ struct session {
     uint8_t id[16];
     enum call_graph call_graph;
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
+    bool walks;         /* by walk.h; the last stack can be the answer */
     bool check_stacks;  /* each is compared with libunwind's */
     bool had_threads; /* more than one, at some time */
     char exe[4096];

@@ -14,6 +14,9 @@
 int (*stack_backtrace)(void **buffer, int size);
 int (*stack_backtrace_slow)(void **buffer, int size);
 
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 /* Our own frames below the hook's caller: the hook and what it calls. */
 #define OWN_FRAMES_MAX 12
 
@@ -90,9 +93,10 @@ static bool take_by_frame_pointers(struct context *c, const struct walk_start *s
     return walk_adopt(c, pcs, depth, flags, ret_shared);
 }
 
-static bool take_by_rules(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+static bool take_by_rules(struct context *c, const struct walk_start *start, struct walk_match match,
+                          uint32_t *ret_shared)
 {
-    switch (walk_take(c, start, ret_shared)) {
+    switch (walk_take(c, start, match, ret_shared)) {
     case WALK_DONE:
         return true;
     case WALK_UNSUPPORTED:
@@ -111,23 +115,16 @@ static void forget_code(struct context *c, uint32_t generation)
     rule_cache_clear(&c->rules);
 }
 
-static bool take(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+static bool take(struct context *c, const struct walk_start *start, struct walk_match match, uint32_t *ret_shared)
 {
-    uint32_t generation = atomic_load_explicit(&process->modules.generation, memory_order_acquire);
-    struct walk *w = &c->walk;
-
-    if (__builtin_expect(generation != c->stack.generation, 0))
-        forget_code(c, generation);
-    if (__builtin_expect(session.call_graph == CALL_GRAPH_LIBUNWIND, 0))
+    switch (session.call_graph) {
+    case CALL_GRAPH_LIBUNWIND:
         return take_by_libunwind(c, start->pc, 0, ret_shared);
-    if (__builtin_expect(session.call_graph == CALL_GRAPH_FP, 0))
+    case CALL_GRAPH_FP:
         return take_by_frame_pointers(c, start, ret_shared);
-    uint32_t known = walk_known(w, start);
-    if (!known)
-        return take_by_rules(c, start, ret_shared);
-    w->depth = *ret_shared = known;
-    w->flags = w->frame[known - 1].flags;
-    return true;
+    default:
+        return take_by_rules(c, start, match, ret_shared);
+    }
 }
 
 static bool is_same(const struct walk *w, void *const *pcs, uint32_t depth)
@@ -157,16 +154,18 @@ static bool differs(struct context *c, uint64_t pc)
     return asked;
 }
 
-bool stack_capture(struct context *c, const struct walk_start *start, struct encode_stack *ret_difference)
+/* Any stack but the last one again. */
+static __attribute__((noinline)) bool capture(struct context *c, const struct walk_start *start,
+                                              struct walk_match match, struct encode_stack *ret_difference)
 {
     struct walk *w = &c->walk;
     struct stack *s = &c->stack;
     uint32_t shared;
 
-    if (!take(c, start, &shared))
+    if (!take(c, start, match, &shared))
         return false;
     uint8_t flags = w->flags;
-    if (__builtin_expect(session.check_stacks, 0) && session.call_graph == CALL_GRAPH_AUTO &&
+    if (session.check_stacks &&
         !(flags & (REC_STACK_PARTIAL | REC_STACK_GUESSED | REC_STACK_FALLBACK)) && differs(c, start->pc))
         flags |= REC_STACK_DIFFERS;
     if (!context_room(c, ENCODE_EVENT_MAX + (size_t)w->depth * ENCODE_PUSH_MAX))
@@ -191,4 +190,21 @@ bool stack_capture(struct context *c, const struct walk_start *start, struct enc
         *known = (struct stack_known){ hash, s->epoch, c->encoder.stacks };
     }
     return true;
+}
+
+bool stack_capture(struct context *c, const struct walk_start *start, struct encode_stack *ret_difference)
+{
+    struct walk *w = &c->walk;
+    struct stack *s = &c->stack;
+    struct walk_match match = { .frame = -1 };
+    uint32_t generation = atomic_load_explicit(&process->modules.generation, memory_order_acquire);
+
+    if (UNLIKELY(generation != s->generation))
+        forget_code(c, generation);
+    else if (LIKELY(session.walks))
+        match = walk_compare(w, start);
+    if (LIKELY(match.frame >= 0 && match.frame + 1 == w->depth && !match.changed) && s->logged == w->depth &&
+        s->logged_flags == w->flags && !session.check_stacks)
+        return true;
+    return capture(c, start, match, ret_difference);
 }

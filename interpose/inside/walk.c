@@ -173,49 +173,55 @@ static inline enum outcome step_outward(struct context *c, struct position *at, 
 
 /* --- the last stack -------------------------------------------------------------- */
 
-/* The frames from `from`, where the walk stands, out to `to` have not changed: they
- * become steps. The position becomes that of `to`. */
-static __attribute__((noinline)) bool keep(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
+/* The frames of the last stack from `from`, where the walk stands, out to `to` have
+ * not changed: they become steps. The position becomes that of `to`, whose step is
+ * still to be counted. */
+static bool keep(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
 {
     const struct walk *w = &c->walk;
 
-    for (uint32_t i = from;; i--) {
+    for (uint32_t i = from; i > to; i--) {
         const struct walk_frame *f = &w->frame[i];
-        struct walk_step *step = &c->walk.step[*count];
+        const uint64_t cfa = w->frame[i - 1].sp;
+        struct walk_step *step = &c->walk.step[(*count)++];
         *step = (struct walk_step){ .pc = f->pc, .sp = f->sp, .fp = at->fp, .id = w->id[i], .rule = f->rule,
                                     .marks = f->marks & (WALK_EXACT | WALK_GUESSED) };
-        at->pc = f->pc;
-        at->sp = f->sp;
-        if (i == to)
-            return true;
-        uint64_t cfa = w->frame[i - 1].sp;
         if (LIKELY(f->rule)) {
             if (arch_saves_fp(f->rule))
                 at->fp = *(const uint64_t *)arch_fp_slot(f->rule, cfa);
-        } else {
-            struct pc_known known = pc_find(c, f->pc, f->marks & WALK_EXACT);
-            uint64_t slot = slots_of(&known.rule, step, cfa, 0).fp;
-            if (!known.id)
-                return false;
-            if (slot)
-                at->fp = *(const uint64_t *)slot;
-            if (known.rule.signal)
-                at->limit = limit_of(cfa);
+            continue;
         }
-        ++*count;
+        struct pc_known known = pc_find(c, f->pc, f->marks & WALK_EXACT);
+        if (!known.id)
+            return false;
+        uint64_t slot = slots_of(&known.rule, step, cfa, 0).fp;
+        if (slot)
+            at->fp = *(const uint64_t *)slot;
+        if (known.rule.signal)
+            at->limit = limit_of(cfa);
     }
+    at->pc = w->frame[to].pc;
+    at->sp = w->frame[to].sp;
+    return true;
 }
 
-/* With copies of what the walk has in registers. */
-static inline bool keep_by_copy(struct context *c, uint32_t from, uint32_t to, struct position *at, uint32_t *count)
+/* Keeps what lies before the change that match tells of, where there is room. */
+static __attribute__((noinline)) bool keep_unchanged(struct context *c, const struct walk_match *match,
+                                                     struct position *at, uint32_t *count)
 {
-    struct position position = *at;
-    uint32_t steps = *count;
-    bool kept = keep(c, from, to, &position, &steps);
+    const struct walk *w = &c->walk;
+    uint32_t from = (uint32_t)match->frame, last = from;
 
-    *at = position;
-    *count = steps;
-    return kept;
+    if (!match->changed)
+        return true;
+    while (w->frame[last - 1].checks >= match->changed)
+        last--;
+    /* A walk is not resumed where the link register's place is forgotten. */
+    while (w->frame[last].marks & WALK_EXACT)
+        last++;
+    if (*count + (from - last) >= session.max_depth)
+        return true;
+    return keep(c, from, last, at, count);
 }
 
 /* Where a stack is being written, and what the outermost frame so far is. */
@@ -318,7 +324,8 @@ static bool write_steps(struct context *c, const struct writer *start, uint32_t 
     return true;
 }
 
-enum walk_result walk_take(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
+enum walk_result walk_take(struct context *c, const struct walk_start *start, struct walk_match match,
+                           uint32_t *ret_shared)
 {
     struct walk *w = &c->walk;
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, .limit = limit_of(start->sp) };
@@ -326,33 +333,33 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
     enum outcome outcome = rule_cache_takes(start->pc) ? STEPPED : UNSUPPORTED;
     uint32_t count = 0, max = session.max_depth;
     /* Of a stack that was cut, the part further out is not known. */
-    bool comparable = w->repeatable && !(w->flags & REC_STACK_CUT);
+    bool comparable = w->repeatable && (!(w->flags & REC_STACK_CUT) || match.frame + 1 == w->depth);
 
     while (outcome == STEPPED) {
-        int64_t i = LIKELY(comparable && !at.exact) ? walk_find(w, at.pc, at.sp, at.fp) : -1;
-        if (UNLIKELY(i >= 0)) {
-            uint32_t changed = walk_verify(w->check, w->frame[i].checks);
-            if (!changed && (uint64_t)i + 1 + count <= max) {
-                to.depth = (uint32_t)i + 1;
+        if (UNLIKELY(match.frame >= 0 && comparable)) {
+            if (!match.changed && (uint64_t)match.frame + 1 + count <= max) {
+                to.depth = (uint32_t)match.frame + 1;
                 break;
             }
-            int64_t last = i - 1;
-            while (changed && w->frame[last].checks >= changed)
-                last--;
-            last++;
-            /* A walk is not resumed where the link register's place is forgotten. */
-            while (w->frame[last].marks & WALK_EXACT)
-                last++;
-            if (!changed || count + (uint64_t)(i - last) >= max)
-                comparable = false; /* the stack is too deep; a cut one begins elsewhere */
-            else if (!keep_by_copy(c, (uint32_t)i, (uint32_t)last, &at, &count))
+            struct walk_match kept = match; /* copies, so that the walk can be in registers */
+            struct position position = at;
+            uint32_t steps = count;
+            if (!keep_unchanged(c, &kept, &position, &steps))
                 return WALK_FAILED;
+            at = position;
+            count = steps;
+            comparable = match.changed && !(w->flags & REC_STACK_CUT);
         }
         if (count == max) {
             to.flags = REC_STACK_CUT;
             break;
         }
         outcome = step_outward(c, &at, &w->step[count++]);
+        match.frame = -1;
+        if (LIKELY(comparable && outcome == STEPPED && !at.exact))
+            match.frame = walk_find(w, at.pc, at.sp, at.fp);
+        if (UNLIKELY(match.frame >= 0))
+            match.changed = walk_verify(w->check, w->frame[match.frame].checks);
     }
     if (outcome == UNSUPPORTED)
         return WALK_UNSUPPORTED;

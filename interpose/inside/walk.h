@@ -89,6 +89,12 @@ struct walk_start {
     uint64_t pc, sp, fp; /* of the hook's caller */
 };
 
+/* What the last stack says of a new one's start. */
+struct walk_match {
+    int64_t frame;    /* the last stack's that is the same; -1: none */
+    uint32_t changed; /* of its checks; as walk_verify says */
+};
+
 struct context;
 
 enum walk_result {
@@ -97,34 +103,32 @@ enum walk_result {
     WALK_FAILED,      /* the log is full */
 };
 
-/* Makes the stack at start the last stack. *ret_shared: how many of its outermost
- * frames are the same as those of the one before. */
-enum walk_result walk_take(struct context *c, const struct walk_start *start, uint32_t *ret_shared);
+/* Makes the stack at start the last stack. match: what walk_compare has said of it,
+ * or no frame. *ret_shared: how many of its outermost frames are the same as those
+ * of the one before. */
+enum walk_result walk_take(struct context *c, const struct walk_start *start, struct walk_match match,
+                           uint32_t *ret_shared);
 
 /* The same for a stack that another unwinder has taken: pcs, innermost first, at
  * most WALK_DEPTH_MAX of them. False: the log is full. */
 bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared);
 
-/* How many of count checks, from the last on, ... 0: all hold; else the number of
- * checks up to and with the first that does not. */
+/* Compares from the last check to the first. 0: all hold; else the number of checks
+ * up to and with the one that does not. */
 static inline uint32_t walk_verify(const struct walk_check *check, uint32_t count)
 {
-    while (count && __builtin_expect(*check[count - 1].at == check[count - 1].value, 1))
-        count--;
-    return count;
+    const struct walk_check *at = check + count;
+
+    while (at > check && __builtin_expect(*at[-1].at == at[-1].value, 1))
+        at--;
+    return (uint32_t)(at - check);
 }
 
-/* The common case: start is a frame of the last stack, whose outward part still
- * holds. Its depth; 0: not so. */
-static inline uint32_t walk_known(struct walk *w, const struct walk_start *start)
+static inline struct walk_match walk_compare(struct walk *w, const struct walk_start *start)
 {
-    int64_t i = walk_find(w, start->pc, start->sp, start->fp);
+    int64_t i = __builtin_expect(w->repeatable, 1) ? walk_find(w, start->pc, start->sp, start->fp) : -1;
 
-    if (__builtin_expect(i < 0 || !w->repeatable, 0))
-        return 0;
-    if (__builtin_expect(w->flags & REC_STACK_CUT, 0) && i + 1 < (int64_t)w->depth)
-        return 0; /* more of the frames further out belong to it */
-    return walk_verify(w->check, w->frame[i].checks) ? 0 : (uint32_t)i + 1;
+    return (struct walk_match){ i, i < 0 ? 0 : walk_verify(w->check, w->frame[i].checks) };
 }
 
 #endif

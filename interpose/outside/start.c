@@ -73,7 +73,8 @@ static bool prepare(void)
     dladdr((void *)real.malloc, &allocator);
     session.call_graph = config.call_graph;
     session.max_depth = config.max_depth;
-    session.check_stacks = config.check_stacks;
+    session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
+    session.walks = config.call_graph == CALL_GRAPH_AUTO;
     return log_file_open(&config) == 0;
 }
 
