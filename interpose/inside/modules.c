@@ -234,11 +234,21 @@ uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *r
     return known_number(&process->modules, address, ret_tables);
 }
 
+/* Other code is at these addresses: all threads forget what they know of them. */
+static void code_changed(uint64_t start, uint64_t end)
+{
+    pc_table_forget(&process->pcs, start, end);
+    atomic_fetch_add(&process->modules.generation, 1);
+}
+
 bool module_came(uint64_t address)
 {
     struct image image;
 
-    return find_object(address, &image);
+    if (!find_object(address, &image))
+        return false;
+    code_changed(image.start, image.end);
+    return true;
 }
 
 void modules_begin(struct context *c, bool in_child)
@@ -253,12 +263,6 @@ bool modules_loader_calls(const void *caller)
     return (uint64_t)caller - loader_start < loader_bytes;
 }
 
-void modules_changed(uint64_t start, uint64_t end)
-{
-    pc_table_forget(&process->pcs, start, end);
-    atomic_fetch_add(&process->modules.generation, 1);
-}
-
 void modules_freed(struct context *c, const void *pointer)
 {
     struct module_table *table = &process->modules;
@@ -270,7 +274,7 @@ void modules_freed(struct context *c, const void *pointer)
         if (!id || module->link_map != pointer)
             continue;
         atomic_store(&module->id, 0);
-        modules_changed(module->start, module->end);
+        code_changed(module->start, module->end);
         atomic_store(&module->taken, false);
         c = context_room(c, ENCODE_EVENT_MAX);
         if (c)

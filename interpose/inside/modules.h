@@ -41,12 +41,10 @@ void modules_begin(struct context *c, bool in_child);
  * have to be announced first, so records may be logged. */
 uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *ret_tables);
 
-/* Whether the loader has a module at address, though none was known there before. */
+/* Whether the loader now has a module at address, where none was when its rule was
+ * made. Then what was known of the module's addresses is forgotten. */
 bool module_came(uint64_t address);
 
-/* Something is now, or is no longer, at these addresses: whatever is known of them
- * is forgotten, by all threads. */
-void modules_changed(uint64_t start, uint64_t end);
 
 /* Whether a caller is the dynamic loader, whose frees are worth a look ... */
 bool modules_loader_calls(const void *caller);

@@ -79,6 +79,16 @@ static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool e
     return id;
 }
 
+/* A return address that no call has made: a function's first instruction, with
+ * nothing before it. makecontext's stacks begin so. */
+static bool is_function_start(const struct cfi_tables *tables, uint64_t pc)
+{
+    struct rule rule;
+
+    cfi_find_rule(tables, pc, &rule);
+    return rule.kind != RULE_NONE;
+}
+
 static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
 {
     /* A call may be the last instruction of its function, or of its module. */
@@ -87,15 +97,16 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
     struct pc_known known;
     uint32_t module = module_number(c, instruction, &tables);
 
-    if (module) {
+    if (module)
         cfi_find_rule(&tables, instruction, &known.rule);
-    } else {
+    else
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
-    }
     /* Return trampolines have poor tables or none; nothing is read of code that
      * may be none. */
     if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc) && arch_at_sigreturn(pc))
         arch_signal_rule(&known.rule);
+    else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
+        known.rule.kind = RULE_END;
     known.id = announce(c, pc, module, exact);
     return known;
 }

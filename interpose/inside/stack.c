@@ -93,26 +93,27 @@ static bool take_by_frame_pointers(struct context *c, const struct walk_start *s
     return walk_adopt(c, pcs, depth, flags, ret_shared);
 }
 
-static bool take_by_rules(struct context *c, const struct walk_start *start, struct walk_match match,
-                          uint32_t *ret_shared)
-{
-    switch (walk_take(c, start, match, ret_shared)) {
-    case WALK_DONE:
-        return true;
-    case WALK_UNSUPPORTED:
-        return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
-    default:
-        return false;
-    }
-}
-
-/* A module has gone: what its addresses meant is no longer true. */
+/* Modules have come or gone: what their addresses meant is no longer true. */
 static void forget_code(struct context *c, uint32_t generation)
 {
     c->stack.generation = generation;
     c->stack.epoch++;
     c->walk.depth = 0;
     rule_cache_clear(&c->rules);
+}
+
+static bool take_by_rules(struct context *c, const struct walk_start *start, struct walk_match match,
+                          uint32_t *ret_shared)
+{
+    enum walk_result result = walk_take(c, start, match, ret_shared);
+
+    if (result == WALK_STALE) {
+        forget_code(c, atomic_load_explicit(&process->modules.generation, memory_order_acquire));
+        result = walk_take(c, start, (struct walk_match){ .frame = -1 }, ret_shared);
+    }
+    if (result == WALK_UNSUPPORTED || result == WALK_STALE)
+        return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
+    return result == WALK_DONE;
 }
 
 static bool take(struct context *c, const struct walk_start *start, struct walk_match match, uint32_t *ret_shared)

@@ -29,6 +29,7 @@ enum outcome {
     FP_BROKEN,   /* the frame pointer leads nowhere: the stack may be incomplete */
     BROKEN,      /* the same, by a word that was read */
     UNSUPPORTED,
+    STALE,
     FAILED,      /* the log is full */
 };
 
@@ -75,11 +76,8 @@ static struct slots slots_of(const struct rule *r, const struct walk_step *s, ui
 static enum outcome step_without_rule(struct context *c, const struct rule *rule, struct position *at,
                                       struct walk_step *step)
 {
-    if (rule->no_module && module_came(at->pc)) {
-        /* A library now lies where a JIT's code was. */
-        modules_changed(at->pc, at->pc);
-        return UNSUPPORTED;
-    }
+    if (rule->no_module && module_came(at->pc))
+        return STALE;
     if (at->fp == 0)
         return FP_END; /* by the ABI's convention */
     if (!guess_frame(c, at->sp, at->fp))
@@ -330,11 +328,15 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
     struct walk *w = &c->walk;
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, .limit = limit_of(start->sp) };
     struct writer to = { 0 };
-    enum outcome outcome = rule_cache_takes(start->pc) ? STEPPED : UNSUPPORTED;
+    enum outcome outcome = STEPPED;
     uint32_t count = 0, max = session.max_depth;
     /* Of a stack that was cut, the part further out is not known. */
     bool comparable = w->repeatable && (!(w->flags & REC_STACK_CUT) || match.frame + 1 == w->depth);
 
+    if (UNLIKELY(!rule_cache_takes(start->pc))) { /* no code can be there */
+        w->step[count++] = (struct walk_step){ .pc = start->pc, .sp = start->sp };
+        outcome = BROKEN;
+    }
     while (outcome == STEPPED) {
         if (UNLIKELY(match.frame >= 0 && comparable)) {
             if (!match.changed && (uint64_t)match.frame + 1 + count <= max) {
@@ -361,8 +363,10 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         if (UNLIKELY(match.frame >= 0))
             match.changed = walk_verify(w->check, w->frame[match.frame].checks);
     }
-    if (outcome == UNSUPPORTED)
+    if (outcome == UNSUPPORTED && stack_backtrace)
         return WALK_UNSUPPORTED;
+    if (outcome == STALE)
+        return WALK_STALE;
     if (outcome == FAILED)
         return WALK_FAILED;
     if (to.depth) {
@@ -374,10 +378,10 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         to.fp_live = outward->marks & WALK_FP_LIVE;
     } else {
         to.fp_live = outcome == FP_END || outcome == FP_BROKEN;
-        if (outcome == FP_BROKEN || (outcome == BROKEN && at.pc)) /* 0 ends a stack by intent */
-            to.flags = REC_STACK_PARTIAL;
+        if (outcome == FP_BROKEN || outcome == UNSUPPORTED || (outcome == BROKEN && at.pc))
+            to.flags = REC_STACK_PARTIAL; /* but a return address of 0 ends a stack by intent */
     }
-    return write_steps(c, &to, count, outcome != BROKEN, ret_shared) ? WALK_DONE : WALK_FAILED;
+    return write_steps(c, &to, count, outcome != BROKEN && outcome != UNSUPPORTED, ret_shared) ? WALK_DONE : WALK_FAILED;
 }
 
 bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared)

@@ -100,6 +100,7 @@ struct context;
 enum walk_result {
     WALK_DONE,
     WALK_UNSUPPORTED, /* a frame has rules that we cannot follow; the last stack is as it was */
+    WALK_STALE,       /* what was known of code is no longer true: forget it, and take the stack again */
     WALK_FAILED,      /* the log is full */
 };
 
