@@ -18,13 +18,12 @@
 
 #define RULE_CACHE_BITS 12
 #define RULE_CACHE_ADDRESS_BITS 47
-#define RULE_CACHE_ID_MAX 0xffffu
+#define RULE_CACHE_ID_BITS (64 - (RULE_CACHE_ADDRESS_BITS - RULE_CACHE_BITS) - RULE_SHORT_BITS)
+#define RULE_CACHE_ID_MAX ((1u << RULE_CACHE_ID_BITS) - 1)
 
 struct rule_cache {
     uint64_t entry[1 << RULE_CACHE_BITS];
 };
-
-_Static_assert(64 - (RULE_CACHE_ADDRESS_BITS - RULE_CACHE_BITS) == RULE_SHORT_BITS + 16, "an entry's bits");
 
 /* Whether an address can be in the cache at all; no code is on the first page. */
 static inline bool rule_cache_takes(uint64_t pc)
@@ -47,7 +46,7 @@ static inline uint64_t *rule_cache_place(struct rule_cache *cache, uint64_t prod
 static inline uint64_t rule_cache_get(struct rule_cache *cache, uint64_t pc)
 {
     uint64_t product = rule_cache_product(pc), known = *rule_cache_place(cache, product) ^ product << RULE_CACHE_BITS;
-    return known >> (RULE_SHORT_BITS + 16) ? ~0ull : known;
+    return known >> (RULE_SHORT_BITS + RULE_CACHE_ID_BITS) ? ~0ull : known;
 }
 
 static inline void rule_cache_put(struct rule_cache *cache, uint64_t pc, uint32_t id, uint32_t rule)

@@ -178,15 +178,13 @@ static __attribute__((noinline)) bool capture(struct context *c, const struct wa
                                              .flags_changed = flags != s->logged_flags };
     s->logged = w->depth;
     s->logged_flags = flags;
-    if (ret_difference->pushes == 0 && !ret_difference->flags_changed)
+    if (ret_difference->pushes <= PUSHES_AS_SHORT && !ret_difference->flags_changed)
         return true;
     uint64_t hash = w->frame[w->depth - 1].hash ^ flags * 0xd6e8feb86659fd93ull;
     struct stack_known *known = &s->known[hash >> (64 - STACK_KNOWN_BITS)];
     if (known->hash == hash && known->epoch == s->epoch) {
-        if (ret_difference->pushes > PUSHES_AS_SHORT || ret_difference->flags_changed) {
-            ret_difference->again = true;
-            ret_difference->number = known->number;
-        }
+        ret_difference->again = true;
+        ret_difference->number = known->number;
     } else if (c->encoder.stacks < REC_STACK_NUMBERS) {
         *known = (struct stack_known){ hash, s->epoch, c->encoder.stacks };
     }
