@@ -80,6 +80,8 @@ static inline uint64_t arch_fp_slot(uint32_t rule, uint64_t cfa)
 #define ARCH_SIGNAL_UCONTEXT 128 /* behind the siginfo that sp points to */
 #define ARCH_SIGNAL_LR (ARCH_SIGNAL_UCONTEXT + (int32_t)offsetof(ucontext_t, uc_mcontext.regs[30]))
 
+#define ARCH_SIGRETURN_BYTES 8
+
 static inline bool arch_at_sigreturn(uint64_t pc)
 {
     static const uint32_t code[] = { 0xd2801168, 0xd4000001 }; /* mov x8, #139; svc #0 */

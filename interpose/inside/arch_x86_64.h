@@ -75,6 +75,8 @@ static inline uint64_t arch_fp_slot(uint32_t rule, uint64_t cfa)
 
 #define ARCH_SIGNAL_LR 0
 
+#define ARCH_SIGRETURN_BYTES 9
+
 static inline bool arch_at_sigreturn(uint64_t pc)
 {
     static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 }; /* mov $15,%rax; syscall */

@@ -16,5 +16,5 @@ bool guess_code(struct context *c, uint64_t pc)
 {
     if (!rule_cache_takes(pc))
         return false;
-    return rule_cache_get(&c->rules, pc) != ~0ull || pc_is_known(&process->pcs, pc) || memory_is_code(pc);
+    return rule_cache_get(&c->rules, pc) != ~0ull || pc_is_known(&process->pcs, pc) || memory_is_code(pc, 1);
 }

@@ -79,9 +79,9 @@ bool memory_find(uint64_t address, struct memory_range *ret_range)
     return found;
 }
 
-bool memory_is_code(uint64_t address)
+bool memory_is_code(uint64_t address, uint64_t bytes)
 {
     struct memory_range range;
 
-    return memory_find(address, &range) && range.readable && range.executable;
+    return memory_find(address, &range) && range.readable && range.executable && range.end - address >= bytes;
 }

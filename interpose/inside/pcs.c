@@ -103,7 +103,8 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
     /* Return trampolines have poor tables or none; nothing is read of code that
      * may be none. */
-    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc) && arch_at_sigreturn(pc))
+    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc, ARCH_SIGRETURN_BYTES) &&
+        arch_at_sigreturn(pc))
         arch_signal_rule(&known.rule);
     else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
         known.rule.kind = RULE_END;
