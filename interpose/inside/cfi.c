@@ -319,7 +319,7 @@ static bool evaluate(struct span s, uint64_t pc, const struct sum *first, struct
                 value.base = RULE_FROM_SP;
             else if (reg == ARCH_DWARF_FP)
                 value.base = RULE_FROM_FP;
-            else if (reg == ARCH_DWARF_RA && ARCH_RA_OFFSET)
+            else if (reg == ARCH_DWARF_RA && ARCH_RA_OFFSET != 0)
                 value.constant += (int64_t)pc; /* here the number is the program counter's */
             else
                 return false;
@@ -392,7 +392,7 @@ static bool make_rule(const struct row *row, uint64_t pc, struct rule *ret)
     rule.cfa_is_read = cfa.is_read;
     rule.cfa = (int32_t)cfa.constant;
 
-    if (row->ra.how == UNCHANGED && !ARCH_RA_OFFSET) {
+    if (row->ra.how == UNCHANGED && ARCH_RA_OFFSET == 0) {
         rule.ra_base = RULE_IN_LR;
     } else {
         if ((row->ra.how != AT_CFA_OFFSET && row->ra.how != AT_EXPRESSION) ||

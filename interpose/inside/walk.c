@@ -130,7 +130,7 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
     if (!slots.ra)
         return UNSUPPORTED;
     step->rule = (uint16_t)rule;
-    at->lr_slot = r->signal && ARCH_SIGNAL_LR ? at->sp + ARCH_SIGNAL_LR : 0;
+    at->lr_slot = r->signal && ARCH_SIGNAL_LR != 0 ? at->sp + ARCH_SIGNAL_LR : 0;
     at->pc = arch_strip(*(const uint64_t *)slots.ra);
     at->sp = cfa;
     if (slots.fp)
@@ -245,7 +245,7 @@ static __attribute__((noinline)) bool add_slow_checks(struct context *c, struct 
 
     if (!known.id)
         return false;
-    if (s->marks & WALK_EXACT && ARCH_SIGNAL_LR) /* the step before, inward, is the signal's */
+    if (s->marks & WALK_EXACT && ARCH_SIGNAL_LR != 0) /* the step before, inward, is the signal's */
         lr_slot = s[-1].sp + (uint64_t)ARCH_SIGNAL_LR;
     struct slots slots = slots_of(&known.rule, s, outward->sp, lr_slot);
     if (slots.cfa)
