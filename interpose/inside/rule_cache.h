@@ -42,11 +42,12 @@ static inline uint64_t *rule_cache_place(struct rule_cache *cache, uint64_t prod
 }
 
 /* For a pc that the cache takes: number << RULE_SHORT_BITS + short rule; larger
- * than 32 bits: not known. */
+ * than 32 bits: not known. 0 is not known either: it is what an empty entry has for
+ * an address whose product's other bits are 0 (the multiples of 2^35). */
 static inline uint64_t rule_cache_get(struct rule_cache *cache, uint64_t pc)
 {
     uint64_t product = rule_cache_product(pc), known = *rule_cache_place(cache, product) ^ product << RULE_CACHE_BITS;
-    return known >> (RULE_SHORT_BITS + RULE_CACHE_ID_BITS) ? ~0ull : known;
+    return (known - 1) >> (RULE_SHORT_BITS + RULE_CACHE_ID_BITS) ? ~0ull : known;
 }
 
 static inline void rule_cache_put(struct rule_cache *cache, uint64_t pc, uint32_t id, uint32_t rule)
