@@ -45,6 +45,17 @@ static int64_t take_signed(struct span *s, unsigned bytes)
     return (int64_t)(take(s, bytes) << (64 - 8 * bytes)) >> (64 - 8 * bytes);
 }
 
+/* Sums and products of what tables say are modulo 2^64. */
+static int64_t plus(int64_t a, uint64_t b)
+{
+    return (int64_t)((uint64_t)a + b);
+}
+
+static int64_t times(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 static uint64_t take_uleb(struct span *s)
 {
     uint64_t value = 0, byte;
@@ -138,6 +149,7 @@ struct entry {
     int64_t data_unit;
     uint64_t return_register;
     unsigned encoding;      /* of addresses in the FDE */
+    const uint8_t *header;  /* what they may be relative to */
     bool augmented, signal; /* the FDE has augmentation data; it is a signal handler's return */
     struct span common, own; /* instructions */
 };
@@ -171,7 +183,7 @@ static bool run(const struct entry *e, struct span s, uint64_t pc, const struct 
         switch (op >> 6 ? op & 0xc0 : op) {
         case 0x40: advance = low * e->code_unit; break;
         case 0x80:
-            where = (struct location){ .how = AT_CFA_OFFSET, .offset = (int64_t)take_uleb(&s) * e->data_unit };
+            where = (struct location){ .how = AT_CFA_OFFSET, .offset = times((int64_t)take_uleb(&s), e->data_unit) };
             set(row, low, where);
             break;
         case 0xc0: case 0x06: /* restore */
@@ -181,7 +193,7 @@ static bool run(const struct entry *e, struct span s, uint64_t pc, const struct 
             break;
         case 0x00: break;
         case 0x01: /* set_loc */
-            location = take_encoded(&s, e->encoding, NULL);
+            location = take_encoded(&s, e->encoding, e->header);
             if (location > pc)
                 return !s.bad;
             break;
@@ -191,9 +203,9 @@ static bool run(const struct entry *e, struct span s, uint64_t pc, const struct 
         case 0x05: case 0x11: case 0x2f: /* offset: extended, signed, negative */
             reg = take_uleb(&s);
             where.how = AT_CFA_OFFSET;
-            where.offset = (op == 0x11 ? take_sleb(&s) : (int64_t)take_uleb(&s)) * e->data_unit;
+            where.offset = times(op == 0x11 ? take_sleb(&s) : (int64_t)take_uleb(&s), e->data_unit);
             if (op == 0x2f)
-                where.offset = -where.offset;
+                where.offset = times(where.offset, -1);
             set(row, reg, where);
             break;
         case 0x07: where.how = UNDEFINED; set(row, take_uleb(&s), where); break;
@@ -221,11 +233,11 @@ static bool run(const struct entry *e, struct span s, uint64_t pc, const struct 
         case 0x0c: case 0x12: /* def_cfa, the second with a signed offset */
             row->cfa_by_expression = false;
             row->cfa_register = take_uleb(&s);
-            row->cfa_offset = op == 0x0c ? (int64_t)take_uleb(&s) : take_sleb(&s) * e->data_unit;
+            row->cfa_offset = op == 0x0c ? (int64_t)take_uleb(&s) : times(take_sleb(&s), e->data_unit);
             break;
         case 0x0d: row->cfa_by_expression = false; row->cfa_register = take_uleb(&s); break;
         case 0x0e: row->cfa_offset = (int64_t)take_uleb(&s); break;
-        case 0x13: row->cfa_offset = take_sleb(&s) * e->data_unit; break;
+        case 0x13: row->cfa_offset = times(take_sleb(&s), e->data_unit); break;
         case 0x0f:
             row->cfa_by_expression = true;
             row->cfa_expression = take_span(&s, take_uleb(&s));
@@ -301,7 +313,7 @@ static bool evaluate(struct span s, uint64_t pc, const struct sum *first, struct
             continue;
         }
         if (op == 0x23 && count && !stack[count - 1].is_read) { /* plus_uconst */
-            stack[count - 1].constant += (int64_t)take_uleb(&s);
+            stack[count - 1].constant = plus(stack[count - 1].constant, take_uleb(&s));
             continue;
         }
         if (op >= 0x1a && op <= 0x2d) {
@@ -320,7 +332,7 @@ static bool evaluate(struct span s, uint64_t pc, const struct sum *first, struct
             else if (reg == ARCH_DWARF_FP)
                 value.base = RULE_FROM_FP;
             else if (reg == ARCH_DWARF_RA && ARCH_RA_OFFSET != 0)
-                value.constant += (int64_t)pc; /* here the number is the program counter's */
+                value.constant = plus(value.constant, pc); /* here the number is the program counter's */
             else
                 return false;
         } else {
@@ -446,13 +458,16 @@ static bool read_common(struct span s, struct entry *e)
                 e->encoding = (unsigned)take(&data, 1);
             } else if (*letter == 'P') {
                 unsigned encoding = (unsigned)take(&data, 1);
-                take_encoded(&data, encoding & ENCODED_TYPE, NULL);
+                take_encoded(&data, encoding & ~ENCODED_INDIRECT, NULL);
             } else if (*letter == 'L') {
                 take(&data, 1);
             } else if (*letter == 'S') {
                 e->signal = true;
             } else if (*letter != 'B') {
-                break; /* a later letter: the length has told where the data end */
+                /* A later letter: the length has told where the data end, not where others' are. */
+                if (strpbrk(letter, "RS"))
+                    return false;
+                break;
             }
         }
         if (data.bad)
@@ -475,7 +490,7 @@ static bool read_entry(const struct cfi_tables *t, const uint8_t *at, struct ent
         return false;
     if (!read_common((struct span){ place - back, t->end, false }, e))
         return false;
-    e->start = take_encoded(&body, e->encoding, t->header);
+    e->start = take_encoded(&body, e->encoding, e->header);
     e->bytes = take_encoded(&body, e->encoding & ENCODED_TYPE, NULL);
     if (e->augmented)
         take_span(&body, take_uleb(&body));
@@ -515,7 +530,7 @@ static const uint8_t *search(const struct cfi_tables *t, uint64_t pc, bool *ret_
 
 void cfi_find_rule(const struct cfi_tables *tables, uint64_t pc, struct rule *ret_rule)
 {
-    struct entry e = { 0 };
+    struct entry e = { .header = tables->header };
     struct row row = { 0 }, initial;
     bool known;
 
