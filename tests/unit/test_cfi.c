@@ -225,6 +225,7 @@ static void the_cfa(void)
     START("fp+24 cfa-8 same", DEF_CFA, FP | 0x80, 0x80, 0, 24); /* a number may be longer than it needs */
     START("fp+8 cfa-8 same", DEF_CFA_REGISTER, FP);
     START("sp+48 cfa-8 same", DEF_CFA_OFFSET, 48);
+    START("sp+120 cfa-8 same", DEF_CFA_OFFSET, 120);
     START("fp-16 cfa-8 same", DEF_CFA_SF, FP, 2);
     START("sp+32 cfa-8 same", DEF_CFA_SF, SP, 0x7c);
     START("sp+40 cfa-8 same", DEF_CFA_OFFSET_SF, 0x7b);
@@ -264,6 +265,8 @@ static void places(void)
     START("unsupported", VAL_OFFSET, FP, 2);
     START("unsupported", VAL_OFFSET_SF, FP, 2);
     START("unsupported", VAL_EXPRESSION, FP, 1, LIT0);
+    START("unsupported", VAL_EXPRESSION, FP, 2, BREG0 + SP, 8);
+    START("unsupported", VAL_EXPRESSION, RA, 2, BREG0 + SP, 8);
     START("unsupported", VAL_OFFSET, RA, 2);
     START("sp+8 cfa-8 same", VAL_OFFSET, OTHER, 2, VAL_OFFSET_SF, OTHER, 0x7f, VAL_EXPRESSION, OTHER, 1, LIT0);
     START("sp+8 cfa-8 cfa-16", VAL_OFFSET, FP, 2, OFFSET | FP, 2);
@@ -337,10 +340,15 @@ static void locations(void)
     units.code_unit = 4;
     begin();
     put_common(&units, BYTES(DEF_CFA, SP, 8, OFFSET | RA, 1));
-    put_function(0, 0x1000, NULL, 0, BYTES(ADVANCE | 3, DEF_CFA_OFFSET, 16, ADVANCE1, 2, DEF_CFA_OFFSET, 24));
-    is(find(code(11)), "sp+8 cfa-8 same", __LINE__);
-    is(find(code(12)), "sp+16 cfa-8 same", __LINE__);
-    is(find(code(20)), "sp+24 cfa-8 same", __LINE__);
+    put_function(0, 0x1000, NULL, 0, BYTES(ADVANCE | 3, DEF_CFA_OFFSET, 16, ADVANCE1, 2, DEF_CFA_OFFSET, 24,
+                                           ADVANCE2, 0, 1, DEF_CFA_OFFSET, 32, ADVANCE4, 2, 0, 0, 0, DEF_CFA_OFFSET, 40));
+    static const uint64_t rows[] = { 0, 12, 20, 1044, 1052 };
+    for (unsigned i = 0; i < 5; i++) {
+        char expected[40];
+        snprintf(expected, sizeof expected, "sp+%u cfa-8 same", 8 + 8 * i);
+        is(find(code(rows[i])), expected, __LINE__);
+        is(find(code(i < 4 ? rows[i + 1] - 1 : 0xfff)), expected, __LINE__);
+    }
     /* set_loc, encoded as the function's start is. */
     begin();
     put_usual_common();
@@ -718,6 +726,9 @@ static void headers(void)
         memcpy(m.bytes + fde + lies[i].at, &lies[i].value, 4);
         is(find(code(0)), "unsupported", __LINE__);
     }
+    rule_at(0, BYTES(NOP));
+    m.common[4] = 1; /* not a CIE */
+    is(find(code(0)), "unsupported", __LINE__);
     /* What begins elsewhere than the table says is looked at as it says itself. */
     rule_at(0, BYTES(NOP));
     int32_t start = CODE + 0x10;
