@@ -1,43 +1,48 @@
-/* pairs N DEPTH: N malloc/free pairs of 16 to 256 bytes, made DEPTH frames below
- * main. Prints the CPU time of a pair in nanoseconds. */
-#include <stdio.h>
+/* pairs same|varied COUNT DEPTH  makes COUNT malloc/free pairs DEPTH frames below main:
+ * all with one stack, or each along one of 1,000 leaves, so that the innermost frame or
+ * two differ. Prints nanoseconds a pair: CPU, wall. */
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
+
+#include "leaves.h"
+#include "random.h"
+#include "spine.h"
+#include "watch.h"
 
 static void *volatile sink;
 
-static double cpu_ns(void)
+static void same(void *count)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static __attribute__((noinline)) void pairs(long count)
-{
-    unsigned random = 12345;
-    for (long i = 0; i < count; i++) {
-        random = random * 1664525u + 1013904223u;
-        sink = malloc(16 + (random >> 8) % 241);
+    uint32_t random = 12345;
+    for (long i = *(long *)count; i > 0; i--) {
+        sink = malloc(random_bytes(random_next(&random)));
         free(sink);
     }
 }
 
-static __attribute__((noinline)) void descend(long depth, long count)
+static void varied(void *count)
 {
-    if (depth <= 0)
-        pairs(count);
-    else
-        descend(depth - 1, count);
-    __asm__ volatile("" ::: "memory"); /* no tail call */
+    uint32_t random = 12345;
+    for (long i = *(long *)count; i > 0; i--) {
+        size_t bytes = random_bytes(random_next(&random));
+        sink = leaf_malloc(random_next(&random), bytes);
+        free(sink);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    long count = argc > 1 ? atol(argv[1]) : 2000000, depth = argc > 2 ? atol(argv[2]) : 5;
-    descend(depth, 10000);
-    double start = cpu_ns();
-    descend(depth, count);
-    printf("%.2f\n", (cpu_ns() - start) / (double)count);
+    if (argc != 4) {
+        fprintf(stderr, "usage: pairs same|varied COUNT DEPTH\n");
+        return 2;
+    }
+    int is_varied = strcmp(argv[1], "varied") == 0;
+    spine_bottom *bottom = is_varied ? varied : same;
+    long count = atol(argv[2]), warm_up = count / 100, depth = atol(argv[3]) - (is_varied ? 2 : 1);
+
+    spine_descend(depth, bottom, &warm_up);
+    struct watch watch = watch_start();
+    spine_descend(depth, bottom, &count);
+    watch_tell(&watch, count);
     return 0;
 }
