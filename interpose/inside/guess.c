@@ -3,13 +3,13 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/process.h"
 
-bool guess_frame(struct context *c, uint64_t sp, uint64_t fp)
+const struct memory_range *guess_stack(struct context *c, uint64_t sp)
 {
     struct memory_range *stack = &c->guessed_stack;
 
     if ((sp < stack->start || sp >= stack->end) && !memory_find(sp, stack))
-        return false;
-    return fp >= sp && fp % 8 == 0 && fp <= stack->end - 16;
+        *stack = (struct memory_range){ 0 };
+    return stack;
 }
 
 bool guess_code(struct context *c, uint64_t pc)

@@ -5,13 +5,18 @@
 #ifndef MALLOSCOPE_INSIDE_GUESS_H
 #define MALLOSCOPE_INSIDE_GUESS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "interpose/inside/memory_map.h"
 
 struct context;
 
-/* Whether fp can point to a frame record further up the stack that sp is on. */
-bool guess_frame(struct context *c, uint64_t sp, uint64_t fp);
+/* The mapping that the stack at sp is in; its end is 0 where that cannot be told. */
+const struct memory_range *guess_stack(struct context *c, uint64_t sp);
+
+/* Whether fp can point to a frame record further up the stack. */
+static inline bool guess_frame(const struct memory_range *stack, uint64_t sp, uint64_t fp)
+{
+    return fp >= sp && fp % 8 == 0 && fp + 16 <= stack->end;
+}
 
 /* Whether pc can be a return address. */
 bool guess_code(struct context *c, uint64_t pc);

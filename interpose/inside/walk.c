@@ -80,7 +80,7 @@ static enum outcome step_without_rule(struct context *c, const struct rule *rule
         return STALE;
     if (at->fp == 0)
         return FP_END; /* by the ABI's convention */
-    if (!guess_frame(c, at->sp, at->fp))
+    if (!guess_frame(guess_stack(c, at->sp), at->sp, at->fp))
         return FP_BROKEN;
     uint64_t cfa = arch_cfa(ARCH_SHORT_FRAME_POINTER, at->sp, at->fp);
     uint64_t pc = arch_strip(*(const uint64_t *)arch_ra_slot(ARCH_SHORT_FRAME_POINTER, cfa));
@@ -386,9 +386,19 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
 
 bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared)
 {
+    struct walk *w = &c->walk;
     struct writer to = { .flags = flags };
+    uint32_t shared = 0, written;
 
-    for (uint32_t k = 0; k < count; k++)
-        c->walk.step[k] = (struct walk_step){ .pc = (uint64_t)pcs[k] };
-    return write_steps(c, &to, count, false, ret_shared);
+    while (shared < count && shared < w->depth && w->frame[shared].pc == (uint64_t)pcs[count - 1 - shared] &&
+           !(w->frame[shared].marks & WALK_EXACT))
+        shared++;
+    if (shared) {
+        to.depth = shared;
+        to.hash = w->frame[shared - 1].hash;
+    }
+    for (uint32_t k = 0; k < count - shared; k++)
+        w->step[k] = (struct walk_step){ .pc = (uint64_t)pcs[k] };
+    *ret_shared = shared;
+    return write_steps(c, &to, count - shared, false, &written);
 }
