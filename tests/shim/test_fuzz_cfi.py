@@ -59,7 +59,7 @@ def seeds():
 
 
 def main():
-    fuzzer = build("fuzz_cfi", "interpose/inside/cfi.c")
+    fuzzer = build("fuzz_cfi", "interpose/inside/cfi*.c")
     if not fuzzer:
         return
     words = (r"\xff\xff\xff\xff", r"\x01\x1b\x03\x3b", "zPLRS", r"\x80\x80\x80\x80\x08", r"\x0f\x03\x76\x78\x06")
