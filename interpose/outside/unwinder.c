@@ -107,8 +107,13 @@ bool unwinder_load(int kept_fd)
     int (*backtrace)(void **, int);
     uint8_t taken[KEPT_FILE_HIGH_MAX];
 
-    if (!function)
+    if (!function) {
+        /* The error is ours: the program's dlerror() must not tell it, nor free its text,
+         * of whose allocation the log knows nothing. */
+        dlerror();
+        dlerror();
         return false;
+    }
     if (session.check_stacks)
         find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
