@@ -7,6 +7,7 @@
  *   ARCH_PC_SHIFT              low bits that are 0 in every code address
  *   ARCH_CALLER_SP             in a function: its caller's stack pointer
  *   ARCH_SHORT_FRAME_POINTER   the short rule of a frame that its frame pointer finds
+ *   arch_mend_rule(rule)       corrects what is known to be wrong in libraries' tables
  *   arch_strip(word)           the code address in a return-address word
  *   arch_word(slot, pc)        the word itself, where arch_strip gave pc
  *   arch_short(rule)           the short rule, or RULE_SHORT_NONE
@@ -14,7 +15,10 @@
  *                              take a short rule apart
  *   arch_at_sigreturn(pc)      are these ARCH_SIGRETURN_BYTES a signal handler's return?
  *   arch_signal_rule(rule)     the rule of such code, by the kernel's layout
- *   ARCH_SIGNAL_LR             offset of the link register there, 0: there is none */
+ *   ARCH_SIGNAL_LR             offset of the link register there, 0: there is none
+ *   arch_stub_rule(pc, rule)   the rule of a linker's stub without tables, where one was
+ *                              interrupted; false: it is none
+ *   ARCH_STUB_BYTES            how far from pc that reads; 0: all stubs have tables */
 #ifndef MALLOSCOPE_INSIDE_ARCH_H
 #define MALLOSCOPE_INSIDE_ARCH_H
 

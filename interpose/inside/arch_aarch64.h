@@ -18,6 +18,17 @@
 #define ARCH_PC_SHIFT 2
 #define ARCH_CALLER_SP ((uint64_t)__builtin_dwarf_cfa())
 
+/* Where a lazily bound call comes in, glibc's table forgets the 16 bytes that the PLT
+ * has pushed: the return address appears to be outward of the CFA. */
+static inline void arch_mend_rule(struct rule *rule)
+{
+    if (rule->kind != RULE_STEP || rule->ra_base != RULE_FROM_CFA || rule->ra != 8 || rule->cfa_is_read)
+        return;
+    rule->cfa += 16;
+    rule->ra -= 16;
+    rule->fp -= rule->fp_base == RULE_FROM_CFA ? 16 : 0;
+}
+
 static inline uint64_t arch_strip(uint64_t word)
 {
     register uint64_t x30 __asm__("x30") = word;
@@ -95,6 +106,39 @@ static inline void arch_signal_rule(struct rule *ret)
                           .cfa = ARCH_SIGNAL_UCONTEXT + (int32_t)offsetof(ucontext_t, uc_mcontext.sp),
                           .ra = ARCH_SIGNAL_UCONTEXT + (int32_t)offsetof(ucontext_t, uc_mcontext.pc),
                           .fp = ARCH_SIGNAL_UCONTEXT + (int32_t)offsetof(ucontext_t, uc_mcontext.regs[29]) };
+}
+
+#define ARCH_STUB_BYTES 28
+
+/* An instruction of an entry of the PLT, or of a veneer, but for the jump at its end. */
+static inline bool arch_in_stub(uint32_t code)
+{
+    return code == 0xd503245f ||              /* bti c */
+           code == 0xd503219f ||              /* autia1716 */
+           code == 0xa9bf7bf0 ||              /* stp x16, x30, [sp, #-16]!: the PLT's first entry */
+           (code & 0x9f00001f) == 0x90000010 || /* adrp x16, ... */
+           (code & 0xffc003ff) == 0xf9400211 || /* ldr x17, [x16, ...] */
+           (code & 0xffc003ff) == 0x91000210;   /* add x16, x16, ... */
+}
+
+static inline bool arch_stub_rule(uint64_t pc, struct rule *ret)
+{
+    enum { INSTRUCTIONS_MAX = ARCH_STUB_BYTES / 4 - 1 };
+    const uint32_t *code = (const uint32_t *)pc;
+    int32_t pushed = 0;
+    int at = 0;
+
+    if (pc % 4)
+        return false;
+    while (at < INSTRUCTIONS_MAX && arch_in_stub(code[at]))
+        at++;
+    if (at == INSTRUCTIONS_MAX || (code[at] != 0xd61f0220 && code[at] != 0xd61f0200)) /* br x17, br x16 */
+        return false;
+    for (at = -1; at >= -INSTRUCTIONS_MAX && arch_in_stub(code[at]); at--)
+        if (code[at] == 0xa9bf7bf0)
+            pushed = 16;
+    *ret = (struct rule){ .kind = RULE_STEP, .cfa_base = RULE_FROM_SP, .cfa = pushed, .ra_base = RULE_IN_LR };
+    return true;
 }
 
 #endif

@@ -16,6 +16,11 @@
 #define ARCH_PC_SHIFT 0
 #define ARCH_CALLER_SP ((uint64_t)__builtin_frame_address(0) + 16)
 
+static inline void arch_mend_rule(struct rule *rule)
+{
+    (void)rule;
+}
+
 static inline uint64_t arch_strip(uint64_t word)
 {
     return word;
@@ -74,6 +79,13 @@ static inline uint64_t arch_fp_slot(uint32_t rule, uint64_t cfa)
 }
 
 #define ARCH_SIGNAL_LR 0
+#define ARCH_STUB_BYTES 0
+
+static inline bool arch_stub_rule(uint64_t pc, struct rule *ret)
+{
+    (void)pc, (void)ret;
+    return false;
+}
 
 #define ARCH_SIGRETURN_BYTES 9
 

@@ -101,6 +101,7 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         cfi_find_rule(&tables, instruction, &known.rule);
     else
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
+    arch_mend_rule(&known.rule);
     /* Return trampolines have poor tables or none; nothing is read of code that
      * may be none. */
     if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc, ARCH_SIGRETURN_BYTES) &&
@@ -108,6 +109,9 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         arch_signal_rule(&known.rule);
     else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
         known.rule.kind = RULE_END;
+    else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && module && exact &&
+             memory_is_code(pc - ARCH_STUB_BYTES, 2 * ARCH_STUB_BYTES))
+        arch_stub_rule(pc, &known.rule);
     known.id = announce(c, pc, module, exact);
     return known;
 }
