@@ -8,6 +8,8 @@
  *   ARCH_CALLER_SP             in a function: its caller's stack pointer
  *   ARCH_SHORT_FRAME_POINTER   the short rule of a frame that its frame pointer finds
  *   arch_mend_rule(rule)       corrects what is known to be wrong in libraries' tables
+ *   ARCH_RECORD_AT_TOP         whether a saved frame pointer and return address are always
+ *                              the outermost words of their frame
  *   arch_strip(word)           the code address in a return-address word
  *   arch_word(slot, pc)        the word itself, where arch_strip gave pc
  *   arch_short(rule)           the short rule, or RULE_SHORT_NONE

@@ -16,6 +16,7 @@
 #define ARCH_DWARF_RA 30
 #define ARCH_RA_OFFSET 0
 #define ARCH_PC_SHIFT 2
+#define ARCH_RECORD_AT_TOP 0
 #define ARCH_CALLER_SP ((uint64_t)__builtin_dwarf_cfa())
 
 /* Where a lazily bound call comes in, glibc's table forgets the 16 bytes that the PLT

@@ -14,6 +14,7 @@
 #define ARCH_DWARF_RA 16
 #define ARCH_RA_OFFSET (-8)
 #define ARCH_PC_SHIFT 0
+#define ARCH_RECORD_AT_TOP 1
 #define ARCH_CALLER_SP ((uint64_t)__builtin_frame_address(0) + 16)
 
 static inline void arch_mend_rule(struct rule *rule)

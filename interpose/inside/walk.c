@@ -72,6 +72,33 @@ static struct slots slots_of(const struct rule *r, const struct walk_step *s, ui
     };
 }
 
+/* A guessed frame's, where its step has no short rule. */
+static const struct rule by_frame_record = { .kind = RULE_STEP, .cfa_base = RULE_FROM_FP, .cfa = 16,
+                                             .ra_base = RULE_FROM_FP, .ra = 8, .fp_base = RULE_FROM_FP };
+
+static struct pc_known rule_of(struct context *c, uint64_t pc, unsigned marks)
+{
+    struct pc_known known = pc_find(c, pc, marks & WALK_EXACT);
+
+    if (marks & WALK_GUESSED)
+        known.rule = by_frame_record;
+    return known;
+}
+
+/* The stack pointer of a guessed frame's caller. aarch64: at least the end of the
+ * record, which may be anywhere in its frame. Where the caller made a record of its
+ * own, fp points to it, and it tells how far away its stack pointer is. */
+static uint64_t sp_after_guess(struct context *c, uint64_t pc, uint64_t record_end, uint64_t fp)
+{
+    const struct rule r = pc_find(c, pc, false).rule;
+    uint64_t sp = fp - (uint64_t)((int64_t)r.fp + r.cfa);
+
+    if (r.kind != RULE_STEP || r.signal || r.cfa_base != RULE_FROM_SP || r.cfa_is_read ||
+        r.fp_base != RULE_FROM_CFA || r.ra_base != RULE_FROM_CFA || r.ra != r.fp + 8)
+        return record_end;
+    return guess_frame(guess_stack(c, record_end), record_end, fp) && sp >= record_end && sp <= fp ? sp : record_end;
+}
+
 /* A frame without rules: a signal's return has been dealt with. */
 static enum outcome step_without_rule(struct context *c, const struct rule *rule, struct position *at,
                                       struct walk_step *step)
@@ -93,6 +120,10 @@ static enum outcome step_without_rule(struct context *c, const struct rule *rule
     at->fp = *(const uint64_t *)arch_fp_slot(ARCH_SHORT_FRAME_POINTER, cfa);
     at->lr_slot = 0;
     at->exact = false;
+    if (!ARCH_RECORD_AT_TOP) {
+        step->rule = RULE_SHORT_NONE;
+        at->sp = sp_after_guess(c, pc, cfa, at->fp);
+    }
     return STEPPED;
 }
 
@@ -189,7 +220,7 @@ static bool keep(struct context *c, uint32_t from, uint32_t to, struct position 
                 at->fp = *(const uint64_t *)arch_fp_slot(f->rule, cfa);
             continue;
         }
-        struct pc_known known = pc_find(c, f->pc, f->marks & WALK_EXACT);
+        struct pc_known known = rule_of(c, f->pc, f->marks);
         if (!known.id)
             return false;
         uint64_t slot = slots_of(&known.rule, step, cfa, 0).fp;
@@ -240,7 +271,7 @@ static inline void add_check(struct walk *w, struct writer *to, uint64_t slot, u
 static __attribute__((noinline)) bool add_slow_checks(struct context *c, struct writer *to, const struct walk_step *s)
 {
     const struct walk_frame *outward = &c->walk.frame[to->depth - 1];
-    struct pc_known known = pc_find(c, s->pc, s->marks & WALK_EXACT);
+    struct pc_known known = rule_of(c, s->pc, s->marks);
     uint64_t lr_slot = 0;
 
     if (!known.id)
@@ -251,7 +282,7 @@ static __attribute__((noinline)) bool add_slow_checks(struct context *c, struct 
     if (slots.cfa)
         add_check(&c->walk, to, slots.cfa, outward->sp);
     add_check(&c->walk, to, slots.ra, arch_word(slots.ra, outward->pc));
-    if (slots.fp && to->fp_live)
+    if (slots.fp && (to->fp_live || s->marks & WALK_GUESSED))
         add_check(&c->walk, to, slots.fp, outward->fp);
     to->fp_live = known.rule.cfa_base == RULE_FROM_FP || known.rule.fp_base == RULE_FROM_FP ||
                   (!known.rule.fp_base && to->fp_live);
