@@ -1,7 +1,9 @@
 """The shim built for aarch64 and run under qemu's user mode: the log is the same
-format, and this machine's CLI reads it. Stacks are whole: libunwind is not there for
-that machine, and not needed."""
+format, and this machine's CLI reads it. The stacks of tests/programs/arm_stacks.c,
+built in several ways, are those that libgcc's unwinder sees, which shares no code
+with the shim's. libunwind is not there for that machine."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -9,26 +11,135 @@ from lib import *
 import glob
 
 COMPILER = "aarch64-linux-gnu-gcc"
+PROGRAM_SOURCES = os.path.join(SOURCE, "tests/programs")
+MAX_DEPTH = 1024
+CALL_BYTES_MAX = 40 # between the return addresses of two calls that follow each other
 shim, known = path("libmalloscope.so"), path("known")
-sources = [name for part in ("format/*.c", "interpose/hooks.c", "interpose/inside/*.c", "interpose/outside/*.c")
-           for name in glob.glob(os.path.join(SOURCE, part))]
-built = run([COMPILER, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-             "-Wno-missing-field-initializers", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-omit-frame-pointer",
-             "-fno-builtin-malloc", "-fno-builtin-calloc", "-fno-builtin-realloc", "-fno-builtin-free",
-             "-fno-strict-aliasing", "-ftls-model=initial-exec", '-DLIBUNWIND_SONAME="libunwind.so.8"', "-I", SOURCE,
-             *sources, "-o", shim, f"-Wl,--version-script={SOURCE}/interpose/exports.map", "-ldl", "-lpthread"])
-if check(built.returncode == 0, f"{COMPILER} builds the shim: {built.stderr}"):
-    built = run([COMPILER, "-O1", "-fno-builtin", os.path.join(SOURCE, "tests/programs/known.c"), "-o", known])
-    check(built.returncode == 0, f"{COMPILER} builds known: {built.stderr}")
-    for call_graph in ("none", "auto"):
+
+
+def build(output, sources, *options, compiler=COMPILER, libraries=()):
+    sources = [os.path.join(PROGRAM_SOURCES, name) if "/" not in name else name for name in sources]
+    built = run([*compiler.split(), "-D_GNU_SOURCE", *options, *sources, "-o", output, *libraries])
+    return check(built.returncode == 0, f"{compiler} builds {os.path.basename(output)}: {built.stderr[-600:]}")
+
+
+def emulate(command, log, *options, call_graph="auto", **more):
+    return run(["qemu-aarch64", *options, "-L", "/usr/aarch64-linux-gnu", "-E", f"LD_PRELOAD={shim}", "-E",
+                f"MALLOSCOPE_OUTPUT={log}", "-E", f"MALLOSCOPE_CALL_GRAPH={call_graph}", *command], **more)
+
+
+def build_shim():
+    sources = [name for part in ("format/*.c", "interpose/hooks.c", "interpose/inside/*.c", "interpose/outside/*.c")
+               for name in glob.glob(os.path.join(SOURCE, part))]
+    return build(shim, sources, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers",
+                 "-fPIC", "-shared", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-fno-builtin-malloc",
+                 "-fno-builtin-calloc", "-fno-builtin-realloc", "-fno-builtin-free", "-fno-strict-aliasing",
+                 "-ftls-model=initial-exec", '-DLIBUNWIND_SONAME="libunwind.so.8"', "-I", SOURCE,
+                 f"-Wl,--version-script={SOURCE}/interpose/exports.map")
+
+
+def test_known():
+    if not build(known, ["known.c"], "-O1", "-fno-builtin"):
+        return
+    for call_graph, partial in (("none", 0), ("auto", 0), ("fp", 0), ("libunwind", 1070)):
         log = path(f"{call_graph}.mscope")
-        ran = run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-E", f"LD_PRELOAD={shim}", "-E",
-                   f"MALLOSCOPE_OUTPUT={log}", "-E", f"MALLOSCOPE_CALL_GRAPH={call_graph}", known])
+        ran = emulate([known], log, call_graph=call_graph)
         equal((ran.returncode, ran.stdout, ran.stderr), (7, "", ""), f"{call_graph}: the program as untraced")
         r = report(log)
         equal(r["counts"]["by_function"], {"malloc": 1060, "realloc": 10, "free": 1000}, f"{call_graph}: calls")
         equal((r["counts"]["failed"], r["bytes"]["leaked"]), (1, 50 * 5000 + 10 * 200000), f"{call_graph}: facts")
         equal((r["trust"]["lost_events"], r["trust"]["unmatched_frees"]), (0, 0), f"{call_graph}: trust")
-        equal(r["trust"]["partial_stacks"], 0, f"{call_graph}: stacks are whole")
-    equal(r["top_sites"]["by_allocations"][0]["function"], "take", "the caller's name")
+        equal(r["trust"]["partial_stacks"], partial, f"{call_graph}: partial stacks are marked")
+        if call_graph != "none":
+            equal(r["top_sites"]["by_allocations"][0]["function"], "take", f"{call_graph}: the caller's name")
+
+
+def follows(told, logged):
+    """Whether one return address comes shortly after the other, in the same module."""
+    (module, offset), (logged_module, logged_offset) = (frame.rsplit("+", 1) for frame in (told, logged))
+    return module == logged_module and 0 < int(logged_offset, 16) - int(offset, 16) <= CALL_BYTES_MAX
+
+
+def same_stack(told, logged, main):
+    """main: the outermost frames of the first thread."""
+    if not logged or not follows(told[0], logged[0]):
+        return False
+    # libgcc has no rule where the PLT was interrupted, and its stack ends there.
+    if len(told) > 2 and told[-2].startswith("?+") and told[-1:] != main[-1:]:
+        return logged[1:len(told)] == told[1:] and logged[-len(main):] == main and len(logged) > len(told) + len(main)
+    return logged[1:] == told[1:MAX_DEPTH]
+
+
+def compare(log, truth, what, shapes=None):
+    """The log's stacks and those that the program told; shapes: others are left out."""
+    logged = {event.size: [frame.split(" ")[1] for frame in event.frames]
+              for event in dump(log, stacks=True) if event.kind == "malloc"}
+    with open(truth) as file:
+        told = [(int(size), shape, frames) for size, shape, *frames in (line.split() for line in file)]
+    main, wrong = told[0][2][-3:], {}
+    for size, shape, frames in told:
+        if shapes and shape not in shapes:
+            continue
+        if not same_stack(frames, logged.get(size), main):
+            wrong.setdefault(shape, []).append(f"{size}: told {frames[:20]}, logged {(logged.get(size) or ['nothing'])[:20]}")
+    check(len(told) > 300, f"{what}: {len(told)} stacks are told")
+    for shape in sorted({shape for _, shape, _ in told if not shapes or shape in shapes}):
+        check(shape not in wrong, f"{what}, {shape}: {len(wrong.get(shape, []))} differ; {wrong.get(shape, [''])[0]}")
+    r = report(log)
+    equal((r["trust"]["lost_events"], r["trust"]["unmatched_frees"]), (0, 0), f"{what}: trust")
+    equal(r["trust"]["cut_stacks"], sum(len(frames) > MAX_DEPTH for *_, frames in told), f"{what}: cut stacks")
+    if shapes: # of the others, some are not whole
+        return
+    equal((r["trust"]["partial_stacks"], r["trust"]["fallback_stacks"]), (0, 0), f"{what}: whole stacks")
+    without_tables = [len(frames) for _, shape, frames in told if shape == "no-tables"]
+    equal(r["trust"]["guessed_stacks"], sum(depth > min(without_tables) for depth in without_tables), f"{what}: guessed")
+
+
+# Without the tables' help, only where all code keeps frame pointers and no signal is between.
+BY_FRAME_POINTER = ("recursion", "alloca", "array", "frames", "aligned", "registers", "arguments", "link-register",
+                    "tail-call", "longjmp", "libc", "threads", "deep", "library", "no-tables")
+RECORDS = "-DFRAME_RECORDS"
+# Name, compiler, its options, qemu's: with -singlestep a signal can come at any instruction.
+WAYS = (
+    ("O0", COMPILER, ["-O0", RECORDS], ["-singlestep"], 100),
+    ("O2", COMPILER, ["-O2", RECORDS], ["-singlestep"], 100),
+    ("O3-no-fp", COMPILER, ["-O3", "-fomit-frame-pointer", "-momit-leaf-frame-pointer"], ["-singlestep"], 100),
+    ("O1-clash", COMPILER, ["-O1", "-fstack-clash-protection", "-fno-optimize-sibling-calls", RECORDS], [], 20),
+    ("O2-signed", COMPILER, ["-O2", "-mbranch-protection=standard", RECORDS], ["-singlestep", "-cpu", "max"], 100),
+    ("O2-signed-no-fp", COMPILER, ["-O2", "-fomit-frame-pointer", "-mbranch-protection=pac-ret+leaf+b-key"],
+     ["-singlestep", "-cpu", "max"], 100),
+    ("O2-not-signed", COMPILER, ["-O2", "-mbranch-protection=standard", RECORDS], ["-cpu", "cortex-a57"], 20),
+    # Its tables do not tell of epilogues: no timer.
+    ("clang-signed", "clang --target=aarch64-linux-gnu", ["-O2", "-mbranch-protection=standard", RECORDS],
+     ["-cpu", "max"], 0),
+)
+
+
+def test_stacks(name, compiler, options, emulator_options, ticks):
+    arm_stacks, library, no_tables, exceptions = (path(part + name) for part in ("stacks-", "library-", "tables-", "cc-"))
+    truth = path("truth")
+    if not (build(no_tables, ["arm_no_tables.c"], "-c", *options, "-fno-asynchronous-unwind-tables",
+                  "-fno-unwind-tables", compiler=compiler) and
+            build(exceptions, ["arm_exceptions.cc"], "-c", *options,
+                  compiler=compiler.replace("gcc", "g++").replace("clang", "clang++")) and
+            build(arm_stacks, ["arm_stacks.c", no_tables, exceptions], *options, "-fno-builtin", "-rdynamic", "-Wl,-z,lazy",
+                  compiler=compiler, libraries=["-lstdc++"]) and
+            build(library, ["arm_stacks_library.c"], *options, "-fPIC", "-shared", "-Wl,-z,lazy", compiler=compiler)):
+        return
+    for call_graph in ("auto", "fp") if RECORDS in options else ("auto",):
+        what, log = f"{name} {call_graph}", path(f"{name}-{call_graph}.mscope")
+        descriptor = os.open(truth, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        os.dup2(descriptor, 3)
+        if descriptor != 3:
+            os.close(descriptor)
+        ran = emulate([arm_stacks, str(ticks), library], log, *emulator_options, call_graph=call_graph, pass_fds=(3,))
+        os.close(3)
+        if equal((ran.returncode, ran.stdout, ran.stderr), (0, "", ""), f"{what}: the program as untraced"):
+            compare(log, truth, what, BY_FRAME_POINTER if call_graph == "fp" else None)
+
+
+if build_shim():
+    test_known()
+    for way in WAYS:
+        test_stacks(*way)
 sys.exit(done())
