@@ -17,7 +17,11 @@
 #define ARCH_RA_OFFSET 0
 #define ARCH_PC_SHIFT 2
 #define ARCH_RECORD_AT_TOP 0
+#ifdef __clang__ /* whose __builtin_dwarf_cfa gives x29 */
+#define ARCH_CALLER_SP ((uint64_t)__builtin_sponentry())
+#else
 #define ARCH_CALLER_SP ((uint64_t)__builtin_dwarf_cfa())
+#endif
 
 /* Where a lazily bound call comes in, glibc's table forgets the 16 bytes that the PLT
  * has pushed: the return address appears to be outward of the CFA. */

@@ -264,9 +264,10 @@ static NOINLINE void through_libc(void)
     qsort(numbers, 5, sizeof numbers[0], compare);
 }
 
-/* arm_no_tables.c */
+/* arm_odd_frames.c */
 int without_tables(int (*function)(int), int argument);
 int without_tables_as_by_jit(int (*function)(int), int argument);
+int by_other_register(int (*function)(int), int argument);
 
 static NOINLINE UNUSED int through_no_tables(int depth)
 {
@@ -313,6 +314,9 @@ static void run_shapes(void)
     jumps();
     shape = "libc";
     through_libc();
+    shape = "other-register";
+    by_other_register(tail_target, 1);
+    by_other_register(on_array, 1000);
 #ifdef FRAME_RECORDS
     shape = "no-tables";
     by_records = true;
