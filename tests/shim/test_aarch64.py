@@ -140,8 +140,9 @@ def test_stacks(name, compiler, options, emulator_options, ticks):
         os.dup2(descriptor, 3)
         if descriptor != 3:
             os.close(descriptor)
-        ran = emulate([arm_stacks, str(ticks), library, provider], log, *emulator_options, call_graph=call_graph,
-                      pass_fds=(3,))
+        options_now = [option for option in emulator_options if call_graph == "auto" or option != "-singlestep"]
+        ran = emulate([arm_stacks, str(ticks if call_graph == "auto" else 0), library, provider], log, *options_now,
+                      call_graph=call_graph, pass_fds=(3,))
         os.close(3)
         if equal((ran.returncode, ran.stdout, ran.stderr), (0, "", ""), f"{what}: the program as untraced"):
             compare(log, truth, what, BY_FRAME_POINTER if call_graph == "fp" else None)
