@@ -15,7 +15,7 @@ const struct memory_range *guess_stack(struct context *c, uint64_t sp);
 /* Whether fp can point to a frame record further up the stack. */
 static inline bool guess_frame(const struct memory_range *stack, uint64_t sp, uint64_t fp)
 {
-    return fp >= sp && fp % 8 == 0 && fp + 16 <= stack->end;
+    return fp >= sp && fp % 8 == 0 && fp < stack->end && stack->end - fp >= 16;
 }
 
 /* Whether pc can be a return address. */

@@ -270,6 +270,7 @@ static NOINLINE void through_libc(void)
 int without_tables(int (*function)(int), int argument);
 int without_tables_as_by_jit(int (*function)(int), int argument);
 int by_other_register(int (*function)(int), int argument);
+int with_wild_frame_pointer(int (*function)(int), int argument);
 
 static NOINLINE UNUSED int through_no_tables(int depth)
 {
@@ -316,6 +317,9 @@ static void run_shapes(void)
     jumps();
     shape = "libc";
     through_libc();
+    shape = "wild-frame-pointer";
+    with_wild_frame_pointer(tail_target, 1);
+    with_wild_frame_pointer(on_array, 1000);
     shape = "other-register";
     by_other_register(tail_target, 1);
     by_other_register(on_array, 1000);
