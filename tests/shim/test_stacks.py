@@ -96,7 +96,7 @@ for build in "O0", "O2", "O2_frame_pointers", "O3":
         truth = told([*torture, "interrupt"])
         compare(truth, logged(), f"{what}, interrupted")
         r = trusted(f"{what}, interrupted", fallback_stacks=None)
-        check(r["trust"]["fallback_stacks"] <= r["counts"]["allocations"] / 500,
+        check(r["trust"]["fallback_stacks"] <= r["counts"]["allocations"] / 20,
               f"{what}: {r['trust']['fallback_stacks']} stacks of {r['counts']['allocations']} fell back to libunwind")
 
         for more in LIBRARIES, ["interrupt"]:
