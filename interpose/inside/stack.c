@@ -21,7 +21,7 @@ int (*stack_backtrace_slow)(void **buffer, int size);
 #define OWN_FRAMES_MAX 12
 
 /* As many pushed frames are said as quickly as a reference. */
-#define PUSHES_AS_SHORT 1
+#define PUSHES_AS_SHORT 3
 
 _Static_assert((WALK_DEPTH_MAX + OWN_FRAMES_MAX) * sizeof(void *) <= CONTEXT_SCRATCH_BYTES, "scratch");
 
@@ -156,6 +156,17 @@ static bool differs(struct context *c, uint64_t pc)
     return asked;
 }
 
+/* Of the last stack. The epoch is in it, so that what was known before is not found.
+ * The low bits are 0: there an entry has the number. */
+static uint64_t hash_of(const struct walk *w, uint8_t flags, uint32_t epoch)
+{
+    uint64_t hash = (w->frame[w->depth - 1].hash + ((uint64_t)epoch << 8 | flags)) * 0xd6e8feb86659fd93ull;
+
+    return (hash ^ hash >> 32) & ~(uint64_t)(REC_STACK_NUMBERS - 1);
+}
+
+_Static_assert((REC_STACK_NUMBERS & (REC_STACK_NUMBERS - 1)) == 0, "numbers are low bits");
+
 /* Any stack but the last one again. */
 static __attribute__((noinline)) bool capture(struct context *c, const struct walk_start *start,
                                               struct walk_match match, struct encode_stack *ret_difference)
@@ -181,13 +192,12 @@ static __attribute__((noinline)) bool capture(struct context *c, const struct wa
     s->logged_flags = flags;
     if (ret_difference->pushes <= PUSHES_AS_SHORT && !ret_difference->flags_changed)
         return true;
-    uint64_t hash = w->frame[w->depth - 1].hash ^ flags * 0xd6e8feb86659fd93ull;
-    struct stack_known *known = &s->known[hash >> (64 - STACK_KNOWN_BITS)];
-    if (known->hash == hash && known->epoch == s->epoch) {
+    uint64_t hash = hash_of(w, flags, s->epoch), *known = &s->known[hash >> (64 - STACK_KNOWN_BITS)];
+    if ((*known ^ hash) < REC_STACK_NUMBERS) {
         ret_difference->again = true;
-        ret_difference->number = known->number;
+        ret_difference->number = (uint32_t)(*known ^ hash);
     } else if (c->encoder.stacks < REC_STACK_NUMBERS) {
-        *known = (struct stack_known){ hash, s->epoch, c->encoder.stacks };
+        *known = hash ^ c->encoder.stacks;
     }
     return true;
 }

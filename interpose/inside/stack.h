@@ -11,22 +11,16 @@
 struct context;
 struct encode_stack;
 
-/* Stacks that the current chunk has had, by hash. It forgets: a stack may be there
- * and not be found. */
+/* Stacks that the current chunk has had: a bit pattern of hash and number each. It
+ * forgets: a stack may be there and not be found. */
 #define STACK_KNOWN_BITS 12
-
-struct stack_known {
-    uint64_t hash;
-    uint32_t epoch;  /* others than the current one are forgotten */
-    uint32_t number; /* in the chunk */
-};
 
 struct stack {
     uint32_t logged;     /* how many outermost frames of the last stack the reader has */
     uint8_t logged_flags;
     uint32_t generation; /* of the loaded modules, when it was taken */
-    uint32_t epoch;
-    struct stack_known known[1 << STACK_KNOWN_BITS];
+    uint32_t epoch;      /* grows when all known ones are to be forgotten */
+    uint64_t known[1 << STACK_KNOWN_BITS];
 };
 
 /* start: the hook's caller. Makes room for the event and its stack. False: the

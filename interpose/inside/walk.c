@@ -137,7 +137,7 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
         return FAILED;
     step->id = known.id;
     step->rule = RULE_SHORT_NONE;
-    if (!at->exact)
+    if (!at->exact && rule_cache_get(&c->rules, at->pc) == ~0ull)
         rule_cache_put(&c->rules, at->pc, known.id, rule);
     if (r->kind == RULE_END)
         return AT_END;
