@@ -16,13 +16,13 @@
 
 #include "interpose/inside/arch.h"
 
-#define RULE_CACHE_BITS 11 /* of a place, which has two entries: in one line of the processor's cache */
+#define RULE_CACHE_BITS 12
 #define RULE_CACHE_ADDRESS_BITS 47
 #define RULE_CACHE_ID_BITS (64 - (RULE_CACHE_ADDRESS_BITS - RULE_CACHE_BITS) - RULE_SHORT_BITS)
 #define RULE_CACHE_ID_MAX ((1u << RULE_CACHE_ID_BITS) - 1)
 
 struct rule_cache {
-    uint64_t entry[1 << RULE_CACHE_BITS][2]; /* the newer first */
+    uint64_t entry[1 << RULE_CACHE_BITS];
 };
 
 /* Whether an address can be in the cache at all; no code is on the first page. */
@@ -38,7 +38,7 @@ static inline uint64_t rule_cache_product(uint64_t pc)
 
 static inline uint64_t *rule_cache_place(struct rule_cache *cache, uint64_t product)
 {
-    return cache->entry[product >> (64 - RULE_CACHE_BITS)];
+    return &cache->entry[product >> (64 - RULE_CACHE_BITS)];
 }
 
 /* For a pc that the cache takes: number << RULE_SHORT_BITS + short rule; larger
@@ -46,21 +46,17 @@ static inline uint64_t *rule_cache_place(struct rule_cache *cache, uint64_t prod
  * an address whose product's other bits are 0 (the multiples of 2^35). */
 static inline uint64_t rule_cache_get(struct rule_cache *cache, uint64_t pc)
 {
-    uint64_t product = rule_cache_product(pc), *place = rule_cache_place(cache, product);
-    uint64_t newer = place[0] ^ product << RULE_CACHE_BITS, older = place[1] ^ product << RULE_CACHE_BITS;
-    uint64_t known = (newer - 1) >> (RULE_SHORT_BITS + RULE_CACHE_ID_BITS) ? older : newer;
-
+    uint64_t product = rule_cache_product(pc), known = *rule_cache_place(cache, product) ^ product << RULE_CACHE_BITS;
     return (known - 1) >> (RULE_SHORT_BITS + RULE_CACHE_ID_BITS) ? ~0ull : known;
 }
 
 static inline void rule_cache_put(struct rule_cache *cache, uint64_t pc, uint32_t id, uint32_t rule)
 {
-    uint64_t product = rule_cache_product(pc), *place = rule_cache_place(cache, product);
+    uint64_t product = rule_cache_product(pc);
 
     if (id > RULE_CACHE_ID_MAX)
         id = 0;
-    place[1] = place[0];
-    place[0] = product << RULE_CACHE_BITS | (uint64_t)id << RULE_SHORT_BITS | rule;
+    *rule_cache_place(cache, product) = product << RULE_CACHE_BITS | (uint64_t)id << RULE_SHORT_BITS | rule;
 }
 
 static inline void rule_cache_clear(struct rule_cache *cache)
