@@ -156,16 +156,20 @@ static bool differs(struct context *c, uint64_t pc)
     return asked;
 }
 
-/* Of the last stack. The epoch is in it, so that what was known before is not found.
- * The low bits are 0: there an entry has the number. */
-static uint64_t hash_of(const struct walk *w, uint8_t flags, uint32_t epoch)
+/* Where the last stack is remembered, if it is. The low bits of its hash choose the
+ * place; in the entry, all others are before its number. The epoch is in the hash, so
+ * that what was known before is not found. */
+static uint64_t *place_of(struct stack *s, const struct walk *w, uint8_t flags, uint64_t *ret_entry)
 {
-    uint64_t hash = (w->frame[w->depth - 1].hash + ((uint64_t)epoch << 8 | flags)) * 0xd6e8feb86659fd93ull;
+    uint64_t hash = (w->frame[w->depth - 1].hash + ((uint64_t)s->epoch << 8 | flags)) * 0xd6e8feb86659fd93ull;
 
-    return (hash ^ hash >> 32) & ~(uint64_t)(REC_STACK_NUMBERS - 1);
+    hash ^= hash >> 32;
+    *ret_entry = hash & ~(uint64_t)(REC_STACK_NUMBERS - 1);
+    return &s->known[hash % (1 << STACK_KNOWN_BITS)];
 }
 
-_Static_assert((REC_STACK_NUMBERS & (REC_STACK_NUMBERS - 1)) == 0, "numbers are low bits");
+_Static_assert((REC_STACK_NUMBERS & (REC_STACK_NUMBERS - 1)) == 0 && 1 << STACK_KNOWN_BITS <= REC_STACK_NUMBERS,
+               "the bits that choose the place are those that the number replaces");
 
 /* Any stack but the last one again. */
 static __attribute__((noinline)) bool capture(struct context *c, const struct walk_start *start,
@@ -192,12 +196,12 @@ static __attribute__((noinline)) bool capture(struct context *c, const struct wa
     s->logged_flags = flags;
     if (ret_difference->pushes <= PUSHES_AS_SHORT && !ret_difference->flags_changed)
         return true;
-    uint64_t hash = hash_of(w, flags, s->epoch), *known = &s->known[hash >> (64 - STACK_KNOWN_BITS)];
-    if ((*known ^ hash) < REC_STACK_NUMBERS) {
+    uint64_t entry, *known = place_of(s, w, flags, &entry);
+    if ((*known ^ entry) < REC_STACK_NUMBERS) {
         ret_difference->again = true;
-        ret_difference->number = (uint32_t)(*known ^ hash);
+        ret_difference->number = (uint32_t)(*known ^ entry);
     } else if (c->encoder.stacks < REC_STACK_NUMBERS) {
-        *known = hash ^ c->encoder.stacks;
+        *known = entry | c->encoder.stacks;
     }
     return true;
 }

@@ -11,7 +11,7 @@
 struct context;
 struct encode_stack;
 
-/* Stacks that the current chunk has had: a bit pattern of hash and number each. It
+/* Stacks that the current chunk has had: hash and number in a word each. It
  * forgets: a stack may be there and not be found. */
 #define STACK_KNOWN_BITS 12
 
