@@ -103,10 +103,13 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
     arch_mend_rule(&known.rule);
     /* Return trampolines have poor tables or none; nothing is read of code that
-     * may be none. */
+     * may be none. What only its tables call such is not believed: the next frame may
+     * then be anywhere. */
     if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc, ARCH_SIGRETURN_BYTES) &&
         arch_at_sigreturn(pc))
         arch_signal_rule(&known.rule);
+    else if (known.rule.signal)
+        known.rule = (struct rule){ .kind = RULE_UNSUPPORTED };
     else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
         known.rule.kind = RULE_END;
     else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && module && exact &&

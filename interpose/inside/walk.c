@@ -127,6 +127,14 @@ static enum outcome step_without_rule(struct context *c, const struct rule *rule
     return STEPPED;
 }
 
+/* Whether a word at slot can be one of the frame's: in it, or in the red zone below. */
+static bool is_in_frame(uint64_t slot, uint64_t sp, uint64_t limit)
+{
+    enum { RED_ZONE_BYTES = 128 };
+
+    return slot >= sp - RED_ZONE_BYTES && slot <= limit - 8 && slot % 8 == 0;
+}
+
 static __attribute__((noinline)) enum outcome step_slowly(struct context *c, struct position *at, struct walk_step *step)
 {
     struct pc_known known = pc_find(c, at->pc, at->exact);
@@ -147,19 +155,23 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
         return step_without_rule(c, r, at, step);
 
     uint64_t cfa = address_at(r->cfa_base, r->cfa, step, 0);
+    const uint64_t limit = at->limit;
     if (r->cfa_is_read) {
-        if (cfa < at->sp || cfa > at->limit - 8 || cfa % 8)
+        if (!is_in_frame(cfa, at->sp, limit))
             return BROKEN;
         cfa = *(const uint64_t *)cfa;
     }
     if (r->signal) {
         at->limit = limit_of(cfa); /* often another stack */
-    } else if (cfa < at->sp || (cfa == at->sp && !at->exact) || cfa > at->limit || cfa % 8) {
+    } else if (cfa < at->sp || (cfa == at->sp && !at->exact) || cfa > limit || cfa % 8) {
         return BROKEN;
     }
     struct slots slots = slots_of(r, step, cfa, at->lr_slot);
     if (!slots.ra)
         return UNSUPPORTED;
+    if ((r->ra_base != RULE_IN_LR && !is_in_frame(slots.ra, at->sp, limit)) ||
+        (slots.fp && !is_in_frame(slots.fp, at->sp, limit)))
+        return BROKEN;
     step->rule = (uint16_t)rule;
     at->lr_slot = r->signal && ARCH_SIGNAL_LR != 0 ? at->sp + ARCH_SIGNAL_LR : 0;
     at->pc = arch_strip(*(const uint64_t *)slots.ra);
