@@ -191,24 +191,28 @@ void cfi_find_rule(const struct cfi_tables *tables, uint64_t pc, struct rule *re
     if (!tables->header)
         return;
     const uint8_t *fde = search(tables, pc, &known);
-    ret_rule->kind = known ? RULE_NONE : RULE_UNSUPPORTED;
+    ret_rule->kind = known ? RULE_NONE : RULE_BROKEN;
     if (!fde)
         return;
-    ret_rule->kind = RULE_UNSUPPORTED;
+    ret_rule->kind = RULE_BROKEN;
     if (!read_entry(tables, fde, &e))
         return;
     if (pc - e.start >= e.bytes) {
         ret_rule->kind = RULE_NONE; /* between two functions */
         return;
     }
-    if (e.return_register != ARCH_DWARF_RA)
+    if (e.return_register != ARCH_DWARF_RA) {
+        ret_rule->kind = RULE_UNSUPPORTED;
         return;
+    }
     /* The CIE's instructions hold from the function's start. */
     struct cfi_row blank = { 0 };
     if (!cfi_row_run(&e, e.common, UINT64_MAX, &blank, &row))
         return;
     initial = row;
-    if (!cfi_row_run(&e, e.own, pc, &initial, &row) || !make_rule(&row, pc, ret_rule))
+    if (!cfi_row_run(&e, e.own, pc, &initial, &row))
         return;
-    ret_rule->signal = e.signal;
+    ret_rule->kind = RULE_UNSUPPORTED;
+    if (make_rule(&row, pc, ret_rule))
+        ret_rule->signal = e.signal;
 }

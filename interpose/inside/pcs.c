@@ -109,7 +109,7 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         arch_at_sigreturn(pc))
         arch_signal_rule(&known.rule);
     else if (known.rule.signal)
-        known.rule = (struct rule){ .kind = RULE_UNSUPPORTED };
+        known.rule = (struct rule){ .kind = RULE_BROKEN };
     else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
         known.rule.kind = RULE_END;
     else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && module && exact &&

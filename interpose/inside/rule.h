@@ -11,7 +11,8 @@ enum rule_kind {
     RULE_STEP = 1,    /* there is a caller, found as the fields say */
     RULE_END,         /* the outermost frame: a thread's or a program's start */
     RULE_NONE,        /* no unwind tables: a JIT's code, or assembly without any */
-    RULE_UNSUPPORTED, /* tables that follow other registers or cannot be understood */
+    RULE_UNSUPPORTED, /* tables that follow other registers */
+    RULE_BROKEN,      /* tables that cannot be understood: as none, and nobody else is let read them */
 };
 
 /* What an offset is from. The CFA is the stack pointer in the caller. */

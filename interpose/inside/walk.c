@@ -151,7 +151,7 @@ static __attribute__((noinline)) enum outcome step_slowly(struct context *c, str
         return AT_END;
     if (r->kind == RULE_UNSUPPORTED)
         return UNSUPPORTED;
-    if (r->kind == RULE_NONE)
+    if (r->kind == RULE_NONE || r->kind == RULE_BROKEN)
         return step_without_rule(c, r, at, step);
 
     uint64_t cfa = address_at(r->cfa_base, r->cfa, step, 0);

@@ -27,7 +27,7 @@ static void demand(bool condition, const char *what)
 
 static void look_at(const struct rule *r)
 {
-    demand(r->kind >= RULE_STEP && r->kind <= RULE_UNSUPPORTED, "a rule has a kind");
+    demand(r->kind >= RULE_STEP && r->kind <= RULE_BROKEN, "a rule has a kind");
     demand(!r->no_module, "only who knows no module says so");
     uint32_t rule = arch_short(r);
     if (r->kind != RULE_STEP) {

@@ -4,6 +4,7 @@ with MALLOSCOPE_CHECK_STACKS the recorder compares every stack of real programs 
 libunwind's. What cannot be exact is marked, and nothing else is."""
 import collections
 import os
+import random
 import re
 import shutil
 import sys
@@ -175,6 +176,27 @@ equal(stacks[1005], stacks[1003], "jit: the library again, where the copy was")
 r = report(LOG)
 equal((r["trust"]["partial_stacks"], r["trust"]["guessed_stacks"] >= 10, r["trust"]["fallback_stacks"]), (10, True, 0),
       "jit: what is not sure is marked")
+
+# --- unwind tables that are rubbish: the program must not suffer ---
+with open(LIBRARIES[0], "rb") as file:
+    whole = file.read()
+sections = {name: (int(offset, 16), int(size, 16)) for name, offset, size in
+            re.findall(r"\] (\.eh_frame\S*) +\S+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)",
+                       run(["readelf", "-SW", LIBRARIES[0]]).stdout)}
+equal(sorted(sections), [".eh_frame", ".eh_frame_hdr"], "the library has unwind tables")
+garbled = path("garbled.so")
+for seed in range(400 if LONG else 60):
+    chance, library = random.Random(seed), bytearray(whole)
+    for name, (offset, size) in sections.items():
+        if name == ".eh_frame_hdr" and seed % 3:
+            continue
+        every = range(size) if seed % 5 == 0 else [chance.randrange(size) for _ in range(chance.randrange(1, 12))]
+        for i in every:
+            library[offset + i] = chance.randrange(256)
+    with open(garbled, "wb") as file:
+        file.write(library)
+    got = record([program("jit"), garbled], LOG)
+    equal((got.returncode, got.stderr), (0, ""), f"unwind tables garbled, seed {seed}: the program runs")
 
 # --- real programs, each stack compared with libunwind's ---
 small = path("small.cc")

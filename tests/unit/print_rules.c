@@ -44,7 +44,7 @@ int main(int argc, char **argv)
             tables = (struct cfi_tables){ bias + segments[i].p_vaddr, bias, bias + bytes };
     }
     while (scanf("%lx", &address) == 1) {
-        static const char *const kinds[] = { "0", "step", "end", "none", "unsupported", "5", "6", "7" };
+        static const char *const kinds[] = { "0", "step", "end", "none", "unsupported", "broken", "6", "7" };
         struct rule r;
         cfi_find_rule(&tables, (uint64_t)bias + address, &r);
         printf("%lx %s", address, kinds[r.kind]);

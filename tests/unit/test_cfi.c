@@ -167,7 +167,7 @@ static struct rule find(uint64_t pc)
 
 static const char *text_of(const struct rule *r)
 {
-    static const char *const kinds[] = { "0", "step", "end", "none", "unsupported", "5", "6", "7" };
+    static const char *const kinds[] = { "0", "step", "end", "none", "unsupported", "broken", "6", "7" };
     static const char *const bases[] = { "same", "cfa", "sp", "fp", "lr", "5", "6", "7" };
     static char text[200];
     char ra[40], fp[40];
@@ -287,7 +287,7 @@ static void places(void)
     START("sp+8 cfa-8 same", DEF_CFA_SF, SP, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f);
     for (unsigned op = 0x17; op < 0x40; op++)
         if (op != 0x2c && op != WINDOW_SAVE && op != ARGS_SIZE && op != NEGATIVE_OFFSET)
-            START("unsupported", (uint8_t)op, 0, 0, 0, 0, 0, 0, 0);
+            START("broken", (uint8_t)op, 0, 0, 0, 0, 0, 0, 0);
     AT(5, "sp+8 cfa-8 same", ADVANCE | 6, 0x3f); /* what comes later does not matter */
 }
 
@@ -304,15 +304,15 @@ static void states(void)
     AT(9, "sp+8 cfa-8 cfa-16", OFFSET | FP, 2, REMEMBER, DEF_CFA_REGISTER, FP, REMEMBER, DEF_CFA_OFFSET, 32, RESTORE | FP,
        ADVANCE | 1, RECALL, ADVANCE | 1, RECALL);
     AT(9, "fp+24 cfa-8 same", REMEMBER, DEF_CFA, FP, 24); /* never recalled */
-    START("unsupported", RECALL);
-    START("unsupported", REMEMBER, RECALL, RECALL);
+    START("broken", RECALL);
+    START("broken", REMEMBER, RECALL, RECALL);
     AT(3, "sp+8 cfa-8 same", ADVANCE | 4, RECALL);
     memset(many, REMEMBER, sizeof many);
     memset(many + 16, RECALL, 16);
     is(rule_at(0, many, 32), "sp+8 cfa-8 same", __LINE__);
     is(rule_at(0, many, 33), "sp+8 cfa-8 same", __LINE__);
     memset(many, REMEMBER, sizeof many);
-    is(rule_at(0, many, sizeof many), "unsupported", __LINE__); /* deeper than is kept */
+    is(rule_at(0, many, sizeof many), "broken", __LINE__); /* deeper than is kept */
 }
 
 static void locations(void)
@@ -427,8 +427,8 @@ static void expressions(void)
     CFA("sp-1 cfa-8 same", BREG0 + SP, 0, CONSTU, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, PLUS);
     CFA("unsupported", BREG0 + SP, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, PLUS_UCONST, 8);
     START("unsupported", DEF_CFA_EXPRESSION, 0);
-    START("unsupported", DEF_CFA_EXPRESSION, 3, BREG0 + SP, 8); /* longer than there is */
-    START("unsupported", DEF_CFA_EXPRESSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, BREG0 + SP, 8);
+    START("broken", DEF_CFA_EXPRESSION, 3, BREG0 + SP, 8); /* longer than there is */
+    START("broken", DEF_CFA_EXPRESSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, BREG0 + SP, 8);
     START("sp+16 cfa-8 same", DEF_CFA_EXPRESSION, 2, BREG0 + FP, 8, DEF_CFA, SP, 16);
 
     CONSTANT("sp+56 cfa-8 same", LIT0 + 23, LIT0 + 15, AND);
@@ -458,7 +458,7 @@ static void expressions(void)
     PLACE(FP, "unsupported", PLUS_UCONST, 0x80, 0x80, 0x80, 0x80, 8);
     PLACE(OTHER, "sp+8 cfa-8 same", BREG0 + OTHER, 8, DEREF);
     START("sp+8 cfa-8 cfa+0", EXPRESSION, FP, 0);
-    START("unsupported", EXPRESSION, FP, 3, BREG0 + SP, 8);
+    START("broken", EXPRESSION, FP, 3, BREG0 + SP, 8);
 }
 
 /* .plt: the second half of an entry has pushed a word. */
@@ -492,11 +492,11 @@ static void commons(void)
     COMMON(ARCH_RA_OFFSET ? "unsupported" : "sp+8 lr same", &c, DEF_CFA, SP, 8);
     COMMON("unsupported", &c, OFFSET | RA, 1); /* no CFA */
     COMMON("unsupported", &c, NOP);
-    COMMON("unsupported", &c, USUAL, RECALL);
-    COMMON("unsupported", &c, USUAL, 0x3f);
+    COMMON("broken", &c, USUAL, RECALL);
+    COMMON("broken", &c, USUAL, 0x3f);
     for (unsigned version = 0; version < 6; version++) {
         c.version = (uint8_t)version;
-        COMMON(version == 1 || version == 3 ? "sp+8 cfa-8 same" : "unsupported", &c, USUAL);
+        COMMON(version == 1 || version == 3 ? "sp+8 cfa-8 same" : "broken", &c, USUAL);
     }
     c = usual;
     c.return_register = OTHER;
@@ -518,21 +518,21 @@ static void commons(void)
     AUGMENTED("sp+8 cfa-8 same", "zPR", 0x1c, 1, 2, 3, 4, 5, 6, 7, 8, 0x1b);
     AUGMENTED("sp+8 cfa-8 same", "zPR", 0x02, 1, 2, 0x1b);
     AUGMENTED("sp+8 cfa-8 same", "zPR", 0x81, 0x80, 1, 0x1b);
-    AUGMENTED("unsupported", "zPR", 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0x1b); /* aligned: how far is not said */
-    AUGMENTED("unsupported", "zPR", 0x0f, 1, 2, 3, 4, 0x1b);
+    AUGMENTED("broken", "zPR", 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0x1b); /* aligned: how far is not said */
+    AUGMENTED("broken", "zPR", 0x0f, 1, 2, 3, 4, 0x1b);
     AUGMENTED("sp+8 cfa-8 same", "zLR", 0x1b, 0x1b);
     AUGMENTED("sp+8 cfa-8 same", "zRX", 0x1b, 1, 2, 3); /* unknown, but the data's length is not */
     AUGMENTED("sp+8 cfa-8 same", "zRXP", 0x1b);
-    AUGMENTED("unsupported", "zXR", 0x1b); /* what an unknown letter hides */
-    AUGMENTED("unsupported", "zRXS", 0x1b);
-    AUGMENTED("unsupported", "zRP", 0x1b); /* data shorter than the letters want */
-    AUGMENTED("unsupported", "zRP", 0x1b, 0x1b, 0, 0);
-    AUGMENTED("unsupported", "R", 0x1b);
-    AUGMENTED("unsupported", "eh", 0x1b);
-    AUGMENTED("unsupported", "zR", 0x9b); /* where the function starts would have to be read elsewhere */
-    AUGMENTED("unsupported", "zR", 0xff);
-    AUGMENTED("unsupported", "zR", 0x2b);
-    AUGMENTED("unsupported", "zR", 0x0d);
+    AUGMENTED("broken", "zXR", 0x1b); /* what an unknown letter hides */
+    AUGMENTED("broken", "zRXS", 0x1b);
+    AUGMENTED("broken", "zRP", 0x1b); /* data shorter than the letters want */
+    AUGMENTED("broken", "zRP", 0x1b, 0x1b, 0, 0);
+    AUGMENTED("broken", "R", 0x1b);
+    AUGMENTED("broken", "eh", 0x1b);
+    AUGMENTED("broken", "zR", 0x9b); /* where the function starts would have to be read elsewhere */
+    AUGMENTED("broken", "zR", 0xff);
+    AUGMENTED("broken", "zR", 0x2b);
+    AUGMENTED("broken", "zR", 0x0d);
     /* Data that are longer than the entry. */
     begin();
     m.common = m.at;
@@ -540,7 +540,7 @@ static void commons(void)
     put_bytes(BYTES(0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, RA, 200, 0x1b, USUAL));
     end_entry(body);
     put_function(0, 0x1000, NULL, 0, NULL, 0);
-    is(find(code(0)), "unsupported", __LINE__);
+    is(find(code(0)), "broken", __LINE__);
     /* An augmentation without end. */
     begin();
     m.common = m.at;
@@ -548,7 +548,7 @@ static void commons(void)
     put_bytes(BYTES(0, 0, 0, 0, 1, 'z', 'R', 'R', 'R'));
     end_entry(body);
     put_function(0, 0x1000, NULL, 0, NULL, 0);
-    is(find(code(0)), "unsupported", __LINE__);
+    is(find(code(0)), "broken", __LINE__);
 
     /* Without any: addresses are whole, and the function has no augmentation data. */
     c = (struct common){ "", NULL, 0, 1, RA, 1, 0x78 };
@@ -616,7 +616,7 @@ static void functions(void)
     m.at[-3] = 2; /* of the augmentation: its length */
     is(find(code(0)), "sp+8 cfa-8 same", __LINE__);
     m.at[-3] = 3;
-    is(find(code(0)), "unsupported", __LINE__);
+    is(find(code(0)), "broken", __LINE__);
 }
 
 /* --- the header -------------------------------------------------------------------------------- */
@@ -679,14 +679,14 @@ static void headers(void)
     HEADER("sp+8 cfa-8 same", 1, 2, 1, 0x1b, 2, 0x3b, 0, 0, 0, 0);
     HEADER("sp+8 cfa-8 same", 1, 1, 1, 0x1b, 1, 0x3b, 0, 0, 0, 0);
     HEADER("none", 0, 4, 1, 0x1b, 3, 0x3b, 0, 0, 0, 0);
-    HEADER("unsupported", 1, 4, 2, 0x1b, 3, 0x3b, 0, 0, 0, 0);
-    HEADER("unsupported", 1, 4, 1, 0x1b, 3, 0x1b, 0, 0, 0, 0);
-    HEADER("unsupported", 1, 4, 1, 0x1b, 3, 0xff, 0, 0, 0, 0);
-    HEADER("unsupported", 0, 0, 1, 0x1b, 0xff, 0xff, 0, 0, 0, 0); /* no table */
-    HEADER("unsupported", 1, 4, 1, 0x1b, 0x0d, 0x3b, 0, 0, 0, 0);
-    HEADER("unsupported", UINT32_MAX, 4, 1, 0x1b, 3, 0x3b, 0, 0, 0, 0);
-    HEADER("unsupported", 1ull << 61, 8, 1, 0x1b, 4, 0x3b, 0, 0, 0, 0);
-    HEADER("unsupported", UINT64_MAX, 8, 1, 0x1b, 4, 0x3b, 0, 0, 0, 0);
+    HEADER("broken", 1, 4, 2, 0x1b, 3, 0x3b, 0, 0, 0, 0);
+    HEADER("broken", 1, 4, 1, 0x1b, 3, 0x1b, 0, 0, 0, 0);
+    HEADER("broken", 1, 4, 1, 0x1b, 3, 0xff, 0, 0, 0, 0);
+    HEADER("broken", 0, 0, 1, 0x1b, 0xff, 0xff, 0, 0, 0, 0); /* no table */
+    HEADER("broken", 1, 4, 1, 0x1b, 0x0d, 0x3b, 0, 0, 0, 0);
+    HEADER("broken", UINT32_MAX, 4, 1, 0x1b, 3, 0x3b, 0, 0, 0, 0);
+    HEADER("broken", 1ull << 61, 8, 1, 0x1b, 4, 0x3b, 0, 0, 0, 0);
+    HEADER("broken", UINT64_MAX, 8, 1, 0x1b, 4, 0x3b, 0, 0, 0, 0);
 
     begin();
     put_usual_common();
@@ -698,20 +698,20 @@ static void headers(void)
     static const uint8_t elsewhere[16];
     t.header = elsewhere;
     cfi_find_rule(&t, code(0), &rule);
-    is(rule, "unsupported", __LINE__);
+    is(rule, "broken", __LINE__);
     t.header = t.end;
     cfi_find_rule(&t, code(0), &rule);
-    is(rule, "unsupported", __LINE__);
+    is(rule, "broken", __LINE__);
     t = (struct cfi_tables){ m.bytes, m.bytes, m.bytes };
     cfi_find_rule(&t, code(0), &rule);
-    is(rule, "unsupported", __LINE__);
+    is(rule, "broken", __LINE__);
 
     /* Entries that are elsewhere, or none. */
     const int32_t offsets[] = { INT32_MAX, INT32_MIN, -1, HEADER_BYTES /* the CIE */, (int32_t)sizeof m.bytes };
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         rule_at(0, BYTES(NOP));
         memcpy(m.bytes + 16, &offsets[i], 4);
-        is(find(code(0)), "unsupported", __LINE__);
+        is(find(code(0)), "broken", __LINE__);
     }
     const struct {
         int32_t at, value; /* in the function's entry */
@@ -724,11 +724,11 @@ static void headers(void)
         rule_at(0, BYTES(NOP));
         memcpy(&fde, m.bytes + 16, 4);
         memcpy(m.bytes + fde + lies[i].at, &lies[i].value, 4);
-        is(find(code(0)), "unsupported", __LINE__);
+        is(find(code(0)), "broken", __LINE__);
     }
     rule_at(0, BYTES(NOP));
     m.common[4] = 1; /* not a CIE */
-    is(find(code(0)), "unsupported", __LINE__);
+    is(find(code(0)), "broken", __LINE__);
     /* What begins elsewhere than the table says is looked at as it says itself. */
     rule_at(0, BYTES(NOP));
     int32_t start = CODE + 0x10;
@@ -755,7 +755,7 @@ static void begin_varied(void)
 /* The table's end is where a page ends, and behind that is none. */
 static void cut(void)
 {
-    unsigned long whole = 0, unsupported = 0, others = 0;
+    unsigned long whole = 0, broken = 0, others = 0;
     struct rule rule;
 
     begin_varied();
@@ -770,13 +770,13 @@ static void cut(void)
         for (unsigned at = 0; at < 70; at++) {
             cfi_find_rule(&t, (uint64_t)start + CODE + at, &rule);
             whole += rule.kind == RULE_STEP && rule.signal;
-            unsupported += rule.kind == RULE_UNSUPPORTED;
-            others += rule.kind != (at < 64 ? RULE_UNSUPPORTED : RULE_NONE) && rule.kind != RULE_UNSUPPORTED && length < bytes;
+            broken += rule.kind == RULE_BROKEN;
+            others += rule.kind != (at < 64 ? RULE_BROKEN : RULE_NONE) && rule.kind != RULE_BROKEN && length < bytes;
         }
     }
     CHECK(whole == 64);
     CHECK(others == 0);
-    CHECK(unsupported > 1000);
+    CHECK(broken > 1000);
     munmap(pages, room + 4096);
 }
 
@@ -797,7 +797,7 @@ static void damaged(void)
                 struct cfi_tables t = { copy, copy, copy + bytes };
                 struct rule rule;
                 cfi_find_rule(&t, (uint64_t)copy + CODE + at, &rule);
-                senseless += rule.kind < RULE_STEP || rule.kind > RULE_UNSUPPORTED;
+                senseless += rule.kind < RULE_STEP || rule.kind > RULE_BROKEN;
                 senseless += rule.kind == RULE_STEP && (rule.cfa_base < RULE_FROM_SP || rule.cfa_base > RULE_FROM_FP);
             }
             copy[i] = was;
