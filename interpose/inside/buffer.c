@@ -7,6 +7,7 @@
 #include "format/chunk.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
 
 static struct rec_chunk_header *chunk_of(struct context *c)
@@ -37,6 +38,7 @@ void buffer_begin_chunk(struct context *c)
     c->end = (uint8_t *)c->slot + REC_LIVE_SLOT_BYTES;
     encoder_begin(&c->encoder, chunk->ticks);
     stack_forget_logged(&c->stack);
+    guess_forget(c);
 }
 
 bool buffer_flush(struct context *c)

@@ -9,13 +9,14 @@
 
 #include "format/encode.h"
 #include "format/layout.h"
-#include "interpose/inside/memory_map.h"
+#include "interpose/inside/reach.h"
 #include "interpose/inside/rule_cache.h"
 #include "interpose/inside/stack.h"
 
 #include <stdatomic.h>
 
 #define CONTEXT_SCRATCH_BYTES 16384
+#define GUESS_REFUSED_BITS 6
 
 enum context_busy {
     CONTEXT_IDLE = 0,
@@ -42,7 +43,8 @@ struct context {
     struct stack stack;
     struct rule_cache rules;
     struct walk walk;
-    struct memory_range guessed_stack; /* the last one on which guess.c has worked */
+    struct reach own_stack; /* of the thread */
+    uint64_t refused[1 << GUESS_REFUSED_BITS]; /* see guess.c */
     char scratch[CONTEXT_SCRATCH_BYTES]; /* for the unwinder and for rare records: the program's stack may be small */
 };
 

@@ -1,20 +1,44 @@
 #include "interpose/inside/guess.h"
 
 #include "interpose/inside/context.h"
+#include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 
-const struct memory_range *guess_stack(struct context *c, uint64_t sp)
-{
-    struct memory_range *stack = &c->guessed_stack;
+#define RECORD_BYTES 16
 
-    if ((sp < stack->start || sp >= stack->end) && !memory_find(sp, stack))
-        *stack = (struct memory_range){ 0 };
-    return stack;
+bool guess_frame(struct context *c, uint64_t *limit, uint64_t sp, uint64_t fp)
+{
+    enum { FRAME_BYTES_MAX = 1 << 20 }; /* of a stack that is not the thread's own */
+
+    if (fp < sp || fp % 8)
+        return false;
+    if (fp < *limit && *limit - fp >= RECORD_BYTES)
+        return true;
+    return fp - sp < FRAME_BYTES_MAX && reach_extend(&c->own_stack, limit, fp, fp + RECORD_BYTES);
+}
+
+/* Words that looked like return addresses are often the same: code that uses the
+ * frame pointer for data. To ask the kernel each time would be slow. */
+static uint64_t *place_of_refused(struct context *c, uint64_t pc)
+{
+    return &c->refused[pc * 0x9e3779b97f4a7c15ull >> (64 - GUESS_REFUSED_BITS)];
 }
 
 bool guess_code(struct context *c, uint64_t pc)
 {
     if (!rule_cache_takes(pc))
         return false;
-    return rule_cache_get(&c->rules, pc) != ~0ull || pc_is_known(&process->pcs, pc) || memory_is_code(pc, 1);
+    if (rule_cache_get(&c->rules, pc) != ~0ull || pc_is_known(&process->pcs, pc))
+        return true;
+    if (*place_of_refused(c, pc) == pc)
+        return false;
+    if (memory_is_code(pc, 1))
+        return true;
+    *place_of_refused(c, pc) = pc;
+    return false;
+}
+
+void guess_forget(struct context *c)
+{
+    memset(c->refused, 0, sizeof c->refused);
 }

@@ -1,24 +1,22 @@
 /* A caller by guess: for frames without unwind rules, such as a JIT's, which
  * mostly keep a frame pointer. A guess is bounded: the frame pointer must lie
- * further up in the same mapping, and beside it the address of code. Stacks with
+ * further up on the same stack, and beside it the address of code. Stacks with
  * one are marked. May run inside a traced malloc. */
 #ifndef MALLOSCOPE_INSIDE_GUESS_H
 #define MALLOSCOPE_INSIDE_GUESS_H
 
-#include "interpose/inside/memory_map.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct context;
 
-/* The mapping that the stack at sp is in; its end is 0 where that cannot be told. */
-const struct memory_range *guess_stack(struct context *c, uint64_t sp);
+/* Whether fp points to a frame record further up the stack. *limit: as reach.h says. */
+bool guess_frame(struct context *c, uint64_t *limit, uint64_t sp, uint64_t fp);
 
-/* Whether fp can point to a frame record further up the stack. */
-static inline bool guess_frame(const struct memory_range *stack, uint64_t sp, uint64_t fp)
-{
-    return fp >= sp && fp % 8 == 0 && fp < stack->end && stack->end - fp >= 16;
-}
-
-/* Whether pc can be a return address. */
+/* Whether pc can be a return address: what is not code is remembered for a while. */
 bool guess_code(struct context *c, uint64_t pc);
+
+/* Code may have come since. */
+void guess_forget(struct context *c);
 
 #endif

@@ -2,6 +2,7 @@
  * The walker asks only about frames without unwind tables. */
 #include "interpose/inside/memory_map.h"
 
+#include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <sys/ioctl.h>
@@ -17,15 +18,15 @@ struct map_query {
 #define MAP_QUERY_READABLE 1
 #define MAP_QUERY_EXECUTABLE 4
 
-static bool query(int fd, uint64_t address, struct memory_range *ret)
+/* 0, or -errno: -ENOENT where nothing is mapped. */
+static long query(int fd, uint64_t address, struct memory_range *ret)
 {
     struct map_query q = { .size = sizeof q, .address = address };
+    long error = sys_ioctl(fd, MAP_QUERY, &q);
 
-    if (sys_ioctl(fd, MAP_QUERY, &q) != 0)
-        return false;
     *ret = (struct memory_range){ q.start, q.end, q.permissions & MAP_QUERY_READABLE,
                                   q.permissions & MAP_QUERY_EXECUTABLE };
-    return true;
+    return error;
 }
 
 /* The text's lines: "start-end rwxp ..." in hexadecimal. Read a byte at a time out
@@ -35,11 +36,13 @@ static bool search(int fd, uint64_t address, struct memory_range *ret)
     enum { START, END, PERMISSIONS, REST } field = START;
     char buffer[2048];
     uint64_t number[2] = { 0, 0 };
+    uint64_t offset = 0;
     unsigned permission = 0;
     long got;
 
     *ret = (struct memory_range){ 0 };
-    while ((got = sys_read(fd, buffer, sizeof buffer)) > 0) {
+    while ((got = sys_pread(fd, buffer, sizeof buffer, offset)) > 0) {
+        offset += (uint64_t)got;
         for (long i = 0; i < got; i++) {
             char c = buffer[i];
             if (c == '\n') {
@@ -70,13 +73,15 @@ static bool search(int fd, uint64_t address, struct memory_range *ret)
 
 bool memory_find(uint64_t address, struct memory_range *ret_range)
 {
-    long fd = sys_open("/proc/self/maps", O_RDONLY, 0);
+    uint64_t size;
+    int fd = kept_file_use(&session.maps, &size);
 
     if (fd < 0)
         return false;
-    bool found = query((int)fd, address, ret_range) || search((int)fd, address, ret_range);
-    sys_close((int)fd);
-    return found;
+    long error = query(fd, address, ret_range);
+    if (error == 0 || error == -ENOENT)
+        return error == 0;
+    return search(fd, address, ret_range);
 }
 
 bool memory_is_code(uint64_t address, uint64_t bytes)

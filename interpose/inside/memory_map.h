@@ -1,5 +1,5 @@
-/* The kernel's list of mappings, asked about one address. Costs system calls:
- * for rare questions. May run inside a traced malloc. */
+/* The kernel's list of mappings, asked about one address, through a descriptor that
+ * outside/start.c opens. Costs system calls: for rare questions. May run inside a traced malloc. */
 #ifndef MALLOSCOPE_INSIDE_MEMORY_MAP_H
 #define MALLOSCOPE_INSIDE_MEMORY_MAP_H
 

@@ -35,6 +35,13 @@ struct image {
 extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
 #define HAVE_FIND_OBJECT (_dl_find_object != NULL)
 
+static bool loader_knows(uint64_t address)
+{
+    struct dl_find_object found;
+
+    return HAVE_FIND_OBJECT && _dl_find_object((void *)address, &found) == 0;
+}
+
 static bool find_object(uint64_t address, struct image *ret)
 {
     struct dl_find_object found;
@@ -57,6 +64,12 @@ static bool find_object(uint64_t address, struct image *ret)
 }
 #else
 #define HAVE_FIND_OBJECT 0
+
+static bool loader_knows(uint64_t address)
+{
+    (void)address;
+    return false;
+}
 
 static bool find_object(uint64_t address, struct image *ret)
 {
@@ -216,22 +229,28 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
     return 0;
 }
 
-uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *ret_tables)
+bool module_find(struct context *c, uint64_t address, struct cfi_tables *ret_tables, uint32_t *ret_number)
 {
-    uint32_t id = known_number(&process->modules, address, ret_tables);
     struct image image;
 
-    if (id)
-        return id;
-    if (find_object(address, &image)) {
+    *ret_number = known_number(&process->modules, address, ret_tables);
+    if (HAVE_FIND_OBJECT) {
+        if (!loader_knows(address)) /* it forgets a module before it unmaps it */
+            return false;
+        if (*ret_number)
+            return true;
+        if (!find_object(address, &image))
+            return false;
         *ret_tables = (struct cfi_tables){ unwind_header_of(&image), (const uint8_t *)image.start,
                                            (const uint8_t *)image.end };
-        return announce(c, &image);
+        *ret_number = announce(c, &image);
+        return true;
     }
-    if (HAVE_FIND_OBJECT || !may_wait_for_loader)
-        return 0;
-    dl_iterate_phdr(log_one, c); /* as libunwind does at each address that is new to it */
-    return known_number(&process->modules, address, ret_tables);
+    if (!*ret_number && may_wait_for_loader) {
+        dl_iterate_phdr(log_one, c); /* as libunwind does at each address that is new to it */
+        *ret_number = known_number(&process->modules, address, ret_tables);
+    }
+    return *ret_number != 0;
 }
 
 /* Other code is at these addresses: all threads forget what they know of them. */
@@ -279,6 +298,5 @@ void modules_freed(struct context *c, const void *pointer)
         c = context_room(c, ENCODE_EVENT_MAX);
         if (c)
             context_publish(c, encode_module_unload(&c->encoder, c->at, clock_before_free(), id));
-        return;
     }
 }

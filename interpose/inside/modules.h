@@ -4,7 +4,9 @@
  * after unmapping and before another library can take the place; a wrapper of
  * dlclose would miss what failed dlopens unload.
  *
- * Lock-free; may run inside a traced malloc, but for modules_begin. */
+ * May run inside a traced malloc, but for modules_begin. Lock-free where the C library
+ * has _dl_find_object (glibc 2.35 and later); elsewhere an address in no known module
+ * takes the loader's lock, as libunwind does. */
 #ifndef MALLOSCOPE_INSIDE_MODULES_H
 #define MALLOSCOPE_INSIDE_MODULES_H
 
@@ -37,9 +39,9 @@ struct module_table {
  * child only where it needs no lock, which a thread of the parent may have held. */
 void modules_begin(struct context *c, bool in_child);
 
-/* The number of the module that address lies in, 0: none that is known. It may
- * have to be announced first, so records may be logged. */
-uint32_t module_number(struct context *c, uint64_t address, struct cfi_tables *ret_tables);
+/* The module that address lies in; false: there is none. *ret_number: 0 where it
+ * could not be announced. Records may be logged. */
+bool module_find(struct context *c, uint64_t address, struct cfi_tables *ret_tables, uint32_t *ret_number);
 
 /* Whether the loader now has a module at address, where none was when its rule was
  * made. Then what was known of the module's addresses is forgotten. */

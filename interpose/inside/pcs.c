@@ -6,11 +6,13 @@
 
 #include "interpose/inside/cfi.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #define PROBES 8
-#define GONE 1 /* no code is at address 1; fills the place of a forgotten one */
+#define GONE 1    /* no code is at address 1: the place of a forgotten one, to be used again */
+#define DROPPED 2 /* forgotten while it was being learnt: never used again, since the learner still writes to it */
 
 static uint64_t hash_of(uint64_t key)
 {
@@ -95,9 +97,9 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
     uint64_t instruction = pc - !exact;
     struct cfi_tables tables;
     struct pc_known known;
-    uint32_t module = module_number(c, instruction, &tables);
+    uint32_t module;
 
-    if (module)
+    if (module_find(c, instruction, &tables, &module))
         cfi_find_rule(&tables, instruction, &known.rule);
     else
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
@@ -110,9 +112,9 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
         arch_signal_rule(&known.rule);
     else if (known.rule.signal)
         known.rule = (struct rule){ .kind = RULE_BROKEN };
-    else if (known.rule.kind == RULE_NONE && module && !exact && is_function_start(&tables, pc))
+    else if (known.rule.kind == RULE_NONE && !known.rule.no_module && !exact && is_function_start(&tables, pc))
         known.rule.kind = RULE_END;
-    else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && module && exact &&
+    else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && !known.rule.no_module && exact &&
              memory_is_code(pc - ARCH_STUB_BYTES, 2 * ARCH_STUB_BYTES))
         arch_stub_rule(pc, &known.rule);
     known.id = announce(c, pc, module, exact);
@@ -124,13 +126,19 @@ struct pc_known pc_find(struct context *c, uint64_t pc, bool exact)
     bool mine;
     uint64_t key = (pc & ~PC_EXACT) | (exact ? PC_EXACT : 0);
 
-    if (key <= GONE) /* no code is there, and the table has other uses for these */
-        key = GONE + 1;
+    if (key <= DROPPED) /* no code is there, and the table has other uses for these */
+        key = DROPPED + 1;
     struct pc_entry *entry = find_or_claim(&process->pcs, key, &mine);
     uint32_t id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
 
-    if (id)
-        return (struct pc_known){ id, entry->rule };
+    if (id) {
+        struct pc_known known = { id, entry->rule };
+        /* It may have been forgotten meanwhile, and be another's. */
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&entry->key, memory_order_relaxed) == key)
+            return known;
+        mine = false;
+    }
     struct pc_known known = learn(c, pc, exact);
     /* Otherwise another thread is at it, and the address gets two numbers. */
     if (mine) {
@@ -171,11 +179,16 @@ void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end)
     for (int level = 0; level < PC_LEVELS; level++) {
         struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
         for (size_t i = 0; entries && i < 1ull << (PC_LEVEL0_BITS + level); i++) {
-            uint64_t pc = atomic_load_explicit(&entries[i].key, memory_order_relaxed) & ~PC_EXACT;
+            uint64_t key = atomic_load_explicit(&entries[i].key, memory_order_relaxed), pc = key & ~PC_EXACT;
             if (pc < start || pc > end) /* end itself can be a return address */
                 continue;
-            atomic_store_explicit(&entries[i].id, 0, memory_order_relaxed);
-            atomic_store_explicit(&entries[i].key, GONE, memory_order_release);
+            if (atomic_load_explicit(&entries[i].id, memory_order_acquire)) {
+                atomic_store_explicit(&entries[i].id, 0, memory_order_relaxed);
+                key = GONE;
+            } else {
+                key = DROPPED;
+            }
+            atomic_store_explicit(&entries[i].key, key, memory_order_release);
         }
     }
 }

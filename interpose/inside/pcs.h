@@ -22,7 +22,7 @@ struct context;
 struct pc_entry {
     _Atomic uint64_t key; /* the address, with PC_EXACT */
     _Atomic uint32_t id;  /* 0: not yet; the rule is written before it */
-    struct rule rule;
+    struct rule rule;     /* may be replaced while it is read: then key has changed, too */
 };
 
 #define PC_LEVELS 10

@@ -42,6 +42,7 @@ struct session {
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */
+    struct kept_file maps;        /* /proc/self/maps of this process; for memory_map.h */
     uint8_t id[16];
     enum call_graph call_graph;
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */

@@ -64,17 +64,17 @@ static bool take_by_libunwind(struct context *c, uint64_t pc, uint8_t more_flags
     return walk_adopt(c, pcs, depth, flags | more_flags, ret_shared);
 }
 
-/* By frame pointers: each must lie further up in the same mapping. */
+/* By frame pointers: each must lie further up on the same stack. */
 static bool take_by_frame_pointers(struct context *c, const struct walk_start *start, uint32_t *ret_shared)
 {
-    const struct memory_range *stack = guess_stack(c, start->sp);
+    uint64_t limit = reach_limit(&c->own_stack, start->sp);
     void **pcs = (void **)c->scratch;
     uint64_t sp = start->sp, fp = start->fp;
     uint32_t depth = 0;
     uint8_t flags = 0;
 
     for (pcs[depth++] = (void *)start->pc; fp; depth++) {
-        if (!guess_frame(stack, sp, fp)) {
+        if (!guess_frame(c, &limit, sp, fp)) {
             flags = REC_STACK_PARTIAL;
             break;
         }

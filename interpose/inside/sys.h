@@ -5,6 +5,7 @@
 #ifndef MALLOSCOPE_INSIDE_SYS_H
 #define MALLOSCOPE_INSIDE_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,9 +72,21 @@ static inline long sys_ioctl(int fd, unsigned long request, void *argument)
     return sys_call(SYS_ioctl, fd, (long)request, (long)argument, 0, 0, 0);
 }
 
+/* Whether the 8 bytes at address can be read: the kernel copies a signal set from
+ * there before it refuses to do anything with it. */
+static inline int sys_can_read(uint64_t address)
+{
+    return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) != -EFAULT;
+}
+
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 {
     return sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
+}
+
+static inline long sys_pread(int fd, void *data, size_t bytes, uint64_t offset)
+{
+    return sys_call(SYS_pread64, fd, (long)data, (long)bytes, (long)offset, 0, 0);
 }
 
 static inline long sys_pwrite(int fd, const void *data, size_t bytes, uint64_t offset)

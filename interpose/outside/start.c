@@ -146,6 +146,10 @@ static struct context *start_process(uint32_t tid)
         return NULL;
     process->pid = sys_pid();
     process->image = clock_realtime_ns();
+    if (session.call_graph != CALL_GRAPH_NONE) {
+        kept_file_close(&session.maps); /* the parent's, in a forked child */
+        kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
+    }
     if (log_file_make_live(&start) == 0)
         c = context_acquire(tid);
     if (!c) {

@@ -56,6 +56,7 @@ void threads_prepare(void)
 void threads_begin(struct context *c, uint32_t tid)
 {
     c->unwound = false;
+    c->own_stack = (struct reach){ 0 };
     sys_thread_name(c->name);
     c->name[15] = 0;
     c = context_room(c, ENCODE_TEXTS_MAX);
