@@ -226,8 +226,8 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->process.environment = take_text(s);
         e->process.call_graph = take_text(s);
         e->process.allocator = take_text(s);
-        e->process.max_depth = (uint32_t)take_number(s);
-        e->process.thread_bytes = take_number(s);
+        e->process.max_depth = (uint32_t)take_number_if_there(s);
+        e->process.thread_bytes = take_number_if_there(s);
         return;
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)take_number(s);

@@ -12,6 +12,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/early_heap.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/outside/resolve.h"
@@ -30,9 +31,6 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 #define EXPORT __attribute__((visibility("default")))
 /* What takes a hook's frame must be in the hook's own. */
 #define INLINE static inline __attribute__((always_inline))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 /* Not inlined: rare. */
 static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const void *caller)
 {
@@ -330,8 +328,8 @@ static void *move_early_block(const void *old, size_t size)
 }
 
 /* count * size for reallocarray, 1 * size for realloc. */
-INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function, const struct walk_start *start,
-                               const void *caller)
+INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function,
+                        const struct walk_start *start, const void *caller)
 {
     bool is_array = function == REC_FN_REALLOCARRAY;
     const struct request r = { function, product(count, size), 0 };

@@ -57,7 +57,8 @@ struct facts {
     uint64_t unmatched_frees; /* of addresses that were not known to be live */
     uint64_t inherited_frees; /* the same in a forked child, of blocks from its parent */
     uint64_t unseen_frees;    /* blocks whose address was allocated again */
-    uint64_t partial_stacks, cut_stacks, guessed_stacks, fallback_stacks, differing_stacks; /* allocations with such a one */
+    /* Allocations with such a stack. */
+    uint64_t partial_stacks, cut_stacks, guessed_stacks, fallback_stacks, differing_stacks;
     bool stacks_checked; /* in a process at least, every stack against libunwind's */
     uint32_t max_depth;  /* the largest of all processes: frames that are recorded at most; 0: unknown */
     uint64_t recorder_thread_bytes; /* the largest: what recording took for each thread; 0: unknown */

@@ -11,8 +11,6 @@
 #include "interpose/inside/cfi_row.h"
 #include "interpose/inside/cfi_sum.h"
 
-/* --- from a row to a rule ------------------------------------------------------ */
-
 static bool fits(int64_t offset)
 {
     return offset == (int32_t)offset;
@@ -76,8 +74,6 @@ static bool make_rule(const struct cfi_row *row, uint64_t pc, struct rule *ret)
     *ret = rule;
     return true;
 }
-
-/* --- finding the entry --------------------------------------------------------- */
 
 /* The span of an entry behind its length. LSB: an extended length, 8 bytes, where
  * the first 4 are 0xffffffff; what follows is the same. */

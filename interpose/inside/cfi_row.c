@@ -14,7 +14,8 @@ static void set(struct cfi_row *row, uint64_t reg, struct cfi_location location)
         *place = location;
 }
 
-bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, const struct cfi_row *initial, struct cfi_row *row)
+bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, const struct cfi_row *initial,
+                 struct cfi_row *row)
 {
     enum { REMEMBERED_MAX = 16 };
     struct cfi_row remembered[REMEMBERED_MAX];
@@ -29,7 +30,8 @@ bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, con
         switch (op >> 6 ? op & 0xc0 : op) {
         case 0x40: advance = low * e->code_unit; break;
         case 0x80:
-            where = (struct cfi_location){ .how = CFI_AT_CFA_OFFSET, .offset = cfi_times((int64_t)cfi_take_uleb(&s), e->data_unit) };
+            where.how = CFI_AT_CFA_OFFSET;
+            where.offset = cfi_times((int64_t)cfi_take_uleb(&s), e->data_unit);
             set(row, low, where);
             break;
         case 0xc0: case 0x06: /* restore */

@@ -1,6 +1,6 @@
 /* Memory for calls that come while the real functions are still being looked
- * up, and for what the loader allocates on our behalf. Never aborts; blocks are never given back; every hook knows them by their
- * address. May run inside a traced malloc, from any thread. */
+ * up, and for what the loader allocates on our behalf. Never aborts; blocks are never
+ * given back; every hook knows them by their address. May run inside a traced malloc, from any thread. */
 #ifndef MALLOSCOPE_INSIDE_EARLY_HEAP_H
 #define MALLOSCOPE_INSIDE_EARLY_HEAP_H
 

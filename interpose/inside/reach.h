@@ -9,6 +9,8 @@
 #ifndef MALLOSCOPE_INSIDE_REACH_H
 #define MALLOSCOPE_INSIDE_REACH_H
 
+#include "interpose/inside/hints.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,7 +24,7 @@ uint64_t reach_find(struct reach *own, uint64_t sp);
 /* The limit: words from sp up to it can be read. */
 static inline uint64_t reach_limit(struct reach *own, uint64_t sp)
 {
-    if (__builtin_expect(sp - own->start < own->end - own->start, 1))
+    if (LIKELY(sp - own->start < own->end - own->start))
         return own->end;
     return reach_find(own, sp);
 }

@@ -25,7 +25,8 @@ struct rule_cache {
     uint64_t entry[1 << RULE_CACHE_BITS];
 };
 
-/* Whether an address can be in the cache at all; no code is on the first page. */
+/* Whether an address can be in the cache at all; no code is on the first page (aarch64:
+ * the first four). */
 static inline bool rule_cache_takes(uint64_t pc)
 {
     return (pc >> ARCH_PC_SHIFT) - 4096 < (1ull << RULE_CACHE_ADDRESS_BITS) - 4096;

@@ -7,15 +7,13 @@
 #include "format/encode.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/guess.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 
 #include <errno.h>
 
 int (*stack_backtrace)(void **buffer, int size);
 int (*stack_backtrace_slow)(void **buffer, int size);
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Our own frames below the hook's caller: the hook and what it calls. */
 #define OWN_FRAMES_MAX 12
@@ -157,7 +155,7 @@ static bool differs(struct context *c, uint64_t pc)
 }
 
 /* Where the last stack is remembered, if it is. The low bits of its hash choose the
- * place; in the entry, all others are before its number. The epoch is in the hash, so
+ * place; in the entry, the high ones are before its number. The epoch is in the hash, so
  * that what was known before is not found. */
 static uint64_t *place_of(struct stack *s, const struct walk *w, uint8_t flags, uint64_t *ret_entry)
 {

@@ -3,6 +3,7 @@
 #ifndef MALLOSCOPE_INSIDE_STEP_H
 #define MALLOSCOPE_INSIDE_STEP_H
 
+#include "interpose/inside/hints.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/pcs.h"
 
@@ -48,7 +49,7 @@ bool step_accepts_cfa(struct context *c, struct position *at, uint64_t cfa, bool
 static inline enum step_outcome step_outward(struct context *c, struct position *at, struct walk_step *step)
 {
     uint64_t pc = at->pc, sp = at->sp, fp = at->fp;
-    uint64_t known = __builtin_expect(!at->exact, 1) ? rule_cache_get(&c->rules, pc) : ~0ull;
+    uint64_t known = LIKELY(!at->exact) ? rule_cache_get(&c->rules, pc) : ~0ull;
     uint32_t rule = known & ((1u << RULE_SHORT_BITS) - 1);
 
     step->pc = pc;
@@ -57,14 +58,14 @@ static inline enum step_outcome step_outward(struct context *c, struct position 
     step->marks = at->exact ? WALK_EXACT : 0;
     step->rule = (uint16_t)rule;
     step->id = (uint32_t)(known >> RULE_SHORT_BITS);
-    if (__builtin_expect(known == ~0ull || rule == RULE_SHORT_NONE, 0)) {
+    if (UNLIKELY(known == ~0ull || rule == RULE_SHORT_NONE)) {
         struct position slow = *at; /* a copy, so that at can be in registers */
         enum step_outcome outcome = step_slowly(c, &slow, step);
         *at = slow;
         return outcome;
     }
     uint64_t cfa = arch_cfa(rule, sp, fp);
-    if (__builtin_expect(cfa <= sp || cfa > at->limit || cfa % 8, 0)) {
+    if (UNLIKELY(cfa <= sp || cfa > at->limit || cfa % 8)) {
         struct position slow = *at;
         if (!step_accepts_cfa(c, &slow, cfa, arch_uses_fp(rule)))
             return STEP_BROKEN;
@@ -75,7 +76,7 @@ static inline enum step_outcome step_outward(struct context *c, struct position 
     at->fp = arch_saves_fp(rule) ? saved : fp;
     at->sp = cfa;
     at->lr_slot = 0;
-    return __builtin_expect(rule_cache_takes(at->pc), 1) ? STEP_DONE : STEP_BROKEN;
+    return LIKELY(rule_cache_takes(at->pc)) ? STEP_DONE : STEP_BROKEN;
 }
 
 #endif

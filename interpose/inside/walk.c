@@ -8,13 +8,9 @@
 #include "interpose/inside/walk.h"
 
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/step.h"
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-/* --- the last stack -------------------------------------------------------------- */
 
 /* The frames of the last stack from `from`, where the walk stands, out to `to` have
  * not changed: they become steps. The position becomes that of `to`, whose step is
@@ -48,7 +44,8 @@ static bool keep(struct context *c, uint32_t from, uint32_t to, struct position 
     return true;
 }
 
-/* Keeps what lies before the change that match tells of, where there is room. */
+/* Keeps what lies before the change that match tells of. Where there is none (the
+ * stack is too deep then), or no room, nothing. False: the log is full. */
 static __attribute__((noinline)) bool keep_unchanged(struct context *c, const struct walk_match *match,
                                                      struct position *at, uint32_t *count)
 {
@@ -227,14 +224,15 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         if (outcome == STEP_FP_BROKEN || outcome == STEP_UNSUPPORTED || (outcome == STEP_BROKEN && at.pc))
             to.flags = REC_STACK_PARTIAL; /* but a return address of 0 ends a stack by intent */
     }
-    return write_steps(c, &to, count, outcome != STEP_BROKEN && outcome != STEP_UNSUPPORTED, ret_shared) ? WALK_DONE : WALK_FAILED;
+    bool repeatable = outcome != STEP_BROKEN && outcome != STEP_UNSUPPORTED;
+    return write_steps(c, &to, count, repeatable, ret_shared) ? WALK_DONE : WALK_FAILED;
 }
 
 bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t flags, uint32_t *ret_shared)
 {
     struct walk *w = &c->walk;
     struct writer to = { .flags = flags };
-    uint32_t shared = 0, written;
+    uint32_t shared = 0;
 
     while (shared < count && shared < w->depth && w->frame[shared].pc == (uint64_t)pcs[count - 1 - shared] &&
            !(w->frame[shared].marks & WALK_EXACT))
@@ -245,6 +243,5 @@ bool walk_adopt(struct context *c, void *const *pcs, uint32_t count, uint8_t fla
     }
     for (uint32_t k = 0; k < count - shared; k++)
         w->step[k] = (struct walk_step){ .pc = (uint64_t)pcs[k] };
-    *ret_shared = shared;
-    return write_steps(c, &to, count - shared, false, &written);
+    return write_steps(c, &to, count - shared, false, ret_shared);
 }

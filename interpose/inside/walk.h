@@ -12,6 +12,7 @@
 #ifndef MALLOSCOPE_INSIDE_WALK_H
 #define MALLOSCOPE_INSIDE_WALK_H
 
+#include "interpose/inside/hints.h"
 #include "format/record.h"
 
 #include <stdbool.h>
@@ -120,14 +121,14 @@ static inline uint32_t walk_verify(const struct walk_check *check, uint32_t coun
 {
     const struct walk_check *at = check + count;
 
-    while (at > check && __builtin_expect(*at[-1].at == at[-1].value, 1))
+    while (at > check && LIKELY(*at[-1].at == at[-1].value))
         at--;
     return (uint32_t)(at - check);
 }
 
 static inline struct walk_match walk_compare(struct walk *w, const struct walk_start *start)
 {
-    int64_t i = __builtin_expect(w->repeatable, 1) ? walk_find(w, start->pc, start->sp, start->fp) : -1;
+    int64_t i = LIKELY(w->repeatable) ? walk_find(w, start->pc, start->sp, start->fp) : -1;
 
     return (struct walk_match){ i, i < 0 ? 0 : walk_verify(w->check, w->frame[i].checks) };
 }

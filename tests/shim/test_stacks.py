@@ -177,6 +177,19 @@ r = report(LOG)
 equal((r["trust"]["partial_stacks"], r["trust"]["guessed_stacks"] >= 10, r["trust"]["fallback_stacks"]), (10, True, 0),
       "jit: what is not sure is marked")
 
+# --- stacks that the program switches by hand ---
+got = record([program("switched")], LOG)
+equal((got.returncode, got.stderr), (0, ""), "switched: runs as ever")
+stacks = collections.defaultdict(set)
+for size, frames, names in next(iter(logged("malloc").values())):
+    stacks[size].add(tuple(names))
+equal(stacks[2001], {("take", "switch_by_frame_pointer", *OUTER)}, "switched: back to the first stack by the frame pointer")
+equal({s[:2] for s in stacks[2002]}, {("take", "switch_unsaid")}, "switched: what the tables hide")
+r = report(LOG)
+equal((r["trust"]["partial_stacks"], r["trust"]["fallback_stacks"]), (30, 0), "switched: and where it is partial")
+got = record([program("switched")], LOG, "--call-graph", "fp")
+equal((got.returncode, got.stderr), (0, ""), "switched, --call-graph=fp: runs as ever")
+
 # --- unwind tables that are rubbish: the program must not suffer ---
 with open(LIBRARIES[0], "rb") as file:
     whole = file.read()

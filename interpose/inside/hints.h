@@ -1,0 +1,8 @@
+/* What the compiler cannot know: which way is taken nearly always. */
+#ifndef MALLOSCOPE_INSIDE_HINTS_H
+#define MALLOSCOPE_INSIDE_HINTS_H
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#endif
