@@ -54,7 +54,7 @@ static __attribute__((noinline)) bool keep_unchanged(struct context *c, const st
 
     if (!match->changed)
         return true;
-    while (w->frame[last - 1].checks >= match->changed)
+    while (last > 0 && w->frame[last - 1].checks >= match->changed)
         last--;
     /* A walk is not resumed where the link register's place is forgotten. */
     while (w->frame[last].marks & WALK_EXACT)
@@ -66,6 +66,7 @@ static __attribute__((noinline)) bool keep_unchanged(struct context *c, const st
 
 /* Where a stack is being written, and what the outermost frame so far is. */
 struct writer {
+    uint64_t end_slot; /* of a return address that is none, at which the stack ends; 0: it ends otherwise */
     uint32_t depth, checks;
     uint64_t hash;
     uint8_t flags;
@@ -145,7 +146,10 @@ static bool write_steps(struct context *c, const struct writer *start, uint32_t 
         if (UNLIKELY(shared == to.depth) && shared < old_depth && old->pc == s->pc &&
             exact == (bool)(old->marks & WALK_EXACT))
             shared++;
-        if (to.depth && repeatable) {
+        if (repeatable && !to.depth && to.end_slot) {
+            add_check(w, &to, to.end_slot, *(const uint64_t *)to.end_slot);
+            to.fp_live = arch_uses_fp(s->rule);
+        } else if (to.depth && repeatable) {
             if (LIKELY(s->rule)) {
                 add_checks(w, &to, s);
             } else {
@@ -223,8 +227,11 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         to.fp_live = outcome == STEP_FP_END || outcome == STEP_FP_BROKEN;
         if (outcome == STEP_FP_BROKEN || outcome == STEP_UNSUPPORTED || (outcome == STEP_BROKEN && at.pc))
             to.flags = REC_STACK_PARTIAL; /* but a return address of 0 ends a stack by intent */
+        const struct walk_step *last = &w->step[count - 1];
+        if (outcome == STEP_BROKEN && last->rule && at.sp != last->sp) /* it has been read */
+            to.end_slot = arch_ra_slot(last->rule, at.sp);
     }
-    bool repeatable = outcome != STEP_BROKEN && outcome != STEP_UNSUPPORTED;
+    bool repeatable = (outcome != STEP_BROKEN || to.end_slot) && outcome != STEP_UNSUPPORTED;
     return write_steps(c, &to, count, repeatable, ret_shared) ? WALK_DONE : WALK_FAILED;
 }
 

@@ -3,6 +3,8 @@
  *
  *   2001  the function that switched is found by the frame pointer: on its own stack
  *   2002  its unwind tables say that its frame is on the new stack, which is wrong
+ *   2004  the same, but there is a return address of 0 where the tables say
+ *   2005  the same again, but there is one of code
  *
  * And with code that no tables describe, whose frame pointer leads behind the stack:
  *   2003 */
@@ -57,6 +59,13 @@ int main(void)
         switch_unsaid(top, take, 2002);
         made.code(top + 64, take, 2003);
         made.code((char *)(uintptr_t)-16, take, 2003);
+        uint64_t *word = (uint64_t *)(top - 64) + 1;
+        memset(top - 64, 0, 64);
+        switch_unsaid(top - 64, take, 2004);
+        *word = (uint64_t)take + 1;
+        switch_unsaid(top - 64, take, 2005);
+        *word = 0;
+        switch_unsaid(top - 64, take, 2004);
     }
 #endif
     return 0;

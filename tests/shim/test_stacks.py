@@ -185,6 +185,8 @@ for size, frames, names in next(iter(logged("malloc").values())):
     stacks[size].add(tuple(names))
 equal(stacks[2001], {("take", "switch_by_frame_pointer", *OUTER)}, "switched: back to the first stack by the frame pointer")
 equal({s[:2] for s in stacks[2002]}, {("take", "switch_unsaid")}, "switched: what the tables hide")
+equal(stacks[2004], {("take", "switch_unsaid")}, "switched: a return address of 0 is an end")
+equal(stacks[2005], {("take", "switch_unsaid", "take")}, "switched: where it was another, there is more")
 r = report(LOG)
 equal((r["trust"]["partial_stacks"], r["trust"]["fallback_stacks"]), (30, 0), "switched: and where it is partial")
 got = record([program("switched")], LOG, "--call-graph", "fp")
