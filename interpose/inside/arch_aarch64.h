@@ -96,6 +96,16 @@ static inline uint64_t arch_fp_slot(uint32_t rule, uint64_t cfa)
 #define ARCH_SIGNAL_UCONTEXT 128 /* behind the siginfo that sp points to */
 #define ARCH_SIGNAL_LR (ARCH_SIGNAL_UCONTEXT + (int32_t)offsetof(ucontext_t, uc_mcontext.regs[30]))
 
+#define ARCH_CALL_BYTES 4
+
+static inline bool arch_after_call(uint64_t pc)
+{
+    uint32_t code = ((const uint32_t *)(pc & ~3ull))[-1];
+
+    return (code & 0xfc000000) == 0x94000000 || (code & 0xfefff800) == 0xd63f0800 || /* bl, blraa and such */
+           (code & 0xfffffc1f) == 0xd63f0000;                                     /* blr */
+}
+
 #define ARCH_SIGRETURN_BYTES 8
 
 static inline bool arch_at_sigreturn(uint64_t pc)

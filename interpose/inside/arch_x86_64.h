@@ -88,6 +88,20 @@ static inline bool arch_stub_rule(uint64_t pc, struct rule *ret)
     return false;
 }
 
+#define ARCH_CALL_BYTES 7
+
+static inline bool arch_after_call(uint64_t pc)
+{
+    const uint8_t *code = (const uint8_t *)pc;
+
+    if (code[-5] == 0xe8)
+        return true;
+    for (int bytes = 2; bytes <= ARCH_CALL_BYTES; bytes++) /* ff /2: by register or memory */
+        if (code[-bytes] == 0xff && (code[1 - bytes] & 0x38) == 0x10)
+            return true;
+    return false;
+}
+
 #define ARCH_SIGRETURN_BYTES 9
 
 static inline bool arch_at_sigreturn(uint64_t pc)

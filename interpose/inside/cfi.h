@@ -8,7 +8,7 @@
 
 struct cfi_tables {
     const uint8_t *header;      /* .eh_frame_hdr; NULL: the module has none */
-    const uint8_t *start, *end; /* of the module's mapping: nothing outside is read */
+    const uint8_t *start, *end; /* of the segment that they are in: nothing outside is read */
 };
 
 /* pc: the address of an instruction; of a return address, the byte before. */

@@ -16,7 +16,7 @@
 
 #define PATH_BYTES 4096
 
-/* Without the loader's index: where the loader's list of modules begins. */
+/* Where the loader's list of modules begins; in the loader's own data. */
 extern struct r_debug _r_debug __attribute__((weak));
 
 static uint64_t loader_start, loader_bytes; /* the same in a forked child */
@@ -78,11 +78,29 @@ static bool find_object(uint64_t address, struct image *ret)
 }
 #endif
 
+/* The mapped segment around an address; empty: it is in none. */
+struct span {
+    uint64_t start, end;
+};
+
+static struct span segment_of(const struct image *image, uint64_t address)
+{
+    for (unsigned i = 0; i < image->header_count; i++) {
+        const ElfW(Phdr) *header = &image->headers[i];
+        uint64_t start = image->bias + header->p_vaddr;
+        if (header->p_type == PT_LOAD && header->p_flags & PF_R && address - start < header->p_memsz)
+            return (struct span){ start, start + header->p_memsz };
+    }
+    return (struct span){ address, address };
+}
+
 static struct encode_text build_id_of(const struct image *image)
 {
     for (unsigned i = 0; i < image->header_count; i++) {
         const ElfW(Phdr) *header = &image->headers[i];
-        if (header->p_type != PT_NOTE)
+        uint64_t start = image->bias + header->p_vaddr;
+        struct span segment = segment_of(image, start);
+        if (header->p_type != PT_NOTE || header->p_memsz > segment.end - start)
             continue;
         const char *at = (const char *)(image->bias + header->p_vaddr), *end = at + header->p_memsz;
         while (end - at >= (long)sizeof(ElfW(Nhdr))) {
@@ -98,12 +116,19 @@ static struct encode_text build_id_of(const struct image *image)
     return (struct encode_text){ NULL, 0 };
 }
 
-static const uint8_t *unwind_header_of(const struct image *image)
+/* Both parts of the tables are in one segment; between segments nothing is mapped. */
+static struct cfi_tables tables_of(const struct image *image)
 {
-    for (unsigned i = 0; i < image->header_count; i++)
-        if (image->headers[i].p_type == PT_GNU_EH_FRAME)
-            return (const uint8_t *)(image->bias + image->headers[i].p_vaddr);
-    return NULL;
+    for (unsigned i = 0; i < image->header_count; i++) {
+        if (image->headers[i].p_type != PT_GNU_EH_FRAME)
+            continue;
+        uint64_t header = image->bias + image->headers[i].p_vaddr;
+        struct span segment = segment_of(image, header);
+        if (segment.start < segment.end)
+            return (struct cfi_tables){ (const uint8_t *)header, (const uint8_t *)segment.start,
+                                        (const uint8_t *)segment.end };
+    }
+    return (struct cfi_tables){ 0 };
 }
 
 /* The loader's name made absolute, in the context's scratch. */
@@ -166,7 +191,7 @@ static uint32_t announce(struct context *c, const struct image *image)
     module->start = image->start;
     module->end = image->end;
     module->link_map = image->link_map;
-    module->unwind_header = unwind_header_of(image);
+    module->tables = tables_of(image);
     atomic_store_explicit(&module->id, record.id, memory_order_release);
     return record.id;
 }
@@ -182,8 +207,7 @@ static uint32_t known_number(const struct module_table *table, uint64_t address,
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
         if (!id || address < module->start || address >= module->end)
             continue;
-        *ret_tables = (struct cfi_tables){ module->unwind_header, (const uint8_t *)module->start,
-                                           (const uint8_t *)module->end };
+        *ret_tables = module->tables;
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&module->id, memory_order_relaxed) == id)
             return id;
@@ -220,7 +244,8 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
     }
     if (image.end == 0 || known_number(&process->modules, image.start, &tables))
         return 0;
-    uint64_t loader = getauxval(AT_BASE);
+    /* A program that is started by the loader's name has no AT_BASE. */
+    uint64_t loader = getauxval(AT_BASE) ? getauxval(AT_BASE) : (uint64_t)&_r_debug;
     if (loader >= image.start && loader < image.end) {
         loader_start = image.start;
         loader_bytes = image.end - image.start;
@@ -241,8 +266,7 @@ bool module_find(struct context *c, uint64_t address, struct cfi_tables *ret_tab
             return true;
         if (!find_object(address, &image))
             return false;
-        *ret_tables = (struct cfi_tables){ unwind_header_of(&image), (const uint8_t *)image.start,
-                                           (const uint8_t *)image.end };
+        *ret_tables = tables_of(&image);
         *ret_number = announce(c, &image);
         return true;
     }

@@ -21,7 +21,7 @@ struct context;
 struct module {
     uint64_t start, end; /* of its mapping */
     const void *link_map;
-    const uint8_t *unwind_header; /* .eh_frame_hdr; NULL: it has none */
+    struct cfi_tables tables;
     _Atomic uint32_t id; /* 0: being written or gone */
     _Atomic bool taken;  /* the place, not the module */
 };

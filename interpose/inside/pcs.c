@@ -81,14 +81,14 @@ static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool e
     return id;
 }
 
-/* A return address that no call has made: a function's first instruction, with
- * nothing before it. makecontext's stacks begin so. */
+/* A return address that no call has made: a function's first instruction, with no
+ * function and no call before it. makecontext's stacks begin so. */
 static bool is_function_start(const struct cfi_tables *tables, uint64_t pc)
 {
     struct rule rule;
 
     cfi_find_rule(tables, pc, &rule);
-    return rule.kind != RULE_NONE;
+    return rule.kind != RULE_NONE && memory_is_code(pc - ARCH_CALL_BYTES, ARCH_CALL_BYTES) && !arch_after_call(pc);
 }
 
 static struct pc_known learn(struct context *c, uint64_t pc, bool exact)

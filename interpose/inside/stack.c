@@ -137,6 +137,19 @@ static bool is_same(const struct walk *w, void *const *pcs, uint32_t depth)
     return true;
 }
 
+/* Whether the last stack has only frames with unwind tables. */
+static bool is_by_tables(struct context *c, uint8_t flags)
+{
+    const struct walk_frame *last = &c->walk.frame[0];
+
+    if (flags & (REC_STACK_GUESSED | REC_STACK_FALLBACK))
+        return false;
+    if (!(flags & REC_STACK_PARTIAL))
+        return true;
+    uint32_t kind = pc_find(c, last->pc, last->marks & WALK_EXACT).rule.kind;
+    return kind != RULE_NONE && kind != RULE_BROKEN;
+}
+
 /* The self-check: does libunwind see the same? Its quick way is known to err. */
 static bool differs(struct context *c, uint64_t pc)
 {
@@ -180,8 +193,7 @@ static __attribute__((noinline)) bool capture(struct context *c, const struct wa
     if (!take(c, start, match, &shared))
         return false;
     uint8_t flags = w->flags;
-    if (session.check_stacks &&
-        !(flags & (REC_STACK_PARTIAL | REC_STACK_GUESSED | REC_STACK_FALLBACK)) && differs(c, start->pc))
+    if (session.check_stacks && is_by_tables(c, flags) && differs(c, start->pc))
         flags |= REC_STACK_DIFFERS;
     if (!context_room(c, ENCODE_EVENT_MAX + (size_t)w->depth * ENCODE_PUSH_MAX))
         return false;

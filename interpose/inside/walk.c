@@ -168,6 +168,20 @@ static bool write_steps(struct context *c, const struct writer *start, uint32_t 
     return true;
 }
 
+/* libunwind takes some 8 KiB of the program's stack: an alternate one may be smaller. */
+static bool has_room(struct context *c)
+{
+    enum { ROOM_BYTES = 12288, STEP_BYTES = 4096 };
+    const uint64_t here = (uint64_t)__builtin_frame_address(0) & ~7ull;
+
+    if (reach_is_own(&c->own_stack, reach_limit(&c->own_stack, here)))
+        return true;
+    for (uint64_t below = STEP_BYTES; below <= ROOM_BYTES; below += STEP_BYTES)
+        if (!reach_can_read(here - below, here - below + 8))
+            return false;
+    return true;
+}
+
 enum walk_result walk_take(struct context *c, const struct walk_start *start, struct walk_match match,
                            uint32_t *ret_shared)
 {
@@ -210,7 +224,7 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         if (UNLIKELY(match.frame >= 0))
             match.changed = walk_verify(w->check, w->frame[match.frame].checks);
     }
-    if (outcome == STEP_UNSUPPORTED && stack_backtrace)
+    if (outcome == STEP_UNSUPPORTED && stack_backtrace && has_room(c))
         return WALK_UNSUPPORTED;
     if (outcome == STEP_STALE)
         return WALK_STALE;
