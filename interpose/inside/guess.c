@@ -4,17 +4,12 @@
 #include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 
-#define RECORD_BYTES 16
-
-bool guess_frame(struct context *c, uint64_t *limit, uint64_t sp, uint64_t fp)
+bool guess_frame_beyond(struct context *c, uint64_t *limit, uint64_t sp, uint64_t fp)
 {
     enum { FRAME_BYTES_MAX = 1 << 20 }; /* of a stack that is not the thread's own */
 
-    if (fp < sp || fp % 8)
-        return false;
-    if (fp < *limit && *limit - fp >= RECORD_BYTES)
-        return true;
-    return fp - sp < FRAME_BYTES_MAX && reach_extend(&c->own_stack, limit, fp, fp + RECORD_BYTES);
+    return fp >= sp && fp % 8 == 0 && fp - sp < FRAME_BYTES_MAX &&
+           reach_extend(&c->own_stack, limit, fp, fp + GUESS_RECORD_BYTES);
 }
 
 /* Words that looked like return addresses are often the same: code that uses the
