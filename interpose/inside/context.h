@@ -45,6 +45,7 @@ struct context {
     struct walk walk;
     struct reach own_stack; /* of the thread */
     uint64_t refused[1 << GUESS_REFUSED_BITS]; /* see guess.c */
+    uint32_t refusals;
     char scratch[CONTEXT_SCRATCH_BYTES]; /* for the unwinder and for rare records: the program's stack may be small */
 };
 

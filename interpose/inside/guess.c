@@ -14,6 +14,8 @@ bool guess_frame_beyond(struct context *c, uint64_t *limit, uint64_t sp, uint64_
 
 /* Words that looked like return addresses are often the same: code that uses the
  * frame pointer for data. To ask the kernel each time would be slow. */
+#define REFUSALS_MAX 32 /* then no more is asked for a while */
+
 static uint64_t *place_of_refused(struct context *c, uint64_t pc)
 {
     return &c->refused[pc * 0x9e3779b97f4a7c15ull >> (64 - GUESS_REFUSED_BITS)];
@@ -25,15 +27,17 @@ bool guess_code(struct context *c, uint64_t pc)
         return false;
     if (rule_cache_get(&c->rules, pc) != ~0ull || pc_is_known(&process->pcs, pc))
         return true;
-    if (*place_of_refused(c, pc) == pc)
+    if (*place_of_refused(c, pc) == pc || c->refusals >= REFUSALS_MAX)
         return false;
     if (memory_is_code(pc, 1))
         return true;
     *place_of_refused(c, pc) = pc;
+    c->refusals++;
     return false;
 }
 
 void guess_forget(struct context *c)
 {
     memset(c->refused, 0, sizeof c->refused);
+    c->refusals = 0;
 }

@@ -49,7 +49,7 @@ static bool find_object(uint64_t address, struct image *ret)
     if (!HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
         return false;
     const ElfW(Ehdr) *header = found.dlfo_map_start;
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+    if (!sys_can_read((uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return false; /* its first segment does not hold the headers */
     *ret = (struct image){
         .bias = found.dlfo_link_map->l_addr,

@@ -17,6 +17,7 @@
 /* The calling thread's own stack, as far as it is known; all 0 in the beginning. */
 struct reach {
     uint64_t start, end;
+    uint64_t not_start, not_end; /* the last mapping that was found to be another */
 };
 
 uint64_t reach_find(struct reach *own, uint64_t sp);

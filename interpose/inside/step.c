@@ -55,8 +55,10 @@ static enum step_outcome step_without_rule(struct context *c, const struct rule 
         return STEP_STALE;
     if (at->fp == 0)
         return STEP_FP_END; /* by the ABI's convention */
+    const uint64_t limit = at->limit;
     if (!guess_frame(c, &at->limit, at->sp, at->fp))
         return STEP_FP_BROKEN;
+    at->asked |= limit != at->limit;
     uint64_t cfa = arch_cfa(ARCH_SHORT_FRAME_POINTER, at->sp, at->fp);
     uint64_t pc = arch_strip(*(const uint64_t *)arch_ra_slot(ARCH_SHORT_FRAME_POINTER, cfa));
     if (!guess_code(c, pc))
@@ -85,13 +87,13 @@ static bool can_read(const struct context *c, uint64_t slot)
     return (slot >= own->start && slot < own->end && own->end - slot >= 8) || reach_can_read(slot, slot + 8);
 }
 
-bool step_accepts_cfa(struct context *c, struct position *at, uint64_t cfa, bool by_fp)
+bool step_accepts_cfa(struct context *c, struct position *at, uint64_t from, uint64_t cfa, bool by_fp)
 {
-    enum { WORDS_BYTES = 64, NEAR_BYTES = 1 << 20 }; /* what short rules read lies in the first, below the CFA */
-    const uint64_t from = cfa - WORDS_BYTES;
+    enum { NEAR_BYTES = 1 << 20 };
 
-    if (cfa % 8 || cfa < 2 * WORDS_BYTES)
+    if (cfa % 8 || from >= cfa)
         return false;
+    at->asked |= by_fp;
     if (cfa > at->sp && reach_extend(&c->own_stack, &at->limit, from, cfa))
         return true;
     /* On the same stack it would go inward. */
@@ -133,7 +135,7 @@ enum step_outcome step_slowly(struct context *c, struct position *at, struct wal
     if (r->signal)
         at->limit = reach_limit(&c->own_stack, cfa); /* often another stack */
     else if ((!outward || cfa > at->limit || cfa % 8) &&
-             !step_accepts_cfa(c, at, cfa, r->cfa_base == RULE_FROM_FP))
+             !step_accepts_cfa(c, at, cfa - 8, cfa, r->cfa_base == RULE_FROM_FP))
         return STEP_BROKEN;
     struct step_slots slots = step_slots(r, step, cfa, at->lr_slot);
     if (!slots.ra)

@@ -13,6 +13,7 @@ struct position {
     uint64_t lr_slot; /* aarch64: where an interrupted frame's link register is; 0: it is not */
     uint64_t limit;   /* words beyond it have to be asked about: see reach.h */
     bool exact;       /* interrupted there: pc is no return address */
+    bool asked;       /* a frame pointer led to memory that had to be asked about, and will have to be again */
 };
 
 enum step_outcome {
@@ -42,8 +43,8 @@ struct step_slots step_slots(const struct rule *r, const struct walk_step *s, ui
 enum step_outcome step_slowly(struct context *c, struct position *at, struct walk_step *step);
 
 /* Whether a CFA that is not between the stack pointer and the limit is right all the
- * same: on a page not asked about yet; or, by the frame pointer, on another stack. */
-bool step_accepts_cfa(struct context *c, struct position *at, uint64_t cfa, bool by_fp);
+ * same, and the words from `from` up to it can be read: on a page not asked about yet; or, by the frame pointer, on another stack. */
+bool step_accepts_cfa(struct context *c, struct position *at, uint64_t from, uint64_t cfa, bool by_fp);
 
 /* The position becomes the caller's; step what it was. */
 static inline enum step_outcome step_outward(struct context *c, struct position *at, struct walk_step *step)
@@ -67,9 +68,10 @@ static inline enum step_outcome step_outward(struct context *c, struct position 
     uint64_t cfa = arch_cfa(rule, sp, fp);
     if (UNLIKELY(cfa <= sp || cfa > at->limit || cfa % 8)) {
         struct position slow = *at;
-        if (!step_accepts_cfa(c, &slow, cfa, arch_uses_fp(rule)))
+        if (!step_accepts_cfa(c, &slow, arch_fp_slot(rule, cfa), cfa, arch_uses_fp(rule)))
             return STEP_BROKEN;
         at->limit = slow.limit;
+        at->asked = slow.asked;
     }
     uint64_t saved = *(const uint64_t *)arch_fp_slot(rule, cfa);
     at->pc = arch_strip(*(const uint64_t *)arch_ra_slot(rule, cfa));

@@ -73,10 +73,10 @@ static inline long sys_ioctl(int fd, unsigned long request, void *argument)
 }
 
 /* Whether the 8 bytes at address can be read: the kernel copies a signal set from
- * there before it refuses to do anything with it. */
+ * there before it refuses to do anything with it. Not, where that is forbidden. */
 static inline int sys_can_read(uint64_t address)
 {
-    return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) != -EFAULT;
+    return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) == -EINVAL;
 }
 
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)

@@ -245,7 +245,7 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         if (outcome == STEP_BROKEN && last->rule && at.sp != last->sp) /* it has been read */
             to.end_slot = arch_ra_slot(last->rule, at.sp);
     }
-    bool repeatable = (outcome != STEP_BROKEN || to.end_slot) && outcome != STEP_UNSUPPORTED;
+    bool repeatable = (outcome != STEP_BROKEN || to.end_slot) && outcome != STEP_UNSUPPORTED && !at.asked;
     return write_steps(c, &to, count, repeatable, ret_shared) ? WALK_DONE : WALK_FAILED;
 }
 
