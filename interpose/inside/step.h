@@ -13,7 +13,7 @@ struct position {
     uint64_t lr_slot; /* aarch64: where an interrupted frame's link register is; 0: it is not */
     uint64_t limit;   /* words beyond it have to be asked about: see reach.h */
     bool exact;       /* interrupted there: pc is no return address */
-    bool asked;       /* a frame pointer led to memory that had to be asked about, and will have to be again */
+    bool asked;       /* a frame pointer led to memory that has to be asked about each time */
 };
 
 enum step_outcome {
