@@ -43,7 +43,8 @@ struct step_slots step_slots(const struct rule *r, const struct walk_step *s, ui
 enum step_outcome step_slowly(struct context *c, struct position *at, struct walk_step *step);
 
 /* Whether a CFA that is not between the stack pointer and the limit is right all the
- * same, and the words from `from` up to it can be read: on a page not asked about yet; or, by the frame pointer, on another stack. */
+ * same, and the words from `from` up to it can be read: on a page not asked about yet;
+ * or, by the frame pointer, on another stack. */
 bool step_accepts_cfa(struct context *c, struct position *at, uint64_t from, uint64_t cfa, bool by_fp);
 
 /* The position becomes the caller's; step what it was. */
