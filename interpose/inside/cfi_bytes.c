@@ -21,7 +21,9 @@ int64_t cfi_take_signed(struct cfi_bytes *s, unsigned bytes)
     return (int64_t)(cfi_take(s, bytes) << (64 - 8 * bytes)) >> (64 - 8 * bytes);
 }
 
-uint64_t cfi_take_uleb(struct cfi_bytes *s)
+/* Groups of 7 bits, the lowest first. *ret_above: the bits above them, all 1, if the
+ * highest group is of a negative number. */
+static uint64_t take_groups(struct cfi_bytes *s, uint64_t *ret_above)
 {
     uint64_t value = 0, byte;
     unsigned shift = 0;
@@ -32,22 +34,22 @@ uint64_t cfi_take_uleb(struct cfi_bytes *s)
             value |= (byte & 0x7f) << shift;
         shift += 7;
     } while (byte & 0x80);
+    *ret_above = shift < 64 && byte & 0x40 ? ~0ull << shift : 0;
     return value;
+}
+
+uint64_t cfi_take_uleb(struct cfi_bytes *s)
+{
+    uint64_t above;
+
+    return take_groups(s, &above);
 }
 
 int64_t cfi_take_sleb(struct cfi_bytes *s)
 {
-    uint64_t value = 0, byte;
-    unsigned shift = 0;
+    uint64_t above, value = take_groups(s, &above);
 
-    do {
-        byte = cfi_take(s, 1);
-        if (shift < 64)
-            value |= (byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    if (shift < 64 && byte & 0x40)
-        value |= ~0ull << shift;
+    value |= above;
     return (int64_t)value;
 }
 

@@ -12,10 +12,10 @@ bool guess_frame_beyond(struct context *c, uint64_t *limit, uint64_t sp, uint64_
            reach_extend(&c->own_stack, limit, fp, fp + GUESS_RECORD_BYTES);
 }
 
-/* Words that looked like return addresses are often the same: code that uses the
- * frame pointer for data. To ask the kernel each time would be slow. */
 #define REFUSALS_MAX 32 /* then no more is asked for a while */
 
+/* Words that looked like return addresses are often the same: code that uses the
+ * frame pointer for data. To ask the kernel each time would be slow. */
 static uint64_t *place_of_refused(struct context *c, uint64_t pc)
 {
     return &c->refused[pc * 0x9e3779b97f4a7c15ull >> (64 - GUESS_REFUSED_BITS)];

@@ -99,10 +99,9 @@ static struct encode_text build_id_of(const struct image *image)
     for (unsigned i = 0; i < image->header_count; i++) {
         const ElfW(Phdr) *header = &image->headers[i];
         uint64_t start = image->bias + header->p_vaddr;
-        struct span segment = segment_of(image, start);
-        if (header->p_type != PT_NOTE || header->p_memsz > segment.end - start)
+        if (header->p_type != PT_NOTE || header->p_memsz > segment_of(image, start).end - start)
             continue;
-        const char *at = (const char *)(image->bias + header->p_vaddr), *end = at + header->p_memsz;
+        const char *at = (const char *)start, *end = at + header->p_memsz;
         while (end - at >= (long)sizeof(ElfW(Nhdr))) {
             const ElfW(Nhdr) *note = (const void *)at;
             const char *name = at + sizeof *note, *data = name + ((note->n_namesz + 3) & ~3u);

@@ -19,6 +19,15 @@ DEPTH_MAX = 1024
 CHECKED = {"MALLOSCOPE_CHECK_STACKS": "1"}
 
 
+def read_truth():
+    """What the last program told: {tid: [(size, [frame ...])]}."""
+    truth = collections.defaultdict(list)
+    with open(TRUTH) as file:
+        for tid, size, *frames in map(str.split, file):
+            truth[int(tid)].append((int(size), frames))
+    return truth
+
+
 def told(command, *options, **more):
     """Records a program that tells its stacks on descriptor 3. {tid: [(size, [frame ...])]}"""
     descriptor = os.open(TRUTH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -28,11 +37,7 @@ def told(command, *options, **more):
     got = record(command, LOG, *options, pass_fds=(3,), **more)
     os.close(3)
     equal((got.returncode, got.stderr), (0, ""), f"{command}: runs as ever")
-    truth = collections.defaultdict(list)
-    with open(TRUTH) as file:
-        for tid, size, *frames in map(str.split, file):
-            truth[int(tid)].append((int(size), frames))
-    return truth
+    return read_truth()
 
 
 def logged(kind="memalign"):
@@ -152,11 +157,7 @@ if check(built.returncode == 0, f"the shim without _dl_find_object is built: {bu
               env={"LD_PRELOAD": old_shim, "MALLOSCOPE_OUTPUT": LOG})
     equal((got.returncode, got.stderr), (0, ""), f"{what}: the program runs")
     os.close(3)
-    truth = collections.defaultdict(list)
-    with open(TRUTH) as file:
-        for tid, size, *frames in map(str.split, file):
-            truth[int(tid)].append((int(size), frames))
-    compare(truth, logged(), what)
+    compare(read_truth(), logged(), what)
     trusted(what)
 
 # --- code that no tables describe ---
