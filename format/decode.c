@@ -42,6 +42,11 @@ static struct text take_text(struct span *s)
     return (struct text){ (const char *)s->at - bytes, bytes };
 }
 
+static struct text take_text_if_there(struct span *s)
+{
+    return s->at < s->end ? take_text(s) : (struct text){ "", 0 };
+}
+
 /* The low `bytes` bytes at s->at, which the caller knows to be there or finds
  * out by s->bad. */
 static inline uint64_t take_bytes(struct span *s, unsigned bytes)
@@ -228,6 +233,10 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->process.allocator = take_text(s);
         e->process.max_depth = (uint32_t)take_number_if_there(s);
         e->process.thread_bytes = take_number_if_there(s);
+        e->process.sample_bytes = take_number_if_there(s);
+        e->process.min_size = take_number_if_there(s);
+        e->process.flags = (uint32_t)take_number_if_there(s);
+        e->process.other_malloc = take_text_if_there(s);
         return;
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)take_number(s);
@@ -263,6 +272,21 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->session.command = take_text(s);
         e->session.host = take_text(s);
         e->session.version = take_text(s);
+        return;
+    case REC_UNTRACED:
+        e->untraced.pid = (uint32_t)take_number(s);
+        e->untraced.reason = (unsigned)take_number(s);
+        e->untraced.path = take_text(s);
+        return;
+    case REC_MARK:
+        e->mark.name = take_text(s);
+        return;
+    case REC_RECORDING:
+        e->recording.on = take_number(s) != 0;
+        e->recording.by = (unsigned)take_number(s);
+        return;
+    case REC_DEEPBIND:
+        e->deepbind.path = take_text(s);
         return;
     }
 }

@@ -56,11 +56,17 @@ struct event {
             uint32_t ppid;
             uint32_t max_depth;    /* 0: unknown; thread_bytes too */
             uint64_t realtime_ns, page_bytes, thread_bytes;
-            struct text exe, arguments, directory, environment, call_graph, allocator;
+            uint64_t sample_bytes, min_size; /* 0: none */
+            uint32_t flags;        /* rec_process_flags */
+            struct text exe, arguments, directory, environment, call_graph, allocator, other_malloc;
         } process;
         struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;
         struct { uint64_t count; uint32_t reason; } lost; /* reason: errno that stopped logging, 0 none */
         struct { uint64_t realtime_ns; struct text command, host, version; } session;
+        struct { uint32_t pid; unsigned reason; struct text path; } untraced; /* reason: rec_untraced */
+        struct { struct text name; } mark;
+        struct { bool on; unsigned by; } recording; /* by: rec_switch */
+        struct { struct text path; } deepbind;
     };
 };
 

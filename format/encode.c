@@ -201,6 +201,46 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
     body_text(&b, p->allocator);
     body_number(&b, p->max_depth);
     body_number(&b, p->thread_bytes);
+    body_number(&b, p->sample_bytes);
+    body_number(&b, p->min_size);
+    body_number(&b, p->flags);
+    body_text(&b, p->other_malloc);
+    return body_end(&b);
+}
+
+uint8_t *encode_untraced(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, enum rec_untraced reason,
+                         struct encode_text path)
+{
+    struct body b = body_begin(e, at, REC_UNTRACED);
+    body_ticks(&b, ticks);
+    body_number(&b, pid);
+    body_number(&b, reason);
+    body_text(&b, path);
+    return body_end(&b);
+}
+
+uint8_t *encode_mark(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
+{
+    struct body b = body_begin(e, at, REC_MARK);
+    body_ticks(&b, ticks);
+    body_text(&b, name);
+    return body_end(&b);
+}
+
+uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool on, enum rec_switch by)
+{
+    struct body b = body_begin(e, at, REC_RECORDING);
+    body_ticks(&b, ticks);
+    body_number(&b, on);
+    body_number(&b, by);
+    return body_end(&b);
+}
+
+uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path)
+{
+    struct body b = body_begin(e, at, REC_DEEPBIND);
+    body_ticks(&b, ticks);
+    body_text(&b, path);
     return body_end(&b);
 }
 

@@ -195,6 +195,10 @@ struct encode_process {
     uint64_t page_bytes;
     struct encode_text exe, arguments, directory, environment, call_graph, allocator;
     uint32_t max_depth;    /* frames of a stack that are recorded at most; 0: unknown */
+    uint64_t sample_bytes; /* bytes between two samples on average; 0: every allocation is recorded */
+    uint64_t min_size;     /* bytes: smaller allocations are not recorded */
+    uint32_t flags;        /* rec_process_flags */
+    struct encode_text other_malloc; /* path of the module whose malloc the program's calls reach instead of ours */
     uint64_t thread_bytes; /* that recording takes for each thread, without the live buffer; 0: unknown */
 };
 
@@ -203,6 +207,11 @@ uint8_t *encode_thread_begin(struct encoder *e, uint8_t *at, uint64_t ticks, uin
                              struct encode_text name);
 uint8_t *encode_thread_name(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name);
 uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_process *p);
+uint8_t *encode_untraced(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, enum rec_untraced reason,
+                         struct encode_text path);
+uint8_t *encode_mark(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name);
+uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool on, enum rec_switch by);
+uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
                               struct encode_text version);

@@ -82,9 +82,12 @@ struct rec_live_header {
     uint8_t session[16];
     uint64_t process_start;  /* clock ticks since boot, field 22 of /proc/PID/stat; 0 unknown */
     uint32_t slot_bytes;
-    uint32_t stop_errno;     /* why logging stopped, 0: it did not */
+    uint32_t stop_errno;     /* why logging stopped: an errno value or REC_STOP_LIMIT; 0: it did not */
     uint64_t lost_events;    /* events that could not be logged */
 };
+
+/* In place of an errno value: the log has the size that the user allows. */
+#define REC_STOP_LIMIT 5000u
 
 #define REC_LIVE_HEADER_BYTES 4096u
 #define REC_LIVE_SLOT_BYTES 65536u

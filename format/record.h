@@ -78,7 +78,9 @@ enum rec_stack_flags {
     X(9, PROCESS_END, "process-end")                                                 \
     X(10, LOST, "lost-events") X(11, ALLOC_FAILED, "allocation-failed")              \
     X(12, REALLOC_FAILED, "realloc-failed") X(13, REALLOC_FREED, "realloc-freed")    \
-    X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")
+    X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")                  \
+    X(16, UNTRACED, "untraced-program") X(17, MARK, "mark") X(18, RECORDING, "recording")  \
+    X(19, DEEPBIND, "deepbind")
 
 #define X(number, name, text) REC_##name = number,
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
@@ -91,6 +93,23 @@ enum rec_pc_flags {
 /* How a process came to be recorded: a new program in a new process; a copy of
  * its parent; a new program in a process that was recorded before. */
 enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };
+
+/* Why a program that a recorded process executed is not recorded. */
+enum rec_untraced {
+    REC_UNTRACED_WITHDRAWN = 0,  /* the exec that the process's last such record told of has failed */
+    REC_UNTRACED_STATIC = 1,     /* statically linked */
+    REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID or file capabilities */
+    REC_UNTRACED_MACHINE = 3,    /* for another architecture */
+    REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
+};
+
+/* What a process-start record's flags say. */
+enum rec_process_flags {
+    REC_PROCESS_PAUSED = 1,   /* recording begins paused */
+};
+
+/* Who paused recording or went on with it. */
+enum rec_switch { REC_SWITCH_CALL = 0, REC_SWITCH_SIGNAL = 1 };
 
 /* Names for people; NULL for a number that is not known. */
 const char *rec_function_name(unsigned function);

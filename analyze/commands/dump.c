@@ -104,6 +104,19 @@ static void print_other(const struct event *e)
     case REC_LOST:
         printf(" %" PRIu64, e->lost.count);
         break;
+    case REC_UNTRACED:
+        printf(" %u reason %u", e->untraced.pid, e->untraced.reason);
+        print_texts(e->untraced.path);
+        break;
+    case REC_MARK:
+        print_texts(e->mark.name);
+        break;
+    case REC_RECORDING:
+        printf(" %s", e->recording.on ? "on" : "off");
+        break;
+    case REC_DEEPBIND:
+        print_texts(e->deepbind.path);
+        break;
     }
     putchar('\n');
 }

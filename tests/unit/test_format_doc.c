@@ -204,6 +204,35 @@ static const char *name_of_start(unsigned value)
     return NULL;
 }
 
+static const char *name_of_process_flag(unsigned value)
+{
+    switch ((enum rec_process_flags)value) {
+    case REC_PROCESS_PAUSED: return "paused";
+    }
+    return NULL;
+}
+
+static const char *name_of_untraced(unsigned value)
+{
+    switch ((enum rec_untraced)value) {
+    case REC_UNTRACED_WITHDRAWN: return "withdrawn";
+    case REC_UNTRACED_STATIC: return "static";
+    case REC_UNTRACED_PRIVILEGED: return "privileged";
+    case REC_UNTRACED_MACHINE: return "machine";
+    case REC_UNTRACED_LIBC: return "libc";
+    }
+    return NULL;
+}
+
+static const char *name_of_switch(unsigned value)
+{
+    switch ((enum rec_switch)value) {
+    case REC_SWITCH_CALL: return "call";
+    case REC_SWITCH_SIGNAL: return "signal";
+    }
+    return NULL;
+}
+
 static const char *name_of_chunk_type(unsigned value)
 {
     switch ((enum rec_chunk_type)value) {
@@ -297,8 +326,11 @@ static size_t make_samples(struct sample *s)
 {
     static const struct encode_segment segments[] = { { 0x1000, 0x1800 }, { 0x3000, 0x3001 } };
     const struct encode_module module = { 3, 0x7f0000000000, segments, 2, T("\1\2"), T("/lib/x") };
-    const struct encode_process process = { REC_START_EXEC, 5, 6, 4096, T("E"), T("AA"), T("D"), T(""), T("C"), T("L"), 64,
-                                             200000 };
+    const struct encode_process process = {
+        .start = REC_START_EXEC, .ppid = 5, .realtime_ns = 6, .page_bytes = 4096, .exe = T("E"), .arguments = T("AA"),
+        .directory = T("D"), .environment = T(""), .call_graph = T("C"), .allocator = T("L"), .max_depth = 64,
+        .thread_bytes = 200000, .sample_bytes = 524288, .min_size = 32, .flags = REC_PROCESS_PAUSED, .other_malloc = T("M"),
+    };
     struct encoder e;
     size_t count = 0;
 
@@ -319,7 +351,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
-           "call-graph=C allocator=L depth=64 memory=200000", encode_process_start(&e, at, 1007, &process));
+           "call-graph=C allocator=L depth=64 memory=200000 sample=524288 least=32 flags=1 other-malloc=M", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
     SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",
@@ -330,6 +362,11 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_SESSION_START, "stamp=7 realtime=123456789012 command=ls host=h version=0.1",
            encode_session_start(&e, at, 1007, 123456789012, (struct encode_text)T("ls"), (struct encode_text)T("h"),
                                 (struct encode_text)T("0.1")));
+    SAMPLE(REC_UNTRACED, "stamp=7 pid=300 reason=4 path=/m",
+           encode_untraced(&e, at, 1007, 300, REC_UNTRACED_LIBC, (struct encode_text)T("/m")));
+    SAMPLE(REC_MARK, "stamp=7 name=ready", encode_mark(&e, at, 1007, (struct encode_text)T("ready")));
+    SAMPLE(REC_RECORDING, "stamp=7 on=1 by=1", encode_recording(&e, at, 1007, true, REC_SWITCH_SIGNAL));
+    SAMPLE(REC_DEEPBIND, "stamp=7 path=/lib/d", encode_deepbind(&e, at, 1007, (struct encode_text)T("/lib/d")));
     return count;
 }
 
@@ -433,6 +470,9 @@ int main(void)
     test_numbers("enum rec_stack_flags", name_of_stack_flag);
     test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
+    test_numbers("enum rec_process_flags", name_of_process_flag);
+    test_numbers("enum rec_untraced", name_of_untraced);
+    test_numbers("enum rec_switch", name_of_switch);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);
     test_numbers("enum rec_chunk_flags", name_of_chunk_flag);
     test_numbers("REC_FUNCTIONS", rec_function_name);

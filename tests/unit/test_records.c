@@ -191,13 +191,17 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
     p.allocator = random_text(c, &e->process.allocator);
     p.max_depth = e->process.max_depth = (uint32_t)random_magnitude();
     p.thread_bytes = e->process.thread_bytes = random_magnitude();
+    p.sample_bytes = e->process.sample_bytes = random_magnitude();
+    p.min_size = e->process.min_size = random_magnitude();
+    p.flags = e->process.flags = (uint32_t)random_magnitude();
+    p.other_malloc = random_text(c, &e->process.other_malloc);
     return encode_process_start(&c->encoder, at, random_ticks(c, e), &p);
 }
 
 /* A number that no version has, and a body that nobody can read. */
 static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
 {
-    static const unsigned numbers[] = { 0, 8, 16, 40, 63 };
+    static const unsigned numbers[] = { 0, 8, 20, 40, 63 };
     struct text text;
     struct encode_text body = random_text(c, &text);
 
@@ -215,7 +219,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     struct encode_text text, host;
 
     e->type = EVENT_OTHER;
-    e->other = (unsigned)random_below(17);
+    e->other = (unsigned)random_below(21);
     e->function = (uint8_t)random_below(REC_FN_COUNT);
     switch (e->other) {
     case REC_PC:
@@ -273,6 +277,21 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         host = random_text(c, &e->session.host);
         return encode_session_start(encoder, at, random_ticks(c, e), e->session.realtime_ns, text, host,
                                     random_text(c, &e->session.version));
+    case REC_UNTRACED:
+        e->untraced.pid = (uint32_t)random_magnitude();
+        e->untraced.reason = (unsigned)random_below(5);
+        text = random_text(c, &e->untraced.path);
+        return encode_untraced(encoder, at, random_ticks(c, e), e->untraced.pid, (enum rec_untraced)e->untraced.reason, text);
+    case REC_MARK:
+        text = random_text(c, &e->mark.name);
+        return encode_mark(encoder, at, random_ticks(c, e), text);
+    case REC_RECORDING:
+        e->recording.on = random_below(2);
+        e->recording.by = (unsigned)random_below(2);
+        return encode_recording(encoder, at, random_ticks(c, e), e->recording.on, (enum rec_switch)e->recording.by);
+    case REC_DEEPBIND:
+        text = random_text(c, &e->deepbind.path);
+        return encode_deepbind(encoder, at, random_ticks(c, e), text);
     default:
         return add_unknown(c, at, e);
     }
@@ -336,7 +355,9 @@ static bool same_body(const struct event *a, const struct event *b)
                same_text(a->process.environment, b->process.environment) &&
                same_text(a->process.call_graph, b->process.call_graph) &&
                same_text(a->process.allocator, b->process.allocator) &&
-               a->process.max_depth == b->process.max_depth && a->process.thread_bytes == b->process.thread_bytes;
+               a->process.max_depth == b->process.max_depth && a->process.thread_bytes == b->process.thread_bytes &&
+               a->process.sample_bytes == b->process.sample_bytes && a->process.min_size == b->process.min_size &&
+               a->process.flags == b->process.flags && same_text(a->process.other_malloc, b->process.other_malloc);
     case REC_PROCESS_END:
         return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
                a->end.wait_status == b->end.wait_status;
@@ -345,6 +366,15 @@ static bool same_body(const struct event *a, const struct event *b)
     case REC_SESSION_START:
         return a->session.realtime_ns == b->session.realtime_ns && same_text(a->session.command, b->session.command) &&
                same_text(a->session.host, b->session.host) && same_text(a->session.version, b->session.version);
+    case REC_UNTRACED:
+        return a->untraced.pid == b->untraced.pid && a->untraced.reason == b->untraced.reason &&
+               same_text(a->untraced.path, b->untraced.path);
+    case REC_MARK:
+        return same_text(a->mark.name, b->mark.name);
+    case REC_RECORDING:
+        return a->recording.on == b->recording.on && a->recording.by == b->recording.by;
+    case REC_DEEPBIND:
+        return same_text(a->deepbind.path, b->deepbind.path);
     default:
         return true;
     }
