@@ -181,7 +181,7 @@ static int64_t read_log(uint64_t *ret_lost_events)
     int64_t allocations = (int64_t)facts->allocations;
     *ret_lost_events = facts->lost_events;
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
     log_free(log);
     return allocations;
