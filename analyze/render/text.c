@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <langinfo.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +73,32 @@ const char *text_base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+bool text_is_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+const char *text_about(bool is_estimate)
+{
+    return !is_estimate ? "" : text_is_utf8() ? "≈" : "~";
+}
+
+const char *text_error(double variance, bool is_bytes)
+{
+    double error = sqrt(variance);
+    char *text = next_buffer();
+
+    if (!(variance > 0) || error > 0x1p62)
+        return "";
+    uint64_t number = (uint64_t)(error + 0.5);
+    snprintf(text, BUFFER_BYTES, " %s %s", text_is_utf8() ? "±" : "+-", is_bytes ? text_bytes(number) : text_count(number));
+    return text;
+}
+
 const char *text_bar(double value, int columns)
 {
     static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-    bool unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool unicode = text_is_utf8();
     char *text = next_buffer(), *at = text;
 
     if (columns > BUFFER_BYTES / 3 - 2)
@@ -100,6 +123,21 @@ int text_columns(void)
     if (count <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         count = size.ws_col;
     return count >= 40 ? count : 80;
+}
+
+json_t *text_json(const char *text)
+{
+    json_t *result = json_string(text);
+
+    if (result)
+        return result;
+    char *copy = strdup(text);
+    for (char *at = copy; at && *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    result = json_string(copy);
+    free(copy);
+    return result;
 }
 
 void text_print_safe(const char *text, size_t bytes)
