@@ -103,6 +103,7 @@ int cmd_hist(int argc, char **argv)
     struct trust trust;
     count_sizes(log, &counted);
     sizes_table(&counted.sizes, &table);
+    view.is_estimate = counted.settings.sample_bytes;
     if (json) {
         print_json(log, &table, &view, &counted);
     } else if (tsv) {

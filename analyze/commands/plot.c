@@ -60,8 +60,9 @@ static void print_trust(const struct log *log, const struct sizes_counted *count
     const struct coverage coverage = { &counted->settings, counted->recorded, counted->was_paused };
     struct trust trust;
 
-    printf("%s: %s%s allocations, %s\n", output, text_about(counted->settings.sample_bytes), text_count(table->count),
-           text_bytes(table->bytes));
+    const char *about = text_about(counted->settings.sample_bytes);
+
+    printf("%s: %s%s allocations, %s%s\n", output, about, text_count(table->count), about, text_bytes(table->bytes));
     coverage_print(stdout, &coverage, "");
     trust_of_sizes(log, counted, &trust);
     trust_print(stdout, &trust);

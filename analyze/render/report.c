@@ -13,13 +13,18 @@
 #define MARKS_SHOWN 20
 #define NAME_SHOWN 100    /* characters: C++ has longer ones; --json gives them whole */
 
-static const char *text_estimate(const struct facts *f, uint64_t count)
+#define FIGURE_COLUMNS 15
+
+/* A figure, marked where it is an estimate, right-aligned by characters, not bytes. */
+static const char *figure(const struct facts *f, const char *number)
 {
-    static char texts[4][48];
+    static char texts[4][64];
     static unsigned at;
     char *text = texts[at++ % 4];
+    bool is_estimate = f->settings.sample_bytes;
+    int room = FIGURE_COLUMNS - is_estimate - (int)strlen(number);
 
-    snprintf(text, sizeof texts[0], "%s%s", text_about(f->settings.sample_bytes), text_count(count));
+    snprintf(text, sizeof texts[0], "%*s%s%s", room > 0 ? room : 0, "", text_about(is_estimate), number);
     return text;
 }
 
@@ -30,20 +35,24 @@ static void print_totals(const struct facts *f)
     bool sampled = f->settings.sample_bytes;
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
-    printf("  allocations      %15s%s   %s%s\n", text_estimate(f, f->allocations), text_error(f->variance.allocations, false),
-           text_bytes(f->allocated_bytes), text_error(f->variance.bytes, true));
-    printf("  frees            %15s\n", text_estimate(f, f->frees));
+    printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
+           text_error(f->variance.allocations, false), text_about(sampled), text_bytes(f->allocated_bytes),
+           text_error(f->variance.bytes, true));
+    printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
     if (sampled)
         printf("  temporary        %15s   not known of sampled allocations\n", "-");
     else
         printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
                text_share(f->temporary, f->allocations));
-    printf("  peak             %15s   in %s blocks, at %.3f s\n", text_bytes(f->peak_bytes),
-           text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
-    printf("  still allocated  %15s%s   in %s%s blocks, at exit\n", text_bytes(f->leaked_bytes),
-           text_error(f->variance.leaked_bytes, true), text_count(f->leaked_blocks),
-           text_error(f->variance.leaked_blocks, false));
+    printf("  peak             %s   in %s%s blocks, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
+           text_about(sampled), text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
+    if (sampled && !f->leaked_blocks)
+        printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
+    else
+        printf("  still allocated  %s%s   in %s%s blocks%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
+               text_error(f->variance.leaked_bytes, true), text_about(sampled), text_count(f->leaked_blocks),
+               text_error(f->variance.leaked_blocks, false));
     printf("  threads          %15s\n", text_count(f->threads));
     printf("  calls            ");
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
@@ -87,9 +96,9 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
 
     size_table_below(sizes, view->threshold, &count, &bytes);
     printf("\nSizes (more: malloscope hist %s)\n", view->log_name);
-    printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes\n",
+    printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes%s\n",
            text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
-           text_count(sizes->row_count));
+           text_count(sizes->row_count), f->settings.sample_bytes ? " recorded" : "");
     printf("  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
            text_count(size_table_quantile(sizes, 0.5, false)), text_count(size_table_quantile(sizes, 0.9, false)),
            text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));

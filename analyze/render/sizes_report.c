@@ -158,8 +158,9 @@ void sizes_print_split(const struct size_table *t, const struct sizes_view *view
         printf("  %8s%s  %18s  %14s\n", quantiles[i].name, quantiles[i].share < 1 ? " %" : "  ",
                text_count(size_table_quantile(t, quantiles[i].share, false)),
                text_count(size_table_quantile(t, quantiles[i].share, true)));
-    printf("\nDistinct sizes: %s. The most frequent ones:\n"
-           "          size     allocations       %%         bytes       %%\n", text_count(t->row_count));
+    printf("\nDistinct sizes%s: %s. The most frequent ones:\n"
+           "          size     allocations       %%         bytes       %%\n", view->is_estimate ? " recorded" : "",
+           text_count(t->row_count));
     print_top(t, false);
     printf("Those with the most bytes:\n");
     print_top(t, true);

@@ -363,9 +363,9 @@ static void test_sampled(void)
     CHECK(says("Sampled: 1 in 524,288 bytes on average; all figures are estimates from 2 recorded allocations\n"
                "Allocations under 64 bytes were not recorded\n"));
     /* Weights 524.27 and 1.1744: the variances are 523.77^2 + 0.45^2, and 523,770^2 + 452,520^2. */
-    CHECK(says("  allocations                 ~525 +- 524   1.6 MiB +- 675.9 KiB\n"));
+    CHECK(says("  allocations                 ~525 +- 524   ~1.6 MiB +- 675.9 KiB\n"));
     CHECK(says("  temporary                      -   not known of sampled allocations\n"));
-    CHECK(says("  still allocated        512.0 KiB +- 511.5 KiB   in 524 +- 524 blocks, at exit\n"));
+    CHECK(says("  still allocated       ~512.0 KiB +- 511.5 KiB   in ~524 blocks +- 524, at exit\n"));
     CHECK(says(" - temporary,"));
     CHECK(member(report, "sampled", "bytes") == 524288 && member(report, "sampled", "allocations_recorded") == 2);
     CHECK(member(json_object_get(report, "sampled"), "standard_errors", "allocations") == 524);
