@@ -1,5 +1,6 @@
 """What the reading commands say about a program whose allocations are known."""
 import json
+import math
 import os
 import sys
 
@@ -164,6 +165,34 @@ for command in (["report"], ["hist"], ["dump"], ["plot", "sizes"]):
     for bad in ("", "x", "1,", "-1", ",1", "1;2", "99999999999"):
         got = run([MALLOSCOPE, *command, "--pid", bad, family])
         check(got.returncode == 2 and "--pid" in got.stderr and len(got.stderr.splitlines()) == 1, f"--pid {bad!r}: {got.stderr}")
+
+# --- what was not recorded ---
+everything = path("everything.mscope")
+equal(run([program("../unit/test_report"), "--write", everything]).returncode, 0, "a log with one of everything")
+r = report(everything)
+equal(list(jsonschema.Draft202012Validator(schema).iter_errors(r)), [], "its report against the schema")
+ones = [1 / (1 - math.exp(-(size + 1) / 4096)) for size in (100, 10000)]
+equal((r["counts"]["allocations"], r["bytes"]["leaked"], r["counts"]["temporary"]), (round(sum(ones)), round(100 * ones[0]), None),
+      "estimates")
+errors = r["sampled"].pop("standard_errors")
+equal((r["sampled"], r["min_size"], r["was_paused"]), ({"bytes": 4096, "allocations_recorded": 2}, 64, True), "sampled")
+equal(errors["allocations"], round(math.sqrt(sum(w * (w - 1) for w in ones))), "the standard error")
+equal([u["reason"] for u in r["untraced_programs"]], ["unknown", "libc"], "untraced programs")
+h = json.loads(run([MALLOSCOPE, "hist", "--json", everything]).stdout)
+equal((h["allocations"], h["bytes"], h["min_size"], h["sampled"]["standard_errors"]["allocations"]),
+      (r["counts"]["allocations"], r["bytes"]["allocated"], 64, errors["allocations"]), "hist estimates the same")
+sampled = "Sampled: 1 in 4,096 bytes on average; all figures are estimates from 2 recorded allocations"
+for command in (["report"], ["hist"], ["plot", "sizes", "-o", path("sampled.svg")]):
+    text = run([MALLOSCOPE, *command, everything]).stdout
+    for wanted in (sampled + "\n", "Allocations under 64 bytes were not recorded\n", "Recording was paused for some time",
+                   "≈42 ±" if command == ["report"] else "≈42 allocations"):
+        check(wanted in text, f"{command} says {wanted!r}: {text}")
+with open(path("sampled.svg"), encoding="utf-8") as file:
+    picture_text = file.read()
+check("Sampled: 1 in 4,096 bytes" in picture_text and "(estimated)" in picture_text, "the picture says so")
+got = run([MALLOSCOPE, "hist", "--tsv", everything])
+check(sampled in got.stderr and "Sampled" not in got.stdout and got.returncode == 0, f"hist --tsv says it on stderr: {got.stderr}")
+check("Sampled" not in run([MALLOSCOPE, "hist", log]).stdout, "nothing of the kind where all was recorded")
 
 # --- usage ---
 for command in (["hist"], ["report"], ["dump"], ["plot", "sizes"], ["plot", log], ["hist", "--linear", "0", log],

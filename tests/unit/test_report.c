@@ -247,16 +247,18 @@ static void write_family(void)
     end_program(80);
     begin_program(20, 1500, REC_START_IMAGE, 99, "/bin/daemon", NULL);
     end_program(90);
+    begin_program(17, 1600, REC_START_IMAGE, 13, "/bin/x", NULL);
+    end_program(0);
     add_session_chunk(12, 1400, REC_SESSION_END, 0);
 }
 
 static void test_tree(void)
 {
-    static const json_int_t parents[] = { -1, 0, 1, 1, 2, -1 };
+    static const json_int_t parents[] = { -1, 0, 1, 1, 2, -1, 3 };
 
     write_family();
     json_t *report = make_report();
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         CHECK(parent_of(report, i) == parents[i]);
     CHECK(says("Processes\n"
                "       pid   allocations       bytes  left at exit  program\n"
@@ -267,6 +269,7 @@ static void test_tree(void)
                "        16             -           -             -     |  |- not recorded: /bin/su (set-user-ID, set-group-ID or with capabilities)\n"
                "        12             1        80 B          80 B     |  `- cc -c x.c; killed by signal 9 (Killed)\n"
                "        13             1        70 B          70 B     `- fork: make -j2\n"
+               "        17             0         0 B           0 B        `- x\n"
                "        20             1        90 B          90 B  daemon\n"));
     CHECK(says("allocator libc.so.6, libjemalloc.so.2"));
     CHECK(says("3 programs were executed that could not be recorded"));
@@ -289,8 +292,8 @@ static void test_selection(void)
     CHECK(json_array_size(json_object_get(report, "processes")) == 3);
     CHECK(parent_of(report, 0) == -1 && parent_of(report, 1) == 0 && parent_of(report, 2) == -1);
     CHECK(member(report, "counts", "allocations") == 3 && member(report, "bytes", "allocated") == 200);
-    CHECK(trust(report, "processes") == 3 && trust(report, "streams") == 3 && trust(report, "processes_left_out") == 3);
-    CHECK(says("library loaded in 3 processes, 3 more left out (allocator libc.so.6); 3 streams, 3 events;"));
+    CHECK(trust(report, "processes") == 3 && trust(report, "streams") == 3 && trust(report, "processes_left_out") == 4);
+    CHECK(says("library loaded in 3 processes, 4 more left out (allocator libc.so.6); 3 streams, 3 events;"));
     CHECK(!strstr(text, "jemalloc") && !strstr(text, "cc -c"));
     json_decref(report);
 }
@@ -305,7 +308,7 @@ static void test_many(void)
     end_program(1);
     for (uint32_t i = 2; i <= 40; i++) {
         sprintf(command, "/bin/%s %u", i % 2 ? "odd" : "even", i);
-        begin_program(i, 1000 + i, REC_START_IMAGE, i == 40 ? 3 : 1, command, NULL);
+        begin_program(i, 1000 + i, REC_START_IMAGE, i == 40 ? 3 : i == 5 ? 2 : 1, command, NULL);
         end_program(100 * i);
     }
     json_t *report = make_report();
@@ -372,6 +375,12 @@ static void test_sampled(void)
     CHECK(member(report, "counts", "temporary") == -1 && member(report, "counts", "allocations") == 525);
     CHECK(member(report, NULL, "min_size") == 64);
     json_decref(report);
+
+    begin_program(8, 1000, REC_START_IMAGE, 1, "/bin/b", NULL);
+    end_program(10);
+    json_decref(make_report());
+    CHECK(says("Sampled: not every process, or not all alike: 1 in 524,288 bytes on average;"));
+    CHECK(says("Allocations under 64 bytes were not recorded (less, or all were recorded, in some processes)\n"));
 }
 
 /* What is said, and the exit code, where the launcher's end is not there. */
@@ -394,9 +403,32 @@ static void test_launcher(void)
     }
 }
 
-int main(void)
+/* A log with one of everything, for tests/cli/test_reports.py. */
+static void write_everything(const char *path)
 {
+    snprintf(log_path, sizeof log_path, "%s", path);
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .sample_bytes = 4096, .min_size = 64,
+                                                                                   .flags = REC_PROCESS_PAUSED });
+    at = encode_recording(&encoder, at, 1050, true, REC_SWITCH_CALL);
+    add_malloc(1100, 0x1000, 100);
+    at = encode_mark(&encoder, at, 1150, text_of("loaded"));
+    add_malloc(1200, 0x2000, 10000);
+    add_free(1300, 0x2000);
+    add_untraced(8, REC_UNTRACED_LIBC, "/bin/musl");
+    add_untraced(9, (enum rec_untraced)77, "/bin/later");
+    at = encode_deepbind(&encoder, at, 1400, text_of("/lib/libx.so"));
+    chunk_end(&bytes);
+    add_session_chunk(7, 1000, REC_SESSION_SUM, 1);
+    log_bytes_write(&bytes);
+}
 
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+        write_everything(argv[2]);
+        return check_summary();
+    }
     directory_make();
     test_nothing_to_say();
     test_each_flag();

@@ -197,8 +197,10 @@ static void test_unbiased(void)
     CHECK(mean_is(&leaked, truth.leaked_blocks, "leaked blocks") && variance_is(&leaked, "leaked blocks"));
     CHECK(mean_is(&leaked_bytes, truth.leaked_bytes, "leaked bytes") && variance_is(&leaked_bytes, "leaked bytes"));
     CHECK(mean_is(&of_sites, truth.bytes, "bytes of all sites"));
-    for (size_t i = 0; i < SIZES; i++)
-        CHECK(mean_is(&of_size[i], truth.of_size[i], format_text("allocations of %u bytes", (unsigned)sizes[i])));
+    for (size_t i = 0; i < SIZES; i++) {
+        _cleanup_free_ char *what = format_text("allocations of %u bytes", (unsigned)sizes[i]);
+        CHECK(mean_is(&of_size[i], truth.of_size[i], what));
+    }
 }
 
 /* A process that is sampled and one that is not, in one session. */
