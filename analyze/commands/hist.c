@@ -7,8 +7,6 @@
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
-#include <math.h>
-
 const char hist_help[] =
     "malloscope hist [options] LOG\n\n"
     "How big a program's allocations are: a histogram, the share of small ones, quantiles.\n\n"
@@ -41,8 +39,8 @@ static void print_head(const char *path, const struct size_table *table, const s
     const struct coverage coverage = coverage_of(counted);
 
     printf("%s: %s%s allocations%s, %s%s%s\n", text_base_name(path), about, text_count(table->count),
-           text_error(counted->variance_allocations, false), about, text_bytes(table->bytes),
-           text_error(counted->variance_bytes, true));
+           text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
+           text_error(settings_error(counted->variance_bytes), true));
     coverage_print(stdout, &coverage, "");
     putchar('\n');
 }
@@ -56,8 +54,8 @@ static void print_json(const struct log *log, const struct size_table *table, co
 
     json_object_set_new(root, "schema", json_string("malloscope-hist/1"));
     coverage_json(root, &coverage,
-                  json_pack("{s:I, s:I}", "allocations", (json_int_t)(sqrt(counted->variance_allocations) + 0.5),
-                            "allocated_bytes", (json_int_t)(sqrt(counted->variance_bytes) + 0.5)));
+                  json_pack("{s:I, s:I}", "allocations", (json_int_t)settings_error(counted->variance_allocations),
+                            "allocated_bytes", (json_int_t)settings_error(counted->variance_bytes)));
     trust_of_sizes(log, counted, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
     json_dumpf(root, stdout, JSON_INDENT(2));

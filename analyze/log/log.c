@@ -288,16 +288,6 @@ bool log_is_running(const struct log *log)
     return false;
 }
 
-bool log_launcher_died(const struct log *log)
-{
-    return log->has_session_start && !log->has_session_end && log->recorded_count && !log_is_running(log);
-}
-
-bool log_events_are_whole(const struct log *log)
-{
-    return !log->damage_count && !log->missing_chunks && !log->cut_processes;
-}
-
 /* The end of the file, while somebody is appending to it. */
 static bool is_being_written(const struct log *log, const struct log_damage *d)
 {

@@ -107,11 +107,17 @@ bool log_is_running(const struct log *log);
 
 /* The launcher began the log and did not end it, nor will it: it was killed, or the
  * log was cut. */
-bool log_launcher_died(const struct log *log);
+static inline bool log_launcher_died(const struct log *log)
+{
+    return log->has_session_start && !log->has_session_end && log->recorded_count && !log_is_running(log);
+}
 
 /* All that the processes of the log have recorded is there, as far as their sums and
  * live files tell. */
-bool log_events_are_whole(const struct log *log);
+static inline bool log_events_are_whole(const struct log *log)
+{
+    return !log->damage_count && !log->missing_chunks && !log->cut_processes;
+}
 
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);

@@ -7,6 +7,7 @@
 
 #define SAMPLED_UNIT 4096
 #define WEIGHT_MAX 0x1p40 /* more is no sampling */
+#define ERROR_MAX 0x1p62
 
 static void take_start(struct settings *s, struct process_settings *of, const struct event *event)
 {
@@ -87,4 +88,10 @@ double settings_weight(const struct settings *s, uint32_t process, uint64_t size
 uint64_t settings_sampled_units(const struct settings *s, uint32_t process, uint64_t size)
 {
     return (uint64_t)(settings_weight(s, process, size) * (double)s->unit + 0.5);
+}
+
+uint64_t settings_error(double variance)
+{
+    double error = variance > 0 ? sqrt(variance) : 0;
+    return error < ERROR_MAX ? (uint64_t)(error + 0.5) : (uint64_t)ERROR_MAX;
 }

@@ -37,6 +37,9 @@ void settings_release(struct settings *s);
 double settings_weight(const struct settings *s, uint32_t process, uint64_t size);
 uint64_t settings_sampled_units(const struct settings *s, uint32_t process, uint64_t size);
 
+/* The standard error for this variance, to the nearest number. */
+uint64_t settings_error(double variance);
+
 /* The weight in units. */
 static inline uint64_t settings_units(const struct settings *s, uint32_t process, uint64_t size)
 {

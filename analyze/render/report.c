@@ -36,8 +36,8 @@ static void print_totals(const struct facts *f)
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
     printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
-           text_error(f->variance.allocations, false), text_about(sampled), text_bytes(f->allocated_bytes),
-           text_error(f->variance.bytes, true));
+           text_error(settings_error(f->variance.allocations), false), text_about(sampled), text_bytes(f->allocated_bytes),
+           text_error(settings_error(f->variance.bytes), true));
     printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
     if (sampled)
@@ -51,8 +51,8 @@ static void print_totals(const struct facts *f)
         printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
     else
         printf("  still allocated  %s%s   in %s%s blocks%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
-               text_error(f->variance.leaked_bytes, true), text_about(sampled), text_count(f->leaked_blocks),
-               text_error(f->variance.leaked_blocks, false));
+               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
+               text_error(settings_error(f->variance.leaked_blocks), false));
     printf("  threads          %15s\n", text_count(f->threads));
     printf("  calls            ");
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
@@ -206,24 +206,29 @@ static void print_word(FILE *to, const char *word)
     fputc('\'', to);
 }
 
-static void print_summary_facts(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
+static void print_summary_facts(FILE *to, const struct log *log, const struct facts *f, uint64_t threshold)
 {
     const char *about = text_about(f->settings.sample_bytes);
     struct size_table sizes;
     uint64_t count, bytes;
 
     sizes_table(&f->sizes, &sizes);
-    size_table_below(&sizes, view->threshold, &count, &bytes);
+    size_table_below(&sizes, threshold, &count, &bytes);
     size_table_release(&sizes);
     fprintf(to, "malloscope: %s%s allocations%s, %s%s%s; under %s bytes: %s %% of them, %s %% of the bytes\n", about,
-            text_count(f->allocations), text_error(f->variance.allocations, false), about, text_bytes(f->allocated_bytes),
-            text_error(f->variance.bytes, true), text_count(view->threshold), text_share(count, f->allocations),
+            text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
+            text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
     fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s blocks", about, text_bytes(f->peak_bytes), about,
             text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
-    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
+    fputc('\n', to);
+}
+
+static void print_next(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
+{
+    fprintf(to, "malloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
             f->events ? (double)log->bytes / (double)f->events : 0.0);
     print_word(to, view->command ? view->command : "malloscope");
     fprintf(to, " report ");
@@ -236,10 +241,12 @@ void report_print_summary(FILE *to, const struct log *log, const struct facts *f
 
     trust_of_facts(log, f, &trust);
     coverage_print(to, &coverage, "malloscope: ");
+    if (f->allocations)
+        print_summary_facts(to, log, f, view->threshold);
     fprintf(to, "malloscope: ");
     trust_print_short(to, &trust);
     if (f->allocations)
-        print_summary_facts(to, log, f, view);
+        print_next(to, log, f, view);
     else
         fprintf(to, "malloscope: no allocations. Log: ");
     print_word(to, view->log_name);

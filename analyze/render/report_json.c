@@ -7,8 +7,6 @@
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
-#include <math.h>
-
 static json_t *integer(uint64_t value)
 {
     return json_integer((json_int_t)value);
@@ -37,16 +35,12 @@ static json_t *marks(const struct log *log, const struct facts *f)
     return list;
 }
 
-static json_t *error_of(double variance)
-{
-    return integer(variance > 0 && variance < 0x1p120 ? (uint64_t)(sqrt(variance) + 0.5) : 0);
-}
-
 static json_t *standard_errors(const struct facts *f)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "allocations", error_of(f->variance.allocations), "allocated_bytes",
-                     error_of(f->variance.bytes), "leaked_blocks", error_of(f->variance.leaked_blocks), "leaked_bytes",
-                     error_of(f->variance.leaked_bytes));
+    return json_pack("{s:o, s:o, s:o, s:o}", "allocations", integer(settings_error(f->variance.allocations)),
+                     "allocated_bytes", integer(settings_error(f->variance.bytes)), "leaked_blocks",
+                     integer(settings_error(f->variance.leaked_blocks)), "leaked_bytes",
+                     integer(settings_error(f->variance.leaked_bytes)));
 }
 
 /* Not known of sampled allocations. */

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <langinfo.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,15 +82,13 @@ const char *text_about(bool is_estimate)
     return !is_estimate ? "" : text_is_utf8() ? "≈" : "~";
 }
 
-const char *text_error(double variance, bool is_bytes)
+const char *text_error(uint64_t error, bool is_bytes)
 {
-    double error = sqrt(variance);
     char *text = next_buffer();
 
-    if (!(variance > 0) || error > 0x1p62)
+    if (!error)
         return "";
-    uint64_t number = (uint64_t)(error + 0.5);
-    snprintf(text, BUFFER_BYTES, " %s %s", text_is_utf8() ? "±" : "+-", is_bytes ? text_bytes(number) : text_count(number));
+    snprintf(text, BUFFER_BYTES, " %s %s", text_is_utf8() ? "±" : "+-", is_bytes ? text_bytes(error) : text_count(error));
     return text;
 }
 

@@ -19,8 +19,8 @@ const char *text_bar(double value, int columns);
 /* Whether the terminal, or whoever reads, takes UTF-8. */
 bool text_is_utf8(void);
 const char *text_about(bool is_estimate); /* what comes before an estimate: ≈ */
-/* What comes after an estimate of this variance: " ± 1,200", or " ± 1.2 MiB"; "" where it is 0. */
-const char *text_error(double variance, bool is_bytes);
+/* What comes after an estimate with this standard error: " ± 1,200", or " ± 1.2 MiB"; "" where it is 0. */
+const char *text_error(uint64_t error, bool is_bytes);
 
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);

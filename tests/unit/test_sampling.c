@@ -258,6 +258,25 @@ static void test_realloc(void)
     log_free(log);
 }
 
+/* A free that another thread stamped before its allocation counts as the allocation. */
+static void test_late(void)
+{
+    double weight = -1 / expm1(-101.0 / SAMPLE);
+
+    log_bytes_begin(&bytes);
+    begin_process(1, SAMPLE);
+    add_malloc(210, 0x1000, 100);
+    chunk_end(&bytes);
+    chunk_begin(1, 1, 0, 200);
+    add_free(200, 0x1000);
+    chunk_end(&bytes);
+    struct log *log = open_written();
+    struct facts *f = facts_collect(log);
+    CHECK(f->frees == (uint64_t)(weight + 0.5) && f->by_function[REC_FN_FREE] == f->frees && f->leaked_blocks == 0);
+    facts_free(f);
+    log_free(log);
+}
+
 /* Weights that no recorder gives. */
 static void test_extremes(void)
 {
@@ -291,6 +310,7 @@ int main(void)
     directory_make();
     test_mixed();
     test_realloc();
+    test_late();
     test_extremes();
     test_unbiased();
     free(bytes.data);
