@@ -18,7 +18,7 @@ const char report_help[] =
     "  allocation   a call that returned a block; a successful realloc is one free and one\n"
     "               allocation of the new size\n"
     "  temporary    a block freed by its thread before that thread allocated again; not\n"
-    "               known where allocations were sampled\n"
+    "               known where allocations were sampled, or small ones left out\n"
     "  peak         the largest sum of live bytes at one time, over all processes\n"
     "  still allocated   not freed when its process ended\n"
     "  call site    the frame that called the allocator; for C++'s operator new, its\n"

@@ -14,6 +14,7 @@ struct stream_state {
     struct stack_path path;
     struct block reallocating; /* address 0: none */
     uint64_t last_alloc;       /* address of the thread's last allocation, not freed yet */
+    uint32_t last_pauses;      /* of its process, then: after another one it may not be the last */
     bool ended;
 };
 
@@ -138,6 +139,7 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
         return;
     }
     s->last_alloc = e->event.address;
+    s->last_pauses = p->pauses;
 }
 
 static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
@@ -177,7 +179,7 @@ static void take_free(struct collector *c, const struct timed_event *e)
     if (!known)
         return;
     block_dies(c, p, block.size, units);
-    if (s->last_alloc == e->event.address && block.stream == e->stream) {
+    if (s->last_alloc == e->event.address && block.stream == e->stream && s->last_pauses == p->pauses) {
         f->temporary += units;
         counts_of(f, block.node)->temporary += units;
     }
@@ -252,8 +254,10 @@ static void switch_recording(struct collector *c, struct facts_process *p, uint6
 {
     if (p->paused && on)
         p->paused_ns += ns > p->paused_since_ns ? ns - p->paused_since_ns : 0;
-    if (!p->paused && !on)
+    if (!p->paused && !on) {
         p->paused_since_ns = ns;
+        p->pauses++;
+    }
     p->paused = !on;
     c->f->was_paused |= p->paused;
 }

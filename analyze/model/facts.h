@@ -9,7 +9,8 @@
  *   peak        the largest sum of live bytes over all processes at one time
  *
  * Where allocations were sampled (settings.sample_bytes), all these are estimates
- * from those that were recorded; temporary is not known then. */
+ * from those that were recorded. Where not every allocation was recorded, temporary
+ * is not known. */
 #ifndef MALLOSCOPE_MODEL_FACTS_H
 #define MALLOSCOPE_MODEL_FACTS_H
 
@@ -36,6 +37,7 @@ struct facts_process {
     uint64_t first_ns, last_ns;
     bool paused;     /* recording is, from paused_since_ns on */
     uint64_t paused_since_ns, paused_ns; /* paused_ns: in all; allocations then are not in the log */
+    uint32_t pauses;
     uint64_t allocations, allocated_bytes;
     uint64_t leaked_blocks, leaked_bytes;
 

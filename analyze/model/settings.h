@@ -40,6 +40,13 @@ uint64_t settings_sampled_units(const struct settings *s, uint32_t process, uint
 /* The standard error for this variance, to the nearest number. */
 uint64_t settings_error(double variance);
 
+/* No allocation was left out, but while recording was paused. Else it is not known
+ * which one a thread made last before a free. */
+static inline bool settings_all_recorded(const struct settings *s)
+{
+    return !s->sample_bytes && !s->min_size;
+}
+
 /* The weight in units. */
 static inline uint64_t settings_units(const struct settings *s, uint32_t process, uint64_t size)
 {

@@ -12,7 +12,6 @@
 #define CALLERS_SHOWN 3
 #define MARKS_SHOWN 20
 #define NAME_SHOWN 100    /* characters: C++ has longer ones; --json gives them whole */
-
 #define FIGURE_COLUMNS 15
 
 /* A figure, marked where it is an estimate, right-aligned by characters, not bytes. */
@@ -31,7 +30,6 @@ static const char *figure(const struct facts *f, const char *number)
 static void print_totals(const struct facts *f)
 {
     const char *separator = "";
-
     bool sampled = f->settings.sample_bytes;
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
@@ -40,8 +38,8 @@ static void print_totals(const struct facts *f)
            text_error(settings_error(f->variance.bytes), true));
     printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
-    if (sampled)
-        printf("  temporary        %15s   not known of sampled allocations\n", "-");
+    if (!settings_all_recorded(&f->settings))
+        printf("  temporary        %15s   not known: not every allocation was recorded\n", "-");
     else
         printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
                text_share(f->temporary, f->allocations));
@@ -157,7 +155,7 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
         print_callers(f, namer, site);
         printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
                text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),
-               text_share(c->bytes, f->allocated_bytes), f->settings.sample_bytes ? "-" : text_count(c->temporary), text_bytes(c->leaked_bytes));
+               text_share(c->bytes, f->allocated_bytes), settings_all_recorded(&f->settings) ? text_count(c->temporary) : "-", text_bytes(c->leaked_bytes));
     }
 }
 

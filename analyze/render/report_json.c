@@ -43,10 +43,10 @@ static json_t *standard_errors(const struct facts *f)
                      integer(settings_error(f->variance.leaked_bytes)));
 }
 
-/* Not known of sampled allocations. */
+/* Not known where allocations were left out. */
 static json_t *temporary(const struct facts *f, uint64_t count)
 {
-    return f->settings.sample_bytes ? json_null() : integer(count);
+    return settings_all_recorded(&f->settings) ? integer(count) : json_null();
 }
 
 static json_t *site_list(struct facts *f, struct sites *sites, enum site_order order, const struct namer *namer,

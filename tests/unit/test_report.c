@@ -351,6 +351,7 @@ static void test_marks_and_pauses(void)
     CHECK(fabs(json_real_value(json_object_get(p, "paused_seconds")) - 0.7) < 1e-9);
     CHECK(json_array_size(json_object_get(json_object_get(report, "trust"), "deepbind_libraries")) == 2);
     CHECK(json_is_true(json_object_get(report, "was_paused")));
+    CHECK(member(report, "counts", "temporary") == 0); /* what came between is not known */
     json_decref(report);
 }
 
@@ -367,7 +368,7 @@ static void test_sampled(void)
                "Allocations under 64 bytes were not recorded\n"));
     /* Weights 524.27 and 1.1744: the variances are 523.77^2 + 0.45^2, and 523,770^2 + 452,520^2. */
     CHECK(says("  allocations                 ~525 +- 524   ~1.6 MiB +- 675.9 KiB\n"));
-    CHECK(says("  temporary                      -   not known of sampled allocations\n"));
+    CHECK(says("  temporary                      -   not known: not every allocation was recorded\n"));
     CHECK(says("  still allocated       ~512.0 KiB +- 511.5 KiB   in ~524 blocks +- 524, at exit\n"));
     CHECK(says(" - temporary,"));
     CHECK(member(report, "sampled", "bytes") == 524288 && member(report, "sampled", "allocations_recorded") == 2);
@@ -381,6 +382,20 @@ static void test_sampled(void)
     json_decref(make_report());
     CHECK(says("Sampled: not every process, or not all alike: 1 in 524,288 bytes on average;"));
     CHECK(says("Allocations under 64 bytes were not recorded (less, or all were recorded, in some processes)\n"));
+}
+
+static void test_min_size(void)
+{
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .min_size = 64 });
+    add_malloc(1100, 0x1000, 1000);
+    add_free(1200, 0x1000);
+    chunk_end(&bytes);
+    json_t *report = make_report();
+    CHECK(says("Allocations under 64 bytes were not recorded\n") && !strstr(text, "Sampled") && !strstr(text, "~"));
+    CHECK(member(report, "counts", "temporary") == -1 && member(report, "counts", "allocations") == 1);
+    CHECK(json_is_null(json_object_get(report, "sampled")) && member(report, NULL, "min_size") == 64);
+    json_decref(report);
 }
 
 /* What is said, and the exit code, where the launcher's end is not there. */
@@ -438,6 +453,7 @@ int main(int argc, char **argv)
     test_many();
     test_marks_and_pauses();
     test_sampled();
+    test_min_size();
     test_launcher();
     free(bytes.data);
     directory_remove();
