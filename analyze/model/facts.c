@@ -236,6 +236,8 @@ static void take_other(struct collector *c, const struct timed_event *e)
         }
         return;
     case REC_THREAD_BEGIN:
+        if (event->thread.nested)
+            return;
         p->threads++;
         f->threads++;
         return;

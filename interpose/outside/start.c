@@ -8,9 +8,11 @@
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/config.h"
+#include "interpose/outside/fork.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/threads.h"
@@ -70,7 +72,9 @@ static bool prepare(void)
     config_read(first_environment(), &config);
     clock_choose(config.monotonic);
     threads_prepare();
+    fork_prepare();
     dladdr((void *)real.malloc, &allocator);
+    nested_allocator = modules_code_of((uint64_t)real.malloc);
     session.call_graph = config.call_graph;
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
@@ -187,6 +191,8 @@ struct context *start_thread(const void *caller)
     if (state == PROCESS_OFF || state == PROCESS_STARTING)
         return NULL;
     uint32_t tid = sys_tid();
+    /* A handler's calls would be taken for our own. */
+    uint64_t mask = sys_block_signals();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
         c = start_process(tid);
@@ -197,7 +203,18 @@ struct context *start_thread(const void *caller)
         threads_begin(c, tid);
     }
     current_context = c ? c : &context_none;
+    sys_restore_signals(mask);
     errno = saved_errno;
+    return c;
+}
+
+struct context *start_nested(void)
+{
+    uint32_t tid = sys_tid();
+    struct context *c = atomic_load(&process->state) == PROCESS_RECORDING ? context_acquire(tid) : NULL;
+
+    if (c)
+        threads_begin_nested(c, tid);
     return c;
 }
 
@@ -211,9 +228,11 @@ static __attribute__((constructor)) void constructor(void)
     if (c == &context_none)
         c = start_thread(NULL);
     if (c && !c->busy) {
+        uint64_t mask = sys_block_signals();
         c->busy = CONTEXT_IN_ALLOCATOR;
         start_unwinder(NULL);
         c->busy = CONTEXT_IDLE;
+        sys_restore_signals(mask);
     }
     errno = saved_errno;
 }
