@@ -78,6 +78,7 @@ INLINE struct context *begin_event(struct context *c, uint64_t sp)
     struct context *now;
 
     c->busy = sp | CONTEXT_RECORDING;
+    context_fence();
     now = context_room(c, ENCODE_EVENT_MAX);
     if (UNLIKELY(!now))
         lose_event(c);
@@ -87,6 +88,7 @@ INLINE struct context *begin_event(struct context *c, uint64_t sp)
 INLINE void end_event(struct context *c, uint8_t *at, uint64_t next)
 {
     context_publish(c, at);
+    context_fence();
     c->busy = next;
 }
 

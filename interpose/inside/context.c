@@ -112,11 +112,13 @@ struct context *context_refill(struct context *c, size_t bytes)
     if (!c->slot) {
         /* Wiped: this is a child, and c was its parent's. */
         struct context *now = current_context;
+        const uint64_t busy = c->busy;
+        c->busy = CONTEXT_IDLE; /* a hook that a handler's fork interrupted may still have it in hand */
         if (now->busy || !now->slot)
             now = start_thread(NULL);
         if (!now)
             return NULL;
-        now->busy = CONTEXT_RECORDING;
+        now->busy = busy;
         return context_room(now, bytes);
     }
     if (c->orphaned) { /* its parent logs it */

@@ -67,6 +67,12 @@ static inline enum context_state context_state(const struct context *c)
     return (enum context_state)(c->busy & CONTEXT_STATE_MASK);
 }
 
+/* Between what a signal handler of this thread may find done, and what not. */
+static inline void context_fence(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 /* The hook that is at it stays the same. */
 static inline void context_set_state(struct context *c, enum context_state state)
 {
@@ -95,7 +101,7 @@ static inline struct context *context_room(struct context *c, size_t bytes)
 static inline void context_publish(struct context *c, uint8_t *at)
 {
     c->at = at;
-    __asm__ volatile("" ::: "memory");
+    context_fence();
     c->slot->used_bytes = (uint64_t)(at - (uint8_t *)(c->slot + 1)) - sizeof(struct rec_chunk_header);
 }
 

@@ -1,8 +1,11 @@
 /* Which context a call gets that comes in the middle of another. The hard problem is
  * to tell three cases apart that look alike to a hook: the real allocator calls, a
- * signal handler calls, or the hook that made the context busy is no longer there,
- * because a handler has left by siglongjmp. The stack tells: the hook's frame is on it
- * or not, with an interrupted frame between it and the caller or without. */
+ * signal handler calls, or no hook is there any more, because a handler has left by
+ * siglongjmp. The stack tells: the first frame of our own that it has outward of the
+ * caller is a hook at work, and a frame on the way that was interrupted is a signal's.
+ *
+ * The thread's current context stays the one of its outermost hook: whatever that calls
+ * must find it busy. */
 #include "interpose/inside/nested.h"
 
 #include "interpose/inside/context.h"
@@ -11,123 +14,133 @@
 #include "interpose/inside/step.h"
 #include "interpose/inside/sys.h"
 
-/* More contexts than these on one thread are a sign that some were left behind. */
-#define RING_USUAL 3
-
 struct code_range nested_allocator;
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
 
-enum hook_place { HOOK_GONE, HOOK_CALLS, HOOK_INTERRUPTED };
+enum hook_place {
+    HOOK_NOWHERE,
+    HOOK_CALLS,
+    HOOK_INTERRUPTED,
+    HOOK_UNKNOWN, /* the stack cannot be followed */
+};
 
 static bool is_ours(uint64_t pc)
 {
     return pc - (uint64_t)__ehdr_start < (uint64_t)etext - (uint64_t)__ehdr_start;
 }
 
-/* Where on the stack from start outward is the hook that is at `busy`? by: an idle
- * context, whose caches serve. Where the stack cannot be followed, it is gone: to take
- * a context from a hook that is in the real allocator does no harm, for handlers nest. */
-static enum hook_place find_hook(struct context *by, const struct walk_start *start, uint64_t busy)
+/* Where the innermost hook is on the stack from start outward. by: a context whose
+ * caches serve. */
+static enum hook_place find_hook(struct context *by, const struct walk_start *start)
 {
-    enum { STEPS_MAX = 8 * WALK_DEPTH_MAX };
-    uint64_t sp = busy & ~(uint64_t)CONTEXT_STATE_MASK;
+    enum { STEPS_MAX = 64 * WALK_DEPTH_MAX };
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp,
                            .limit = reach_limit(&by->own_stack, start->sp) };
     bool interrupted = false;
     struct walk_step step;
 
-    if (!rule_cache_takes(at.pc))
-        return HOOK_GONE;
-    for (int i = 0; i < STEPS_MAX && step_outward(by, &at, &step) == STEP_DONE; i++) {
-        if (at.sp == sp && is_ours(step.pc))
+    for (int i = 0; i < STEPS_MAX && rule_cache_takes(at.pc); i++) {
+        if (is_ours(at.pc))
             return interrupted ? HOOK_INTERRUPTED : HOOK_CALLS;
+        enum step_outcome outcome = step_outward(by, &at, &step);
+        if (outcome == STEP_AT_END || outcome == STEP_FP_END)
+            return HOOK_NOWHERE;
+        if (outcome != STEP_DONE)
+            break;
         interrupted |= at.exact;
     }
-    return HOOK_GONE;
+    return interrupted ? HOOK_INTERRUPTED : HOOK_UNKNOWN; /* a handler does no harm with another context */
 }
 
-/* Contexts that were left in the middle of a record. A hook may still be there that
- * waits on another stack: only what is on this one is taken back. */
-static void take_back(struct context *c, const struct walk_start *start)
+/* Whether two stack pointers are likely of the same stack. */
+static bool are_near(uint64_t sp, uint64_t other)
 {
-    enum { SAME_STACK_BYTES = 64 << 20 };
-
-    for (struct context *other = c->ring; other != c; other = other->ring) {
-        uint64_t sp = other->busy & ~(uint64_t)CONTEXT_STATE_MASK;
-        if (sp && sp - start->sp + SAME_STACK_BYTES < 2ull * SAME_STACK_BYTES &&
-            find_hook(c, start, other->busy) == HOOK_GONE)
-            context_recover(other);
-    }
+    enum { STACK_BYTES = 64 << 20 };
+    return sp - other + STACK_BYTES < 2ull * STACK_BYTES;
 }
 
-static struct context *idle_of_ring(struct context *c)
+static uint64_t hook_sp(const struct context *c)
+{
+    return c->busy & ~(uint64_t)CONTEXT_STATE_MASK;
+}
+
+/* What can be said where the stack cannot be followed: what a hook calls, and what
+ * interrupts it, is further down than the hook, but for handlers on stacks of their own. */
+static enum hook_place guess_hook(const struct context *c, uint64_t sp)
+{
+    if (are_near(sp, hook_sp(c)) && sp >= hook_sp(c) && !sys_on_signal_stack())
+        return HOOK_NOWHERE;
+    return context_state(c) == CONTEXT_RECORDING ? HOOK_INTERRUPTED : HOOK_UNKNOWN;
+}
+
+/* No hook is at work on this stack: what is busy was left behind. On another stack
+ * one may be waiting. */
+static void take_back(struct context *first, uint64_t here)
+{
+    struct context *c = first;
+
+    do {
+        if (hook_sp(c) && are_near(hook_sp(c), here))
+            context_recover(c);
+        c = c->ring;
+    } while (c != first);
+}
+
+/* An idle context of this thread besides c; NULL: there is none to be had. */
+static struct context *another_context(struct context *c)
 {
     for (struct context *other = c->ring; other != c; other = other->ring)
         if (!other->busy)
             return other;
-    return NULL;
-}
-
-/* One more context for this thread. Signals are blocked. */
-static struct context *add_to_ring(struct context *c, const struct walk_start *start)
-{
-    struct context *added = start_nested(), *other = c;
-    int count = 1;
-
-    if (!added)
-        return NULL;
-    added->ring = c->ring;
-    c->ring = added;
-    for (; other->ring != c; other = other->ring)
-        count++;
-    if (count > RING_USUAL)
-        take_back(added, start);
+    uint64_t mask = sys_block_signals();
+    struct context *added = start_nested();
+    if (added) {
+        added->ring = c->ring;
+        c->ring = added;
+    }
+    sys_restore_signals(mask);
     return added;
-}
-
-static struct context *another_context(struct context *c, const struct walk_start *start)
-{
-    struct context *found = idle_of_ring(c);
-
-    if (!found) {
-        uint64_t mask = sys_block_signals();
-        found = add_to_ring(c, start);
-        sys_restore_signals(mask);
-    }
-    if (!found) {
-        process_count_lost(1);
-        return NULL;
-    }
-    current_context = found;
-    return found;
 }
 
 struct context *nested_context(struct context *c, const struct walk_start *start)
 {
     const uint64_t busy = c->busy;
+    struct context *by = c;
 
-    switch (context_state(c)) {
-    case CONTEXT_IN_ALLOCATOR:
-        if (start->pc - nested_allocator.start < nested_allocator.end - nested_allocator.start ||
-            !(busy & ~(uint64_t)CONTEXT_STATE_MASK))
-            return NULL;
-        break;
-    case CONTEXT_RECORDING:
-        return another_context(c, start);
-    default:
+    if (!hook_sp(c) || context_state(c) == CONTEXT_UNWINDING)
+        return NULL; /* we call, from outside of any hook, or the unwinder does */
+    if (start->pc - nested_allocator.start < nested_allocator.end - nested_allocator.start)
+        return NULL;
+    if (context_state(c) == CONTEXT_RECORDING)
+        by = another_context(c);
+    if (!by) {
+        process_count_lost(1);
         return NULL;
     }
     /* Numbers of new code may be logged: whoever interrupts that finds it so. */
-    context_set_state(c, CONTEXT_RECORDING);
-    enum hook_place place = find_hook(c, start, busy);
-    if (place == HOOK_GONE) {
-        c->busy = CONTEXT_IDLE;
-        return c;
+    by->busy = start->sp | CONTEXT_RECORDING;
+    context_fence();
+    enum hook_place place = find_hook(by, start);
+    context_fence();
+    by->busy = by == c ? busy : CONTEXT_IDLE;
+    if (place == HOOK_UNKNOWN)
+        place = guess_hook(c, start->sp);
+    if (place == HOOK_CALLS)
+        return NULL;
+    if (place == HOOK_NOWHERE) {
+        take_back(c, start->sp);
+        if (!c->busy)
+            return c;
+        c = another_context(c);
+        current_context = c ? c : current_context;
+    } else {
+        c = place == HOOK_INTERRUPTED ? another_context(c) : NULL;
     }
-    c->busy = busy;
-    return place == HOOK_CALLS ? NULL : another_context(c, start);
+    if (!c)
+        process_count_lost(1);
+    return c;
 }
 
 void nested_before_fork(struct nested_fork *ret_kept)

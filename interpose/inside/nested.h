@@ -17,8 +17,8 @@ struct walk_start;
 /* The allocator's code, whose calls need no closer look. Set before the first event. */
 extern struct code_range nested_allocator;
 
-/* c: the thread's current context, which is busy. The idle context, now current, into
- * which the call at start is to be recorded; NULL: it is not to be recorded. */
+/* c: the thread's current context, which is busy. The idle context into which the call
+ * at start is to be recorded; NULL: it is not to be recorded. */
 struct context *nested_context(struct context *c, const struct walk_start *start);
 
 /* A fork by a handler that interrupted a record: the child goes on with that record

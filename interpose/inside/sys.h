@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -93,6 +94,13 @@ static inline uint64_t sys_block_signals(void)
 static inline void sys_restore_signals(uint64_t mask)
 {
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask, 0, 0);
+}
+
+/* Whether the calling thread is in a signal handler that runs on a stack of its own. */
+static inline bool sys_on_signal_stack(void)
+{
+    stack_t now = { 0 };
+    return sys_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0) == 0 && now.ss_flags & SS_ONSTACK;
 }
 
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)

@@ -150,10 +150,8 @@ static struct context *start_process(uint32_t tid)
         return NULL;
     process->pid = sys_pid();
     process->image = clock_realtime_ns();
-    if (session.call_graph != CALL_GRAPH_NONE) {
-        kept_file_close(&session.maps); /* the parent's, in a forked child */
-        kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
-    }
+    kept_file_close(&session.maps); /* the parent's, in a forked child */
+    kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
     if (log_file_make_live(&start) == 0)
         c = context_acquire(tid);
     if (!c) {
@@ -259,6 +257,7 @@ static __attribute__((destructor)) void destructor(void)
 
     if (c->busy || !c->slot)
         return;
+    uint64_t mask = sys_block_signals();
     c->busy = CONTEXT_RECORDING;
     if (context_room(c, ENCODE_EVENT_MAX)) {
         context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
@@ -266,4 +265,5 @@ static __attribute__((destructor)) void destructor(void)
             flush_idle(c);
     }
     c->busy = CONTEXT_IDLE;
+    sys_restore_signals(mask);
 }

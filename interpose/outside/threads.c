@@ -38,7 +38,9 @@ static void thread_ends(void *context)
         pthread_setspecific(key, c);
         return;
     }
-    /* A thread that ends inside a signal handler may leave any of them in mid-record. */
+    /* A handler's calls would be taken for our own. */
+    uint64_t mask = sys_block_signals();
+    /* A thread that ends inside a signal handler may leave any context in mid-record. */
     if (c->busy)
         context_recover(c);
     c->busy = CONTEXT_RECORDING;
@@ -50,6 +52,7 @@ static void thread_ends(void *context)
     current_context = &context_none;
     nested_release(context);
     context_release(context);
+    sys_restore_signals(mask);
 }
 
 void threads_prepare(void)
