@@ -15,6 +15,7 @@
 #include "interpose/inside/hints.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/select.h"
 #include "interpose/inside/start.h"
 #include "interpose/outside/resolve.h"
 
@@ -128,6 +129,10 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
 {
     if (UNLIKELY(!c))
         return;
+    if (UNLIKELY(session.selection.on) && (block ? !select_alloc(c, block, r->size) : session.selection.paused)) {
+        leave(c);
+        return;
+    }
     if (LIKELY(block))
         log_alloc(c, which, block, r, start);
     else
@@ -228,14 +233,27 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
     return error;
 }
 
+/* A free that is not recorded may still be the end of a library. */
+static __attribute__((noinline)) struct context *look_at_free(struct context *c, const void *block, uint64_t sp)
+{
+    if (!(c = begin_event(c, sp)))
+        return NULL;
+    modules_freed(c, block);
+    c->busy = sp | CONTEXT_IN_ALLOCATOR;
+    return c;
+}
+
 /* The event of a free that is about to happen. The context stays busy for it:
  * the result is what leave() wants. */
 INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
                                 const struct walk_start *start)
 {
+    if (UNLIKELY(!c))
+        return NULL;
+    if (UNLIKELY(session.selection.on) && !select_free(block))
+        return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp) : c;
     uint64_t ticks = clock_before_free();
-
-    if (UNLIKELY(!c || !(c = begin_event(c, start->sp))))
+    if (UNLIKELY(!(c = begin_event(c, start->sp))))
         return NULL;
     if (UNLIKELY(modules_loader_calls((const void *)start->pc)))
         modules_freed(c, block);
@@ -332,6 +350,35 @@ static void *move_early_block(const void *old, size_t size)
     return block;
 }
 
+/* Where neither, either or both of the old block and the new one are recorded. */
+static __attribute__((noinline)) void *realloc_selectively(struct context *c, void *old, size_t count, size_t size,
+                                                           const struct request *r, const struct walk_start *start)
+{
+    const bool is_array = r->function == REC_FN_REALLOCARRAY;
+    const bool old_recorded = select_free(old);
+    struct context *begun = old_recorded ? log_realloc_begin(c, old, start->sp) : c;
+    void *block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
+
+    if (!block && r->size)
+        select_free_undone(old, old_recorded);
+    if (!begun) {
+        process_count_lost(1);
+        return block;
+    }
+    const bool recorded = block && select_alloc(begun, block, r->size);
+    if (recorded && old_recorded)
+        log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, r, start);
+    else if (recorded)
+        log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, r, start);
+    else if (old_recorded && block)
+        log_realloc_without_block(begun, &(struct request){ .function = r->function }, start->sp);
+    else if (old_recorded)
+        log_realloc_without_block(begun, r, start->sp);
+    else
+        leave(begun);
+    return block;
+}
+
 /* count * size for reallocarray, 1 * size for realloc. */
 INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function,
                         const struct walk_start *start)
@@ -349,6 +396,8 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
         log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, start);
         return block;
     }
+    if (UNLIKELY(session.selection.on && c))
+        return realloc_selectively(c, old, count, size, &r, start);
     const bool entered = c;
     c = log_realloc_begin(c, old, start->sp);
     block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);

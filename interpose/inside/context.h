@@ -40,6 +40,8 @@ struct context {
     _Atomic uint32_t owner;       /* thread id, 0: free to take */
     struct context *ring;         /* the thread's next context; this one if it is the only one */
     bool orphaned;                /* of a forked child's parent, in the middle of a record: see nested.c */
+    int64_t until_sample;         /* bytes; see select.c */
+    uint64_t sample_state;        /* of the random numbers for it; 0: none yet */
     uint32_t end_rounds;          /* how often the thread's key destructor has run */
     bool unwound;                 /* the thread has had its first backtrace */
     struct context *next;

@@ -12,6 +12,7 @@
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/config.h"
+#include "interpose/outside/control.h"
 #include "interpose/outside/fork.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
@@ -79,7 +80,17 @@ static bool prepare(void)
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
     session.walks = config.call_graph == CALL_GRAPH_AUTO;
-    return log_file_open(&config) == 0;
+    session.selection = (struct selection){
+        .on = config.min_size || config.sample_bytes || config.start_paused,
+        .paused = config.start_paused,
+        .knows_recorded = config.min_size || config.sample_bytes,
+        .sample_bytes = config.sample_bytes,
+        .min_size = config.min_size,
+    };
+    if (log_file_open(&config) != 0)
+        return false;
+    control_prepare(config.toggle_signal);
+    return true;
 }
 
 static size_t our_environment(char *buffer, size_t bytes)
@@ -126,6 +137,9 @@ static void log_process(struct context *c, enum rec_start start)
         .call_graph = call_graph_name(),
         .max_depth = session.max_depth,
         .thread_bytes = sizeof(struct context),
+        .sample_bytes = session.selection.sample_bytes,
+        .min_size = session.selection.min_size,
+        .flags = session.selection.paused ? REC_PROCESS_PAUSED : 0,
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
