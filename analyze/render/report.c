@@ -35,6 +35,11 @@ static void print_process(const struct facts_process *p)
     else if (p->status_known)
         printf("; exit status %d", WEXITSTATUS(p->wait_status));
     putchar('\n');
+    if (p->other_malloc && *p->other_malloc) {
+        printf("          not recorded: calls that reach the malloc in ");
+        text_print_safe(p->other_malloc, strlen(p->other_malloc));
+        printf(", which goes before the recorder's\n");
+    }
 }
 
 static void print_processes(const struct facts *f)
