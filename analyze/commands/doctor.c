@@ -11,6 +11,7 @@
 #include "analyze/render/text.h"
 #include "format/output_name.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -165,6 +166,7 @@ int cmd_doctor(int argc, char **argv)
     const char *output = getenv("MALLOSCOPE_OUTPUT");
 
     output = output && *output ? output : OUTPUT_NAME_DEFAULT;
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a finding, not our end */
     for (int option; (option = next_option(argc, argv, "+:o:h", options, doctor_help)) != -1;) {
         if (option == HANDSHAKE) /* not for users: launch/handshake.c runs us with it */
             return handshake_act();

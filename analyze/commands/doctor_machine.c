@@ -31,20 +31,9 @@ static char *examine_shim(struct findings *f)
         say(f, LEVEL_FAIL, "library", "%s", failure.text);
         return NULL;
     }
-    int error = shim_read(path, &shim);
-    if (error)
-        say(f, LEVEL_FAIL, "library", "%s cannot be loaded (%s): install malloscope again", path, strerror(-error));
-    else if (!shim.right_machine)
-        say(f, LEVEL_FAIL, "library", "%s is for another machine than this program: install malloscope again", path);
-    else if (!shim.right_version)
-        say(f, LEVEL_FAIL, "library", "%s needs glibc %s, here is %s: build malloscope on this machine", path,
-            shim.version, gnu_get_libc_version());
-    else
+    if (shim_read(path, &shim) == 0)
         say(f, LEVEL_OK, "library", "%s; needs glibc %s, here is %s", path, shim.version, gnu_get_libc_version());
-    if (!error && shim.right_machine && shim.right_version)
-        return path;
-    free(path);
-    return NULL;
+    return path;
 }
 
 static void examine_place(struct findings *f, const struct log_file *file)
@@ -82,8 +71,8 @@ static void examine_handshake(struct findings *f, const char *shim, const struct
     else if (h.too_slow)
         say(f, LEVEL_FAIL, "recording", "a program of our own, with the library, did not end in time");
     else if (!h.ran)
-        say(f, LEVEL_FAIL, "recording", "a program of our own did not run with the library: is this program's "
-            "directory mounted noexec, or /proc missing?");
+        say(f, LEVEL_FAIL, "recording", "a program of our own did not run with the library: %s", *h.said ? h.said :
+            "is /proc missing?");
     else if (!h.loaded)
         say(f, LEVEL_FAIL, "recording", "the library is not loaded by LD_PRELOAD, or cannot write beside the log: nothing "
             "was recorded of a program of our own");

@@ -5,6 +5,7 @@
 #include "analyze/log/reader.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #define SECONDS 10
@@ -73,6 +74,7 @@ int handshake_try(const char *shim, const struct log_file *file, struct handshak
         return error;
     ret_handshake->too_slow = probe.too_slow;
     ret_handshake->ran = WIFEXITED(probe.status) && WEXITSTATUS(probe.status) == STATUS;
+    snprintf(ret_handshake->said, sizeof ret_handshake->said, "%.*s", (int)strcspn(probe.output, "\n"), probe.output);
     probe_release(&probe);
     return look(file->path, ret_handshake);
 }

@@ -10,6 +10,7 @@
 struct handshake {
     bool ran;            /* the small program came to its end as it should */
     bool too_slow;
+    char said[160];      /* the first line that it, or its loader, printed; mostly "" */
     bool loaded;         /* the shim was in it and made its record of the process */
     bool has_own_malloc; /* this build has one (a sanitizer's), so that no blocks can be expected */
     unsigned blocks;     /* of HANDSHAKE_BLOCKS that are in the log with their stacks and frees */

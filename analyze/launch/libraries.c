@@ -8,6 +8,25 @@
 
 #define LIST_SECONDS 10
 
+static void add(struct libraries *libraries, const char *name, const char *path)
+{
+    libraries->list = grow(libraries->list, &libraries->capacity, libraries->count + 1, sizeof *libraries->list);
+    libraries->list[libraries->count++] = (struct library){
+        copy_text(name, strlen(name)), path ? copy_text(path, strlen(path)) : NULL };
+}
+
+/* "PROGRAM: error while loading shared libraries: libx.so.1: cannot open shared object file: ..." */
+static void take_message(char *line, struct libraries *libraries)
+{
+    static const char begins[] = ": error while loading shared libraries: ";
+    char *name = strstr(line, begins), *end = strstr(line, ": cannot open shared object file");
+
+    if (!name || !end || end < name + sizeof begins)
+        return;
+    *end = 0;
+    add(libraries, name + sizeof begins - 1, NULL);
+}
+
 /* "\tlibc.so.6 => /lib/libc.so.6 (0x00007f...)", "\t/lib64/ld-linux-x86-64.so.2 (0x...)",
  * "\tlinux-vdso.so.1 (0x...)", "\tlibx.so.1 => not found". */
 void libraries_parse(char *output, struct libraries *libraries)
@@ -16,8 +35,10 @@ void libraries_parse(char *output, struct libraries *libraries)
 
     for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *address = strstr(line, " (0x"), *arrow = strstr(line, " => ");
-        if (*line++ != '\t' || (!address && !arrow))
-            continue; /* a message */
+        if (*line++ != '\t' || (!address && !arrow)) {
+            take_message(line - 1, libraries);
+            continue;
+        }
         if (address)
             *address = 0;
         if (arrow)
@@ -25,10 +46,7 @@ void libraries_parse(char *output, struct libraries *libraries)
         const char *path = arrow ? arrow + 4 : strchr(line, '/') ? line : NULL;
         if (!path)
             continue; /* the kernel's */
-        bool found = strcmp(path, "not found") != 0;
-        libraries->list = grow(libraries->list, &libraries->capacity, libraries->count + 1, sizeof *libraries->list);
-        libraries->list[libraries->count++] = (struct library){
-            copy_text(line, strlen(line)), found ? copy_text(path, strlen(path)) : NULL };
+        add(libraries, line, strcmp(path, "not found") == 0 ? NULL : path);
     }
 }
 
@@ -44,7 +62,6 @@ int libraries_list(const char *loader, const char *program, struct libraries *re
     int error = probe_run(arguments, changes, LIST_SECONDS, &probe);
     if (!error) {
         libraries_parse(probe.output, ret_libraries);
-        /* With a library that is missing the loader's status says so. */
         if (!ret_libraries->count)
             error = probe.too_slow ? -ETIMEDOUT : -ENOEXEC;
     }

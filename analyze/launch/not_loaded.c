@@ -2,9 +2,7 @@
 
 #include "analyze/launch/confinement.h"
 #include "analyze/launch/libraries.h"
-#include "analyze/launch/shim.h"
 
-#include <string.h>
 #include <sys/wait.h>
 
 static char *missing_library(const struct target *target)
@@ -25,13 +23,6 @@ static char *missing_library(const struct target *target)
 char *not_loaded_reason(const struct target *target, const char *shim, int status)
 {
     struct confinement confinement;
-    struct shim library;
-
-    int error = shim_read(shim, &library);
-    if (error)
-        return format_text("%s cannot be loaded (%s): install malloscope again", shim, strerror(-error));
-    if (!library.right_machine)
-        return format_text("%s is for another machine: install malloscope again", shim);
     char *text = missing_library(target);
     if (text)
         return text;

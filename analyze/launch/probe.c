@@ -13,9 +13,9 @@
 
 static void become(char *const *arguments, char *const *changes, int output)
 {
-    int null = open("/dev/null", O_RDWR);
+    int null = open("/dev/null", O_RDONLY);
 
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 2) < 0 || dup2(output, 1) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
         _exit(127);
     if (null > 2)
         close(null);

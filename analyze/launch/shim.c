@@ -46,6 +46,19 @@ int shim_find(char **ret_path, struct failure *ret_failure)
         free(found);
         return error;
     }
+    struct shim shim;
+    int error = shim_read(found, &shim);
+    if (error)
+        fail(ret_failure, -error, "%s: cannot be loaded (%s): install malloscope again", found, strerror(-error));
+    else if (!shim.right_machine)
+        error = fail(ret_failure, EINVAL, "%s: is for another machine: install malloscope again", found);
+    else if (!shim.right_version) /* the loader would end the program */
+        error = fail(ret_failure, EINVAL, "%s: needs glibc %s, here is %s: build malloscope on this machine", found,
+                     shim.version, gnu_get_libc_version());
+    if (error) {
+        free(found);
+        return error;
+    }
     const char *runtime = sanitizer_library(getenv("LD_PRELOAD"));
     if (runtime) {
         free(found);
@@ -85,6 +98,22 @@ static void take_needs(struct shim *shim, Elf *elf, Elf_Scn *section, const GElf
     }
 }
 
+/* One that is cut short would kill the loader by SIGBUS. */
+static bool is_whole(Elf *elf, int fd)
+{
+    struct stat st;
+    GElf_Phdr segment;
+    size_t count;
+
+    if (fstat(fd, &st) != 0 || elf_getphdrnum(elf, &count) != 0 || !count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!gelf_getphdr(elf, (int)i, &segment) || segment.p_filesz > (uint64_t)st.st_size ||
+            segment.p_offset > (uint64_t)st.st_size - segment.p_filesz)
+            return false;
+    return true;
+}
+
 int shim_read(const char *path, struct shim *ret_shim)
 {
     GElf_Ehdr header;
@@ -95,7 +124,8 @@ int shim_read(const char *path, struct shim *ret_shim)
     if (fd < 0)
         return -errno;
     Elf *elf = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
-    if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || header.e_type != ET_DYN)
+    if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || header.e_type != ET_DYN ||
+        !is_whole(elf, fd))
         error = -ENOEXEC;
     for (Elf_Scn *section = NULL; !error && (section = elf_nextscn(elf, section));) {
         GElf_Shdr section_header;

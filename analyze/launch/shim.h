@@ -5,7 +5,8 @@
 
 #include "analyze/launch/libraries.h"
 
-/* Absolute path, to be freed. 0 or -errno with a message. */
+/* Absolute path, to be freed, of a library that the loader here will take. 0 or
+ * -errno with a message. */
 int shim_find(char **ret_path, struct failure *ret_failure);
 
 /* What the library at path was built for. */
