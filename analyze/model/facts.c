@@ -224,6 +224,7 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->allocator = text_copy(event->process.allocator);
         p->call_graph = text_copy(event->process.call_graph);
         p->other_malloc = text_copy(event->process.other_malloc);
+        f->own_mallocs += *p->other_malloc != 0;
         f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
         if (event->process.max_depth > f->max_depth)
             f->max_depth = event->process.max_depth;

@@ -57,6 +57,7 @@ struct facts {
     uint64_t lost_events;
     uint64_t unmatched_frees; /* of addresses that were not known to be live */
     uint64_t inherited_frees; /* the same in a forked child, of blocks from its parent */
+    uint64_t own_mallocs;     /* processes whose own malloc goes before the recorder's */
     uint64_t unseen_frees;    /* blocks whose address was allocated again */
     /* Allocations with such a stack. */
     uint64_t partial_stacks, cut_stacks, guessed_stacks, fallback_stacks, differing_stacks;

@@ -108,6 +108,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                               "truncated_bytes", (json_int_t)log->damaged_bytes, "streams",
                               (json_int_t)log->stream_count, "events", (json_int_t)f->events);
     json_object_set_new(trust, "processes", integer(log->recorded_count));
+    json_object_set_new(trust, "own_mallocs", integer(f->own_mallocs));
     json_object_set_new(trust, "inherited_frees", integer(f->inherited_frees));
     json_object_set_new(trust, "unseen_frees", integer(f->unseen_frees));
     json_object_set_new(trust, "partial_stacks", integer(f->partial_stacks));

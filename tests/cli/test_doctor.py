@@ -1,6 +1,7 @@
 """`malloscope doctor`, and `record` where a program cannot be traced or not wholly: each verdict
 against what happens when the same program is recorded."""
 import ctypes
+import json
 import os
 import shutil
 import struct
@@ -176,6 +177,8 @@ if build("plain", "gcc", "-O0", "p.c"):
     equal((doctor.code, doctor.verdict), (0, "Verdict: ./plain can be recorded."), "plain")
     got, process = recorded("./plain")
     equal((got.returncode, got.stderr, process["allocations"], process["other_malloc"]), (3, "", ordinary, ""), "plain")
+    equal(report(LOG)["trust"]["own_mallocs"], 0, "no malloc of its own")
+    check("of its own" not in run([MALLOSCOPE, "report", LOG]).stdout + run([MALLOSCOPE, "hist", LOG]).stdout, "nor said so")
     check("stripped" not in doctor.found["allocator"][1], "not stripped")
     shutil.copy(path("plain"), path("stripped"))
     run(["strip", path("stripped")])
@@ -223,7 +226,11 @@ for how in (["-pie", "-fPIE"], ["-no-pie", "-fno-pie"], ["-rdynamic"]):
         equal((got.returncode, process["allocations"], process["other_malloc"]), (3, 0, path("own")), f"exported {how}")
         check(len(got.stderr.splitlines()) == 1 and "warning: ./own: it has a malloc of its own" in got.stderr, f"{got.stderr}")
         text = run([MALLOSCOPE, "report", LOG]).stdout
-        check(f"not recorded: calls that reach the malloc in {path('own')}" in text, f"the report says it: {text}")
+        check(f"not recorded: calls that reach the malloc in {path('own')}" in text and
+              "not recorded: 1 process with a malloc of its own" in text, f"the report says it: {text}")
+        equal(report(LOG)["trust"]["own_mallocs"], 1, "and its JSON")
+        check("1 process with a malloc of its own" in run([MALLOSCOPE, "hist", LOG]).stdout, "and hist")
+        equal(json.loads(run([MALLOSCOPE, "hist", "--json", LOG]).stdout)["trust"]["own_mallocs"], 1, "and its JSON")
     if build("own", "gcc", "-O0", "-fno-builtin", HIDDEN, *how, "q.c", "own.c"):
         doctor = Doctor("./own").says("own malloc", "warn", "not exported", "only its libraries'").says("allocator", "ok", "libc.so.6")
         got, process = recorded("./own")
