@@ -11,6 +11,7 @@
 #include "analyze/render/text.h"
 #include "format/output_name.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -63,8 +64,8 @@ static void examine_libraries(struct findings *f, const struct target *target, c
     const struct library *missing = error ? NULL : libraries_missing(&libraries);
     const struct library *allocator = error ? NULL : libraries_allocator(&libraries);
     if (error)
-        say(f, LEVEL_WARN, "libraries", "%s does not list them (%s): what cannot be listed may not start", target->loader,
-            strerror(-error));
+        say(f, LEVEL_WARN, "libraries", "%s: %s; which libraries are loaded, and whether malloscope's is, is not known",
+            target->loader, error == -ENOTSUP ? "not a loader of glibc's, and not asked" : strerror(-error));
     else if (missing)
         say(f, LEVEL_FAIL, "libraries", "%s is not found, so that the program cannot start; install it, or name its "
             "directory in LD_LIBRARY_PATH", missing->name);

@@ -56,9 +56,13 @@ int libraries_list(const char *loader, const char *program, struct libraries *re
     char *changes[] = { (char *)"LD_AUDIT", (char *)"LD_WARN", (char *)"LD_VERBOSE", (char *)"LD_DEBUG",
                         (char *)"LD_BIND_NOW", NULL };
     char *arguments[] = { (char *)loader, (char *)"--list", (char *)program, NULL };
+    struct program loader_file;
     struct probe probe;
 
     *ret_libraries = (struct libraries){ 0 };
+    /* Another one may not know --list, and run the program. */
+    if (program_read(loader, &loader_file) != 0 || !loader_file.is_loader)
+        return -ENOTSUP;
     int error = probe_run(arguments, changes, LIST_SECONDS, &probe);
     if (!error) {
         libraries_parse(probe.output, ret_libraries);

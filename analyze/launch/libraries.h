@@ -16,7 +16,7 @@ struct libraries {
     size_t count, capacity;
 };
 
-/* 0 or -errno: the loader would not tell. */
+/* 0 or -errno: the loader would not tell, or is none of glibc's and is not asked. */
 int libraries_list(const char *loader, const char *program, struct libraries *ret_libraries);
 void libraries_release(struct libraries *libraries);
 

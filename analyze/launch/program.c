@@ -52,18 +52,12 @@ static void take_symbol(struct program *p, const GElf_Sym *symbol, const char *n
     for (size_t i = 0; i < COUNT(heaps); i++)
         if (strcmp(name, heaps[i].symbol) == 0)
             p->other_heap = heaps[i].heap;
-    if (symbol->st_shndx == SHN_UNDEF) {
-        p->calls_dlopen |= strcmp(name, "dlopen") == 0;
+    if (symbol->st_shndx == SHN_UNDEF || !is_code || strcmp(name, "malloc") != 0)
         return;
-    }
-    if (!is_code)
-        return;
-    if (strcmp(name, "malloc") == 0) {
-        if (is_dynamic)
-            p->malloc = MALLOC_EXPORTED;
-        else if (p->malloc == MALLOC_NOT_OWN)
-            p->malloc = MALLOC_HIDDEN;
-    }
+    if (is_dynamic)
+        p->malloc = MALLOC_EXPORTED;
+    else if (p->malloc == MALLOC_NOT_OWN)
+        p->malloc = MALLOC_HIDDEN;
 }
 
 static void take_symbols(struct program *p, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
@@ -79,16 +73,25 @@ static void take_symbols(struct program *p, Elf *elf, Elf_Scn *section, const GE
     }
 }
 
-static void take_needed(struct program *p, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+/* ld-linux-x86-64.so.2, ld64.so.2 (ppc64le), ld.so.1 (mips) */
+static bool is_loader_name(const char *name)
+{
+    return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64.so.", 8) == 0 || strncmp(name, "ld.so.", 6) == 0;
+}
+
+static void take_dynamic(struct program *p, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
     Elf_Data *data = elf_getdata(section, NULL);
     GElf_Dyn entry;
 
     for (int i = 0; data && gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++) {
-        const char *found = entry.d_tag == DT_NEEDED ?
-                                sanitizer_library(elf_strptr(elf, header->sh_link, entry.d_un.d_val)) : NULL;
-        if (found)
-            p->sanitizer_library = found;
+        if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_SONAME)
+            continue;
+        const char *name = elf_strptr(elf, header->sh_link, entry.d_un.d_val);
+        if (name && entry.d_tag == DT_SONAME)
+            p->is_loader = is_loader_name(name);
+        else if (name && sanitizer_library(name))
+            p->sanitizer_library = sanitizer_library(name);
     }
 }
 
@@ -111,7 +114,7 @@ static int read_sections(Elf *elf, struct program *p)
         if (section_header.sh_type == SHT_SYMTAB || section_header.sh_type == SHT_DYNSYM)
             take_symbols(p, elf, section, &section_header);
         if (section_header.sh_type == SHT_DYNAMIC)
-            take_needed(p, elf, section, &section_header);
+            take_dynamic(p, elf, section, &section_header);
     }
     return 0;
 }

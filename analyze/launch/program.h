@@ -16,7 +16,7 @@ struct program {
     enum own_malloc malloc;
     bool stripped;          /* without .symtab: a hidden malloc would not be seen */
     bool is_go;
-    bool calls_dlopen;
+    bool is_loader;         /* glibc's, by its DT_SONAME */
     const char *other_heap; /* an allocator that is called by names of its own, "mimalloc"; NULL: none known */
     const char *sanitizer;  /* whose malloc is the sanitizer's: "address", "thread", ...; NULL */
     const char *sanitizer_library; /* the part of its runtime's name by which it is known, where that is a library
