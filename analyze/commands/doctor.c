@@ -46,8 +46,8 @@ void say(struct findings *f, enum level level, const char *what, const char *for
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     f->counts[level]++;
-    if (level == LEVEL_FAIL && !f->reason)
-        f->reason = copy_text(text, strlen(text));
+    if (!f->reasons[level])
+        f->reasons[level] = copy_text(text, strlen(text));
     if (level == LEVEL_OK && f->brief)
         return;
     printf("%-5s %-11s ", names[level], what);
@@ -121,20 +121,21 @@ static int examine_program(struct findings *f, const char *program, const char *
         examine_heap(f, &target);
         examine_libraries(f, &target, shim);
     }
-    return f->reason ? EXIT_NOT_TRACED : EXIT_GOOD;
+    return f->reasons[LEVEL_FAIL] ? EXIT_NOT_TRACED : EXIT_GOOD;
 }
 
 static void print_verdict(const struct findings *f, const char *what)
 {
-    if (f->reason) {
-        printf("Verdict: cannot be recorded: ");
-        text_print_safe(f->reason, strlen(f->reason));
-        putchar('\n');
-    } else {
-        printf("Verdict: ");
+    const char *failure = f->reasons[LEVEL_FAIL], *warning = f->reasons[LEVEL_WARN];
+    const char *reason = failure ? failure : warning;
+
+    printf("Verdict: ");
+    if (!failure)
         text_print_safe(what, strlen(what));
-        printf(" can be recorded%s.\n", f->counts[LEVEL_WARN] ? ", but see the warnings" : "");
-    }
+    printf(failure ? "cannot be recorded: " : warning ? " can be recorded, but: " : " can be recorded.");
+    if (reason)
+        text_print_safe(reason, strlen(reason));
+    putchar('\n');
 }
 
 static int examine(const char *program, const char *output)
@@ -143,7 +144,7 @@ static int examine(const char *program, const char *output)
     int code = 0;
 
     _cleanup_free_ char *shim = examine_machine(&f, output, program ? program : "program");
-    bool machine_fails = f.reason;
+    bool machine_fails = f.reasons[LEVEL_FAIL];
     if (program) {
         f.brief = false;
         say(&f, LEVEL_OK, "machine", "%u checks of the installation and of this machine are ok; `malloscope doctor` lists "
@@ -153,7 +154,8 @@ static int examine(const char *program, const char *output)
     if (machine_fails && code == 0)
         code = EXIT_NOT_TRACED;
     print_verdict(&f, program ? program : "programs");
-    free(f.reason);
+    for (size_t i = 0; i <= LEVEL_FAIL; i++)
+        free(f.reasons[i]);
     return output_failed() ? EXIT_NOT_TRACED : code;
 }
 

@@ -12,9 +12,9 @@ enum level {
 };
 
 struct findings {
-    bool brief;      /* lines that are ok are only counted */
+    bool brief; /* lines that are ok are only counted */
     unsigned counts[LEVEL_FAIL + 1];
-    char *reason;    /* the first failure */
+    char *reasons[LEVEL_FAIL + 1]; /* the first text of each level; to be freed */
 };
 
 /* Prints a line: level, what was checked (a word or two), and the finding. */
