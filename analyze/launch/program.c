@@ -3,8 +3,8 @@
  * if it is hidden (jemalloc linked statically, say) the executable's own calls
  * were bound to it when it was linked. Only .symtab tells of the latter.
  *
- * The file is not to be trusted: libelf checks its structures, names are looked
- * at only through elf_strptr. */
+ * The file is not to be trusted: libelf checks its structures, and a table of
+ * names must end with a 0. */
 #include "analyze/launch/program.h"
 
 #include <errno.h>
@@ -46,6 +46,8 @@ static void take_symbol(struct program *p, const GElf_Sym *symbol, const char *n
 {
     bool is_code = GELF_ST_TYPE(symbol->st_info) == STT_FUNC || GELF_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC;
 
+    if (name[0] == '_' && name[1] == 'Z')
+        return; /* most names of a large program are C++'s */
     for (size_t i = 0; i < COUNT(runtimes); i++) /* also where it is only asked for */
         if (strcmp(name, runtimes[i].symbol) == 0)
             p->sanitizer = runtimes[i].sanitizer;
@@ -63,14 +65,15 @@ static void take_symbol(struct program *p, const GElf_Sym *symbol, const char *n
 static void take_symbols(struct program *p, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
     size_t bytes = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
-    Elf_Data *data = elf_getdata(section, NULL);
+    Elf_Data *data = elf_getdata(section, NULL), *names = elf_getdata(elf_getscn(elf, header->sh_link), NULL);
     GElf_Sym symbol;
 
-    for (size_t i = 0; data && bytes && i < data->d_size / bytes && i < INT32_MAX && gelf_getsym(data, (int)i, &symbol); i++) {
-        const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
-        if (name)
-            take_symbol(p, &symbol, name, header->sh_type == SHT_DYNSYM);
-    }
+    /* Not by elf_strptr: there may be hundreds of thousands. */
+    if (!data || !bytes || !names || !names->d_size || ((const char *)names->d_buf)[names->d_size - 1])
+        return;
+    for (size_t i = 0; i < data->d_size / bytes && i < INT32_MAX && gelf_getsym(data, (int)i, &symbol); i++)
+        if (symbol.st_name < names->d_size)
+            take_symbol(p, &symbol, (const char *)names->d_buf + symbol.st_name, header->sh_type == SHT_DYNSYM);
 }
 
 /* ld-linux-x86-64.so.2, ld64.so.2 (ppc64le), ld.so.1 (mips) */
