@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/launch/log_file.h"
+#include "analyze/launch/not_loaded.h"
 #include "analyze/launch/run.h"
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
@@ -83,15 +84,6 @@ static void set_environment(const char *shim)
         setenv("LD_PRELOAD", preload, 1);
 }
 
-static char *session_variable(const struct log_file *file)
-{
-    char hex[33];
-
-    for (int i = 0; i < 16; i++)
-        sprintf(hex + 2 * i, "%02x", file->session[i]);
-    return format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
-}
-
 /* The exit code of a shell for what became of the program; says so where a
  * signal ended it. */
 static int exit_code_of(int status, const char *program)
@@ -136,7 +128,35 @@ static const char *own_name(void)
     return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
 }
 
-static int finish(struct log_file *file, const char *program, pid_t pid, int status, const struct record_options *options)
+/* A program with a loader of its own brings its own C library, which may be too old
+ * for the shim: it would run without us, and not with us. */
+static int check_libraries(const struct target *target, const char *shim, struct failure *ret_failure)
+{
+    struct libraries libraries;
+    int error = 0;
+
+    if (target->loader && !shim_shares_loader(target->loader) &&
+        libraries_list(target->loader, target->program, &libraries) == 0) {
+        error = shim_check(shim, &libraries, ret_failure);
+        libraries_release(&libraries);
+    }
+    return error;
+}
+
+/* The program that target_find let pass has run, and nothing was recorded. */
+static void explain(const struct target *target, const char *program, const char *shim, const char *log_name, int status)
+{
+    _cleanup_free_ char *reason = not_loaded_reason(target, shim, status);
+
+    if (reason)
+        complain("%s ran, but malloscope's library was never loaded into it: %s; nothing was recorded", program, reason);
+    else
+        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
+                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program, log_name);
+}
+
+static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
+                  int status, const struct record_options *options)
 {
     struct failure failure;
     struct log *log;
@@ -150,9 +170,7 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
         return code;
     }
     if (!log->recorded_count) {
-        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
-                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program,
-                 text_base_name(file->path));
+        explain(target, program, shim, text_base_name(file->path), status);
         log_free(log);
         log_file_discard(file);
         return EXIT_NOT_TRACED;
@@ -177,18 +195,20 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
 static int record(const struct record_options *options, char **command)
 {
     _cleanup_free_ char *shim = NULL;
-    struct target target = { 0 };
+    _cleanup_target_ struct target target = { 0 };
     struct failure failure;
     struct child child;
     struct log_file file;
 
     int code = target_find(command[0], &target, &failure);
-    target_release(&target);
     if (code) {
         complain("%s", failure.text);
         return code;
     }
-    if (shim_find(&shim, &failure) != 0) {
+    _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
+    if (own_heap)
+        complain("warning: %s: %s", target.program, own_heap);
+    if (shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
@@ -204,7 +224,7 @@ static int record(const struct record_options *options, char **command)
         return EXIT_NOT_TRACED;
     }
     log_file_begin(&file, command);
-    _cleanup_free_ char *session = session_variable(&file);
+    _cleanup_free_ char *session = log_file_session(&file);
     error = child_start(&child, session);
     if (error) {
         log_file_discard(&file);
@@ -212,7 +232,7 @@ static int record(const struct record_options *options, char **command)
         return error == ENOENT ? 127 : 126;
     }
     int status = child_wait(&child);
-    code = finish(&file, command[0], child.pid, status, options);
+    code = finish(&file, &target, command[0], shim, child.pid, status, options);
     log_file_release(&file);
     return code;
 }

@@ -21,6 +21,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,7 +29,9 @@
 #define ENVIRONMENT_BYTES 4096
 
 static bool prepared, unwinder_asked;
-static Dl_info allocator; /* asked for once: a forked child must not wait for the loader's lock */
+/* Asked for once: a forked child must not wait for the loader's lock. */
+static Dl_info allocator;
+static const char *other_malloc; /* path of the module whose malloc goes before ours; NULL: none */
 
 static size_t read_file(const char *path, char *buffer, size_t bytes)
 {
@@ -58,6 +61,22 @@ static char *const *first_environment(void)
     return entries;
 }
 
+/* A malloc that the executable exports goes before preloaded ones, for the libraries'
+ * calls as for its own; then all that we hear of is that the program ran. */
+static void find_other_malloc(void)
+{
+    void *first = dlsym(RTLD_DEFAULT, "malloc"), *symbol = NULL, *map = NULL;
+    Dl_info own, other;
+
+    if (!first || !dladdr(&prepared, &own) || !dladdr1(first, &other, &symbol, RTLD_DL_SYMENT) ||
+        other.dli_fbase == own.dli_fbase || !dladdr1(first, &other, &map, RTLD_DL_LINKMAP))
+        return;
+    /* No malloc of its own: a program at a fixed address has a stub for it whose address it takes. */
+    if (symbol && ((const ElfW(Sym) *)symbol)->st_shndx == SHN_UNDEF)
+        return;
+    other_malloc = *((const struct link_map *)map)->l_name ? ((const struct link_map *)map)->l_name : session.exe;
+}
+
 /* Once in a program: what a forked child keeps. False: no log can be had. */
 static bool prepare(void)
 {
@@ -76,6 +95,7 @@ static bool prepare(void)
     fork_prepare();
     dladdr((void *)real.malloc, &allocator);
     nested_allocator = modules_code_of((uint64_t)real.malloc);
+    find_other_malloc();
     session.call_graph = config.call_graph;
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
@@ -141,6 +161,7 @@ static void log_process(struct context *c, enum rec_start start)
         .min_size = session.selection.min_size,
         .flags = session.selection.paused ? REC_PROCESS_PAUSED : 0,
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
+        .other_malloc = { other_malloc, other_malloc ? strlen(other_malloc) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
     if (c)
