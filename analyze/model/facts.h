@@ -29,6 +29,7 @@ struct facts_process {
     char *arguments; /* joined by spaces; "" unknown */
     char *allocator; /* path of the module that has the real malloc */
     char *call_graph;
+    char *other_malloc; /* path of the module whose malloc its calls reach instead of the recorder's; "" none */
     bool started;    /* its process-start record was found */
     bool running;    /* when the log was opened */
     bool status_known;

@@ -23,6 +23,7 @@ static void take_start(struct settings *s, struct process_settings *of, const st
     if (s->min_size < of->min_size)
         s->min_size = of->min_size;
     s->starts_paused |= of->starts_paused;
+    s->own_mallocs += event->process.other_malloc.bytes > 0;
 }
 
 /* The record is among the first of the process's first stream; where that one is

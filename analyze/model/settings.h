@@ -23,6 +23,7 @@ struct settings {
     uint64_t sample_bytes, min_size; /* the largest; 0: in no process */
     bool sampling_differs, min_size_differs; /* between processes */
     bool starts_paused; /* a process at least */
+    uint64_t own_mallocs; /* processes whose own malloc goes before the recorder's: their calls are not there */
     /* Weights and sums of them are whole numbers of 1/unit: that is exact enough
      * (1/8192 of one allocation) and does not depend on the order of summing. 1
      * where nothing is sampled; else sums of bytes are good up to 4 PiB. */

@@ -22,8 +22,8 @@ struct sum {
 };
 
 struct row {
-    enum { ROW_PROCESS, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
-    uint32_t which; /* place of the process, or index in notes.untraced */
+    enum { ROW_PROCESS, ROW_OWN_MALLOC, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
+    uint32_t which; /* place of the process (of the one above), or index in notes.untraced */
     unsigned level;
     bool is_last;   /* child of its parent */
     uint64_t open;  /* levels whose line goes on below */
@@ -143,6 +143,8 @@ static void make_rows(struct view *v)
 
     while (place != TREE_NONE) {
         add_row(v, ROW_PROCESS, place, level);
+        if (process_at(v->facts, place)->other_malloc && *process_at(v->facts, place)->other_malloc)
+            add_row(v, ROW_OWN_MALLOC, place, level + 1);
         add_untraced(v, v->facts->by_start[place], level + 1);
         uint32_t next = shown_from(v, v->tree.nodes[place].first_child);
         if (next != TREE_NONE) {
@@ -256,6 +258,13 @@ static void print_untraced(const struct note_untraced *n)
     putchar('\n');
 }
 
+static void print_own_malloc(const char *path)
+{
+    printf("not recorded: calls that reach the malloc in ");
+    text_print_safe(path, strlen(path));
+    printf(", which goes before the recorder's\n");
+}
+
 static void print_row(const struct view *v, const struct row *row)
 {
     if (row->kind == ROW_PROCESS) {
@@ -274,7 +283,9 @@ static void print_row(const struct view *v, const struct row *row)
     else
         printf("%10s  %12s  %10s  %12s  ", "", "", "", "");
     print_lines(row);
-    if (row->kind == ROW_UNTRACED)
+    if (row->kind == ROW_OWN_MALLOC)
+        print_own_malloc(process_at(v->facts, row->which)->other_malloc);
+    else if (row->kind == ROW_UNTRACED)
         print_untraced(&v->facts->notes.untraced[row->which]);
     else
         printf("... %s more programs that were not recorded\n", text_count(row->sum.processes));

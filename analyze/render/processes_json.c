@@ -22,6 +22,7 @@ json_t *processes_json(const struct facts *f)
         uint32_t parent = tree.nodes[i].parent;
         json_object_set_new(object, "parent", parent == TREE_NONE ? json_null() : json_integer(parent));
         json_object_set_new(object, "allocator", text_json(p->allocator ? p->allocator : ""));
+        json_object_set_new(object, "other_malloc", text_json(p->other_malloc ? p->other_malloc : ""));
         json_object_set_new(object, "call_graph", text_json(p->call_graph ? p->call_graph : ""));
         json_object_set_new(object, "wait_status", p->status_known ? json_integer(p->wait_status) : json_null());
         json_object_set_new(object, "running", json_boolean(p->running));

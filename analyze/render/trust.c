@@ -26,6 +26,7 @@ static void take_log(const struct log *log, const struct settings *settings, str
     t->damaged_bytes = log->damaged_bytes;
     t->missing_chunks = log->missing_chunks;
     t->recovered_bytes = log->recovered_bytes;
+    t->own_mallocs = settings->own_mallocs;
     t->launcher_died = log_launcher_died(log) && log_events_are_whole(log);
     for (size_t i = 0; i < settings->count; i++)
         if (settings->of[i].allocator && *settings->of[i].allocator)
@@ -110,6 +111,9 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
     if (t->missing_chunks)
         fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+    if (t->own_mallocs)
+        fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
+                t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
     if (f && f->notes.untraced_programs)
         fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->notes.untraced_programs),
                 f->notes.untraced_programs == 1 ? " was" : "s were");
@@ -134,6 +138,8 @@ void trust_print_short(FILE *to, const struct trust *t)
     fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
     if (t->missing_chunks)
         fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+    if (t->own_mallocs)
+        fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
     if (t->facts && t->facts->notes.untraced_programs)
         fprintf(to, "; not recorded: %s program%s", text_count(t->facts->notes.untraced_programs),
                 t->facts->notes.untraced_programs == 1 ? "" : "s");
@@ -178,6 +184,7 @@ json_t *trust_json(const struct trust *t)
     set(object, "missing_chunks", t->missing_chunks);
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);
+    set(object, "own_mallocs", t->own_mallocs);
     json_object_set_new(object, "launcher_died", json_boolean(t->launcher_died));
     json_object_set_new(object, "allocator", text_json(allocators(t)));
     return object;

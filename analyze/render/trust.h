@@ -10,7 +10,7 @@
 struct trust {
     size_t processes, streams, left_out; /* left_out: processes, by --pid */
     uint64_t events, lost_events, recorded;
-    uint64_t partial_stacks;
+    uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
     bool launcher_died;     /* though nothing that the processes recorded is missing */
     const struct facts *facts; /* NULL: read without order; frees are not checked, stacks not looked at closely */
