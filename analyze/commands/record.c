@@ -38,6 +38,11 @@ const char record_help[] =
     "                         none\n"
     "  --max-depth N        the most frames of a stack, 1 to 1024; of deeper ones the\n"
     "                       innermost are kept (default 1024) MALLOSCOPE_MAX_DEPTH\n"
+    "  --follow WHAT        what of its children to record    MALLOSCOPE_FOLLOW\n"
+    "                         exec: all that it starts (default)\n"
+    "                         fork: its forked copies, but no new programs, be they in a\n"
+    "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
+    "                         none: PROGRAM alone\n"
     "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
     "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
     "  -h, --help\n\n"
@@ -74,13 +79,21 @@ static void set_environment(const char *shim)
         setenv("LD_PRELOAD", preload, 1);
 }
 
-static char *session_variable(const struct log_file *file)
+static bool follows_all(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    return !follow || strcmp(follow, "exec") == 0;
+}
+
+/* first: the pid of the program; for the recorder's decision which program it is in. */
+static char *session_variable(const struct log_file *file, pid_t first)
 {
     char hex[33];
 
     for (int i = 0; i < 16; i++)
         sprintf(hex + 2 * i, "%02x", file->session[i]);
-    return format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
+    return follows_all() ? format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path)
+                         : format_text("MALLOSCOPE_SESSION=%s:%d:%s", hex, first, file->path);
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -195,7 +208,7 @@ static int record(const struct record_options *options, char **command)
         return EXIT_NOT_TRACED;
     }
     log_file_begin(&file, command);
-    _cleanup_free_ char *session = session_variable(&file);
+    _cleanup_free_ char *session = session_variable(&file, child.pid);
     error = child_start(&child, session);
     if (error) {
         log_file_discard(&file);
@@ -232,17 +245,27 @@ static int set_stacks(const char *call_graph, const char *max_depth)
     return 0;
 }
 
+static int set_follow(const char *what)
+{
+    if (!what)
+        return 0;
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    setenv("MALLOSCOPE_FOLLOW", what, 1);
+    return 0;
+}
+
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, FOLLOW };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
         { "max-depth", required_argument, NULL, MAX_DEPTH }, { "threshold", required_argument, NULL, THRESHOLD },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "follow", required_argument, NULL, FOLLOW }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
-    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH");
+    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH"), *follow = getenv("MALLOSCOPE_FOLLOW");
     struct record_options options = {
         .output = output && *output ? output : OUTPUT_NAME_DEFAULT,
         .force = is_set("MALLOSCOPE_FORCE"),
@@ -259,10 +282,14 @@ int cmd_record(int argc, char **argv)
             call_graph = optarg;
         if (option == MAX_DEPTH)
             max_depth = optarg;
+        if (option == FOLLOW)
+            follow = optarg;
         if (option == THRESHOLD && !parse_number(optarg, 1, &options.threshold))
             return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
     }
     int bad = set_stacks(call_graph, max_depth);
+    if (!bad)
+        bad = set_follow(follow);
     if (bad)
         return bad;
     if (optind == argc)

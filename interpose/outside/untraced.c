@@ -1,0 +1,55 @@
+/* The hard problem is whose stream to write into. A vfork child has its parent
+ * thread's context and may use it, if it is one: a child made by clone(CLONE_VM)
+ * has it, too, while the parent goes on writing there. A signal handler may have
+ * interrupted our own code. Those write into a stream of their own. */
+#include "interpose/outside/untraced.h"
+
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/start.h"
+#include "interpose/inside/sys.h"
+
+#include <pthread.h>
+#include <string.h>
+
+/* Whether this runs in another process than the thread that it seems to be. The C
+ * library keeps the thread's id, which is in the number of its clock. */
+static bool is_borrowed(uint32_t tid)
+{
+    clockid_t clock;
+
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 && (uint32_t)~(clock >> 3) != tid;
+}
+
+static void write_record(struct context *c, uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    size_t length = strnlen(path, 4096);
+
+    c->busy = CONTEXT_RECORDING;
+    struct context *now = context_room(c, ENCODE_TEXTS_MAX + length);
+    if (now) {
+        struct encode_text text = { path, length };
+        context_publish(now, encode_untraced(&now->encoder, now->at, clock_before_free(), pid, reason, text));
+        c = now;
+    }
+    c->busy = CONTEXT_IDLE;
+}
+
+void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    struct context *c = current_context;
+    uint32_t tid = sys_tid();
+    bool borrowed = is_borrowed(tid);
+
+    if (session.unrecorded || !process)
+        return;
+    if (!borrowed && (!c->busy || c == &context_none)) {
+        c = c == &context_none ? start_thread(NULL) : c;
+        if (c)
+            write_record(c, pid, reason, path);
+    } else if (atomic_load(&process->state) == PROCESS_RECORDING && (c = context_acquire(tid))) {
+        write_record(c, pid, reason, path);
+        context_release(c);
+    }
+}
