@@ -101,7 +101,7 @@ enum rec_untraced {
     REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID, file capabilities; or the process has other effective ids than real ones */
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
-    REC_UNTRACED_UNREACHABLE = 5, /* the recorder's library cannot be read by the process, in another root directory, say */
+    REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
 };
 
 /* What a process-start record's flags say. */

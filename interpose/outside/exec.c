@@ -152,7 +152,7 @@ static __attribute__((noinline)) enum rec_untraced judge(const struct call *c, c
     if (!*ret_path)
         return REC_UNTRACED_WITHDRAWN;
     reason = exec_target_judge(*ret_path);
-    return reason == REC_UNTRACED_WITHDRAWN && !follow_can_load() ? REC_UNTRACED_UNREACHABLE : reason;
+    return reason == REC_UNTRACED_WITHDRAWN && !follow_can_record() ? REC_UNTRACED_UNREACHABLE : reason;
 }
 
 static __attribute__((noinline)) void tell(uint32_t pid, enum rec_untraced reason, const char *path, char *room, size_t bytes)
@@ -181,6 +181,8 @@ static int run(struct call *c)
         tell(sys_pid(), reason, path, room, sizeof room);
     c->ret_pid = &child;
     int result = call_real(c, environment.variables), error = errno;
+    if (environment.variables != c->environment && (spawns ? result : error) == E2BIG && result != 0)
+        result = call_real(c, c->environment), error = errno; /* our variables were too much */
     follow_release_environment(&environment);
     if (reason && !spawns)
         tell(sys_pid(), REC_UNTRACED_WITHDRAWN, path, room, sizeof room);

@@ -70,13 +70,19 @@ bool follow_concerns_exec(void)
     return kept.shim && (kept.session || session.follow != FOLLOW_EXEC);
 }
 
-bool follow_can_load(void)
+static bool can_open(const char *path, int flags)
 {
-    long fd = sys_open(kept.shim, O_RDONLY, 0);
+    long fd = sys_open(path, flags, 0);
 
     if (fd >= 0)
         sys_close((int)fd);
     return fd != -ENOENT && fd != -EACCES && fd != -ENOTDIR;
+}
+
+bool follow_can_record(void)
+{
+    /* Neither the session's id nor a pid has a slash: the first begins the log's path. */
+    return can_open(kept.shim, O_RDONLY) && (!kept.session || can_open(strchr(kept.session, '/'), O_RDWR));
 }
 
 /* The next of LD_PRELOAD's paths from *at, and its length; 0 at the end. */

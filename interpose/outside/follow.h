@@ -16,8 +16,9 @@ void follow_prepare(char *const *environment, const struct config *config);
  * and --follow says nothing. */
 bool follow_concerns_exec(void);
 
-/* Whether the library can be opened from here: not, in another root directory. */
-bool follow_can_load(void);
+/* Whether a program that is executed here could open the library and the log: not,
+ * in another root directory, or as another user. */
+bool follow_can_record(void);
 
 struct follow_environment {
     char *const *variables; /* for the real function */

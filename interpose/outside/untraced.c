@@ -32,6 +32,8 @@ static void write_record(struct context *c, uint32_t pid, enum rec_untraced reas
         struct encode_text text = { path, length };
         context_publish(now, encode_untraced(&now->encoder, now->at, clock_before_free(), pid, reason, text));
         c = now;
+    } else {
+        process_count_lost(1); /* by another user's child that cannot have a live file, say */
     }
     c->busy = CONTEXT_IDLE;
 }
@@ -48,6 +50,8 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
         c = c == &context_none ? start_thread(NULL) : c;
         if (c)
             write_record(c, pid, reason, path);
+        else
+            process_count_lost(1);
     } else if (atomic_load(&process->state) == PROCESS_RECORDING && (c = context_acquire(tid))) {
         write_record(c, pid, reason, path);
         context_release(c);

@@ -8,7 +8,9 @@
  *   daemon WORD ...  a grandchild; its parent ends at once
  *   fails            what failing calls return, and errno
  *   atfork, born     children of a process with handlers, or whose threads are just being made
- *   signal WORD ...  the same in a signal handler on a small stack */
+ *   signal WORD ...  the same in a signal handler on a small stack
+ *   many N WORD ...  the same again and again; then, whether that has taken memory
+ *   full WORD ...    the same with arguments for which the kernel has just enough room */
 #include "truth.h"
 
 #include <fcntl.h>
@@ -345,6 +347,48 @@ static int in_signal(char **words)
     return 121;
 }
 
+/* Of address space. */
+static long memory_pages(void)
+{
+    char text[64] = "";
+    int fd = open("/proc/self/statm", O_RDONLY);
+
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    return atol(text);
+}
+
+/* Executes words[1] with as many more arguments as just go. The kernel's limit is found by trying. */
+static int with_full_arguments(char **words)
+{
+    static char filler[131000];
+    static char *arguments[64];
+    size_t count = 1, fits = 0;
+
+    memset(filler, 'x', sizeof filler - 1);
+    arguments[0] = words[1];
+    for (size_t bytes = sizeof filler - 1; bytes; bytes /= 2) {
+        for (;; fits++) {
+            char *rest = filler + sizeof filler - 1 - bytes;
+            arguments[count] = rest;
+            pid_t child = fork();
+            if (child == 0) {
+                syscall(SYS_execve, "/bin/true", arguments, own_environment);
+                _exit(1);
+            }
+            int status = 0;
+            waitpid(child, &status, 0);
+            if (status)
+                break;
+            count++;
+        }
+    }
+    arguments[count] = NULL;
+    say("arguments: %zu\n", fits);
+    execute(words[0], arguments);
+    return 126;
+}
+
 static int act(char **words)
 {
     static const char *const starts[] = { "fork", "_Fork", "clone", "quiet", "vfork", "vmclone" };
@@ -366,10 +410,14 @@ static int act(char **words)
     if (strcmp(word, "signal") == 0)
         return in_signal(words);
     if (strcmp(word, "many") == 0) { /* the same again and again: N WORD ... */
+        long before = memory_pages();
         for (int i = atoi(*words); i > 0; i--)
             act(words + 1);
+        say("memory taken: %s\n", memory_pages() - before < 200 ? "little" : "much");
         return 0;
     }
+    if (strcmp(word, "full") == 0)
+        return with_full_arguments(words);
     int result = execute(word, words);
     return result < 0 ? 126 : result;
 }

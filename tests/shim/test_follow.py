@@ -110,6 +110,8 @@ for n, (name, reason) in enumerate(cannot.items()):
              more_untraced=expected * 3)
 truth, events, r = followed([FOLLOW, "many", "3", "vfork", "execve", path("static")], "vfork, many times", more_untraced=[(STATIC, "static")] * 3)
 equal(len(starts(events)), 1, "vfork: a child that cannot be recorded is no process of the log")
+followed([FOLLOW, "many", "100", "vfork", "execve_large", "/bin/true"], "vfork with a large environment, many times")
+followed([FOLLOW, "full", "execve", "/bin/true"], "no room for more variables", untold=True)
 if ROOT:
     # The library is out of reach: the loader would say so, on the program's standard error.
     root = path("root")
@@ -121,9 +123,11 @@ if ROOT:
             shutil.copy(library, root + library)
     shutil.copy(path("plain"), root + "/bin/plain")
     followed(["chroot", root, "/bin/plain"], "another root directory", untold=True, more_untraced=[(UNREACHABLE, "plain")])
+    followed([sys.executable, "-c", "import os; os.setuid(65534); os.execv('/bin/true', ['true'])"], "another user",
+             untold=True, more_untraced=[(UNREACHABLE, "true")])
     # Effective ids that are not the real ones: the loader ignores LD_PRELOAD.
     os.chmod(WORK, 0o755)
-    followed([sys.executable, "-c", f"import os; os.seteuid(65534); os.execv('/bin/true', ['true'])"], "other effective ids",
+    followed([sys.executable, "-c", "import os; os.seteuid(65534); os.execv('/bin/true', ['true'])"], "other effective ids",
              untold=True, more_untraced=[(PRIVILEGED, "true")])
 
 # --- failures are the program's, to the errno ---
