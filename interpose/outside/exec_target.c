@@ -17,7 +17,7 @@
 
 struct image {
     int fd;
-    bool no_suid; /* its mount ignores set-user-ID */
+    bool readable; /* else it may only be executed */
     struct stat st;
     size_t first_bytes;
     unsigned char first[FIRST_BYTES + 1]; /* with a final 0 */
@@ -31,21 +31,29 @@ static long number_of(long call)
     return sys_call(call, 0, 0, 0, 0, 0, 0);
 }
 
+static bool mount_takes_ids(const struct image *image)
+{
+    struct statfs mount;
+    return sys_call(SYS_fstatfs, image->fd, (long)&mount, 0, 0, 0, 0) != 0 || !(mount.f_flags & MOUNT_NOSUID);
+}
+
 /* Whether the kernel would set AT_SECURE: then the loader ignores LD_PRELOAD. */
 static bool changes_privileges(const struct image *image)
 {
-    long user = number_of(SYS_geteuid), group = number_of(SYS_getegid);
-    bool sets_ids = !image->no_suid && sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) != 1;
-
-    if (sets_ids && image->st.st_mode & S_ISUID)
-        user = image->st.st_uid;
+    long user = number_of(SYS_geteuid), group = number_of(SYS_getegid), real_user = number_of(SYS_getuid);
+    bool sets_user = image->st.st_mode & S_ISUID;
     /* Without the group's right to execute, the bit is an old sign for mandatory locking. */
-    if (sets_ids && (~image->st.st_mode & (S_ISGID | S_IXGRP)) == 0)
-        group = image->st.st_gid;
-    if (user != number_of(SYS_getuid) || group != number_of(SYS_getgid))
+    bool sets_group = (~image->st.st_mode & (S_ISGID | S_IXGRP)) == 0;
+
+    if ((sets_user || sets_group) && mount_takes_ids(image) &&
+        sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) != 1) {
+        user = sets_user ? image->st.st_uid : user;
+        group = sets_group ? image->st.st_gid : group;
+    }
+    if (user != real_user || group != number_of(SYS_getgid))
         return true;
-    return number_of(SYS_getuid) != 0 && !image->no_suid && image->fd >= 0 &&
-           sys_call(SYS_fgetxattr, image->fd, (long)"security.capability", 0, 0, 0, 0) > 0;
+    return real_user != 0 && sys_call(SYS_fgetxattr, image->fd, (long)"security.capability", 0, 0, 0, 0) > 0 &&
+           mount_takes_ids(image);
 }
 
 static bool is_for_us(const struct image *image)
@@ -122,15 +130,17 @@ static enum rec_untraced judge_program(const struct image *image)
 /* False: it is no file that could be executed. */
 static bool open_image(const char *path, struct image *ret_image)
 {
-    struct statfs mount;
-
     /* Before it is opened: a pipe would let us wait, a device might do things. */
     if (sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)&ret_image->st, 0, 0, 0) != 0 ||
         !S_ISREG(ret_image->st.st_mode))
         return false;
-    ret_image->no_suid = sys_call(SYS_statfs, (long)path, (long)&mount, 0, 0, 0, 0) == 0 && mount.f_flags & MOUNT_NOSUID;
     ret_image->fd = (int)sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-    long got = ret_image->fd < 0 ? 0 : sys_pread(ret_image->fd, ret_image->first, FIRST_BYTES, 0);
+    ret_image->readable = ret_image->fd >= 0;
+    if (!ret_image->readable)
+        ret_image->fd = (int)sys_open(path, O_PATH, 0);
+    if (ret_image->fd < 0)
+        return false;
+    long got = ret_image->readable ? sys_pread(ret_image->fd, ret_image->first, FIRST_BYTES, 0) : 0;
     ret_image->first_bytes = got > 0 ? (size_t)got : 0;
     ret_image->first[ret_image->first_bytes] = 0;
     return true;
@@ -153,11 +163,11 @@ enum rec_untraced exec_target_judge(const char *path)
     enum rec_untraced result = REC_UNTRACED_WITHDRAWN;
 
     for (int level = 0; level <= LEVELS && path && open_image(path, &image); level++) {
-        if (image.fd < 0) /* may be executed and not read */
-            return changes_privileges(&image) ? REC_UNTRACED_PRIVILEGED : REC_UNTRACED_WITHDRAWN;
-        bool is_elf = memcmp(image.first, ELFMAG, SELFMAG) == 0;
+        bool is_elf = image.readable && memcmp(image.first, ELFMAG, SELFMAG) == 0;
         if (is_elf)
             result = judge_program(&image);
+        else if (!image.readable && changes_privileges(&image))
+            result = REC_UNTRACED_PRIVILEGED;
         sys_close(image.fd);
         path = is_elf ? NULL : interpreter_of((char *)image.first);
     }
