@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define PATH_BYTES 1024
+#define PATH_BYTES 512
 
 int execveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
 
@@ -170,7 +170,7 @@ static int run(struct call *c)
     pid_t child = 0, *ret_pid = c->ret_pid;
 
     if (!real.execve)
-        exec_prepare(); /* before anything has begun */
+        exec_prepare(); /* called before our first event: by a library that is initialised before us */
     if (!follow_concerns_exec())
         return call_real(c, c->environment);
     bool wanted = session.follow == FOLLOW_EXEC;

@@ -24,7 +24,7 @@ struct follow_environment {
     char *const *variables; /* for the real function */
     void *mapped;           /* NULL: all fits in here */
     size_t mapped_bytes;
-    char *small[256];
+    char *small[128];
 };
 
 /* given: the program's; NULL is an empty one. Its order is kept, and nothing of it

@@ -337,7 +337,7 @@ static void handler(int number)
 
 static int in_signal(char **words)
 {
-    static char stack[16384];
+    static char stack[10240];
     struct sigaction action = { .sa_handler = handler, .sa_flags = SA_ONSTACK };
 
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);

@@ -3,9 +3,11 @@ leaves alone what cannot be recorded, and says so in the log; --follow=fork and 
 out what they should. The programs notice nothing of it. Who must be in the log is known
 from what the programs tell (truth.h), or from the kinds of programs that a tool starts."""
 import collections
+import glob
 import os
 import shutil
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
@@ -33,6 +35,14 @@ def untraced_programs(events):
     return [program for programs in last.values() for program in programs]
 
 
+def await_stragglers():
+    """Python's helper for spawned workers may end after its program."""
+    end = time.time() + 10
+    for pid in {name.split(".live.")[1].split(".")[0] for name in glob.glob(LOG + ".live.*")}:
+        while os.path.exists(f"/proc/{pid}") and time.time() < end:
+            time.sleep(0.01)
+
+
 def followed(command, what, *, follow=None, untold=False, more_untraced=(), **more):
     """The same run with and without the recorder; all that was told is in the log, and nothing of it
     is lost. Returns what was told, the log's events, and the report."""
@@ -40,6 +50,7 @@ def followed(command, what, *, follow=None, untold=False, more_untraced=(), **mo
     options = [f"--follow={follow}"] if follow else []
     traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--call-graph=none", *options, "--", *command], **more)
     same_run(traced, untraced, what)
+    await_stragglers()
     r = whole(LOG, what)
     events = dump(LOG)
     if follow in (None, "exec"):
