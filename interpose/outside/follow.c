@@ -158,7 +158,7 @@ static struct findings look(char *const *given, bool recorded)
             }
         } else if (begins_with(entry, OURS)) {
             /* A `malloscope record` that is itself recorded sends its program into its own log. */
-            f.foreign |= kept.session && begins_with(entry, SESSION) && strcmp(entry, kept.session) != 0;
+            f.foreign |= begins_with(entry, SESSION) && (!kept.session || strcmp(entry, kept.session) != 0);
             f.right &= recorded;
         }
     }

@@ -80,15 +80,22 @@ followed([FOLLOW, "fork", "vfork", "execve", FOLLOW, "fork", "clearenv", FOLLOW,
          "children of children")
 
 # --- what was the program's of the environment is the program's ---
-odd = {"LD_PRELOAD": "libdl.so.2", "MALLOSCOPE_THRESHOLD": "77"}
+odd = {"LD_PRELOAD": "libdl.so.2 libm.so.6", "MALLOSCOPE_THRESHOLD": "77"}
 for way in "execv", "execve", "spawn":
     got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--", FOLLOW, way, "/usr/bin/env"], env=odd)
     variables = dict(line.split("=", 1) for line in got.stdout.splitlines() if "=" in line)
-    equal(variables.get("LD_PRELOAD"), f"{SHIM}:libdl.so.2" if way == "execv" else SHIM, f"{way}: LD_PRELOAD")
+    equal(variables.get("LD_PRELOAD"), f"{SHIM}:libdl.so.2 libm.so.6" if way == "execv" else SHIM, f"{way}: LD_PRELOAD")
     equal(variables.get("MALLOSCOPE_THRESHOLD"), "77", f"{way}: MALLOSCOPE_*")
     got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--follow=fork", "--", FOLLOW, way, "/usr/bin/env"], env=odd)
     ours = [line for line in got.stdout.splitlines() if line.startswith(("LD_PRELOAD=", "MALLOSCOPE_"))]
-    equal(ours, ["LD_PRELOAD=libdl.so.2"] if way == "execv" else [], f"{way}, --follow=fork: our variables")
+    equal(ours, ["LD_PRELOAD=libdl.so.2 libm.so.6"] if way == "execv" else [], f"{way}, --follow=fork: our variables")
+for given, wanted in (("libdl.so.2", f"{SHIM}:libdl.so.2"), (f"libdl.so.2:{SHIM}", f"libdl.so.2:{SHIM}"), ("", SHIM)):
+    got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--", "/usr/bin/env", "LD_PRELOAD=" + given, "/usr/bin/env"])
+    check(f"LD_PRELOAD={wanted}\n" in got.stdout, f"a program's own LD_PRELOAD={given}: {got.stdout}")
+for given, wanted in ((f"libdl.so.2 {SHIM} libm.so.6", "LD_PRELOAD=libdl.so.2 libm.so.6\n"), (f" {SHIM}:", "")):
+    got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--follow=none", "--", "/usr/bin/env", "LD_PRELOAD=" + given, "/usr/bin/env"])
+    equal("".join(line + "\n" for line in got.stdout.splitlines() if line.startswith("LD_PRELOAD=")), wanted,
+          f"a program's own LD_PRELOAD={given}, --follow=none")
 
 # --- what cannot be recorded runs as it would, and is in the log ---
 with open(path("end.c"), "w") as file:
@@ -222,6 +229,9 @@ for way, logs in ("execve", 1), ("execv", 1), ("spawnp", 2):
     for name in os.listdir(directory):
         os.unlink(os.path.join(directory, name))
 
+traced, truth = told_run([FOLLOW, "fork", "execv", FOLLOW, "end", "1"], env={**alone, "MALLOSCOPE_FOLLOW": "fork"})
+equal(len([name for name in os.listdir(directory) if "live" not in name]), 1, "alone, MALLOSCOPE_FOLLOW=fork: logs")
+
 # --- real programs, recorded whole ---
 def names(events):
     return collections.Counter(name for _, how, name in starts(events) if how != "fork")
@@ -275,11 +285,12 @@ import os, subprocess
 for more in dict(close_fds=True), dict(env={}), dict(close_fds=False, env={'A': 'b'}), dict(start_new_session=True, cwd='/'), dict(preexec_fn=os.getpid):
     print(subprocess.run(['/usr/bin/env'], stdout=subprocess.PIPE, text=True, **more).stdout.count('A=b'))
 print(subprocess.run('/usr/bin/env -i /usr/bin/wc -c /dev/null | cat', shell=True, env={}).returncode)
+os.system('/usr/bin/cmp /dev/null /dev/null')
 os.closerange(3, 2000)
 os.spawnve(os.P_WAIT, '/usr/bin/true', ['true'], {'X': 'y'})
 """)
 truth, events, r = followed([python, path("sub.py")], "subprocess", env={"A": "b"})
 counted = names(events)
-equal([counted["env"], counted["wc"], counted["cat"], counted["true"]], [6, 1, 1, 1], f"subprocess: {counted}")
+equal([counted["env"], counted["wc"], counted["cat"], counted["cmp"], counted["true"]], [6, 1, 1, 1, 1], f"subprocess: {counted}")
 
 sys.exit(done())
