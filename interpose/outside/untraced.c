@@ -14,12 +14,16 @@
 #include <string.h>
 
 /* Whether this runs in another process than the thread that it seems to be. The C
- * library keeps the thread's id, which is in the number of its clock. */
+ * library keeps the thread's id, which is in the number of its clock; but not for a
+ * copy that was made by a system call of the program's own, which is known by the
+ * wiped memory of its parent. */
 static bool is_borrowed(uint32_t tid)
 {
     clockid_t clock;
 
-    return pthread_getcpuclockid(pthread_self(), &clock) == 0 && (uint32_t)~(clock >> 3) != tid;
+    if (pthread_getcpuclockid(pthread_self(), &clock) != 0 || (uint32_t)~(clock >> 3) == tid)
+        return false;
+    return atomic_load(&process->state) != PROCESS_NEW || !session.live || session.live->pid != sys_parent_pid();
 }
 
 static void write_record(struct context *c, uint32_t pid, enum rec_untraced reason, const char *path)
@@ -42,11 +46,10 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
 {
     struct context *c = current_context;
     uint32_t tid = sys_tid();
-    bool borrowed = is_borrowed(tid);
 
     if (session.unrecorded || !process)
         return;
-    if (!borrowed && (!c->busy || c == &context_none)) {
+    if (!is_borrowed(tid) && (!c->busy || c == &context_none)) {
         c = c == &context_none ? start_thread(NULL) : c;
         if (c)
             write_record(c, pid, reason, path);
@@ -55,5 +58,7 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
     } else if (atomic_load(&process->state) == PROCESS_RECORDING && (c = context_acquire(tid))) {
         write_record(c, pid, reason, path);
         context_release(c);
+    } else {
+        process_count_lost(1);
     }
 }

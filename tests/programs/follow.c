@@ -3,7 +3,7 @@
  *   end N            some calls, the environment as the kernel gave it, exit status N
  *   HOW PROGRAM ...  executes it; HOW is a function of the exec family, or spawn, spawnp
  *   fork WORD ...    a child that does WORD ..., after some calls; likewise _Fork, clone
- *   quiet WORD ...   the same without a call on the heap
+ *   quiet WORD ...   the same without a call on the heap; quiet_clone
  *   vfork WORD ...   the same by vfork; vmclone: by clone(CLONE_VM) with a stack of its own
  *   daemon WORD ...  a grandchild; its parent ends at once
  *   fails            what failing calls return, and errno
@@ -140,10 +140,10 @@ static int start(const char *how, char **words)
     if (strcmp(how, "vmclone") == 0)
         child = clone(in_vm_clone, stack + sizeof stack, CLONE_VM | SIGCHLD, words);
     else if (strcmp(how, "vfork") != 0) {
-        bool quiet = strcmp(how, "quiet") == 0;
+        bool quiet = strncmp(how, "quiet", 5) == 0;
         if (strcmp(how, "_Fork") == 0)
             child = _Fork();
-        else if (strcmp(how, "clone") == 0)
+        else if (strstr(how, "clone"))
             child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
         else
             child = fork();
@@ -391,7 +391,7 @@ static int with_full_arguments(char **words)
 
 static int act(char **words)
 {
-    static const char *const starts[] = { "fork", "_Fork", "clone", "quiet", "vfork", "vmclone" };
+    static const char *const starts[] = { "fork", "_Fork", "clone", "quiet", "quiet_clone", "vfork", "vmclone" };
     const char *word = *words++;
 
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)

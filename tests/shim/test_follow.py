@@ -121,7 +121,7 @@ for n, (name, reason) in enumerate(cannot.items()):
     expected = [(reason, name)] if reason else []
     for way in ("execve", "execlp", "clearenv", "fexecve", "execveat", "spawn", "spawnp")[n % 2::2]:
         if not (name == "script" and way in ("fexecve", "execveat")):  # the interpreter could not open a closed descriptor
-            for child in ["fork"] if "spawn" in way else ["fork", "vfork", "quiet", "vmclone"]:
+            for child in ["fork"] if "spawn" in way else ["fork", "vfork", "quiet", "vmclone", "quiet_clone"]:
                 followed([FOLLOW, child, way, path(name)], f"{name} by {child} {way}", more_untraced=expected)
     followed([FOLLOW, "execv", path(name)], f"{name} instead of the program", more_untraced=expected)
     followed(["sh", "-c", f'{path(name)} a; {path(name)} b | cat; (exec {path(name)}); echo $?'], f"{name} under sh", untold=True,
