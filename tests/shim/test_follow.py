@@ -4,6 +4,7 @@ out what they should. The programs notice nothing of it. Who must be in the log 
 from what the programs tell (truth.h), or from the kinds of programs that a tool starts."""
 import collections
 import glob
+import itertools
 import os
 import shutil
 import sys
@@ -117,11 +118,12 @@ if ROOT:
         os.chmod(path(name), mode)
         cannot[name] = PRIVILEGED if name != "not-really-setgid" else None
 del cannot["plain"]
+children = itertools.cycle([("fork", "vfork"), ("quiet", "vmclone"), ("quiet_clone", "vfork")])
 for n, (name, reason) in enumerate(cannot.items()):
     expected = [(reason, name)] if reason else []
     for way in ("execve", "execlp", "clearenv", "fexecve", "execveat", "spawn", "spawnp")[n % 2::2]:
         if not (name == "script" and way in ("fexecve", "execveat")):  # the interpreter could not open a closed descriptor
-            for child in ["fork"] if "spawn" in way else ["fork", "vfork", "quiet", "vmclone", "quiet_clone"]:
+            for child in ["fork"] if "spawn" in way else next(children):
                 followed([FOLLOW, child, way, path(name)], f"{name} by {child} {way}", more_untraced=expected)
     followed([FOLLOW, "execv", path(name)], f"{name} instead of the program", more_untraced=expected)
     followed(["sh", "-c", f'{path(name)} a; {path(name)} b | cat; (exec {path(name)}); echo $?'], f"{name} under sh", untold=True,
