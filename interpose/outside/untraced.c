@@ -45,20 +45,21 @@ static void write_record(struct context *c, uint32_t pid, enum rec_untraced reas
 void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
 {
     struct context *c = current_context;
-    uint32_t tid = sys_tid();
 
     if (session.unrecorded || !process)
         return;
-    if (!is_borrowed(tid) && (!c->busy || c == &context_none)) {
+    uint64_t mask = sys_block_signals(); /* a handler's calls would be taken for our own */
+    if (!is_borrowed(sys_tid()) && (!c->busy || c == &context_none)) {
         c = c == &context_none ? start_thread(NULL) : c;
         if (c)
             write_record(c, pid, reason, path);
         else
             process_count_lost(1);
-    } else if (atomic_load(&process->state) == PROCESS_RECORDING && (c = context_acquire(tid))) {
+    } else if ((c = start_nested())) {
         write_record(c, pid, reason, path);
         context_release(c);
     } else {
         process_count_lost(1);
     }
+    sys_restore_signals(mask);
 }
