@@ -247,6 +247,7 @@ static void print_untraced(const struct note_untraced *n)
         [REC_UNTRACED_PRIVILEGED] = "set-user-ID, set-group-ID or with capabilities",
         [REC_UNTRACED_MACHINE] = "for another architecture",
         [REC_UNTRACED_LIBC] = "for another C library",
+        [REC_UNTRACED_UNREACHABLE] = "could not open the recorder's library or the log",
     };
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 
