@@ -10,11 +10,15 @@
 #include "interpose/operators.h"
 
 #include "interpose/hooks.h"
+#include "interpose/inside/context.h"
 #include "interpose/inside/early_heap.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/start.h"
+#include "interpose/inside/sys.h"
 #include "interpose/outside/redirect.h"
 #include "interpose/outside/resolve.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 
@@ -69,7 +73,37 @@ static __thread struct doing doing;
  * what it calls inside of an operator is that operator's own business. */
 static uint64_t allocator_start, allocator_bytes;
 
-#define IS_INNER (UNLIKELY(doing.depth) && (uint64_t)CALLER - allocator_start < allocator_bytes)
+/* A wrapper's operators may do no more than to call the next ones, which call malloc:
+ * then its events are theirs. To be seen at the first call, when they can be called. */
+static bool checked, lead_to_malloc;
+
+static __attribute__((noinline)) void check(void)
+{
+    struct context *c = current_context;
+
+    if (c == &context_none)
+        c = start_thread(NULL);
+    if (!c || c->busy)
+        return;
+    int saved_errno = errno;
+    const uint64_t mask = sys_block_signals();
+    c->busy = CONTEXT_UNWINDING; /* in this state our malloc takes its memory from the early heap */
+    doing.depth++;
+    if (operators[NUMBER_ZnwmRKSt9nothrow_t].real && operators[NUMBER_ZdlPv].real) {
+        void *block = REAL(void *, _ZnwmRKSt9nothrow_t, (size_t, const void *))(1, &operators);
+        lead_to_malloc = early_heap_owns(block);
+        if (!lead_to_malloc)
+            REAL(void, _ZdlPv, (void *))(block);
+    }
+    doing.depth--;
+    c->busy = CONTEXT_IDLE;
+    checked = true;
+    sys_restore_signals(mask);
+    errno = saved_errno;
+}
+
+#define IS_INNER \
+    (UNLIKELY(lead_to_malloc) || (UNLIKELY(doing.depth) && (uint64_t)CALLER - allocator_start < allocator_bytes))
 
 /* What the unwinder calls for a frame of a throwing operator that an exception leaves:
  * the failure is logged, and nothing else happens. A landing pad would need
@@ -94,9 +128,10 @@ __attribute__((used)) int operators_left(int version, int actions, uint64_t clas
 #define X(symbol, parameters, arguments, given_alignment)                       \
     static void *hook##symbol parameters                                        \
     {                                                                           \
-        const struct doing before = doing;                                      \
-                                                                                \
         LEFT_BY_EXCEPTIONS;                                                     \
+        if (UNLIKELY(!checked))                                                 \
+            check();                                                            \
+        const struct doing before = doing;                                      \
         const bool inner = IS_INNER;                                            \
         doing = (struct doing){ size, given_alignment, before.depth + 1, inner }; \
         void *block = REAL(void *, symbol, parameters) arguments;               \
@@ -111,6 +146,8 @@ NEW_THROWING(X)
 #define X(symbol, parameters, arguments, given_alignment)                       \
     static void *hook##symbol parameters                                        \
     {                                                                           \
+        if (UNLIKELY(!checked))                                                 \
+            check();                                                            \
         doing.depth++;                                                          \
         void *block = REAL(void *, symbol, parameters) arguments;               \
         doing.depth--;                                                          \
@@ -124,6 +161,8 @@ NEW_NOTHROW(X)
 #define X(symbol, parameters, arguments)                                        \
     static void hook##symbol parameters                                         \
     {                                                                           \
+        if (UNLIKELY(!checked))                                                 \
+            check();                                                            \
         if (!IS_INNER && !hooks_frees(REC_FN_DELETE, block, HERE))              \
             return;                                                             \
         doing.depth++;                                                          \
@@ -167,21 +206,6 @@ static struct redirection operators[OPERATORS] = {
 #undef X
 };
 
-/* Whether operator new leads to our malloc all the same, by another module: then its
- * calls are in the log. At the start malloc takes its memory from the early heap. */
-static bool reaches_malloc(void)
-{
-    if (!operators[NUMBER_ZnwmRKSt9nothrow_t].real || !operators[NUMBER_ZdlPv].real)
-        return false;
-    doing.depth++;
-    void *block = REAL(void *, _ZnwmRKSt9nothrow_t, (size_t, const void *))(1, &operators);
-    bool result = early_heap_owns(block);
-    if (!result)
-        REAL(void, _ZdlPv, (void *))(block);
-    doing.depth--;
-    return result;
-}
-
 void operators_begin(void)
 {
     struct linked_module allocator;
@@ -191,6 +215,5 @@ void operators_begin(void)
     allocator_start = allocator.start;
     allocator_bytes = allocator.end - allocator.start;
     redirect_inner_calls(&allocator, inner_functions, sizeof inner_functions / sizeof *inner_functions);
-    if (!reaches_malloc())
-        redirect_calls(&allocator, operators, OPERATORS);
+    redirect_calls(&allocator, operators, OPERATORS);
 }

@@ -5,7 +5,8 @@
 #define MALLOSCOPE_OPERATORS_H
 
 /* Stands in for the operators of the module that has the real malloc, if it has any.
- * Outside only; once, while the thread's context is context_busy. */
+ * Outside only; once. Calls nothing of the program's: it may be in the middle of an
+ * allocator's own start. */
 void operators_begin(void);
 
 #endif
