@@ -171,6 +171,8 @@ for name, library in libraries.items():
                              env={"LD_PRELOAD": f"{library}:{SHIM}", "MALLOSCOPE_OUTPUT": log})
     same_run(traced, untraced, what)
     equal([e for e in dump(log) if e.is_heap], [], f"{what}: nothing comes to us")
+    others = {os.path.basename(p["other_malloc"]) for p in report(log)["processes"]}
+    check(len(others) == 1 and others.pop().startswith("lib" + name), f"{what}: the report says whose malloc goes before ours")
 
 # --- libraries ---
 LOADING = [program(f"loading{n}.so") for n in (1, 2, 3)]
