@@ -105,6 +105,7 @@ enum rec_untraced {
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
     REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
+    REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first */
 };
 
 /* What a process-start record's flags say. */

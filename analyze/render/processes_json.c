@@ -42,6 +42,7 @@ json_t *untraced_json(const struct facts *f)
         [REC_UNTRACED_STATIC] = "static", [REC_UNTRACED_PRIVILEGED] = "privileged",
         [REC_UNTRACED_MACHINE] = "machine", [REC_UNTRACED_LIBC] = "libc",
         [REC_UNTRACED_UNREACHABLE] = "unreachable",
+        [REC_UNTRACED_SANITIZER] = "sanitizer",
     };
     _cleanup_free_ uint32_t *places = alloc_zeroed(f->process_count, sizeof *places);
     json_t *list = json_array();

@@ -13,6 +13,7 @@
 #define FIRST_BYTES 256 /* all that the kernel reads of a script's first line */
 #define LEVELS 5        /* of scripts whose interpreters are scripts */
 #define SEGMENTS_MAX 64
+#define NEEDED_MAX 64
 #define MOUNT_NOSUID 2  /* of statfs's flags */
 
 struct image {
@@ -80,33 +81,68 @@ static void read_address(const struct image *image, const ElfW(Ehdr) *header, ui
             sys_pread(image->fd, ret_bytes, bytes, address - segment.p_vaddr + segment.p_offset);
 }
 
+/* What the dynamic section says: names are addresses of strings. */
+struct dynamic {
+    uint64_t soname, needed[NEEDED_MAX];
+    size_t needed_count;
+};
+
+static void read_dynamic(const struct image *image, const ElfW(Phdr) *segment, struct dynamic *ret)
+{
+    ElfW(Dyn) entries[32];
+    uint64_t strings = 0, at = 0;
+    bool ended = false;
+
+    *ret = (struct dynamic){ 0 };
+    while (!ended && at < segment->p_filesz && at < 16 * sizeof entries) {
+        long got = sys_pread(image->fd, entries, sizeof entries, segment->p_offset + at);
+        for (long i = 0; i < got / (long)sizeof *entries && !ended; i++) {
+            ended = entries[i].d_tag == DT_NULL;
+            if (entries[i].d_tag == DT_SONAME)
+                ret->soname = entries[i].d_un.d_val;
+            else if (entries[i].d_tag == DT_STRTAB)
+                strings = entries[i].d_un.d_ptr;
+            else if (entries[i].d_tag == DT_NEEDED && ret->needed_count < NEEDED_MAX)
+                ret->needed[ret->needed_count++] = entries[i].d_un.d_val;
+        }
+        ended |= got < (long)sizeof entries;
+        at += sizeof entries;
+    }
+    ret->soname += ret->soname ? strings : 0;
+    for (size_t i = 0; i < ret->needed_count; i++)
+        ret->needed[i] += strings;
+}
+
 /* Without an interpreter it is static, or the loader itself, which can be run as a
  * program, to load another one; it is known by its name for other libraries. */
-static enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header, const ElfW(Phdr) *dynamic)
+static enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
 {
-    uint64_t name = 0, table = 0;
     char soname[16] = "";
-    ElfW(Dyn) entry;
 
-    for (uint64_t i = 0; i < dynamic->p_filesz / sizeof entry && i < 256; i++) {
-        if (sys_pread(image->fd, &entry, sizeof entry, dynamic->p_offset + i * sizeof entry) != sizeof entry ||
-            entry.d_tag == DT_NULL)
-            break;
-        if (entry.d_tag == DT_SONAME)
-            name = entry.d_un.d_val;
-        else if (entry.d_tag == DT_STRTAB)
-            table = entry.d_un.d_ptr;
-    }
-    if (name)
-        read_address(image, header, table + name, soname, sizeof soname - 1);
+    if (dynamic->soname)
+        read_address(image, header, dynamic->soname, soname, sizeof soname - 1);
     bool is_loader = strncmp(soname, "ld-", 3) == 0 || strncmp(soname, "ld.so", 5) == 0 || strncmp(soname, "ld64.so", 7) == 0;
     return is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
+}
+
+/* These runtimes end the program where another library comes before them. */
+static bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
+{
+    for (size_t i = 0; i < dynamic->needed_count; i++) {
+        char name[12] = "";
+        read_address(image, header, dynamic->needed[i], name, sizeof name - 1);
+        if (strncmp(name, "libasan.", 8) == 0 || strncmp(name, "libtsan.", 8) == 0 || strncmp(name, "libhwasan.", 10) == 0 ||
+            strncmp(name, "libclang_rt", 11) == 0)
+            return true;
+    }
+    return false;
 }
 
 static enum rec_untraced judge_program(const struct image *image)
 {
     ElfW(Ehdr) header;
-    ElfW(Phdr) segment, dynamic = { 0 };
+    ElfW(Phdr) segment, dynamic_segment = { 0 };
+    struct dynamic dynamic;
     char loader[FIRST_BYTES + 1] = "";
 
     if (image->first_bytes < sizeof header)
@@ -118,13 +154,16 @@ static enum rec_untraced judge_program(const struct image *image)
     memcpy(&header, image->first, sizeof header);
     for (size_t i = 0; read_segment(image, &header, i, &segment); i++) {
         if (segment.p_type == PT_DYNAMIC)
-            dynamic = segment;
-        if (segment.p_type != PT_INTERP)
-            continue;
-        sys_pread(image->fd, loader, segment.p_filesz < FIRST_BYTES ? segment.p_filesz : FIRST_BYTES, segment.p_offset);
-        return strstr(loader, "ld-musl") ? REC_UNTRACED_LIBC : REC_UNTRACED_WITHDRAWN;
+            dynamic_segment = segment;
+        if (segment.p_type == PT_INTERP)
+            sys_pread(image->fd, loader, segment.p_filesz < FIRST_BYTES ? segment.p_filesz : FIRST_BYTES, segment.p_offset);
     }
-    return judge_static(image, &header, &dynamic);
+    if (strstr(loader, "ld-musl"))
+        return REC_UNTRACED_LIBC;
+    read_dynamic(image, &dynamic_segment, &dynamic);
+    if (!*loader)
+        return judge_static(image, &header, &dynamic);
+    return needs_sanitizer(image, &header, &dynamic) ? REC_UNTRACED_SANITIZER : REC_UNTRACED_WITHDRAWN;
 }
 
 /* False: it is no file that could be executed. */

@@ -15,8 +15,8 @@ from lib import *
 from told import *
 
 FOLLOW, LOG, ROOT = program("follow"), path("log.mscope"), os.getuid() == 0
-STATIC, PRIVILEGED, MACHINE, LIBC, UNREACHABLE = 1, 2, 3, 4, 5
-REASONS = [None, "static", "privileged", "machine", "libc", "unreachable"]
+STATIC, PRIVILEGED, MACHINE, LIBC, UNREACHABLE, SANITIZER = 1, 2, 3, 4, 5, 6
+REASONS = [None, "static", "privileged", "machine", "libc", "unreachable", "sanitizer"]
 
 
 def starts(events):
@@ -111,7 +111,8 @@ os.chmod(path("script"), 0o755)
 cannot = {"script": STATIC}
 for name, reason, build in (("static", STATIC, ["gcc", "-static"]), ("static-pie", STATIC, ["gcc", "-static-pie"]),
                             ("i386", MACHINE, ["gcc", "-m32"]), ("i386-static", MACHINE, ["gcc", "-m32", "-static"]),
-                            ("musl", LIBC, ["musl-gcc"]), ("musl-static", STATIC, ["musl-gcc", "-static"]), ("plain", None, ["gcc"])):
+                            ("musl", LIBC, ["musl-gcc"]), ("musl-static", STATIC, ["musl-gcc", "-static"]),
+                            ("asan", SANITIZER, ["gcc", "-fsanitize=address"]), ("tsan", SANITIZER, ["gcc", "-fsanitize=thread"]), ("plain", None, ["gcc"])):
     if check(run([*build, "end.c", "-o", name], cwd=WORK).returncode == 0, f"{build} builds"):
         cannot[name] = reason
 if ROOT:
