@@ -24,12 +24,14 @@ const char hist_help[] =
 
 static void print_trust(const struct log *log, const struct sizes_counted *counted)
 {
-    int reason;
+    struct reader_lost lost = reader_lost_events(log);
 
     printf("\nData: %zu process%s, %zu stream%s, %s events;\n      %s bytes damaged, %s chunks missing, %s events lost",
            log->recorded_count, log->recorded_count == 1 ? "" : "es", log->stream_count, log->stream_count == 1 ? "" : "s",
            text_count(counted->events), text_count(log->damaged_bytes), text_count(log->missing_chunks),
-           text_count(reader_lost_events(log, &reason)));
+           text_count(lost.count));
+    if (lost.reason)
+        printf(" (%s)", text_stop_reason(lost.reason));
     if (log->recovered_bytes)
         printf("; %s bytes from buffers of processes", text_count(log->recovered_bytes));
     printf(".\nCounted: successful allocations, by the size asked for; a realloc is a free and an\nallocation.\n");
@@ -39,12 +41,12 @@ static int print_json(const struct log *log, const struct size_table *table, con
                       const struct sizes_counted *counted)
 {
     json_t *root = sizes_json(table, view);
-    int reason;
+    struct reader_lost lost = reader_lost_events(log);
 
     json_object_set_new(root, "schema", json_string("malloscope-hist/1"));
     json_object_set_new(root, "trust",
-                        json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "injected", log->recorded_count > 0,
-                                  "lost_events", (json_int_t)reader_lost_events(log, &reason), "truncated_bytes",
+                        json_pack("{s:b, s:I, s:s, s:I, s:I, s:I, s:I}", "injected", log->recorded_count > 0,
+                                  "lost_events", (json_int_t)lost.count, "lost_reason", text_stop_reason(lost.reason), "truncated_bytes",
                                   (json_int_t)log->damaged_bytes, "missing_chunks", (json_int_t)log->missing_chunks,
                                   "streams", (json_int_t)log->stream_count, "events", (json_int_t)counted->events));
     json_dumpf(root, stdout, JSON_INDENT(2));

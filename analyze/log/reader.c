@@ -3,6 +3,7 @@
  * always: threads do not alternate at every event. */
 #include "analyze/log/reader.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct cursor {
@@ -54,8 +55,9 @@ static bool open_chunk(struct reader *r, struct cursor *c)
         c->chunk = stream->chunks[c->next_chunk++];
         const struct log_chunk *chunk = &r->log->chunks[c->chunk];
         c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
-        if (log_load(r->log, chunk, c->payload) != 0) {
-            note_bad(r, chunk, 0, "the file cannot be read here any more");
+        int error = log_load(r->log, chunk, c->payload);
+        if (error) {
+            note_bad(r, chunk, 0, error == -EBADMSG ? "a packed chunk that cannot be unpacked" : "the file cannot be read here any more");
             continue;
         }
         c->ticks_are_ns = chunk->ticks_are_ns;
@@ -180,27 +182,26 @@ void reader_session_records(const struct log *log, void (*use)(void *data, const
     }
 }
 
-struct lost {
-    uint64_t count;
-    int reason;
-};
+static void count_lost(struct reader_lost *lost, uint64_t count, uint32_t reason)
+{
+    lost->count += count;
+    if (reason == REC_STOP_LIMIT)
+        lost->beyond_limit += count;
+    if (reason && (!lost->reason || lost->reason == REC_STOP_LIMIT))
+        lost->reason = reason;
+}
 
 static void add_lost(void *data, const struct timed_event *e)
 {
-    struct lost *lost = data;
-
-    if (e->event.type != EVENT_OTHER || e->event.other != REC_LOST)
-        return;
-    lost->count += e->event.lost.count;
-    if (e->event.lost.reason)
-        lost->reason = (int)e->event.lost.reason;
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_LOST)
+        count_lost(data, e->event.lost.count, e->event.lost.reason);
 }
 
-uint64_t reader_lost_events(const struct log *log, int *ret_reason)
+struct reader_lost reader_lost_events(const struct log *log)
 {
-    struct lost lost = { log->lost_events, (int)log->stop_errno }; /* of live files that are still there */
+    struct reader_lost lost = { 0 };
 
+    count_lost(&lost, log->lost_events, log->stop_errno); /* of live files that are still there */
     reader_session_records(log, add_lost, &lost);
-    *ret_reason = lost.reason;
-    return lost.count;
+    return lost;
 }

@@ -239,9 +239,6 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->threads++;
         f->threads++;
         return;
-    case REC_LOST:
-        f->lost_events += event->lost.count;
-        return;
     }
 }
 
@@ -361,7 +358,9 @@ struct facts *facts_collect(const struct log *log)
         c.streams[i].path.root = f->processes[log->streams[i].process].root;
         f->processes[log->streams[i].process].open_streams++;
     }
-    f->lost_events = log->lost_events;
+    struct reader_lost lost = reader_lost_events(log);
+    f->lost_events = lost.count;
+    f->lost_reason = lost.reason;
     order_processes(f, log);
     reader_session_records(log, take_session_record, &c);
     while (reader_next(reader, &event)) {

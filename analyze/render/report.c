@@ -176,6 +176,8 @@ static void print_trust(const struct log *log, const struct facts *f)
            "       %s unmatched frees", log->recorded_count, log->recorded_count == 1 ? "" : "es", allocator_of(f),
            log->stream_count, log->stream_count == 1 ? "" : "s", text_count(f->events), text_count(f->lost_events),
            text_count(f->unmatched_frees));
+    if (f->lost_reason)
+        printf(" (logging ended: %s)", text_stop_reason(f->lost_reason));
     if (f->inherited_frees)
         printf(", %s frees of blocks from before a fork", text_count(f->inherited_frees));
     if (f->unseen_frees)
@@ -256,8 +258,9 @@ void report_print_summary(FILE *to, const struct log *log, const struct facts *f
             text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
-    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
-            f->events ? (double)log->bytes / (double)f->events : 0.0);
+    uint64_t log_bytes = log->bytes + log->spool_bytes;
+    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log_bytes),
+            f->events ? (double)log_bytes / (double)f->events : 0.0);
     print_word(to, view->command ? view->command : "malloscope");
     fprintf(to, " report ");
     print_word(to, view->log_name);

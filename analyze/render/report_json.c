@@ -1,6 +1,7 @@
 /* Facts -> JSON, schema malloscope-report/1 (docs/report.schema.json). Members
  * may be added; those that are there keep their name and meaning. */
 #include "analyze/render/report.h"
+#include "analyze/render/text.h"
 
 #include <string.h>
 
@@ -106,6 +107,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                               (json_int_t)f->lost_events, "unmatched_frees", (json_int_t)f->unmatched_frees,
                               "truncated_bytes", (json_int_t)log->damaged_bytes, "streams",
                               (json_int_t)log->stream_count, "events", (json_int_t)f->events);
+    json_object_set_new(trust, "lost_reason", json_string(text_stop_reason(f->lost_reason)));
     json_object_set_new(trust, "processes", integer(log->recorded_count));
     json_object_set_new(trust, "inherited_frees", integer(f->inherited_frees));
     json_object_set_new(trust, "unseen_frees", integer(f->unseen_frees));

@@ -38,7 +38,10 @@ struct process {
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
 struct session {
-    struct kept_file log;
+    struct kept_file log; /* where chunks are appended: the log, or its spool */
+    bool spools;          /* it is the spool: somebody packs what is in it into the log */
+    char path[4096];      /* the log's, absolute */
+    uint64_t max_bytes;   /* of the log, where it is not packed; 0: no limit */
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */

@@ -3,6 +3,7 @@
  * MALLOSCOPE_MAX_DEPTH   the most frames of a stack that are logged, 1 to 1024
  * MALLOSCOPE_CHECK_STACKS  1: each stack is compared with libunwind's, for the tests
  * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
+ * MALLOSCOPE_MAX_LOG     the most bytes of the log, with an optional K, M or G (1024s)
  * MALLOSCOPE_SESSION     set by `malloscope record`: session id in hexadecimal,
  *                        a colon, the log's absolute path */
 #include "interpose/outside/config.h"
@@ -59,6 +60,17 @@ static uint32_t parse_depth(const char *value)
     return depth >= 1 && depth <= WALK_DEPTH_MAX ? depth : WALK_DEPTH_MAX;
 }
 
+/* 0, no limit, for what is no size. */
+static uint64_t parse_size(const char *value)
+{
+    uint64_t size = 0;
+
+    for (; value && *value >= '0' && *value <= '9' && size < 1ull << 50; value++)
+        size = size * 10 + (uint64_t)(*value - '0');
+    unsigned shift = !value ? 0 : *value == 'K' ? 10 : *value == 'M' ? 20 : *value == 'G' ? 30 : 0;
+    return !value || value[shift != 0] || size > UINT64_MAX >> shift ? 0 : size << shift;
+}
+
 void config_read(char *const *environment, struct config *ret_config)
 {
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
@@ -68,6 +80,7 @@ void config_read(char *const *environment, struct config *ret_config)
 
     ret_config->call_graph = parse_call_graph(value_of(environment, "MALLOSCOPE_CALL_GRAPH"));
     ret_config->max_depth = parse_depth(value_of(environment, "MALLOSCOPE_MAX_DEPTH"));
+    ret_config->max_bytes = parse_size(value_of(environment, "MALLOSCOPE_MAX_LOG"));
     ret_config->check_stacks = check && strcmp(check, "1") == 0;
     ret_config->monotonic = clock && strcmp(clock, "monotonic") == 0;
     ret_config->joins = joins && parse_session(joins, ret_config);

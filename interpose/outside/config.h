@@ -12,6 +12,7 @@ struct config {
     bool monotonic;      /* stamps are CLOCK_MONOTONIC even where the CPU's counter would do */
     bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
     uint8_t session[16];
+    uint64_t max_bytes;  /* of the log; 0: no limit */
     const char *output;  /* path of the log, or a template for its name */
 };
 
