@@ -178,7 +178,7 @@ static uint64_t load(const uint8_t *at, unsigned bytes)
     return value & ~0ull >> (64 - 8 * bytes);
 }
 
-/* One record. False: not as the encoder writes it, or too near to the end. */
+/* One record. False: not as the encoder writes it. */
 static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *end, bool *after_free)
 {
     const uint8_t *record = *at, *next;
@@ -193,13 +193,11 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
         *at = next;
         return true;
     }
-    if (end - record < 2 + 8 + 8 + 8) /* so that whole words can be loaded */
-        return false;
     unsigned operation = kind == REC_ALLOC ? record[1] : OPERATION_KIND + kind;
     const uint8_t *field = record + 1 + (kind == REC_ALLOC);
     uint64_t stamp = load(field, bytes), folded = load(field + bytes, address_bytes);
     field += bytes + address_bytes;
-    if (encode_bytes_of(stamp) != bytes || encode_bytes_of(folded) != address_bytes)
+    if (field > end || encode_bytes_of(stamp) != bytes || encode_bytes_of(folded) != address_bytes)
         return false;
     uint64_t address = c->places.last + rec_unfold_address(folded);
 
@@ -215,6 +213,8 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
     unsigned size_bytes = (operation & 7) + 1, mode = operation >> 3 & 3, which = operation >> 5;
     uint64_t size = load(field, size_bytes);
     field += size_bytes;
+    if (field > end)
+        return false;
     const uint8_t *stack = which == REC_ALLOC_ALIGNED ? skip_alignment(field, end) : field;
     next = stack && which <= REC_ALLOC_ALIGNED ? skip_stack(stack, end, mode) : NULL;
     if (!next)
@@ -342,4 +342,32 @@ bool columns_join(struct columns *c, uint8_t *payload, size_t bytes)
         if (c->column[i].at != c->column[i].end)
             return false;
     return to == end;
+}
+
+int64_t columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data)
+{
+    int64_t events = 0;
+    uint64_t size;
+    unsigned operation;
+
+    for (unsigned i = 0; i < COLUMNS_FOR_SIZES; i++)
+        c->column[i].at = c->column[i].start;
+    while (take(c, COLUMN_OPERATION, &operation)) {
+        const uint8_t *other = c->column[COLUMN_OTHER].at, *end = c->column[COLUMN_OTHER].end, *next = other;
+        events++;
+        if (operation < OPERATION_KIND) {
+            if (!take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, &size))
+                return -1;
+            add(data, size);
+            if (operation >> 5 == REC_ALLOC_ALIGNED)
+                next = skip_alignment(other, end);
+        } else if (operation == OPERATION_KIND + REC_OTHER) {
+            next = other < end ? skip_other(other + 1, end) : NULL;
+            events -= next && *other >> 2 != REC_FREE_BY;
+        }
+        if (!next)
+            return -1;
+        c->column[COLUMN_OTHER].at = (uint8_t *)next;
+    }
+    return events;
 }

@@ -13,18 +13,19 @@
 
 enum column {
     COLUMN_OPERATION,
+    COLUMN_SIZE,            /* three planes: bytes 0, 1; the others */
+    COLUMN_OTHER = COLUMN_SIZE + 3,
     COLUMN_STAMP,           /* four: of allocations, of frees; each after an allocation, after a free */
     COLUMN_STAMP_LOW = COLUMN_STAMP + 4,
     COLUMN_STAMP_LONG,
     COLUMN_ALLOCATION_PLACE,
     COLUMN_FREE_PLACE,
     COLUMN_ADDRESS,         /* four planes: bytes 0, 1, 2 of a difference; the others */
-    COLUMN_SIZE = COLUMN_ADDRESS + 4, /* three planes: bytes 0, 1; the others */
-    COLUMN_STACK = COLUMN_SIZE + 3,
-    COLUMN_OTHER,
+    COLUMN_STACK = COLUMN_ADDRESS + 4,
     COLUMN_TAIL,
 };
 _Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
+#define COLUMNS_FOR_SIZES COLUMN_STAMP /* the first columns, which columns_sizes() needs */
 
 struct columns {
     struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
@@ -35,13 +36,20 @@ struct columns {
 size_t columns_room(size_t payload_bytes);
 size_t columns_most(size_t payload_bytes);
 
-/* The bytes of `payload` into columns that lie in `room`, of columns_room(bytes). */
+#define COLUMNS_SLACK 64
+
+/* The bytes of `payload`, behind which COLUMNS_SLACK more can be read, into columns
+ * that lie in `room`, of columns_room(bytes). */
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room);
 
 /* Columns, whose starts and ends the caller has set, into exactly `bytes` of
- * payload, with COLUMNS_SLACK bytes of room behind them that may be overwritten.
- * False: the columns are damaged. */
-#define COLUMNS_SLACK 64
+ * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns
+ * are damaged. */
 bool columns_join(struct columns *c, uint8_t *payload, size_t bytes);
+
+/* The sizes of all allocations in their order, without anything else being looked at: add()
+ * is called for each. Returns how many allocations and frees there are, -1 where the
+ * columns are damaged. The tail must be empty. */
+int64_t columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data);
 
 #endif

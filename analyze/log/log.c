@@ -460,3 +460,11 @@ int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
         return unpackers_load(log->unpackers, fd, chunk->offset, chunk->packed_bytes, buffer, chunk->payload_bytes);
     return log_read_at(fd, buffer, chunk->payload_bytes, chunk->offset);
 }
+
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, void (*add)(void *data, uint64_t size),
+                   void *data, uint64_t *ret_events)
+{
+    if (!chunk->packed_bytes || !chunk->payload_bytes)
+        return -EAGAIN;
+    return unpackers_sizes(log->unpackers, log->fd, chunk->offset, chunk->packed_bytes, add, data, ret_events);
+}

@@ -109,6 +109,11 @@ bool log_is_running(const struct log *log);
  * is packed and cannot be unpacked. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
 
+/* Only the sizes of a chunk's allocations, without the rest being unpacked: add() is
+ * called for each. *ret_events: of allocations and frees. -EAGAIN: it takes log_load(). */
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, void (*add)(void *data, uint64_t size),
+                   void *data, uint64_t *ret_events);
+
 #define LOG_NS_MAX 0x1p62 /* a century; what is further away is damage, and no number to convert */
 
 /* CLOCK_MONOTONIC in nanoseconds of a stamp in this chunk's clock. Keeps the order of stamps. */

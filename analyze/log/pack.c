@@ -18,8 +18,8 @@
 struct packer {
     ZSTD_CCtx *zstd;
     struct columns columns;
-    uint8_t *room, *packed;
-    size_t room_bytes, packed_bytes;
+    uint8_t *payload, *room, *packed;
+    size_t payload_bytes, room_bytes, packed_bytes;
 };
 
 struct packer *packer_make(void)
@@ -37,6 +37,7 @@ void packer_free(struct packer *p)
     if (!p)
         return;
     ZSTD_freeCCtx(p->zstd);
+    free(p->payload);
     free(p->room);
     free(p->packed);
     free(p);
@@ -76,8 +77,10 @@ const void *packer_pack(struct packer *p, const void *chunk, size_t *ret_bytes)
     if (payload_bytes <= sizeof packed || (header.flags & REC_CHUNK_PACKED) || !p->zstd)
         return chunk;
     p->room = grow(p->room, &p->room_bytes, columns_room(payload_bytes), 1);
+    p->payload = grow(p->payload, &p->payload_bytes, payload_bytes + COLUMNS_SLACK, 1);
     p->packed = grow(p->packed, &p->packed_bytes, before + payload_bytes, 1);
-    columns_split(&p->columns, (const uint8_t *)chunk + header.header_bytes, payload_bytes, p->room);
+    memcpy(p->payload, (const uint8_t *)chunk + header.header_bytes, payload_bytes);
+    columns_split(&p->columns, p->payload, payload_bytes, p->room);
     size_t frame = compress_columns(p, p->packed + before, payload_bytes - sizeof packed);
     if (!frame)
         return chunk;
@@ -133,33 +136,70 @@ void unpacker_free(struct unpacker *u)
     free(u);
 }
 
-int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload)
+/* Reads the header, takes memory, and says how long the first `columns` are together. */
+static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes, unsigned columns,
+                           struct rec_packed_header *ret_header, size_t *ret_first_bytes)
 {
-    struct rec_packed_header header;
-
     if (!u->zstd)
         return -ENOMEM;
-    if (bytes < sizeof header)
+    if (bytes < sizeof *ret_header)
         return -EBADMSG;
-    memcpy(&header, packed, sizeof header);
-    if (!packed_header_sound(&header))
+    memcpy(ret_header, packed, sizeof *ret_header);
+    if (!packed_header_sound(ret_header))
         return -EBADMSG;
-    size_t all = (size_t)columns_bytes(&header);
-    const uint8_t *frame = (const uint8_t *)packed + sizeof header;
-    if (ZSTD_getFrameContentSize(frame, bytes - sizeof header) != all)
+    size_t all = (size_t)columns_bytes(ret_header);
+    if (ZSTD_getFrameContentSize((const uint8_t *)packed + sizeof *ret_header, bytes - sizeof *ret_header) != all)
         return -EBADMSG;
     u->room = grow(u->room, &u->room_bytes, all, 1);
-    u->payload = grow(u->payload, &u->payload_bytes, header.payload_bytes + COLUMNS_SLACK, 1);
-    if (ZSTD_decompressDCtx(u->zstd, u->room, all, frame, bytes - sizeof header) != all)
-        return -EBADMSG;
     uint8_t *at = u->room;
     for (unsigned i = 0; i < REC_COLUMNS; i++) {
         u->columns.column[i].start = at;
-        u->columns.column[i].end = at += header.column_bytes[i];
+        u->columns.column[i].end = at += ret_header->column_bytes[i];
     }
+    *ret_first_bytes = (size_t)(u->columns.column[columns - 1].end - u->room);
+    return 0;
+}
+
+int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload)
+{
+    struct rec_packed_header header;
+    size_t all;
+    int error = begin_unpacking(u, packed, bytes, REC_COLUMNS, &header, &all);
+
+    if (error)
+        return error;
+    if (ZSTD_decompressDCtx(u->zstd, u->room, all, (const uint8_t *)packed + sizeof header, bytes - sizeof header) != all)
+        return -EBADMSG;
+    u->payload = grow(u->payload, &u->payload_bytes, header.payload_bytes + COLUMNS_SLACK, 1);
     if (!columns_join(&u->columns, u->payload, header.payload_bytes) ||
         checksum(u->payload, header.payload_bytes) != header.payload_checksum)
         return -EBADMSG;
     memcpy(payload, u->payload, header.payload_bytes);
+    return 0;
+}
+
+int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, void (*add)(void *data, uint64_t size),
+                   void *data, uint64_t *ret_events)
+{
+    struct rec_packed_header header;
+    size_t wanted;
+    int error = begin_unpacking(u, packed, bytes, COLUMNS_FOR_SIZES, &header, &wanted);
+
+    if (error)
+        return error;
+    if (header.column_bytes[COLUMN_TAIL])
+        return -EAGAIN;
+    ZSTD_inBuffer in = { (const uint8_t *)packed + sizeof header, bytes - sizeof header, 0 };
+    ZSTD_outBuffer out = { u->room, wanted, 0 };
+    ZSTD_DCtx_reset(u->zstd, ZSTD_reset_session_only);
+    while (out.pos < wanted) {
+        size_t before_in = in.pos, before_out = out.pos;
+        if (ZSTD_isError(ZSTD_decompressStream(u->zstd, &out, &in)) || (in.pos == before_in && out.pos == before_out))
+            return -EBADMSG;
+    }
+    int64_t events = columns_sizes(&u->columns, add, data);
+    if (events < 0)
+        return -EBADMSG;
+    *ret_events = (uint64_t)events;
     return 0;
 }

@@ -30,4 +30,9 @@ void unpacker_free(struct unpacker *u);
  * many as its header says. -EBADMSG: it is damaged. */
 int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload);
 
+/* Only the sizes of its allocations: columns_sizes(). *ret_events: of allocations and
+ * frees. -EAGAIN: it takes unpacking; add() has not been called. */
+int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, void (*add)(void *data, uint64_t size),
+                   void *data, uint64_t *ret_events);
+
 #endif

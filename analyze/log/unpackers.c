@@ -63,14 +63,19 @@ static void put_idle(struct unpackers *u, struct idle *i)
     pthread_mutex_unlock(&u->lock);
 }
 
+static int read_packed(struct idle *i, int fd, uint64_t offset, uint32_t packed_bytes)
+{
+    i->packed = grow(i->packed, &i->packed_bytes, packed_bytes, 1);
+    return log_read_at(fd, i->packed, packed_bytes, offset);
+}
+
 int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes, void *payload,
                    uint32_t payload_bytes)
 {
     struct rec_packed_header header;
     struct idle *i = take_idle(u);
+    int error = packed_bytes < sizeof header ? -EBADMSG : read_packed(i, fd, offset, packed_bytes);
 
-    i->packed = grow(i->packed, &i->packed_bytes, packed_bytes, 1);
-    int error = packed_bytes < sizeof header ? -EBADMSG : log_read_at(fd, i->packed, packed_bytes, offset);
     if (!error) {
         memcpy(&header, i->packed, sizeof header);
         /* The file may have changed since its header was looked at. */
@@ -78,6 +83,18 @@ int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed
                     ? -EBADMSG
                     : unpacker_unpack(i->unpacker, i->packed, packed_bytes, payload);
     }
+    put_idle(u, i);
+    return error;
+}
+
+int unpackers_sizes(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes,
+                    void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events)
+{
+    struct idle *i = take_idle(u);
+    int error = read_packed(i, fd, offset, packed_bytes);
+
+    if (!error)
+        error = unpacker_sizes(i->unpacker, i->packed, packed_bytes, add, data, ret_events);
     put_idle(u, i);
     return error;
 }

@@ -2,6 +2,7 @@
 
 #include "format/decode.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -15,13 +16,20 @@ struct worker {
     pthread_t thread;
 };
 
+static void add_size(void *data, uint64_t size)
+{
+    sizes_add(data, size);
+}
+
 static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *payload, struct decoder *decoder)
 {
     struct event event;
     uint64_t events = 0;
-    int got = -1;
+    int got = -1, error = log_load_sizes(w->log, chunk, add_size, &w->counted.sizes, &events);
 
-    if (log_load(w->log, chunk, payload) == 0) {
+    if (error == 0) {
+        got = 0;
+    } else if (error == -EAGAIN && log_load(w->log, chunk, payload) == 0) {
         decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
         while ((got = decoder_next(decoder, &event)) == 1) {
             if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END)
