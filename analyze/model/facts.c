@@ -235,6 +235,9 @@ static void take_other(struct collector *c, const struct timed_event *e)
             p->wait_status = event->end.wait_status;
         }
         return;
+    case REC_LOST:
+        f->lost_events += event->lost.count;
+        return;
     case REC_THREAD_BEGIN:
         p->threads++;
         f->threads++;
@@ -358,9 +361,8 @@ struct facts *facts_collect(const struct log *log)
         c.streams[i].path.root = f->processes[log->streams[i].process].root;
         f->processes[log->streams[i].process].open_streams++;
     }
-    struct reader_lost lost = reader_lost_events(log);
-    f->lost_events = lost.count;
-    f->lost_reason = lost.reason;
+    f->lost_events = log->lost_events;
+    f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
     reader_session_records(log, take_session_record, &c);
     while (reader_next(reader, &event)) {
