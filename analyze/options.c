@@ -146,8 +146,7 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
                  "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
-        complain("%s: %" PRIu64 " events were not logged%s%s", log->path, lost.count, lost.reason ? ": " : "",
-                 text_stop_reason(lost.reason));
+        complain("%s: %s", log->path, text_lost_events(lost.count, lost.reason));
     bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks ||
                !log->recorded_count || lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;

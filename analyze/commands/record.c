@@ -140,12 +140,19 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
 {
     struct failure failure;
     struct log *log;
-    int code = exit_code_of(status, program), error = compressor_stop(compressor), adoption = live_adopt(file->path);
+    int code = exit_code_of(status, program);
 
-    /* What kept the compressor from its work may be over. */
-    if (adoption || error == -ESTALE)
-        complain("%s: the last events are still in the files %s%s.live.*: %s; keep them beside the log", file->path,
-                 text_base_name(file->path), options->compress ? ".spool and .live.*" : ".live.*", strerror(adoption ? -adoption : -error));
+    compressor_stop(compressor); /* what kept it from its work keeps live_adopt, or is over */
+    if (!log_file_is_there(file)) {
+        complain("%s: was removed or replaced while the program ran: its events are lost%s%s%s", file->path,
+                 options->compress ? ", but for those in " : "", options->compress ? file->path : "",
+                 options->compress ? SPOOL_ENDING : "");
+        return code;
+    }
+    int error = live_adopt(file->path);
+    if (error)
+        complain("%s: the last events are still in the files %s.live.*%s: %s; keep them beside the log", file->path,
+                 text_base_name(file->path), options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
     if (log_open(file->path, &log, &failure) != 0) {
         complain("%s", failure.text);
         return code;
@@ -161,8 +168,7 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
     append_end_of(log, file, pid, status);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
-        complain("%s: INCOMPLETE: %s events were not logged%s%s", short_path(file->path), text_count(lost.count),
-                 lost.reason ? ": " : "", text_stop_reason(lost.reason));
+        complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
     if (options->quiet) {
         log_free(log);
         return code;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define PAUSE_LEAST_MS 5u
-#define PAUSE_MOST_MS 50u
+#define PAUSE_MOST_MS 50u   /* ... of a log without limit; one with a limit is to keep to it */
 #define BUSY_BYTES (256u << 10) /* found after a pause: then the next one is shorter */
 #define NICE 10
 
@@ -22,6 +22,7 @@ struct compressor {
     pthread_cond_t wake;
     bool stop; /* under the lock */
     int error;
+    unsigned pause_most_ms;
     struct taker *taker;
 };
 
@@ -57,7 +58,7 @@ static void *run(void *data)
         } while (!c->error && bytes);
         if (c->error || stop) /* what came before the end was signalled is there */
             return NULL;
-        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS;
+        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < c->pause_most_ms ? ms * 2 : c->pause_most_ms;
         stop = pause_for(c, ms);
     }
 }
@@ -73,6 +74,7 @@ int compressor_start(const char *log_path, uint64_t limit_bytes, struct compress
         free(c);
         return error;
     }
+    c->pause_most_ms = limit_bytes ? PAUSE_LEAST_MS : PAUSE_MOST_MS;
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

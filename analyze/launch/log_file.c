@@ -128,6 +128,14 @@ void log_file_release(struct log_file *file)
     *file = (struct log_file){ .fd = -1 };
 }
 
+bool log_file_is_there(const struct log_file *file)
+{
+    struct stat mine, there;
+
+    return fstat(file->fd, &mine) == 0 && stat(file->path, &there) == 0 && mine.st_dev == there.st_dev &&
+           mine.st_ino == there.st_ino;
+}
+
 void log_file_discard(struct log_file *file)
 {
     spool_discard(file->path);

@@ -42,6 +42,15 @@ const char *text_stop_reason(uint32_t reason)
     return reason ? strerror((int)reason) : "";
 }
 
+const char *text_lost_events(uint64_t count, uint32_t reason)
+{
+    char *text = next_buffer();
+
+    snprintf(text, BUFFER_BYTES, "%s events %s logged%s%s", text_count(count),
+             reason == REC_STOP_LIMIT ? "were not" : "could not be", reason ? ": " : "", text_stop_reason(reason));
+    return text;
+}
+
 const char *text_bytes(uint64_t bytes)
 {
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
