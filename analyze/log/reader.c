@@ -3,6 +3,8 @@
  * always: threads do not alternate at every event. */
 #include "analyze/log/reader.h"
 
+#include "analyze/log/ahead.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ struct cursor {
 
 struct reader {
     const struct log *log;
+    struct ahead *ahead; /* NULL: nothing in the log is packed */
     struct cursor *cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
@@ -46,6 +49,26 @@ static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t a
     }
 }
 
+static void want_next(struct reader *r, struct cursor *c)
+{
+    const struct log_stream *stream = &r->log->streams[c->stream];
+
+    if (r->ahead && c->next_chunk < stream->chunk_count)
+        ahead_want(r->ahead, c->stream, &r->log->chunks[stream->chunks[c->next_chunk]]);
+}
+
+/* The payload of the stream's next chunk, which was wanted; then the one after it is. */
+static int load(struct reader *r, struct cursor *c, const struct log_chunk *chunk)
+{
+    if (!r->ahead) {
+        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
+        return log_load(r->log, chunk, c->payload);
+    }
+    int error = ahead_take(r->ahead, c->stream, &c->payload, &c->payload_capacity);
+    want_next(r, c);
+    return error;
+}
+
 /* Loads the stream's next chunk. False: there is none. */
 static bool open_chunk(struct reader *r, struct cursor *c)
 {
@@ -54,8 +77,7 @@ static bool open_chunk(struct reader *r, struct cursor *c)
     while (c->next_chunk < stream->chunk_count) {
         c->chunk = stream->chunks[c->next_chunk++];
         const struct log_chunk *chunk = &r->log->chunks[c->chunk];
-        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
-        int error = log_load(r->log, chunk, c->payload);
+        int error = load(r, c, chunk);
         if (error) {
             note_bad(r, chunk, 0, error == -EBADMSG ? "a packed chunk that cannot be unpacked" : "the file cannot be read here any more");
             continue;
@@ -105,9 +127,16 @@ struct reader *reader_open(const struct log *log)
     r->log = log;
     r->cursors = alloc_zeroed(log->stream_count, sizeof *r->cursors);
     r->heap = alloc_zeroed(log->stream_count, sizeof *r->heap);
+    bool packed = false;
+    for (size_t i = 0; i < log->chunk_count && !packed; i++)
+        packed = log->chunks[i].packed_bytes && log->chunks[i].stream != UINT32_MAX;
+    r->ahead = packed ? ahead_make(log, log->stream_count) : NULL;
+    for (uint32_t i = 0; i < log->stream_count; i++) {
+        r->cursors[i].stream = i;
+        want_next(r, &r->cursors[i]);
+    }
     for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
-        c->stream = i;
         c->decoder = alloc_zeroed(1, sizeof *c->decoder);
         if (open_chunk(r, c) && advance(r, c))
             r->heap[r->heap_count++] = i;
@@ -121,6 +150,7 @@ void reader_free(struct reader *r)
 {
     if (!r)
         return;
+    ahead_free(r->ahead);
     for (size_t i = 0; i < r->log->stream_count; i++) {
         free(r->cursors[i].payload);
         free(r->cursors[i].decoder);
