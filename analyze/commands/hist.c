@@ -34,6 +34,9 @@ static void print_trust(const struct log *log, const struct sizes_counted *count
         printf(" (%s)", text_stop_reason(lost.reason));
     if (log->recovered_bytes)
         printf("; %s bytes from buffers of processes", text_count(log->recovered_bytes));
+    if (counted->own_mallocs)
+        printf(";\n      not recorded: %s process%s with a malloc of %s own", text_count(counted->own_mallocs),
+               counted->own_mallocs == 1 ? "" : "es", counted->own_mallocs == 1 ? "its" : "their");
     printf(".\nCounted: successful allocations, by the size asked for; a realloc is a free and an\nallocation.\n");
 }
 
@@ -45,8 +48,9 @@ static int print_json(const struct log *log, const struct size_table *table, con
 
     json_object_set_new(root, "schema", json_string("malloscope-hist/1"));
     json_object_set_new(root, "trust",
-                        json_pack("{s:b, s:I, s:s, s:I, s:I, s:I, s:I}", "injected", log->recorded_count > 0,
-                                  "lost_events", (json_int_t)lost.count, "lost_reason", text_stop_reason(lost.reason), "truncated_bytes",
+                        json_pack("{s:b, s:I, s:I, s:s, s:I, s:I, s:I, s:I}", "injected", log->recorded_count > 0,
+                                  "own_mallocs", (json_int_t)counted->own_mallocs, "lost_events", (json_int_t)lost.count,
+                                  "lost_reason", text_stop_reason(lost.reason), "truncated_bytes",
                                   (json_int_t)log->damaged_bytes, "missing_chunks", (json_int_t)log->missing_chunks,
                                   "streams", (json_int_t)log->stream_count, "events", (json_int_t)counted->events));
     json_dumpf(root, stdout, JSON_INDENT(2));

@@ -5,6 +5,7 @@
 #include "format/encode.h"
 #include "format/record.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* An operation is an allocation's second byte, whose upper bits are then no more
@@ -344,30 +345,57 @@ bool columns_join(struct columns *c, uint8_t *payload, size_t bytes)
     return to == end;
 }
 
-int64_t columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data)
+/* Records of kind 3 that are nothing to a reader of sizes. */
+static bool is_of_no_size(unsigned other)
 {
-    int64_t events = 0;
+    return other == REC_PC || other == REC_MODULE_LOAD || other == REC_MODULE_UNLOAD || other == REC_THREAD_BEGIN ||
+           other == REC_THREAD_END || other == REC_THREAD_NAME || other == REC_ALLOC_FAILED ||
+           other == REC_REALLOC_FAILED || other == REC_REALLOC_FREED || other == REC_FREE_BY;
+}
+
+/* Before any size is given out. */
+static int look_at_operations(struct columns *c, uint64_t *ret_events)
+{
+    const uint8_t *other = c->column[COLUMN_OTHER].start, *end = c->column[COLUMN_OTHER].end;
+    uint64_t events = 0, sizes_bytes = 0, sizes_there = 0;
+
+    for (const uint8_t *at = c->column[COLUMN_OPERATION].start; at < c->column[COLUMN_OPERATION].end; at++) {
+        events++;
+        if (*at < OPERATION_KIND) {
+            sizes_bytes += (*at & 7) + 1;
+            if (*at >> 5 == REC_ALLOC_ALIGNED)
+                other = skip_alignment(other, end);
+        } else if (*at == OPERATION_KIND + REC_OTHER) {
+            unsigned number = other < end ? *other >> 2 : 0;
+            other = other < end ? skip_other(other + 1, end) : NULL;
+            if (other && !is_of_no_size(number))
+                return -EAGAIN;
+            events -= number != REC_FREE_BY;
+        }
+        if (!other)
+            return -EBADMSG;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        sizes_there += (uint64_t)(c->column[COLUMN_SIZE + i].end - c->column[COLUMN_SIZE + i].start);
+    *ret_events = events;
+    return other == end && sizes_bytes == sizes_there ? 0 : -EBADMSG;
+}
+
+int columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events)
+{
     uint64_t size;
     unsigned operation;
+    int error = look_at_operations(c, ret_events);
 
+    if (error)
+        return error;
     for (unsigned i = 0; i < COLUMNS_FOR_SIZES; i++)
         c->column[i].at = c->column[i].start;
-    while (take(c, COLUMN_OPERATION, &operation)) {
-        const uint8_t *other = c->column[COLUMN_OTHER].at, *end = c->column[COLUMN_OTHER].end, *next = other;
-        events++;
+    while (take(c, COLUMN_OPERATION, &operation))
         if (operation < OPERATION_KIND) {
             if (!take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, &size))
-                return -1;
+                return -EBADMSG;
             add(data, size);
-            if (operation >> 5 == REC_ALLOC_ALIGNED)
-                next = skip_alignment(other, end);
-        } else if (operation == OPERATION_KIND + REC_OTHER) {
-            next = other < end ? skip_other(other + 1, end) : NULL;
-            events -= next && *other >> 2 != REC_FREE_BY;
         }
-        if (!next)
-            return -1;
-        c->column[COLUMN_OTHER].at = (uint8_t *)next;
-    }
-    return events;
+    return 0;
 }

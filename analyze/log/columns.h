@@ -48,8 +48,9 @@ void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint
 bool columns_join(struct columns *c, uint8_t *payload, size_t bytes);
 
 /* The sizes of all allocations in their order, without anything else being looked at: add()
- * is called for each. Returns how many allocations and frees there are, -1 where the
- * columns are damaged. The tail must be empty. */
-int64_t columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data);
+ * is called for each. *ret_events: allocations and frees. The tail must be empty. 0;
+ * -EBADMSG: the columns are damaged; -EAGAIN: there are records that a reader of
+ * sizes may want (of processes, marks, ...), and add() has not been called. */
+int columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events);
 
 #endif

@@ -197,9 +197,5 @@ int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, void (*
         if (ZSTD_isError(ZSTD_decompressStream(u->zstd, &out, &in)) || (in.pos == before_in && out.pos == before_out))
             return -EBADMSG;
     }
-    int64_t events = columns_sizes(&u->columns, add, data);
-    if (events < 0)
-        return -EBADMSG;
-    *ret_events = (uint64_t)events;
-    return 0;
+    return columns_sizes(&u->columns, add, data, ret_events);
 }

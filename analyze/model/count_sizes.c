@@ -35,6 +35,8 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
             if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END)
                 sizes_add(&w->counted.sizes, event.size);
             events += event.type <= EVENT_REALLOC_END;
+            w->counted.own_mallocs += event.type == EVENT_OTHER && event.other == REC_PROCESS_START &&
+                                      event.process.other_malloc.bytes > 0;
         }
     }
     w->counted.events += events;
@@ -78,6 +80,7 @@ void count_sizes(const struct log *log, struct sizes_counted *ret_counted)
         sizes_merge(&ret_counted->sizes, &part->sizes);
         sizes_release(&part->sizes);
         ret_counted->events += part->events;
+        ret_counted->own_mallocs += part->own_mallocs;
         if (part->bad_chunks && (!ret_counted->bad_chunks || part->bad_offset < ret_counted->bad_offset))
             ret_counted->bad_offset = part->bad_offset;
         ret_counted->bad_chunks += part->bad_chunks;

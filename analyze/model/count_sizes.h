@@ -8,6 +8,7 @@
 struct sizes_counted {
     struct sizes sizes;
     uint64_t events;       /* allocations and frees read, a realloc counting as both */
+    uint64_t own_mallocs;  /* processes whose own malloc goes before the recorder's: their calls are not there */
     uint64_t bad_chunks;   /* whole, but with bytes that are no record ... */
     uint64_t bad_offset;   /* ... the first one's place in the file */
 };

@@ -223,6 +223,8 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->arguments = text_copy(event->process.arguments);
         p->allocator = text_copy(event->process.allocator);
         p->call_graph = text_copy(event->process.call_graph);
+        p->other_malloc = text_copy(event->process.other_malloc);
+        f->own_mallocs += *p->other_malloc != 0;
         f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
         if (event->process.max_depth > f->max_depth)
             f->max_depth = event->process.max_depth;
@@ -239,6 +241,8 @@ static void take_other(struct collector *c, const struct timed_event *e)
         f->lost_events += event->lost.count;
         return;
     case REC_THREAD_BEGIN:
+        if (event->thread.nested)
+            return;
         p->threads++;
         f->threads++;
         return;
@@ -395,6 +399,7 @@ void facts_free(struct facts *f)
         free(p->arguments);
         free(p->allocator);
         free(p->call_graph);
+        free(p->other_malloc);
         blocks_release(&p->blocks);
     }
     free(f->processes);

@@ -23,6 +23,7 @@ struct facts_process {
     char *arguments; /* joined by spaces; "" unknown */
     char *allocator; /* path of the module that has the real malloc */
     char *call_graph;
+    char *other_malloc; /* path of the module whose malloc its calls reach instead of the recorder's; "" none */
     bool started;    /* its process-start record was found */
     bool status_known;
     uint32_t wait_status; /* as waitpid's */
@@ -57,6 +58,7 @@ struct facts {
     uint32_t lost_reason;     /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t unmatched_frees; /* of addresses that were not known to be live */
     uint64_t inherited_frees; /* the same in a forked child, of blocks from its parent */
+    uint64_t own_mallocs;     /* processes whose own malloc goes before the recorder's */
     uint64_t unseen_frees;    /* blocks whose address was allocated again */
     /* Allocations with such a stack. */
     uint64_t partial_stacks, cut_stacks, guessed_stacks, fallback_stacks, differing_stacks;

@@ -35,6 +35,11 @@ static void print_process(const struct facts_process *p)
     else if (p->status_known)
         printf("; exit status %d", WEXITSTATUS(p->wait_status));
     putchar('\n');
+    if (p->other_malloc && *p->other_malloc) {
+        printf("          not recorded: calls that reach the malloc in ");
+        text_print_safe(p->other_malloc, strlen(p->other_malloc));
+        printf(", which goes before the recorder's\n");
+    }
 }
 
 static void print_processes(const struct facts *f)
@@ -193,6 +198,9 @@ static void print_trust(const struct log *log, const struct facts *f)
         printf(", %s chunks missing", text_count(log->missing_chunks));
     if (log->recovered_bytes)
         printf(";\n       %s bytes read from the buffers of processes", text_count(log->recovered_bytes));
+    if (f->own_mallocs)
+        printf(";\n       not recorded: %s process%s with a malloc of %s own", text_count(f->own_mallocs),
+               f->own_mallocs == 1 ? "" : "es", f->own_mallocs == 1 ? "its" : "their");
     print_unwinding(f);
     if (f->recorder_thread_bytes)
         printf(";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),

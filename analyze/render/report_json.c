@@ -46,6 +46,7 @@ static json_t *processes(const struct facts *f)
                                    "allocated_bytes", (json_int_t)p->allocated_bytes, "leaked_blocks",
                                    (json_int_t)p->leaked_blocks, "leaked_bytes", (json_int_t)p->leaked_bytes);
         json_object_set_new(object, "allocator", string(p->allocator ? p->allocator : ""));
+        json_object_set_new(object, "other_malloc", string(p->other_malloc ? p->other_malloc : ""));
         json_object_set_new(object, "call_graph", string(p->call_graph ? p->call_graph : ""));
         json_object_set_new(object, "wait_status", p->status_known ? integer(p->wait_status) : json_null());
         json_array_append_new(list, object);
@@ -109,6 +110,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                               (json_int_t)log->stream_count, "events", (json_int_t)f->events);
     json_object_set_new(trust, "lost_reason", json_string(text_stop_reason(f->lost_reason)));
     json_object_set_new(trust, "processes", integer(log->recorded_count));
+    json_object_set_new(trust, "own_mallocs", integer(f->own_mallocs));
     json_object_set_new(trust, "inherited_frees", integer(f->inherited_frees));
     json_object_set_new(trust, "unseen_frees", integer(f->unseen_frees));
     json_object_set_new(trust, "partial_stacks", integer(f->partial_stacks));

@@ -79,14 +79,17 @@ bool buffer_flush(struct context *c)
     if (!used)
         return true;
     size_t whole = chunk_seal(chunk_of(c), used);
+    /* A signal handler that does not come back must not leave it half done. */
+    uint64_t mask = sys_block_signals();
     int error = check_limit(whole);
 
     if (!error)
         error = kept_file_append(&session.log, chunk_of(c), whole);
     if (!error) {
         buffer_begin_chunk(c);
-        return true;
+    } else {
+        stop_for(c, -error);
     }
-    stop_for(c, -error);
-    return false;
+    sys_restore_signals(mask);
+    return !error;
 }

@@ -37,7 +37,17 @@ struct process {
 
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
+/* See select.h. */
+struct selection {
+    bool on;              /* not everything is recorded, or was not at some time */
+    volatile bool paused;
+    bool knows_recorded;  /* the set of blocks has those that are recorded; else those that are not */
+    uint64_t sample_bytes; /* on average from one sample to the next; 0: no sampling */
+    uint64_t min_size;     /* bytes */
+};
+
 struct session {
+    struct selection selection;
     struct kept_file log; /* where chunks are appended: the log, or its spool */
     bool spools;          /* it is the spool: somebody packs what is in it into the log */
     char path[4096];      /* the log's, absolute */

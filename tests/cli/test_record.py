@@ -166,8 +166,9 @@ if os.getuid() == 0:
 equal(logs(), before, "refused programs leave no log")
 
 # --- the library was never loaded, although the program ran ---
-with open(path("none.so"), "w") as file:
-    file.write("")
+with open(path("none.c"), "w") as file:
+    file.write("int none;\n")
+run(["gcc", "-shared", "-fPIC", "none.c", "-o", "none.so"], cwd=WORK)
 got = call("record", "-o", "never.mscope", "echo", "ran", env={"MALLOSCOPE_SHIM": path("none.so")})
 check(got.returncode == 125 and got.stdout == "ran\n" and "never loaded" in got.stderr, f"never loaded: {got}")
 check("never.mscope" not in logs(), "no empty log is left")

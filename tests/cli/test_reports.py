@@ -116,13 +116,13 @@ for command in (["hist"], ["report"], ["dump"], ["plot", "sizes"], ["plot", log]
     check(got.stdout == "" and got.stderr, f"{command}: message on stderr")
     if command:
         equal(len(got.stderr.splitlines()), 1, f"{command}: one line: {got.stderr}")
-for command in ("record", "run", "hist", "plot", "report", "dump"):
+for command in ("record", "run", "hist", "plot", "report", "dump", "doctor"):
     for words in ([command, "--help"], ["help", command]):
         got = run([MALLOSCOPE, *words])
         check(got.returncode == 0 and got.stdout.startswith("malloscope ") and not got.stderr, f"{words}")
 check("log format version 1" in run([MALLOSCOPE, "--version"]).stdout, "--version")
 got = run([MALLOSCOPE, "--help"])
-check(got.returncode == 0 and all(c in got.stdout for c in ("record", "hist", "plot", "report", "dump")), "--help")
+check(got.returncode == 0 and all(c in got.stdout for c in ("record", "hist", "plot", "report", "dump", "doctor")), "--help")
 got = run(["sh", "-c", f"{MALLOSCOPE} dump {log} > /dev/full"])
 check(got.returncode == 1 and "cannot write the output" in got.stderr, f"full disk for the output: {got.stderr}")
 

@@ -127,7 +127,8 @@ static void join(const uint8_t *data, size_t size)
     }
     uint8_t *payload = malloc(lengths[0] + COLUMNS_SLACK);
     columns_join(&columns, payload, lengths[0]);
-    columns_sizes(&columns, ignore_size, NULL);
+    uint64_t events;
+    columns_sizes(&columns, ignore_size, NULL, &events);
     free(payload);
     free(copy);
 }

@@ -370,7 +370,7 @@ static void test_processes(void)
     log_bytes_begin(&bytes);
     chunk_begin(10, 0, 0, 100);
     add_process_start(100, REC_START_IMAGE, 1, "/bin/parent");
-    at = encode_thread_begin(&encoder, at, 101, 10, (struct encode_text){ "main", 4 });
+    at = encode_thread_begin(&encoder, at, 101, 10, (struct encode_text){ "main", 4 }, false);
     add_malloc(110, 0x10, 1);
     chunk_end(&bytes);
     chunk_begin(20, 0, 0, 200);

@@ -223,6 +223,14 @@ static void test_sizes(void)
             events != wanted_events || !wanted)
             CHECK(false);
     }
+    /* Not where there is more to know. */
+    uint64_t sum = 0, events;
+    size_t bytes;
+    at = encode_mark(&encoder, at, 1000, (struct encode_text){ "here", 4 });
+    seal((size_t)(at - made.records));
+    const struct rec_chunk_header *packed = packer_pack(packer, &made, &bytes);
+    CHECK(packed != &made.header &&
+          unpacker_sizes(unpacker, packed + 1, packed->payload_bytes, collect, &sum, &events) == -EAGAIN && sum == 0);
 }
 
 /* A whole packed payload, as test_hostile bends it. */
@@ -286,6 +294,7 @@ static void test_hostile_columns(void)
     static struct columns c;
     static uint8_t room[1 << 20], payload[5000 + COLUMNS_SLACK];
     unsigned joined = 0;
+    uint64_t events;
 
     chunk_begin(1, 2, 3, 1000);
     add_heap(400);
@@ -304,7 +313,7 @@ static void test_hostile_columns(void)
                 *c.column[column].end++ = (uint8_t)random_number();
         }
         joined += columns_join(&c, payload, bytes);
-        columns_sizes(&c, ignore_size, NULL);
+        columns_sizes(&c, ignore_size, NULL, &events);
     }
     CHECK(joined < 20000);
 }
