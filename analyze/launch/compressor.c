@@ -22,7 +22,7 @@ struct compressor {
     pthread_cond_t wake;
     bool stop; /* under the lock */
     int error;
-    unsigned pause_most_ms;
+    bool keeps_limit;
     struct taker *taker;
 };
 
@@ -46,10 +46,11 @@ static bool pause_for(struct compressor *c, unsigned ms)
 static void *run(void *data)
 {
     struct compressor *c = data;
-    unsigned ms = PAUSE_LEAST_MS;
+    unsigned ms = PAUSE_LEAST_MS, most = c->keeps_limit ? PAUSE_LEAST_MS : PAUSE_MOST_MS;
     bool stop = false;
 
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+    if (!c->keeps_limit) /* which it must notice in time */
+        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
     for (;;) {
         uint64_t moved = 0, bytes;
         do {
@@ -58,7 +59,7 @@ static void *run(void *data)
         } while (!c->error && bytes);
         if (c->error || stop) /* what came before the end was signalled is there */
             return NULL;
-        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < c->pause_most_ms ? ms * 2 : c->pause_most_ms;
+        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < most ? ms * 2 : most;
         stop = pause_for(c, ms);
     }
 }
@@ -74,7 +75,7 @@ int compressor_start(const char *log_path, uint64_t limit_bytes, struct compress
         free(c);
         return error;
     }
-    c->pause_most_ms = limit_bytes ? PAUSE_LEAST_MS : PAUSE_MOST_MS;
+    c->keeps_limit = limit_bytes != 0;
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
