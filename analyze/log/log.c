@@ -236,17 +236,13 @@ static void scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64
 static void scan_spool(struct log *log)
 {
     struct rec_spool_header header;
-    struct stat st;
+    uint64_t from;
 
     log->spool_fd = spool_open(log->path, log->header.session, O_RDONLY, &header);
     if (log->spool_fd < 0)
         return;
     flock(log->fd, LOCK_SH);
-    if (pread(log->spool_fd, &header, sizeof header, 0) != (ssize_t)sizeof header || fstat(log->spool_fd, &st) != 0)
-        return;
-    uint64_t from = header.consumed < header.file.header_bytes ? header.file.header_bytes : header.consumed;
-    log->spool_end = (uint64_t)st.st_size;
-    if (from >= log->spool_end)
+    if (spool_extent(log->spool_fd, &from, &log->spool_end) != 0)
         return;
     log->spool_bytes = log->spool_end - from;
     scan(log, LOG_FILE_SPOOL, log->spool_fd, from, log->spool_end);

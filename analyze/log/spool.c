@@ -50,13 +50,24 @@ int spool_open(const char *log_path, const uint8_t session[16], int flags, struc
         return -errno;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, ret_header, sizeof *ret_header, 0) == (ssize_t)sizeof *ret_header &&
         file_header_check(&ret_header->file) == FILE_HEADER_GOOD && ret_header->file.header_bytes >= sizeof *ret_header &&
-        memcmp(ret_header->file.session, session, 16) == 0) {
-        if (ret_header->consumed < ret_header->file.header_bytes || ret_header->consumed > (uint64_t)st.st_size)
-            ret_header->consumed = ret_header->file.header_bytes;
+        memcmp(ret_header->file.session, session, 16) == 0)
         return fd;
-    }
     close(fd);
     return -ENOENT;
+}
+
+int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end)
+{
+    struct rec_spool_header header;
+    struct stat st;
+
+    if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header || fstat(fd, &st) != 0)
+        return -EIO;
+    *ret_end = (uint64_t)st.st_size;
+    *ret_consumed = header.consumed;
+    if (*ret_consumed < header.file.header_bytes || *ret_consumed > *ret_end) /* damage: rather all of it once more */
+        *ret_consumed = header.file.header_bytes;
+    return 0;
 }
 
 struct taker {
@@ -75,6 +86,7 @@ int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_ta
 {
     struct rec_file_header header;
     struct rec_spool_header spool;
+    uint64_t consumed, end;
     _cleanup_close_ int log = open(log_path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
 
     if (log < 0)
@@ -86,17 +98,15 @@ int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_ta
         return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? -EBUSY : -errno;
-    /* Its header as it is under the lock. */
-    if (pread(fd, &spool, sizeof spool, 0) != (ssize_t)sizeof spool)
-        return -EIO;
-    if (spool.consumed < spool.file.header_bytes)
-        spool.consumed = spool.file.header_bytes;
+    int error = spool_extent(fd, &consumed, &end);
+    if (error)
+        return error;
     struct taker *t = alloc_zeroed(1, sizeof *t);
     t->log_path = copy_text(log_path, strlen(log_path));
     t->spool = fd;
     t->log = log;
     fd = log = -1;
-    t->offset = t->hole_end = spool.consumed;
+    t->offset = t->hole_end = consumed;
     t->limit_bytes = limit_bytes;
     t->packer = packer_make();
     t->buffer = alloc_zeroed(1, BUFFER_BYTES);

@@ -134,6 +134,12 @@ static void test_interrupted(void)
     }
     close(fd);
     CHECK(live_adopt(log_path) == 0 && bytes_of(spool_name) < 0 && allocations() == 10000);
+    begin();
+    append_chunk(1000); /* not in the log */
+    fd = open(spool_name, O_RDWR | O_CLOEXEC);
+    CHECK(pwrite(fd, &nonsense[3], 8, offsetof(struct rec_spool_header, consumed)) == 8 && allocations() == 1000);
+    close(fd);
+    CHECK(live_adopt(log_path) == 0 && bytes_of(spool_name) < 0 && allocations() == 1000);
 }
 
 /* What was moved is given back; not while somebody reads; zeros there are no damage. */
