@@ -66,7 +66,7 @@ int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end)
     *ret_end = (uint64_t)st.st_size;
     *ret_consumed = header.consumed;
     if (*ret_consumed < header.file.header_bytes || *ret_consumed > *ret_end) /* damage: rather all of it once more */
-        *ret_consumed = header.file.header_bytes;
+        *ret_consumed = header.file.header_bytes < *ret_end ? header.file.header_bytes : *ret_end;
     return 0;
 }
 
