@@ -132,7 +132,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
                  log->missing_chunks == 1 ? " is" : "s are");
     if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
-                 "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
+                 "%s.live.*%s are not beside it", log->path, log->bytes, log->cut_processes, log->path,
+                 log->header.incompatible_flags & REC_FILE_PACKED ? " or " SPOOL_ENDING : "");
     bool half = log->has_session_start != log->has_session_end && !log_is_running(log) && log->recorded_count &&
                 !log->cut_processes;
     if (half)
