@@ -45,6 +45,11 @@ const char record_help[] =
     "                         none\n"
     "  --max-depth N        the most frames of a stack, 1 to 1024; of deeper ones the\n"
     "                       innermost are kept (default 1024) MALLOSCOPE_MAX_DEPTH\n"
+    "  --follow WHAT        what of its children to record    MALLOSCOPE_FOLLOW\n"
+    "                         exec: all that it starts (default)\n"
+    "                         fork: its forked copies, but no new programs, be they in a\n"
+    "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
+    "                         none: PROGRAM alone\n"
     "  --sample [BYTES]     record a sample: of each thread's allocations one in so many\n"
     "                       bytes on average, at random (default 512K); every figure of a\n"
     "                       report is then an unbiased estimate MALLOSCOPE_SAMPLE\n"
@@ -90,6 +95,12 @@ static void set_environment(const char *shim)
     /* Under another `malloscope record` the shim is there already. */
     if (!old || strncmp(old, shim, strlen(shim)) != 0)
         setenv("LD_PRELOAD", preload, 1);
+}
+
+static bool follows_all(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    return !follow || strcmp(follow, "exec") == 0;
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -247,7 +258,7 @@ static int record(const struct record_options *options, char **command)
         complain("the log cannot be packed: %s; see --no-compress", strerror(-error));
         return EXIT_NOT_TRACED;
     }
-    _cleanup_free_ char *session = log_file_session(&file);
+    _cleanup_free_ char *session = log_file_session(&file, follows_all() ? 0 : child.pid);
     error = child_start(&child, session);
     if (error) {
         compressor_stop(compressor);
@@ -296,6 +307,16 @@ static int set_limit(const char *max_log, struct record_options *options)
         return usage_error("record", "record: --max-log %s: want a number of bytes from %dK up", max_log, LIMIT_LEAST >> 10);
     snprintf(text, sizeof text, "%" PRIu64, options->max_log); /* without suffix */
     setenv("MALLOSCOPE_MAX_LOG", text, 1);
+    return 0;
+}
+
+static int set_follow(const char *what)
+{
+    if (!what)
+        return 0;
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    setenv("MALLOSCOPE_FOLLOW", what, 1);
     return 0;
 }
 
@@ -366,7 +387,7 @@ static const char *sample_value(int argc, char **argv)
 
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, NO_COMPRESS, MAX_LOG };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, FOLLOW, NO_COMPRESS, MAX_LOG };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
@@ -375,11 +396,12 @@ int cmd_record(int argc, char **argv)
         { "sample", optional_argument, NULL, SAMPLE }, { "min-size", required_argument, NULL, MIN_SIZE },
         { "start-paused", no_argument, NULL, START_PAUSED },
         { "toggle-signal", required_argument, NULL, TOGGLE_SIGNAL },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "follow", required_argument, NULL, FOLLOW }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
     const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH"), *max_log = getenv("MALLOSCOPE_MAX_LOG");
     const char *compress = getenv("MALLOSCOPE_COMPRESS");
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
     struct selection selection = {
         .sample = getenv("MALLOSCOPE_SAMPLE"), .min_size = getenv("MALLOSCOPE_MIN_SIZE"),
         .toggle_signal = getenv("MALLOSCOPE_TOGGLE_SIGNAL"), .start_paused = is_set("MALLOSCOPE_START_PAUSED"),
@@ -404,6 +426,8 @@ int cmd_record(int argc, char **argv)
             call_graph = optarg;
         if (option == MAX_DEPTH)
             max_depth = optarg;
+        if (option == FOLLOW)
+            follow = optarg;
         if (option == SAMPLE)
             selection.sample = sample_value(argc, argv);
         if (option == MIN_SIZE)
@@ -415,6 +439,7 @@ int cmd_record(int argc, char **argv)
             return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
     }
     int bad = set_stacks(call_graph, max_depth);
+    bad = bad ? bad : set_follow(follow);
     bad = bad ? bad : set_selection(&selection);
     bad = bad ? bad : set_limit(max_log, &options);
     if (bad)

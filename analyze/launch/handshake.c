@@ -63,7 +63,7 @@ static int look(const char *path, struct handshake *h)
 
 int handshake_try(const char *shim, const struct log_file *file, struct handshake *ret_handshake)
 {
-    _cleanup_free_ char *preload = format_text("LD_PRELOAD=%s", shim), *session = log_file_session(file);
+    _cleanup_free_ char *preload = format_text("LD_PRELOAD=%s", shim), *session = log_file_session(file, 0);
     const char *clock = getenv("MALLOSCOPE_CLOCK");
     _cleanup_free_ char *same_clock = format_text("MALLOSCOPE_CLOCK=%s", clock ? clock : "");
     char *changes[] = { preload, session, same_clock, NULL };

@@ -381,8 +381,35 @@ static int look_at_operations(struct columns *c, uint64_t *ret_events)
     return other == end && sizes_bytes == sizes_there ? 0 : -EBADMSG;
 }
 
-int columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events)
+/* The flags of the next stack, and what is kept of it. False: it is not there. */
+static bool take_flags(struct columns *c, unsigned mode, uint32_t *stacks, uint8_t *flags)
 {
+    const uint8_t *at = c->column[COLUMN_STACK].at, *end = c->column[COLUMN_STACK].end;
+    const uint8_t *next = skip_stack(at, end, mode);
+    uint64_t given;
+
+    if (!next)
+        return false;
+    c->column[COLUMN_STACK].at = (uint8_t *)next;
+    if (mode == REC_STACK_AGAIN) {
+        unsigned number = at[0] | (unsigned)at[1] << 8;
+        if (number >= *stacks || number >= REC_STACK_NUMBERS)
+            return false;
+        *flags = c->flags_of[number];
+    } else if (mode != REC_STACK_SAME) {
+        if (mode == REC_STACK_LONG && skip_varint(at, end, &given))
+            *flags = (uint8_t)given;
+        if (*stacks < REC_STACK_NUMBERS)
+            c->flags_of[*stacks] = *flags;
+        ++*stacks;
+    }
+    return true;
+}
+
+int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events)
+{
+    uint32_t stacks = 0;
+    uint8_t flags = 0;
     uint64_t size;
     unsigned operation;
     int error = look_at_operations(c, ret_events);
@@ -393,9 +420,10 @@ int columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), voi
         c->column[i].at = c->column[i].start;
     while (take(c, COLUMN_OPERATION, &operation))
         if (operation < OPERATION_KIND) {
-            if (!take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, &size))
+            if (!take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, &size) ||
+                !take_flags(c, operation >> 3 & 3, &stacks, &flags))
                 return -EBADMSG;
-            add(data, size);
+            add(data, size, flags);
         }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "analyze/log/places.h"
 #include "format/layout.h"
+#include "format/record.h"
 
 #include <stddef.h>
 
@@ -15,21 +16,24 @@ enum column {
     COLUMN_OPERATION,
     COLUMN_SIZE,            /* three planes: bytes 0, 1; the others */
     COLUMN_OTHER = COLUMN_SIZE + 3,
+    COLUMN_STACK,
     COLUMN_STAMP,           /* four: of allocations, of frees; each after an allocation, after a free */
     COLUMN_STAMP_LOW = COLUMN_STAMP + 4,
     COLUMN_STAMP_LONG,
     COLUMN_ALLOCATION_PLACE,
     COLUMN_FREE_PLACE,
     COLUMN_ADDRESS,         /* four planes: bytes 0, 1, 2 of a difference; the others */
-    COLUMN_STACK = COLUMN_ADDRESS + 4,
-    COLUMN_TAIL,
+    COLUMN_TAIL = COLUMN_ADDRESS + 4,
 };
 _Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
 #define COLUMNS_FOR_SIZES COLUMN_STAMP /* the first columns, which columns_sizes() needs */
 
 struct columns {
     struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
-    struct places places;
+    union {
+        struct places places;
+        uint8_t flags_of[REC_STACK_NUMBERS]; /* columns_sizes(): of the numbered stacks */
+    };
 };
 
 /* Bytes of room that splitting such a payload takes, and the most that its columns have together. */
@@ -47,10 +51,13 @@ void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint
  * are damaged. */
 bool columns_join(struct columns *c, uint8_t *payload, size_t bytes);
 
-/* The sizes of all allocations in their order, without anything else being looked at: add()
- * is called for each. *ret_events: allocations and frees. The tail must be empty. 0;
+/* What a reader of sizes wants: add() is called for each allocation, in their order, with
+ * its size and its stack's flags. */
+typedef void columns_add(void *data, uint64_t size, unsigned stack_flags);
+
+/* The rest is not looked at. *ret_events: allocations and frees. The tail must be empty. 0;
  * -EBADMSG: the columns are damaged; -EAGAIN: there are records that a reader of
  * sizes may want (of processes, marks, ...), and add() has not been called. */
-int columns_sizes(struct columns *c, void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events);
+int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events);
 
 #endif

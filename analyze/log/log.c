@@ -457,8 +457,7 @@ int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
     return log_read_at(fd, buffer, chunk->payload_bytes, chunk->offset);
 }
 
-int log_load_sizes(const struct log *log, const struct log_chunk *chunk, void (*add)(void *data, uint64_t size),
-                   void *data, uint64_t *ret_events)
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events)
 {
     if (!chunk->packed_bytes || !chunk->payload_bytes)
         return -EAGAIN;

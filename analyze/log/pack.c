@@ -178,8 +178,7 @@ int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *
     return 0;
 }
 
-int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, void (*add)(void *data, uint64_t size),
-                   void *data, uint64_t *ret_events)
+int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, columns_add *add, void *data, uint64_t *ret_events)
 {
     struct rec_packed_header header;
     size_t wanted;

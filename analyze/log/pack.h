@@ -3,6 +3,7 @@
 #ifndef MALLOSCOPE_LOG_PACK_H
 #define MALLOSCOPE_LOG_PACK_H
 
+#include "analyze/log/columns.h"
 #include "format/layout.h"
 
 #include <stdbool.h>
@@ -32,7 +33,6 @@ int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *
 
 /* Only the sizes of its allocations: columns_sizes(). *ret_events: of allocations and
  * frees. -EAGAIN: it takes unpacking; add() has not been called. */
-int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, void (*add)(void *data, uint64_t size),
-                   void *data, uint64_t *ret_events);
+int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, columns_add *add, void *data, uint64_t *ret_events);
 
 #endif

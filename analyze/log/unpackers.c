@@ -88,7 +88,7 @@ int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed
 }
 
 int unpackers_sizes(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes,
-                    void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events)
+                    columns_add *add, void *data, uint64_t *ret_events)
 {
     struct idle *i = take_idle(u);
     int error = read_packed(i, fd, offset, packed_bytes);

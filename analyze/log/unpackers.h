@@ -18,6 +18,6 @@ int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed
 
 /* Of such a payload, only sizes: see unpacker_sizes(). */
 int unpackers_sizes(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes,
-                    void (*add)(void *data, uint64_t size), void *data, uint64_t *ret_events);
+                    columns_add *add, void *data, uint64_t *ret_events);
 
 #endif

@@ -37,6 +37,8 @@ struct process {
 
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
+/* What of a program's children is recorded. */
+enum follow { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE };
 /* See select.h. */
 struct selection {
     bool on;              /* not everything is recorded, or was not at some time */
@@ -62,6 +64,8 @@ struct session {
     bool walks;         /* by walk.h; the last stack can be the answer */
     bool check_stacks;  /* each is compared with libunwind's */
     bool had_threads; /* more than one, at some time */
+    enum follow follow;
+    bool unrecorded;  /* this program, or this forked child, by `follow` */
     char exe[4096];
 };
 

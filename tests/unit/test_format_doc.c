@@ -220,6 +220,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_PRIVILEGED: return "privileged";
     case REC_UNTRACED_MACHINE: return "machine";
     case REC_UNTRACED_LIBC: return "libc";
+    case REC_UNTRACED_UNREACHABLE: return "unreachable";
     }
     return NULL;
 }

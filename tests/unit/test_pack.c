@@ -183,10 +183,10 @@ static void test_growth(void)
     CHECK(split_and_join(made.records, (size_t)(at - made.records)));
 }
 
-static void collect(void *data, uint64_t size)
+static void collect(void *data, uint64_t size, unsigned stack_flags)
 {
     uint64_t *sum = data;
-    *sum = *sum * 31 + size;
+    *sum = (*sum * 31 + size) * 31 + stack_flags;
 }
 
 /* Against the decoder. */
@@ -201,6 +201,16 @@ static void test_sizes(void)
         chunk_begin(1, 2, 3, 1000);
         for (unsigned k = 0; k < 1000; k++) {
             add_malloc(1000 + k * random_below(300), 16 * random_below(1000), random_magnitude());
+            static const uint32_t ids[] = { 1, 2, 3 };
+            if (k % 20 == 0) /* long, then short, then the long one again: with its flags */
+                at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 64, 24, 1000, 0, 0,
+                                  &(struct encode_stack){ .pushes = 3, .ids = ids, .flags = k / 20 % 32, .flags_changed = true });
+            if (k % 20 == 5)
+                at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 64, 24, 1000, 0, 0,
+                                  &(struct encode_stack){ .pops = 1, .pushes = 1, .ids = ids });
+            if (k % 20 == 10)
+                at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 64, 24, 1000, 0, 0,
+                                  &(struct encode_stack){ .again = true, .number = (uint32_t)random_below(2 * (k / 20) + 1) });
             if (k % 3 == 0)
                 add_free(1000 + k * 300, 16 * random_below(1000));
             if (k % 50 == 0)
@@ -211,12 +221,22 @@ static void test_sizes(void)
                 at = encode_alloc(&encoder, at, REC_ALLOC_ALIGNED, 64, 1000, 1000, REC_FN_MEMALIGN, 4096, &(struct encode_stack){ 0 });
         }
         seal((size_t)(at - made.records));
+        static uint8_t given[REC_STACK_NUMBERS];
+        uint8_t flags = 0;
         decoder_begin(&decoder, made.records, made.header.payload_bytes, 1000);
         while (decoder_next(&decoder, &event) == 1) {
             wanted_events += event.type <= EVENT_REALLOC_END;
-            if (event.type == EVENT_ALLOC)
-                collect(&wanted, event.size);
+            if (event.type != EVENT_ALLOC)
+                continue;
+            if (event.stack_mode == REC_STACK_AGAIN)
+                flags = given[event.stack_number];
+            if (event.stack_mode == REC_STACK_LONG)
+                flags = event.stack_flags;
+            if (event.stack_mode == REC_STACK_LONG || event.stack_mode == REC_STACK_SHORT)
+                given[event.stack_number] = flags;
+            collect(&wanted, event.size, flags);
         }
+        CHECK(decoder.problem == NULL);
         const struct rec_chunk_header *packed = packer_pack(packer, &made, &bytes);
         if (packed == &made.header ||
             unpacker_sizes(unpacker, packed + 1, packed->payload_bytes, collect, &sum, &events) != 0 || sum != wanted ||
@@ -247,9 +267,10 @@ static uint8_t *sample(size_t *ret_bytes)
     return memcpy(malloc(packed->payload_bytes), packed + 1, packed->payload_bytes);
 }
 
-static void ignore_size(void *data, uint64_t size)
+static void ignore_size(void *data, uint64_t size, unsigned stack_flags)
 {
     (void)data;
+    (void)stack_flags;
     (void)size;
 }
 

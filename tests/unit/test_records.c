@@ -280,7 +280,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
                                     random_text(c, &e->session.version));
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)random_magnitude();
-        e->untraced.reason = (unsigned)random_below(5);
+        e->untraced.reason = (unsigned)random_below(6);
         text = random_text(c, &e->untraced.path);
         return encode_untraced(encoder, at, random_ticks(c, e), e->untraced.pid, (enum rec_untraced)e->untraced.reason, text);
     case REC_MARK:
