@@ -20,14 +20,17 @@
 
 enum rec_kind { REC_ALLOC = 0, REC_FREE = 1, REC_REALLOC_BEGIN = 2, REC_OTHER = 3 };
 
-/* The functions that we stand in for. Logged as a number: never renumber. */
+/* The functions that we stand in for. Logged as a number: never renumber. The last two
+ * are all of C++'s operators new and delete, where an allocator has its own: elsewhere
+ * they call malloc and free. */
 #define REC_FUNCTIONS(X)                                                            \
     X(0, MALLOC, "malloc") X(1, CALLOC, "calloc") X(2, REALLOC, "realloc")          \
     X(3, REALLOCARRAY, "reallocarray") X(4, POSIX_MEMALIGN, "posix_memalign")       \
     X(5, ALIGNED_ALLOC, "aligned_alloc") X(6, MEMALIGN, "memalign")                 \
     X(7, VALLOC, "valloc") X(8, PVALLOC, "pvalloc") X(9, FREE, "free")              \
     X(10, CFREE, "cfree") X(11, FREE_SIZED, "free_sized")                           \
-    X(12, FREE_ALIGNED_SIZED, "free_aligned_sized")
+    X(12, FREE_ALIGNED_SIZED, "free_aligned_sized")                                 \
+    X(13, NEW, "new") X(14, DELETE, "delete")
 
 #define X(number, name, text) REC_FN_##name = number,
 enum rec_function { REC_FUNCTIONS(X) REC_FN_COUNT };

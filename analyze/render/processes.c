@@ -244,9 +244,10 @@ static void print_untraced(const struct note_untraced *n)
 {
     static const char *const reasons[] = {
         [REC_UNTRACED_STATIC] = "statically linked",
-        [REC_UNTRACED_PRIVILEGED] = "set-user-ID, set-group-ID or with capabilities",
+        [REC_UNTRACED_PRIVILEGED] = "set-user-ID, set-group-ID, with capabilities, or under another user's rights",
         [REC_UNTRACED_MACHINE] = "for another architecture",
         [REC_UNTRACED_LIBC] = "for another C library",
+        [REC_UNTRACED_UNREACHABLE] = "it cannot open the log or the recorder's library",
     };
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 

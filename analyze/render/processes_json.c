@@ -41,6 +41,7 @@ json_t *untraced_json(const struct facts *f)
     static const char *const reasons[] = {
         [REC_UNTRACED_STATIC] = "static", [REC_UNTRACED_PRIVILEGED] = "privileged",
         [REC_UNTRACED_MACHINE] = "machine", [REC_UNTRACED_LIBC] = "libc",
+        [REC_UNTRACED_UNREACHABLE] = "unreachable",
     };
     _cleanup_free_ uint32_t *places = alloc_zeroed(f->process_count, sizeof *places);
     json_t *list = json_array();

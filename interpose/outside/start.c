@@ -11,8 +11,10 @@
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/operators.h"
 #include "interpose/outside/config.h"
 #include "interpose/outside/control.h"
+#include "interpose/outside/deepbind.h"
 #include "interpose/outside/exec.h"
 #include "interpose/outside/follow.h"
 #include "interpose/outside/fork.h"
@@ -97,6 +99,7 @@ static bool prepare(void)
     resolve_real();
     fork_prepare();
     exec_prepare();
+    deepbind_prepare();
     char *const *environment = first_environment();
     config_read(environment, &config);
     follow_prepare(environment, &config);
@@ -218,6 +221,8 @@ static struct context *start_process(uint32_t tid)
     log_process(c, start);
     threads_begin(c, tid);
     modules_begin(c, start == REC_START_FORK);
+    if (start != REC_START_FORK)
+        operators_begin();
     buffer_keep_limit(c);
     if (start == REC_START_FORK && session.had_threads)
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */

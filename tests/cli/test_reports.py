@@ -177,7 +177,7 @@ equal((r["counts"]["allocations"], r["bytes"]["leaked"], r["counts"]["temporary"
 errors = r["sampled"].pop("standard_errors")
 equal((r["sampled"], r["min_size"], r["was_paused"]), ({"bytes": 4096, "allocations_recorded": 2}, 64, True), "sampled")
 equal(errors["allocations"], round(math.sqrt(sum(w * (w - 1) for w in ones))), "the standard error")
-equal([u["reason"] for u in r["untraced_programs"]], ["unknown", "libc"], "untraced programs")
+equal([u["reason"] for u in r["untraced_programs"]], ["unknown", "libc", "unreachable"], "untraced programs")
 h = json.loads(run([MALLOSCOPE, "hist", "--json", everything]).stdout)
 equal((h["allocations"], h["bytes"], h["min_size"], h["sampled"]["standard_errors"]["allocations"]),
       (r["counts"]["allocations"], r["bytes"]["allocated"], 64, errors["allocations"]), "hist estimates the same")

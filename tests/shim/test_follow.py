@@ -16,6 +16,7 @@ from told import *
 
 FOLLOW, LOG, ROOT = program("follow"), path("log.mscope"), os.getuid() == 0
 STATIC, PRIVILEGED, MACHINE, LIBC, UNREACHABLE = 1, 2, 3, 4, 5
+REASONS = [None, "static", "privileged", "machine", "libc", "unreachable"]
 
 
 def starts(events):
@@ -58,6 +59,8 @@ def followed(command, what, *, follow=None, untold=False, more_untraced=(), **mo
         match(truth, events, what, untold=untold)
         equal({pid for pid, _, _ in starts(events)} >= {pid for pid, _, _ in truth}, True, f"{what}: processes")
         equal(sorted(untraced_programs(events)), sorted(more_untraced), f"{what}: programs that are not recorded")
+        equal({(u["reason"], os.path.basename(u["path"])) for u in r["untraced_programs"]},
+              {(REASONS[reason], name) for reason, name in more_untraced}, f"{what}: programs that the report says are not recorded")
     return truth, events, r
 
 

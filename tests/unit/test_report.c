@@ -266,7 +266,7 @@ static void test_tree(void)
                "        11             1        50 B          50 B  `- fork: make -j2\n"
                "        11             1        60 B          60 B     |- exec: sh -c true\n"
                "        14             -           -             -     |  |- not recorded: /bin/busybox (statically linked), 2 times\n"
-               "        16             -           -             -     |  |- not recorded: /bin/su (set-user-ID, set-group-ID or with capabilities)\n"
+               "        16             -           -             -     |  |- not recorded: /bin/su (set-user-ID, set-group-ID, with capabilities, or under another user's rights)\n"
                "        12             1        80 B          80 B     |  `- cc -c x.c; killed by signal 9 (Killed)\n"
                "        13             1        70 B          70 B     `- fork: make -j2\n"
                "        17             0         0 B           0 B        `- x\n"
@@ -432,6 +432,7 @@ static void write_everything(const char *path)
     add_free(1300, 0x2000);
     add_untraced(8, REC_UNTRACED_LIBC, "/bin/musl");
     add_untraced(9, (enum rec_untraced)77, "/bin/later");
+    add_untraced(10, REC_UNTRACED_UNREACHABLE, "/bin/other");
     at = encode_deepbind(&encoder, at, 1400, text_of("/lib/libx.so"));
     chunk_end(&bytes);
     add_session_chunk(7, 1000, REC_SESSION_SUM, 1);
