@@ -54,7 +54,9 @@ static int look(const char *path, struct handshake *h)
     reader_free(reader);
     for (size_t i = 0; i < log->chunk_count; i++)
         h->counter |= log->chunks[i].stream != UINT32_MAX && !log->chunks[i].ticks_are_ns;
-    h->lost_events = reader_lost_events(log, &h->lost_reason);
+    struct reader_lost lost = reader_lost_events(log);
+    h->lost_events = lost.count;
+    h->lost_reason = (int)lost.reason;
     log_free(log);
     return 0;
 }

@@ -2,20 +2,24 @@
  * and what is not whole. Chunks that processes have left in their live files
  * count as the log's own.
  *
- * Opening reads the whole file once and tests every checksum; what has passed
- * can be loaded later, in any order, from several threads at once. Memory: 56
- * bytes for each chunk, and a copy of what is in live files. Functions return 0
+ * Opening reads the whole file, and its spool, once and tests every checksum; what
+ * has passed can be loaded later, in any order, from several threads at once. Memory:
+ * 64 bytes for each chunk, and a copy of what is in live files. Functions return 0
  * or -errno and never print. */
 #ifndef MALLOSCOPE_LOG_LOG_H
 #define MALLOSCOPE_LOG_LOG_H
 
+#include "analyze/log/columns.h"
 #include "analyze/util.h"
 #include "format/layout.h"
 
+#define LOG_FILE_SPOOL UINT32_MAX
+
 struct log_chunk {
     uint64_t offset; /* of the payload, in its file */
-    uint32_t file;   /* 0: the log; else 1 + index of the live file */
-    uint32_t payload_bytes;
+    uint32_t file;   /* 0: the log; LOG_FILE_SPOOL; else 1 + index of the live file */
+    uint32_t payload_bytes; /* of the records */
+    uint32_t packed_bytes;  /* as which the payload is stored; 0: it is as it is */
     uint32_t process; /* index */
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
@@ -43,6 +47,7 @@ struct log_process {
 };
 
 struct log_damage {
+    bool in_spool; /* not in the log */
     uint64_t offset, bytes;
     const char *reason;
     struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
@@ -65,6 +70,10 @@ struct log {
     int fd;
     uint64_t bytes; /* of the file, when it was opened */
     struct rec_file_header header;
+    int spool_fd;         /* -1: no spool */
+    uint64_t spool_end;   /* its bytes, when it was opened */
+    uint64_t spool_bytes; /* of them, those that were not in the log then */
+    struct unpackers *unpackers;
 
     struct log_chunk *chunks;
     size_t chunk_count, chunk_capacity;
@@ -119,8 +128,13 @@ static inline bool log_events_are_whole(const struct log *log)
     return !log->damage_count && !log->missing_chunks && !log->cut_processes;
 }
 
-/* Reads a chunk's payload into buffer, which has room for payload_bytes. */
+/* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it
+ * is packed and cannot be unpacked. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
+
+/* Only the sizes of a chunk's allocations, without the rest being unpacked: add() is
+ * called for each. *ret_events: of allocations and frees. -EAGAIN: it takes log_load(). */
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events);
 
 #define LOG_NS_MAX 0x1p62 /* a century; what is further away is damage, and no number to convert */
 
@@ -136,6 +150,7 @@ static inline uint64_t log_ns(const struct log *log, bool ticks_are_ns, uint64_t
 /* For the files of this folder. */
 struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
                                 uint64_t payload_offset);
+int log_read_at(int fd, void *buffer, size_t bytes, uint64_t offset); /* all of it; -ENODATA: it is not there */
 uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image);
 int log_read_lives(struct log *log); /* live.c: looks at the live files, and ... */
 void log_add_lives(struct log *log); /* ... counts what they had as the log's own */

@@ -2,6 +2,7 @@
 
 #include "format/decode.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -44,15 +45,39 @@ static void count_sampled(struct worker *w, uint32_t process, uint64_t size)
     w->counted.variance_bytes += one * (double)size * (double)size;
 }
 
+struct sizes_of_chunk {
+    struct worker *worker;
+    uint32_t process;
+    uint64_t recorded, partial;
+};
+
+static void add_size(void *data, uint64_t size, unsigned stack_flags)
+{
+    struct sizes_of_chunk *s = data;
+    struct worker *w = s->worker;
+
+    s->recorded++;
+    s->partial += (stack_flags & REC_STACK_PARTIAL) != 0;
+    if (w->settings->of[s->process].sample_bytes)
+        count_sampled(w, s->process, size);
+    else
+        sizes_add(&w->counted.sizes, size, w->settings->unit);
+}
+
 static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *payload, struct decoder *decoder)
 {
     struct event event;
     uint64_t events = 0, recorded = 0, partial = 0;
     bool is_sampled = w->settings->of[chunk->process].sample_bytes;
-    int got = -1;
+    struct sizes_of_chunk sizes = { w, chunk->process, 0, 0 };
+    int got = -1, error = log_load_sizes(w->log, chunk, add_size, &sizes, &events);
 
     w->flags.now = 0;
-    if (log_load(w->log, chunk, payload) == 0) {
+    if (error == 0) {
+        recorded = sizes.recorded;
+        partial = sizes.partial;
+        got = 0;
+    } else if (error == -EAGAIN && log_load(w->log, chunk, payload) == 0) {
         decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
         while ((got = decoder_next(decoder, &event)) == 1) {
             if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END) {

@@ -303,14 +303,14 @@ static void take_other(struct collector *c, const struct timed_event *e)
             p->wait_status = event->end.wait_status;
         }
         return;
+    case REC_LOST:
+        f->lost_events += event->lost.count;
+        return;
     case REC_THREAD_BEGIN:
         if (event->thread.nested)
             return;
         p->threads++;
         f->threads++;
-        return;
-    case REC_LOST:
-        f->lost_events += event->lost.count;
         return;
     }
 }
@@ -460,6 +460,7 @@ struct facts *facts_collect(const struct log *log)
     for (size_t i = 0; i < log->live_count; i++)
         f->processes[log->lives[i].process].running |= log->lives[i].running;
     f->lost_events = log->lost_events;
+    f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
     reader_session_records(log, take_session_record, &c);
     while (reader_next(reader, &event)) {

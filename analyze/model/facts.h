@@ -67,6 +67,7 @@ struct facts {
 
     /* How far all this can be trusted. */
     uint64_t lost_events;
+    uint32_t lost_reason;     /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t unmatched_frees; /* of addresses that were not known to be live */
     uint64_t inherited_frees; /* the same in a forked child, of blocks from its parent */
     uint64_t unseen_frees;    /* blocks whose address was allocated again */

@@ -226,8 +226,9 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
 
 static void print_next(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
 {
-    fprintf(to, "malloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
-            f->events ? (double)log->bytes / (double)f->events : 0.0);
+    uint64_t bytes = log->bytes + log->spool_bytes;
+    fprintf(to, "malloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(bytes),
+            f->events ? (double)bytes / (double)f->events : 0.0);
     print_word(to, view->command ? view->command : "malloscope");
     fprintf(to, " report ");
 }

@@ -1,5 +1,7 @@
 #include "analyze/render/text.h"
 
+#include "format/layout.h"
+
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdio.h>
@@ -31,6 +33,22 @@ const char *text_count(uint64_t count)
         if (!count)
             return at;
     }
+}
+
+const char *text_stop_reason(uint32_t reason)
+{
+    if (reason == REC_STOP_LIMIT)
+        return "the log had reached its limit (--max-log)";
+    return reason ? strerror((int)reason) : "";
+}
+
+const char *text_lost_events(uint64_t count, uint32_t reason)
+{
+    char *text = next_buffer();
+
+    snprintf(text, BUFFER_BYTES, "%s events %s logged%s%s", text_count(count),
+             reason == REC_STOP_LIMIT ? "were not" : "could not be", reason ? ": " : "", text_stop_reason(reason));
+    return text;
 }
 
 const char *text_bytes(uint64_t bytes)

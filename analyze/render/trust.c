@@ -35,17 +35,17 @@ static void take_log(const struct log *log, const struct settings *settings, str
 
 void trust_of_facts(const struct log *log, const struct facts *f, struct trust *ret_trust)
 {
-    *ret_trust = (struct trust){ .events = f->events, .lost_events = f->lost_events, .recorded = f->recorded,
+    *ret_trust = (struct trust){ .events = f->events, .lost_events = f->lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
                                  .partial_stacks = f->partial_stacks, .facts = f };
     take_log(log, &f->settings, ret_trust);
 }
 
 void trust_of_sizes(const struct log *log, const struct sizes_counted *counted, struct trust *ret_trust)
 {
-    int reason;
+    struct reader_lost lost = reader_lost_events(log);
 
     *ret_trust = (struct trust){ .events = counted->events, .recorded = counted->recorded,
-                                 .lost_events = reader_lost_events(log, &reason),
+                                 .lost_events = lost.count, .lost_reason = lost.reason,
                                  .partial_stacks = counted->partial_stacks };
     take_log(log, &counted->settings, ret_trust);
 }
@@ -106,6 +106,8 @@ void trust_print(FILE *to, const struct trust *t)
         fprintf(to, ", %zu more left out", t->left_out);
     fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost, ", allocators(t), t->streams,
             t->streams == 1 ? "" : "s", text_count(t->events), text_count(t->lost_events));
+    if (t->lost_reason)
+        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
     print_frees(to, f);
     print_stacks(to, t);
     fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
@@ -134,6 +136,8 @@ void trust_print_short(FILE *to, const struct trust *t)
     fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost, ", t->processes,
             t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
             text_count(t->lost_events));
+    if (t->lost_reason)
+        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
     print_frees(to, t->facts);
     fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
     if (t->missing_chunks)
@@ -175,6 +179,7 @@ json_t *trust_json(const struct trust *t)
                                (json_int_t)t->processes, "streams", (json_int_t)t->streams, "events",
                                (json_int_t)t->events, "lost_events", (json_int_t)t->lost_events);
 
+    json_object_set_new(object, "lost_reason", json_string(text_stop_reason(t->lost_reason)));
     if (t->facts)
         set_of_facts(object, t->facts);
     else

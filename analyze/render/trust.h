@@ -10,6 +10,7 @@
 struct trust {
     size_t processes, streams, left_out; /* left_out: processes, by --pid */
     uint64_t events, lost_events, recorded;
+    uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
     bool launcher_died;     /* though nothing that the processes recorded is missing */

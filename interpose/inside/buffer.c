@@ -42,6 +42,36 @@ void buffer_begin_chunk(struct context *c)
     guess_forget(c);
 }
 
+/* Whether the log may have so many bytes more: 0 or -errno. Of a spool, whoever packs it
+ * knows, and says so in its header. */
+static int check_limit(size_t bytes)
+{
+    uint32_t stop = 0;
+    uint64_t size;
+
+    if (!session.spools && !session.max_bytes)
+        return 0;
+    int fd = kept_file_use(&session.log, &size);
+    if (fd < 0)
+        return fd;
+    if (!session.spools)
+        return size + bytes > session.max_bytes ? -(int)REC_STOP_LIMIT : 0;
+    sys_pread(fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+    return -(int)stop;
+}
+
+static void stop_for(struct context *c, int error)
+{
+    process_stop(error); /* the chunk stays in its slot, where the reader finds it */
+    c->end = c->at;
+}
+
+void buffer_keep_limit(struct context *c)
+{
+    if (check_limit(0) == -(int)REC_STOP_LIMIT)
+        stop_for(c, REC_STOP_LIMIT);
+}
+
 bool buffer_flush(struct context *c)
 {
     uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
@@ -51,13 +81,14 @@ bool buffer_flush(struct context *c)
     size_t whole = chunk_seal(chunk_of(c), used);
     /* A signal handler that does not come back must not leave it half done. */
     uint64_t mask = sys_block_signals();
-    int error = kept_file_append(&session.log, chunk_of(c), whole);
+    int error = check_limit(whole);
 
+    if (!error)
+        error = kept_file_append(&session.log, chunk_of(c), whole);
     if (!error) {
         buffer_begin_chunk(c);
     } else {
-        process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
-        c->end = c->at;
+        stop_for(c, -error);
     }
     sys_restore_signals(mask);
     return !error;

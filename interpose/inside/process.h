@@ -50,7 +50,10 @@ struct selection {
 
 struct session {
     struct selection selection;
-    struct kept_file log;
+    struct kept_file log; /* where chunks are appended: the log, or its spool */
+    bool spools;          /* it is the spool: somebody packs what is in it into the log */
+    char path[4096];      /* the log's, absolute */
+    uint64_t max_bytes;   /* of the log, where it is not packed; 0: no limit */
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */

@@ -4,6 +4,7 @@
  * MALLOSCOPE_CHECK_STACKS  1: each stack is compared with libunwind's, for the tests
  * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
  * MALLOSCOPE_FOLLOW      exec, fork or none: what of the program's children is recorded
+ * MALLOSCOPE_MAX_LOG     the most bytes of the log, with an optional K, M or G (1024s)
  * MALLOSCOPE_MIN_SIZE    bytes: smaller allocations are not recorded
  * MALLOSCOPE_SAMPLE      bytes: a sample of the allocations is recorded, one in so many
  * MALLOSCOPE_START_PAUSED   1: nothing is recorded until the program or a signal says so
@@ -95,6 +96,17 @@ static uint32_t parse_depth(const char *value)
     return depth >= 1 && depth <= WALK_DEPTH_MAX ? depth : WALK_DEPTH_MAX;
 }
 
+/* 0, no limit, for what is no size. */
+static uint64_t parse_size(const char *value)
+{
+    uint64_t size = 0;
+
+    for (; value && *value >= '0' && *value <= '9' && size < 1ull << 50; value++)
+        size = size * 10 + (uint64_t)(*value - '0');
+    unsigned shift = !value ? 0 : *value == 'K' ? 10 : *value == 'M' ? 20 : *value == 'G' ? 30 : 0;
+    return !value || value[shift != 0] || size > UINT64_MAX >> shift ? 0 : size << shift;
+}
+
 void config_read(char *const *environment, struct config *ret_config)
 {
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
@@ -103,6 +115,7 @@ void config_read(char *const *environment, struct config *ret_config)
 
     ret_config->call_graph = parse_call_graph(value_of(environment, "MALLOSCOPE_CALL_GRAPH"));
     ret_config->max_depth = parse_depth(value_of(environment, "MALLOSCOPE_MAX_DEPTH"));
+    ret_config->max_bytes = parse_size(value_of(environment, "MALLOSCOPE_MAX_LOG"));
     ret_config->check_stacks = is_1(value_of(environment, "MALLOSCOPE_CHECK_STACKS"));
     ret_config->min_size = parse_count(value_of(environment, "MALLOSCOPE_MIN_SIZE"));
     ret_config->sample_bytes = parse_count(value_of(environment, "MALLOSCOPE_SAMPLE"));

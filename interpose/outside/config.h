@@ -18,6 +18,7 @@ struct config {
     bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
     uint32_t first_pid;  /* of the session's first process; 0: unknown */
     uint8_t session[16];
+    uint64_t max_bytes;  /* of the log; 0: no limit */
     const char *output;  /* path of the log, or a template for its name */
 };
 

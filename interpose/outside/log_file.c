@@ -41,25 +41,60 @@ static int make_log(const char *path)
         memcpy(session.id, &now, 8);
         memcpy(session.id + 8, &pid, 8);
     }
+    memcpy(session.path, path, strlen(path) + 1);
     file_header_make(&header, session.id);
     return kept_file_append(&session.log, &header, sizeof header);
 }
 
-static int join_log(const struct config *config)
+/* Opens the session's file at `path`. */
+static int join_file(const char *path, const uint8_t id[16])
 {
     struct rec_file_header header;
-    int error = kept_file_open(&session.log, config->output, O_RDWR | O_APPEND, 0);
+    int error = kept_file_open(&session.log, path, O_RDWR | O_APPEND, 0);
 
     if (error)
         return error;
     if (sys_read(session.log.fd, &header, sizeof header) != sizeof header ||
-        file_header_check(&header) != FILE_HEADER_GOOD ||
-        memcmp(header.session, config->session, sizeof header.session) != 0) {
+        file_header_check(&header) != FILE_HEADER_GOOD || memcmp(header.session, id, sizeof header.session) != 0) {
         sys_close(session.log.fd);
+        session.log.fd = -1;
         return -EINVAL; /* the file has been replaced by something else */
     }
-    memcpy(session.id, config->session, sizeof session.id);
     return 0;
+}
+
+static bool spool_is_open(void)
+{
+    uint32_t closed;
+    uint64_t size;
+    int fd = kept_file_use(&session.log, &size);
+
+    return fd >= 0 && sys_pread(fd, &closed, sizeof closed, offsetof(struct rec_spool_header, closed)) == sizeof closed &&
+           !closed;
+}
+
+static int join_log(const struct config *config)
+{
+    size_t length = strlen(config->output);
+    char spool[sizeof session.path];
+
+    if (length + sizeof ".spool" > sizeof spool)
+        return -ENAMETOOLONG;
+    memcpy(session.path, config->output, length + 1);
+    memcpy(session.id, config->session, sizeof session.id);
+    memcpy(spool, config->output, length);
+    memcpy(spool + length, ".spool", sizeof ".spool");
+    session.spools = join_file(spool, session.id) == 0;
+    return session.spools ? 0 : join_file(session.path, session.id);
+}
+
+int log_file_confirm(void)
+{
+    if (!session.spools || spool_is_open())
+        return 0;
+    kept_file_close(&session.log);
+    session.spools = false;
+    return join_file(session.path, session.id);
 }
 
 int log_file_open(const struct config *config)
@@ -148,7 +183,7 @@ int log_file_make_live(enum rec_start *ret_start)
 
     kept_file_close(&session.live_file); /* the parent's, in a forked child */
     for (unsigned number = 0; error == -EEXIST; number++) {
-        if (!live_name(session.log.path, process->pid, number, path, sizeof path))
+        if (!live_name(session.path, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
         error = kept_file_open(&session.live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))

@@ -115,6 +115,7 @@ static bool prepare(void)
     nested_allocator = modules_code_of((uint64_t)real.malloc);
     find_other_malloc();
     session.call_graph = config.call_graph;
+    session.max_bytes = config.max_bytes;
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
     session.walks = config.call_graph == CALL_GRAPH_AUTO;
@@ -210,7 +211,7 @@ static struct context *start_process(uint32_t tid)
     process->image = clock_realtime_ns();
     kept_file_close(&session.maps); /* the parent's, in a forked child */
     kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
-    if (log_file_make_live(&start) == 0)
+    if (log_file_make_live(&start) == 0 && log_file_confirm() == 0)
         c = context_acquire(tid);
     if (!c) {
         atomic_store(&process->state, PROCESS_OFF);
@@ -222,6 +223,7 @@ static struct context *start_process(uint32_t tid)
     modules_begin(c, start == REC_START_FORK);
     if (start != REC_START_FORK)
         operators_begin();
+    buffer_keep_limit(c);
     if (start == REC_START_FORK && session.had_threads)
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
     return c;

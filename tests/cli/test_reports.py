@@ -271,35 +271,47 @@ for command in ("hist", "report", "dump"):
     check(got.returncode == 1 and "No such file" in got.stderr, f"{command} of nothing: {got.stderr}")
     got = run([MALLOSCOPE, command, "/dev/null"])
     check(got.returncode == 1 and "not a log" in got.stderr, f"{command} of a device: {got.stderr}")
-for command, got in reads(whole[:len(whole) - 3], "torn").items():
-    check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
-torn = run([MALLOSCOPE, "report", "--json", path("torn")])
-equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
-# Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown.
-size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
-end_chunk = whole.rfind(b"MSCK")  # the launcher's last one; all that the program did is before it
-last = 0
-for cut in [64, 100, 130, *range(200, len(whole) - 160, len(whole) // 37), *range(len(whole) - 160, len(whole))]:
+
+
+def cut(whole, events, packed):
+    """Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown; of a packed
+    log, every one whose chunk is."""
+    for command, got in reads(whole[:len(whole) - 3], "torn").items():
+        check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
+    torn = run([MALLOSCOPE, "report", "--json", path("torn")])
+    equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
+    size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
+    end_chunk = whole.rfind(b"MSCK")  # the launcher's last one; all that the program did is before it
+    last = 0
+    for cut in [64, 100, 130, *range(200, len(whole) - 160, len(whole) // 37), *range(len(whole) - 160, len(whole))]:
+        with open(path("cut"), "wb") as file:
+            file.write(whole[:cut])
+        got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
+        seen = [int(line.split("\t")[1]) for line in got.stdout.splitlines()]
+        if cut == end_chunk:
+            equal((got.returncode, got.stderr), (0, ""), "cut before the launcher's last words: nothing is missing")
+            text = run([MALLOSCOPE, "report", path("cut")]).stdout
+            check("it was killed; of the processes here all is there" in text, f"and the report says so: {text[-500:]}")
+            equal(report(path("cut"))["trust"]["launcher_died"], True, "in JSON, too")
+        else:
+            check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
+                  f"cut at {cut}: exit {got.returncode}, {got.stderr!r}")
+        check(seen == size_of[:len(seen)] and len(seen) >= last, f"cut at {cut}: {len(seen)} allocations, before {last}")
+        last = len(seen)
+    equal(last, COUNT, "cut in the last chunk, which has no events")
+    check(len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout) > 0, "cut")
     with open(path("cut"), "wb") as file:
-        file.write(whole[:cut])
-    got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
-    seen = [int(line.split("\t")[1]) for line in got.stdout.splitlines()]
-    if cut == end_chunk:
-        equal((got.returncode, got.stderr), (0, ""), "cut before the launcher's last words: nothing is missing")
-        text = run([MALLOSCOPE, "report", path("cut")]).stdout
-        check("it was killed; of the processes here all is there" in text, f"and the report says so: {text[-500:]}")
-        equal(report(path("cut"))["trust"]["launcher_died"], True, "in JSON, too")
-    else:
-        check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
-              f"cut at {cut}: exit {got.returncode}, {got.stderr!r}")
-    check(seen == size_of[:len(seen)] and len(seen) >= last, f"cut at {cut}: {len(seen)} allocations, before {last}")
-    last = len(seen)
-equal(last, COUNT, "cut in the last chunk, which has no events")
-check(len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout) > 0, "cut")
-with open(path("cut"), "wb") as file:
-    file.write(whole[:len(whole) // 2])
-half = len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout.splitlines())
-check(COUNT // 5 < half < COUNT, f"half a log has about half of its events: {half}")
+        file.write(whole[:len(whole) // 2])
+    half = len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout.splitlines())
+    check(packed or COUNT // 5 < half < COUNT, f"half a log has about half of its events: {half}")
+
+
+cut(whole, events, packed=True)
+equal(record([program("known")], log, "--no-compress").returncode, 7, "exit status of the program")
+with open(log, "rb") as file:
+    raw = file.read()
+check(len(raw) > 2 * len(whole), f"the log is packed: {len(whole)} bytes, else {len(raw)}")
+cut(raw, dump(log), packed=False)
 middle = bytearray(whole)
 middle[len(whole) // 2] ^= 0x10
 for command, got in reads(bytes(middle), "flip").items():
