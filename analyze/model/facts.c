@@ -2,7 +2,7 @@
  * threads in one order. The one hard part is realloc: between its begin and its
  * end the old block is still counted as live, but its address may already be
  * another block's. So it waits in its stream until the end says what became of
- * it, or the stream ends without one, and it lives on. */
+ * it, or the process ends without one, and it lives on. */
 #include "analyze/model/facts.h"
 
 #include "analyze/log/reader.h"
@@ -23,6 +23,15 @@ struct collector {
     struct stream_state *streams;
     uint64_t live_bytes, live_blocks; /* of all processes */
     struct waiting waiting;
+    struct unfinished *unfinished;
+    size_t unfinished_count, unfinished_capacity;
+};
+
+/* The old block of a realloc that its thread did not live to see the end of. It lives on, unless its address
+ * is given out again: then it had been moved. */
+struct unfinished {
+    struct facts_process *process;
+    struct block block;
 };
 
 static char *text_copy(struct text text)
@@ -72,6 +81,17 @@ static void count_stack(struct facts *f, unsigned flags)
     f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
 }
 
+static void end_unfinished(struct collector *c, struct facts_process *p, uint64_t address)
+{
+    for (size_t i = 0; i < c->unfinished_count; i++) {
+        const struct unfinished u = c->unfinished[i];
+        if (u.process != p || u.block.address != address)
+            continue;
+        block_dies(c, p, u.block.size);
+        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
+    }
+}
+
 static void take_alloc(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
@@ -93,6 +113,8 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
 
     if (!e->event.address)
         return;
+    if (c->unfinished_count)
+        end_unfinished(c, p, e->event.address);
     struct block *block = blocks_insert(&p->blocks, e->event.address, &fresh);
     if (!fresh) {
         f->unseen_frees++;
@@ -255,6 +277,12 @@ static void end_process(struct collector *c, struct facts_process *p)
 {
     struct facts *f = c->f;
 
+    for (size_t i = 0; i < c->unfinished_count; i++) {
+        if (c->unfinished[i].process != p)
+            continue;
+        reinstate(c, p, &c->unfinished[i].block);
+        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
+    }
     for (size_t i = 0; i < p->blocks.capacity; i++) {
         const struct block *block = &p->blocks.places[i];
         if (!block->address)
@@ -282,8 +310,10 @@ static void end_stream(struct collector *c, uint32_t stream)
     if (s->ended)
         return;
     s->ended = true;
-    if (end_realloc(s, &old))
-        reinstate(c, p, &old);
+    if (end_realloc(s, &old)) {
+        c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
+        c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
+    }
     if (--p->open_streams == 0)
         end_process(c, p);
 }
@@ -380,6 +410,7 @@ struct facts *facts_collect(const struct log *log)
         stack_path_release(&c.streams[i].path);
     }
     free(c.streams);
+    free(c.unfinished);
     counts_of(f, (uint32_t)f->stacks.node_count);
     return f;
 }

@@ -357,6 +357,34 @@ static void test_realloc(void)
     }
 }
 
+/* Killed within realloc, after another thread has got the old address: the block has moved. */
+static void test_realloc_killed(void)
+{
+    static const uint64_t leaked[] = { 102, 9, 2 };
+
+    for (int given_out = 0; given_out < 3; given_out++) {
+        log_bytes_begin(&bytes);
+        chunk_begin(1, 0, 0, 100);
+        add_malloc(110, 0x10, 100);
+        add_realloc_begin(120, 0x10);
+        chunk_end(&bytes);
+        chunk_begin(1, 1, 0, 100);
+        add_malloc(105, 0x40, 1);
+        if (given_out)
+            add_malloc(130, 0x10, 7);
+        if (given_out == 2)
+            add_free(140, 0x10);
+        add_malloc(150, 0x50, 1);
+        chunk_end(&bytes);
+        struct log *log = open_written();
+        struct facts *facts = facts_collect(log);
+        CHECK(facts->unseen_frees == 0 && facts->unmatched_frees == 0);
+        CHECK(facts->leaked_bytes == leaked[given_out]);
+        facts_free(facts);
+        log_free(log);
+    }
+}
+
 static void add_process_start(uint64_t ns, enum rec_start start, uint32_t ppid, const char *exe)
 {
     at = encode_process_start(&encoder, at, ns, &(struct encode_process){
@@ -462,6 +490,7 @@ int main(void)
     test_later_version();
     test_no_log();
     test_realloc();
+    test_realloc_killed();
     test_processes();
     test_numbers();
     free(bytes.data);
