@@ -310,6 +310,7 @@ static void end_stream(struct collector *c, uint32_t stream)
     if (s->ended)
         return;
     s->ended = true;
+    stack_path_release(&s->path);
     if (end_realloc(s, &old)) {
         c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
         c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
@@ -405,10 +406,8 @@ struct facts *facts_collect(const struct log *log)
     f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
     f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
     reader_free(reader);
-    for (uint32_t i = 0; i < log->stream_count; i++) {
+    for (uint32_t i = 0; i < log->stream_count; i++)
         end_stream(&c, i); /* where it ended in damage */
-        stack_path_release(&c.streams[i].path);
-    }
     free(c.streams);
     free(c.unfinished);
     counts_of(f, (uint32_t)f->stacks.node_count);

@@ -480,6 +480,39 @@ static void test_numbers(void)
             printf("    number %u\n", numbers[i]);
 }
 
+/* As of a `make`: one after the other, each with a chunk and a sum. In 64 MB. */
+static bool reads_many_processes(uint32_t count)
+{
+    log_bytes_begin(&bytes);
+    for (uint32_t i = 1; i <= count; i++) {
+        for (int sum = 0; sum < 2; sum++) {
+            chunk_begin(i, sum ? 1 : 0, sum ? REC_SESSION_SUM : 0, 100 + i * 10);
+            made.header.type = sum ? REC_CHUNK_SESSION : REC_CHUNK_EVENTS;
+            if (!sum) {
+                add_malloc(101 + i * 10, 0x10, 1);
+                add_free(102 + i * 10, 0x10);
+                add_malloc(103 + i * 10, 0x10, 2);
+            }
+            chunk_seal(&made.header, (uint32_t)(at - made.records));
+            log_bytes_add(&bytes, &made, sizeof made.header + made.header.payload_bytes);
+        }
+    }
+    log_bytes_write(&bytes);
+    fflush(stdout);
+    pid_t pid = fork();
+    int status;
+    if (pid == 0) {
+        struct log *log;
+        limit_memory(64u << 20);
+        if (log_open(log_path, &log, &failure) != 0)
+            _exit(1);
+        struct facts *facts = facts_collect(log);
+        _exit(log->process_count != count || log->stream_count != count || log->missing_chunks || log->cut_processes ||
+              facts->events != 3 * count || facts->leaked_bytes != 2 * count || facts->unmatched_frees);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 int main(void)
 {
     directory_make();
@@ -493,6 +526,7 @@ int main(void)
     test_realloc_killed();
     test_processes();
     test_numbers();
+    CHECK(reads_many_processes(20000));
     free(bytes.data);
     directory_remove();
     return check_summary();
