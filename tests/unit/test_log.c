@@ -508,8 +508,12 @@ static bool reads_many_processes(uint32_t count)
         if (log_open(log_path, &log, &failure) != 0)
             _exit(1);
         struct facts *facts = facts_collect(log);
-        _exit(log->process_count != count || log->stream_count != count || log->missing_chunks || log->cut_processes ||
-              facts->events != 3 * count || facts->leaked_bytes != 2 * count || facts->unmatched_frees);
+        bool wrong = log->process_count != count || log->stream_count != count || log->missing_chunks ||
+                     log->cut_processes || facts->events != 3 * count || facts->leaked_bytes != 2 * count ||
+                     facts->unmatched_frees;
+        facts_free(facts);
+        log_free(log);
+        _exit(wrong);
     }
     return waitpid(pid, &status, 0) == pid && status == 0;
 }
