@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
 from stress import stress
 
-kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+kills = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 seed = sys.argv[2] if len(sys.argv) > 2 else time.strftime("%Y%m%d")
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 begin = time.monotonic()
