@@ -194,6 +194,17 @@ static void reinstate(struct collector *c, struct facts_process *p, const struct
         block_dies(c, p, block->size);
 }
 
+/* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
+static void leave_unfinished(struct collector *c, struct facts_process *p, struct stream_state *s)
+{
+    struct block old;
+
+    if (!end_realloc(s, &old))
+        return;
+    c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
+    c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
+}
+
 static void take_realloc(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
@@ -203,8 +214,7 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
 
     switch (e->event.type) {
     case EVENT_REALLOC_BEGIN:
-        if (end_realloc(s, &old)) /* its end was lost */
-            reinstate(c, p, &old);
+        leave_unfinished(c, p, s); /* its end was lost */
         if (take_out(c, e, &old))
             s->reallocating = old;
         return;
@@ -305,16 +315,12 @@ static void end_stream(struct collector *c, uint32_t stream)
 {
     struct facts_process *p = &c->f->processes[c->log->streams[stream].process];
     struct stream_state *s = &c->streams[stream];
-    struct block old;
 
     if (s->ended)
         return;
     s->ended = true;
     stack_path_release(&s->path);
-    if (end_realloc(s, &old)) {
-        c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
-        c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
-    }
+    leave_unfinished(c, p, s);
     if (--p->open_streams == 0)
         end_process(c, p);
 }
@@ -351,6 +357,8 @@ static void take(struct collector *c, const struct timed_event *e)
         f->failed++;
         return;
     case EVENT_OTHER:
+        if (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END)
+            leave_unfinished(c, p, &c->streams[e->stream]);
         take_other(c, e);
         return;
     }

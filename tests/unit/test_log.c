@@ -357,8 +357,8 @@ static void test_realloc(void)
     }
 }
 
-/* Killed within realloc, after another thread has got the old address: the block has moved. */
-static void test_realloc_killed(void)
+/* Killed or cancelled within realloc, after another thread has got the old address: the block has moved. */
+static void test_realloc_unfinished(bool cancelled)
 {
     static const uint64_t leaked[] = { 102, 9, 2 };
 
@@ -367,6 +367,10 @@ static void test_realloc_killed(void)
         chunk_begin(1, 0, 0, 100);
         add_malloc(110, 0x10, 100);
         add_realloc_begin(120, 0x10);
+        if (cancelled) {
+            at = encode_thread_end(&encoder, at, 121);
+            at = encode_thread_begin(&encoder, at, 160, 2, (struct encode_text){ "next", 4 });
+        }
         chunk_end(&bytes);
         chunk_begin(1, 1, 0, 100);
         add_malloc(105, 0x40, 1);
@@ -528,7 +532,8 @@ int main(void)
     test_later_version();
     test_no_log();
     test_realloc();
-    test_realloc_killed();
+    test_realloc_unfinished(false);
+    test_realloc_unfinished(true);
     test_processes();
     test_numbers();
     CHECK(reads_many_processes(20000));
