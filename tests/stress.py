@@ -43,7 +43,7 @@ class Round:
         self.victim = self.random.choice(VICTIMS)
         self.moment = self.random.choice((0.02, 0.2)) * self.random.random()
         milliseconds = 60 + int(self.moment * 1000) if self.victim in ("children", "record") else 1000
-        mode = self.random.choice(("auto", "auto", "none"))
+        mode = self.random.choice(("auto", "auto", "none", "fp"))
         self.command = [MALLOSCOPE, "record", "-q", "-f", "-o", self.log, "--call-graph", mode, "--", program("stress"),
                         self.truth, str(self.random.getrandbits(48)), str(milliseconds), flags, *PLUGINS]
         self.environment = {**os.environ, **({"LD_PRELOAD": allocator} if allocator else {})}
