@@ -367,8 +367,9 @@ static __attribute__((noreturn)) void become_leaf(void)
     _exit(95);
 }
 
-/* In a child, with what the thread that forked had. */
-static __attribute__((noreturn)) void live_as_child(void **own, uint64_t *random, int generation)
+/* In a child, with what the thread that forked had. A child of _Fork can do no more than a signal handler: locks
+ * of libc and the loader may be held. */
+static __attribute__((noreturn)) void live_as_child(void **own, uint64_t *random, int generation, bool of_fork)
 {
     void *mine[OWN] = { NULL };
 
@@ -377,12 +378,12 @@ static __attribute__((noreturn)) void live_as_child(void **own, uint64_t *random
     *random |= 1;
     free_all(own); /* inherited */
     steps(mine, random, any(random, 1500));
-    switch (any(random, 6)) {
+    switch (of_fork ? any(random, 6) : 0) {
     case 0:
         become_leaf();
     case 1:
         if (generation < 2 && fork() == 0)
-            live_as_child(mine, random, generation + 1);
+            live_as_child(mine, random, generation + 1, true);
         break; /* ends before its child */
     case 2: { /* threads in a child */
         pthread_t thread;
@@ -418,7 +419,7 @@ static void make_child(void **own, uint64_t *random)
         if (child == 0) {
             forget_truth();
             if (fork_is_safe)
-                live_as_child(own, random, 1);
+                live_as_child(own, random, 1, false);
             else if (any(random, 2))
                 become_leaf();
             _exit(0);
@@ -427,7 +428,7 @@ static void make_child(void **own, uint64_t *random)
     default:
         child = fork();
         if (child == 0)
-            live_as_child(own, random, 1);
+            live_as_child(own, random, 1, true);
     }
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
         ;
