@@ -9,7 +9,7 @@ enum exit_code {
     EXIT_GOOD = 0,
     EXIT_DAMAGED = 1,    /* something was shown, but data are missing or damaged; or nothing could be read */
     EXIT_USAGE = 2,      /* the command line is wrong */
-    EXIT_NOT_TRACED = 125, /* record: the program cannot be traced, or the log cannot be made */
+    EXIT_NOT_TRACED = 125, /* record, doctor: the program cannot be traced, or the log cannot be made */
 };
 
 int cmd_record(int argc, char **argv);
@@ -17,7 +17,8 @@ int cmd_hist(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
-extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[];
+extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], doctor_help[];
 
 #endif

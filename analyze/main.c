@@ -16,6 +16,7 @@ static const struct {
     { "hist", cmd_hist, "sizes of allocations: histogram, small-vs-large split, quantiles", hist_help },
     { "plot", cmd_plot, "draw the sizes as a picture (png, svg, pdf)", plot_help },
     { "report", cmd_report, "totals, peak, leaks, call sites", report_help },
+    { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -32,7 +33,7 @@ static void print_help(FILE *to)
     fputs("\n  malloscope help COMMAND        a command's options\n"
           "  malloscope --version\n\n"
           "Exit codes: 0 good; 1 the log is damaged, missing or not a log (what is whole is\n"
-          "still shown); 2 wrong usage. record: the program's own, see its help.\n", to);
+          "still shown); 2 wrong usage. record: the program's own, see its help; doctor: likewise.\n", to);
 }
 
 static int help(int argc, char **argv)

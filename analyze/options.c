@@ -126,16 +126,15 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->damage_count > DAMAGES_SHOWN)
         complain("%s: damaged in %zu more places", log->path, log->damage_count - DAMAGES_SHOWN);
     if (log->missing_chunks)
-        complain("%s: %" PRIu64 " chunk%s of events missing", log->path, log->missing_chunks,
-                 log->missing_chunks == 1 ? " is" : "s are");
+        complain("%s: %" PRIu64 " chunk%s of events %s missing", log->path, log->missing_chunks,
+                 log->missing_chunks == 1 ? "" : "s", log->missing_chunks == 1 ? "is" : "are");
     if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
-    bool half = log->has_session_start != log->has_session_end && !log_is_running(log) && log->recorded_count &&
-                !log->cut_processes;
-    if (half)
+    bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
+    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
         complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
-                 log->path, log->has_session_end ? "beginning" : "end", log->has_session_end ? 64 : log->bytes);
+                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
@@ -147,8 +146,7 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (lost)
         complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
                  reason ? strerror(reason) : "");
-    bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks ||
-               !log->recorded_count || lost;
+    bool bad = headless || !whole || bad_chunks || !log->recorded_count || lost;
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

@@ -216,6 +216,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
     case REC_THREAD_BEGIN:
         e->thread.tid = (uint32_t)take_number(s);
         e->thread.name = take_text(s);
+        e->thread.nested = take_number_if_there(s) != 0;
         return;
     case REC_THREAD_NAME:
         e->thread.name = take_text(s);

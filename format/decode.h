@@ -50,7 +50,7 @@ struct event {
             struct { uint64_t start, end; } segments[EVENT_SEGMENTS_MAX];
             struct text build_id, path;
         } module; /* load; unload has the id only */
-        struct { uint32_t tid; struct text name; } thread;
+        struct { uint32_t tid; struct text name; bool nested; } thread; /* nested: another stream of a thread that has one */
         struct {
             unsigned start;
             uint32_t ppid;

@@ -165,13 +165,14 @@ uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, cons
 }
 
 uint8_t *encode_thread_begin(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t tid,
-                             struct encode_text name)
+                             struct encode_text name, bool nested)
 {
     struct body b = body_begin(e, at, REC_THREAD_BEGIN);
 
     body_ticks(&b, ticks);
     body_number(&b, tid);
     body_text(&b, name);
+    body_number(&b, nested);
     return body_end(&b);
 }
 

@@ -204,7 +204,7 @@ struct encode_process {
 
 uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_module *m);
 uint8_t *encode_thread_begin(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t tid,
-                             struct encode_text name);
+                             struct encode_text name, bool nested);
 uint8_t *encode_thread_name(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name);
 uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_process *p);
 uint8_t *encode_untraced(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, enum rec_untraced reason,

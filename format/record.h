@@ -98,9 +98,10 @@ enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };
 enum rec_untraced {
     REC_UNTRACED_WITHDRAWN = 0,  /* the exec that the process's last such record told of has failed */
     REC_UNTRACED_STATIC = 1,     /* statically linked */
-    REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID or file capabilities */
+    REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID, file capabilities; or the process has other effective ids than real ones */
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
+    REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
 };
 
 /* What a process-start record's flags say. */

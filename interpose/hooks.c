@@ -13,7 +13,9 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/early_heap.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/select.h"
 #include "interpose/inside/start.h"
 #include "interpose/outside/resolve.h"
 
@@ -32,30 +34,28 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 /* What takes a hook's frame must be in the hook's own. */
 #define INLINE static inline __attribute__((always_inline))
 /* Not inlined: rare. */
-static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const void *caller)
+static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const struct walk_start *start)
 {
     if (c == &context_none) {
-        c = start_thread(caller);
-        if (c)
-            c->busy = CONTEXT_IN_ALLOCATOR;
-        else
+        c = start_thread((const void *)start->pc);
+        if (!c)
             process_count_lost(1);
-        return c;
+    } else {
+        c = nested_context(c, start);
     }
-    /* A signal handler's call in the middle of our own code. */
-    if (c->busy == CONTEXT_RECORDING)
-        process_count_lost(1);
-    return NULL;
+    if (c)
+        c->busy = start->sp | CONTEXT_IN_ALLOCATOR;
+    return c;
 }
 
 /* The caller's context, now busy; NULL: this call is not an event. */
-INLINE struct context *enter(const void *caller)
+INLINE struct context *enter(const struct walk_start *start)
 {
     struct context *c = current_context;
 
     if (UNLIKELY(c->busy))
-        return enter_slowly(c, caller);
-    c->busy = CONTEXT_IN_ALLOCATOR;
+        return enter_slowly(c, start);
+    c->busy = start->sp | CONTEXT_IN_ALLOCATOR;
     return c;
 }
 
@@ -67,26 +67,29 @@ INLINE void leave(struct context *c)
 
 static __attribute__((noinline)) void lose_event(struct context *c)
 {
-    process_count_lost(1);
+    if (!c->orphaned)
+        process_count_lost(1);
     c->busy = CONTEXT_IDLE;
 }
 
 /* Starts logging one event. NULL: it is lost, and c is idle again. A forked
  * child's first event changes the context. */
-INLINE struct context *begin_event(struct context *c)
+INLINE struct context *begin_event(struct context *c, uint64_t sp)
 {
     struct context *now;
 
-    c->busy = CONTEXT_RECORDING;
+    c->busy = sp | CONTEXT_RECORDING;
+    context_fence();
     now = context_room(c, ENCODE_EVENT_MAX);
     if (UNLIKELY(!now))
         lose_event(c);
     return now;
 }
 
-INLINE void end_event(struct context *c, uint8_t *at, enum context_busy next)
+INLINE void end_event(struct context *c, uint8_t *at, uint64_t next)
 {
     context_publish(c, at);
+    context_fence();
     c->busy = next;
 }
 
@@ -95,11 +98,11 @@ struct request {
     size_t size, alignment;
 };
 
-static __attribute__((noinline)) void log_failure(struct context *c, const struct request *r)
+static __attribute__((noinline)) void log_failure(struct context *c, const struct request *r, uint64_t sp)
 {
     int saved_errno = errno;
 
-    if ((c = begin_event(c)))
+    if ((c = begin_event(c, sp)))
         end_event(c, encode_alloc_failed(&c->encoder, c->at, r->function, r->size, r->alignment, clock_after_alloc()),
                   CONTEXT_IDLE);
     errno = saved_errno;
@@ -111,7 +114,7 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
     struct encode_stack stack = { 0 };
     uint64_t ticks = clock_after_alloc();
 
-    if (UNLIKELY(!(c = begin_event(c))))
+    if (UNLIKELY(!(c = begin_event(c, start->sp))))
         return;
     if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, start, &stack))) {
         lose_event(c);
@@ -126,10 +129,14 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
 {
     if (UNLIKELY(!c))
         return;
+    if (UNLIKELY(session.selection.on) && (block ? !select_alloc(c, block, r->size) : session.selection.paused)) {
+        leave(c);
+        return;
+    }
     if (LIKELY(block))
         log_alloc(c, which, block, r, start);
     else
-        log_failure(c, r);
+        log_failure(c, r, start->sp);
 }
 
 #define CALLER __builtin_return_address(0)
@@ -141,7 +148,7 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
  * our thread key, if there are more than 31 keys. */
 static void *alloc_for_ourselves(size_t bytes)
 {
-    if (current_context != &context_busy && current_context->busy != CONTEXT_UNWINDING)
+    if (current_context != &context_busy && context_state(current_context) != CONTEXT_UNWINDING)
         return NULL;
     int saved_errno = errno;
     void *block = early_heap_alloc(16, bytes);
@@ -151,7 +158,7 @@ static void *alloc_for_ourselves(size_t bytes)
 
 EXPORT void *malloc(size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = UNLIKELY(!c) ? alloc_for_ourselves(size) : NULL;
 
     if (UNLIKELY(block))
@@ -170,7 +177,7 @@ INLINE size_t product(size_t count, size_t size)
 
 EXPORT void *calloc(size_t count, size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = UNLIKELY(!c) ? alloc_for_ourselves(product(count, size)) : NULL;
 
     if (UNLIKELY(block))
@@ -182,7 +189,7 @@ EXPORT void *calloc(size_t count, size_t size)
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = real.aligned_alloc(alignment, size);
 
     log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_ALIGNED_ALLOC, size, alignment }, HERE);
@@ -191,7 +198,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
 
 EXPORT void *memalign(size_t alignment, size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = real.memalign(alignment, size);
 
     log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_MEMALIGN, size, alignment }, HERE);
@@ -200,7 +207,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
 
 EXPORT void *valloc(size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = real.valloc(size);
 
     log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_VALLOC, size, 0 }, HERE);
@@ -209,7 +216,7 @@ EXPORT void *valloc(size_t size)
 
 EXPORT void *pvalloc(size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     void *block = real.pvalloc(size);
 
     log_result(c, REC_ALLOC_ALIGNED, block, &(struct request){ REC_FN_PVALLOC, size, 0 }, HERE);
@@ -218,7 +225,7 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
 {
-    struct context *c = enter(CALLER);
+    struct context *c = enter(HERE);
     int error = real.posix_memalign(ret_block, alignment, size);
 
     log_result(c, REC_ALLOC_ALIGNED, error ? NULL : *ret_block,
@@ -226,25 +233,40 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
     return error;
 }
 
+/* A free that is not recorded may still be the end of a library. */
+static __attribute__((noinline)) struct context *look_at_free(struct context *c, const void *block, uint64_t sp)
+{
+    if (!(c = begin_event(c, sp)))
+        return NULL;
+    modules_freed(c, block);
+    c->busy = sp | CONTEXT_IN_ALLOCATOR;
+    return c;
+}
+
 /* The event of a free that is about to happen. The context stays busy for it:
  * the result is what leave() wants. */
 INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
-                                const void *caller)
+                                const struct walk_start *start)
 {
-    uint64_t ticks = clock_before_free();
-
-    if (UNLIKELY(!c || !(c = begin_event(c))))
+    if (UNLIKELY(!c))
         return NULL;
-    if (UNLIKELY(modules_loader_calls(caller)))
+    if (UNLIKELY(session.selection.on) && !select_free(block))
+        return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp) : c;
+    uint64_t ticks = clock_before_free();
+    if (UNLIKELY(!(c = begin_event(c, start->sp))))
+        return NULL;
+    if (UNLIKELY(modules_loader_calls((const void *)start->pc)))
         modules_freed(c, block);
     if (UNLIKELY(!context_room(c, ENCODE_EVENT_MAX))) {
         lose_event(c);
         return NULL;
     }
     if (LIKELY(function == REC_FN_FREE))
-        end_event(c, encode_free(&c->encoder, c->at, REC_FREE, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+        end_event(c, encode_free(&c->encoder, c->at, REC_FREE, (uint64_t)block, ticks),
+                  start->sp | CONTEXT_IN_ALLOCATOR);
     else
-        end_event(c, encode_free_by(&c->encoder, c->at, function, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+        end_event(c, encode_free_by(&c->encoder, c->at, function, (uint64_t)block, ticks),
+                  start->sp | CONTEXT_IN_ALLOCATOR);
     return c;
 }
 
@@ -258,7 +280,7 @@ EXPORT void free(void *block)
 {
     if (!is_block(block))
         return;
-    struct context *c = log_free(enter(CALLER), REC_FN_FREE, block, CALLER);
+    struct context *c = log_free(enter(HERE), REC_FN_FREE, block, HERE);
     real.free(block);
     leave(c);
 }
@@ -267,7 +289,7 @@ EXPORT void cfree(void *block)
 {
     if (!is_block(block))
         return;
-    struct context *c = log_free(enter(CALLER), REC_FN_CFREE, block, CALLER);
+    struct context *c = log_free(enter(HERE), REC_FN_CFREE, block, HERE);
     real.cfree(block);
     leave(c);
 }
@@ -276,7 +298,7 @@ EXPORT void free_sized(void *block, size_t size)
 {
     if (!is_block(block))
         return;
-    struct context *c = log_free(enter(CALLER), REC_FN_FREE_SIZED, block, CALLER);
+    struct context *c = log_free(enter(HERE), REC_FN_FREE_SIZED, block, HERE);
     real.free_sized(block, size);
     leave(c);
 }
@@ -285,29 +307,30 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
     if (!is_block(block))
         return;
-    struct context *c = log_free(enter(CALLER), REC_FN_FREE_ALIGNED_SIZED, block, CALLER);
+    struct context *c = log_free(enter(HERE), REC_FN_FREE_ALIGNED_SIZED, block, HERE);
     real.free_aligned_sized(block, alignment, size);
     leave(c);
 }
 
 /* Two stamps: another thread may get the old block's address before the call
  * returns, and the old block lives on where the call fails. */
-static struct context *log_realloc_begin(struct context *c, const void *block)
+static struct context *log_realloc_begin(struct context *c, const void *block, uint64_t sp)
 {
     uint64_t ticks = clock_before_free();
 
-    if (UNLIKELY(!c || !(c = begin_event(c))))
+    if (UNLIKELY(!c || !(c = begin_event(c, sp))))
         return NULL;
-    end_event(c, encode_free(&c->encoder, c->at, REC_REALLOC_BEGIN, (uint64_t)block, ticks), CONTEXT_IN_ALLOCATOR);
+    end_event(c, encode_free(&c->encoder, c->at, REC_REALLOC_BEGIN, (uint64_t)block, ticks), sp | CONTEXT_IN_ALLOCATOR);
     return c;
 }
 
-static __attribute__((noinline)) void log_realloc_without_block(struct context *c, const struct request *r)
+static __attribute__((noinline)) void log_realloc_without_block(struct context *c, const struct request *r,
+                                                                uint64_t sp)
 {
     int saved_errno = errno;
     uint64_t ticks = clock_after_alloc();
 
-    if ((c = begin_event(c)))
+    if ((c = begin_event(c, sp)))
         end_event(c,
                   r->size == 0 ? encode_realloc_freed(&c->encoder, c->at, ticks)
                                : encode_realloc_failed(&c->encoder, c->at, r->function, r->size, ticks),
@@ -327,13 +350,42 @@ static void *move_early_block(const void *old, size_t size)
     return block;
 }
 
+/* Where neither, either or both of the old block and the new one are recorded. */
+static __attribute__((noinline)) void *realloc_selectively(struct context *c, void *old, size_t count, size_t size,
+                                                           const struct request *r, const struct walk_start *start)
+{
+    const bool is_array = r->function == REC_FN_REALLOCARRAY;
+    const bool old_recorded = select_free(old);
+    struct context *begun = old_recorded ? log_realloc_begin(c, old, start->sp) : c;
+    void *block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
+
+    if (!block && r->size)
+        select_free_undone(old, old_recorded);
+    if (!begun) {
+        process_count_lost(1);
+        return block;
+    }
+    const bool recorded = block && select_alloc(begun, block, r->size);
+    if (recorded && old_recorded)
+        log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, r, start);
+    else if (recorded)
+        log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, r, start);
+    else if (old_recorded && block)
+        log_realloc_without_block(begun, &(struct request){ .function = r->function }, start->sp);
+    else if (old_recorded)
+        log_realloc_without_block(begun, r, start->sp);
+    else
+        leave(begun);
+    return block;
+}
+
 /* count * size for reallocarray, 1 * size for realloc. */
 INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function function,
-                        const struct walk_start *start, const void *caller)
+                        const struct walk_start *start)
 {
     bool is_array = function == REC_FN_REALLOCARRAY;
     const struct request r = { function, product(count, size), 0 };
-    struct context *c = enter(caller);
+    struct context *c = enter(start);
     void *block;
 
     if (UNLIKELY(!old || early_heap_owns(old))) {
@@ -344,8 +396,10 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
         log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, start);
         return block;
     }
+    if (UNLIKELY(session.selection.on && c))
+        return realloc_selectively(c, old, count, size, &r, start);
     const bool entered = c;
-    c = log_realloc_begin(c, old);
+    c = log_realloc_begin(c, old, start->sp);
     block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
     if (UNLIKELY(!c)) {
         if (entered)
@@ -355,16 +409,16 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
     if (LIKELY(block))
         log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, start);
     else
-        log_realloc_without_block(c, &r);
+        log_realloc_without_block(c, &r, start->sp);
     return block;
 }
 
 EXPORT void *realloc(void *old, size_t size)
 {
-    return do_realloc(old, 1, size, REC_FN_REALLOC, HERE, CALLER);
+    return do_realloc(old, 1, size, REC_FN_REALLOC, HERE);
 }
 
 EXPORT void *reallocarray(void *old, size_t count, size_t size)
 {
-    return do_realloc(old, count, size, REC_FN_REALLOCARRAY, HERE, CALLER);
+    return do_realloc(old, count, size, REC_FN_REALLOCARRAY, HERE);
 }

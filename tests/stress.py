@@ -23,7 +23,7 @@ PLUGINS = [program("plugin1.so"), program("plugin2.so")]
 VICTIMS = ["program"] * 5 + ["children"] * 2 + ["group"] * 3 + ["record"] * 2
 TRUTH_BYTES = 1 << 30
 PR_SET_CHILD_SUBREAPER = 36
-WITH_SAFE_MALLOC = "f"  # flags of stress that an allocator without locks allows; h and a, when handlers are recorded
+WITH_SAFE_MALLOC = "fha"  # flags of stress that an allocator without locks allows
 PATIENCE = 60  # seconds that a round may take
 
 

@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/launch/log_file.h"
+#include "analyze/launch/not_loaded.h"
 #include "analyze/launch/run.h"
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
@@ -38,6 +39,20 @@ const char record_help[] =
     "                         none\n"
     "  --max-depth N        the most frames of a stack, 1 to 1024; of deeper ones the\n"
     "                       innermost are kept (default 1024) MALLOSCOPE_MAX_DEPTH\n"
+    "  --follow WHAT        what of its children to record    MALLOSCOPE_FOLLOW\n"
+    "                         exec: all that it starts (default)\n"
+    "                         fork: its forked copies, but no new programs, be they in a\n"
+    "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
+    "                         none: PROGRAM alone\n"
+    "  --sample [BYTES]     record a sample: of each thread's allocations one in so many\n"
+    "                       bytes on average, at random (default 512K); every figure of a\n"
+    "                       report is then an unbiased estimate MALLOSCOPE_SAMPLE\n"
+    "  --min-size BYTES     record no allocation that is smaller MALLOSCOPE_MIN_SIZE\n"
+    "  --start-paused       record nothing until the program calls malloscope_start() of\n"
+    "                       malloscope.h, or the signal comes MALLOSCOPE_START_PAUSED=1\n"
+    "  --toggle-signal SIG  a signal to the program that pauses recording and goes on:\n"
+    "                       a name as USR2 or a number. While paused, frees of recorded\n"
+    "                       blocks are still recorded         MALLOSCOPE_TOGGLE_SIGNAL\n"
     "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
     "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
     "  -h, --help\n\n"
@@ -74,13 +89,10 @@ static void set_environment(const char *shim)
         setenv("LD_PRELOAD", preload, 1);
 }
 
-static char *session_variable(const struct log_file *file)
+static bool follows_all(void)
 {
-    char hex[33];
-
-    for (int i = 0; i < 16; i++)
-        sprintf(hex + 2 * i, "%02x", file->session[i]);
-    return format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    return !follow || strcmp(follow, "exec") == 0;
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -127,7 +139,35 @@ static const char *own_name(void)
     return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
 }
 
-static int finish(struct log_file *file, const char *program, pid_t pid, int status, const struct record_options *options)
+/* A program with a loader of its own brings its own C library, which may be too old
+ * for the shim: it would run without us, and not with us. */
+static int check_libraries(const struct target *target, const char *shim, struct failure *ret_failure)
+{
+    struct libraries libraries;
+    int error = 0;
+
+    if (target->loader && !shim_shares_loader(target->loader) &&
+        libraries_list(target->loader, target->program, &libraries) == 0) {
+        error = shim_check(shim, &libraries, ret_failure);
+        libraries_release(&libraries);
+    }
+    return error;
+}
+
+/* The program that target_find let pass has run, and nothing was recorded. */
+static void explain(const struct target *target, const char *program, const char *shim, const char *log_name, int status)
+{
+    _cleanup_free_ char *reason = not_loaded_reason(target, shim, status);
+
+    if (reason)
+        complain("%s ran, but malloscope's library was never loaded into it: %s; nothing was recorded", program, reason);
+    else
+        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
+                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program, log_name);
+}
+
+static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
+                  int status, const struct record_options *options)
 {
     struct failure failure;
     struct log *log;
@@ -141,9 +181,7 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
         return code;
     }
     if (!log->recorded_count) {
-        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
-                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program,
-                 text_base_name(file->path));
+        explain(target, program, shim, text_base_name(file->path), status);
         log_free(log);
         log_file_discard(file);
         return EXIT_NOT_TRACED;
@@ -168,18 +206,20 @@ static int finish(struct log_file *file, const char *program, pid_t pid, int sta
 static int record(const struct record_options *options, char **command)
 {
     _cleanup_free_ char *shim = NULL;
-    struct target target = { 0 };
+    _cleanup_target_ struct target target = { 0 };
     struct failure failure;
     struct child child;
     struct log_file file;
 
     int code = target_find(command[0], &target, &failure);
-    target_release(&target);
     if (code) {
         complain("%s", failure.text);
         return code;
     }
-    if (shim_find(&shim, &failure) != 0) {
+    _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
+    if (own_heap)
+        complain("warning: %s: %s", target.program, own_heap);
+    if (shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
@@ -195,7 +235,7 @@ static int record(const struct record_options *options, char **command)
         return EXIT_NOT_TRACED;
     }
     log_file_begin(&file, command);
-    _cleanup_free_ char *session = session_variable(&file);
+    _cleanup_free_ char *session = log_file_session(&file, follows_all() ? 0 : child.pid);
     error = child_start(&child, session);
     if (error) {
         log_file_discard(&file);
@@ -203,7 +243,7 @@ static int record(const struct record_options *options, char **command)
         return error == ENOENT ? 127 : 126;
     }
     int status = child_wait(&child);
-    code = finish(&file, command[0], child.pid, status, options);
+    code = finish(&file, &target, command[0], shim, child.pid, status, options);
     log_file_release(&file);
     return code;
 }
@@ -232,17 +272,99 @@ static int set_stacks(const char *call_graph, const char *max_depth)
     return 0;
 }
 
+static int set_follow(const char *what)
+{
+    if (!what)
+        return 0;
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    setenv("MALLOSCOPE_FOLLOW", what, 1);
+    return 0;
+}
+
+/* Which allocations are recorded, as the options or else the variables have it. */
+struct selection {
+    const char *sample, *min_size, *toggle_signal;
+    bool start_paused;
+};
+
+static bool set_bytes(const char *variable, const char *value, uint64_t least)
+{
+    uint64_t bytes;
+    char text[24];
+
+    if (!value || !*value)
+        return true;
+    if (!parse_number(value, least, &bytes) || bytes > 1ull << 40)
+        return false;
+    snprintf(text, sizeof text, "%" PRIu64, bytes); /* without suffix */
+    setenv(variable, text, 1);
+    return true;
+}
+
+/* 0: there is no such signal, or it is not one for this. */
+static int signal_number(const char *name)
+{
+    uint64_t number;
+
+    if (parse_number(name, 1, &number))
+        return number <= (uint64_t)SIGRTMAX && number != SIGKILL && number != SIGSTOP ? (int)number : 0;
+    if (strncasecmp(name, "SIG", 3) == 0)
+        name += 3;
+    for (int i = 1; i < SIGRTMIN; i++)
+        if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), name) == 0 && i != SIGKILL && i != SIGSTOP)
+            return i;
+    return 0;
+}
+
+static int set_selection(const struct selection *s)
+{
+    if (!set_bytes("MALLOSCOPE_SAMPLE", s->sample, 1))
+        return usage_error("record", "record: --sample %s: want a number of bytes from 1 to 1024G", s->sample);
+    if (!set_bytes("MALLOSCOPE_MIN_SIZE", s->min_size, 0))
+        return usage_error("record", "record: --min-size %s: want a number of bytes up to 1024G", s->min_size);
+    if (s->toggle_signal && *s->toggle_signal) {
+        int number = signal_number(s->toggle_signal);
+        char text[24];
+        if (!number)
+            return usage_error("record", "record: --toggle-signal %s: want a signal that can be handled, as USR2 or its "
+                               "number", s->toggle_signal);
+        snprintf(text, sizeof text, "%d", number);
+        setenv("MALLOSCOPE_TOGGLE_SIGNAL", text, 1);
+    }
+    if (s->start_paused)
+        setenv("MALLOSCOPE_START_PAUSED", "1", 1);
+    return 0;
+}
+
+/* The value of --sample may be left out, and may follow as a word. */
+static const char *sample_value(int argc, char **argv)
+{
+    uint64_t bytes;
+
+    if (optarg)
+        return optarg;
+    return optind < argc && parse_number(argv[optind], 0, &bytes) ? argv[optind++] : "512K";
+}
+
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, FOLLOW };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
         { "max-depth", required_argument, NULL, MAX_DEPTH }, { "threshold", required_argument, NULL, THRESHOLD },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "sample", optional_argument, NULL, SAMPLE }, { "min-size", required_argument, NULL, MIN_SIZE },
+        { "start-paused", no_argument, NULL, START_PAUSED },
+        { "toggle-signal", required_argument, NULL, TOGGLE_SIGNAL },
+        { "follow", required_argument, NULL, FOLLOW }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
-    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH");
+    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH"), *follow = getenv("MALLOSCOPE_FOLLOW");
+    struct selection selection = {
+        .sample = getenv("MALLOSCOPE_SAMPLE"), .min_size = getenv("MALLOSCOPE_MIN_SIZE"),
+        .toggle_signal = getenv("MALLOSCOPE_TOGGLE_SIGNAL"), .start_paused = is_set("MALLOSCOPE_START_PAUSED"),
+    };
     struct record_options options = {
         .output = output && *output ? output : OUTPUT_NAME_DEFAULT,
         .force = is_set("MALLOSCOPE_FORCE"),
@@ -259,10 +381,21 @@ int cmd_record(int argc, char **argv)
             call_graph = optarg;
         if (option == MAX_DEPTH)
             max_depth = optarg;
+        if (option == FOLLOW)
+            follow = optarg;
+        if (option == SAMPLE)
+            selection.sample = sample_value(argc, argv);
+        if (option == MIN_SIZE)
+            selection.min_size = optarg;
+        if (option == TOGGLE_SIGNAL)
+            selection.toggle_signal = optarg;
+        selection.start_paused |= option == START_PAUSED;
         if (option == THRESHOLD && !parse_number(optarg, 1, &options.threshold))
             return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
     }
     int bad = set_stacks(call_graph, max_depth);
+    bad = bad ? bad : set_follow(follow);
+    bad = bad ? bad : set_selection(&selection);
     if (bad)
         return bad;
     if (optind == argc)

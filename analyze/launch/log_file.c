@@ -118,6 +118,16 @@ void log_file_discard(struct log_file *file)
     log_file_release(file);
 }
 
+char *log_file_session(const struct log_file *file, pid_t first)
+{
+    char hex[33];
+
+    for (int i = 0; i < 16; i++)
+        sprintf(hex + 2 * i, "%02x", file->session[i]);
+    return first ? format_text("MALLOSCOPE_SESSION=%s:%d:%s", hex, first, file->path)
+                 : format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
+}
+
 int log_file_begin(struct log_file *file, char **command)
 {
     _cleanup_free_ uint8_t *records = alloc_zeroed(1, ENCODE_TEXTS_MAX + COMMAND_BYTES + sizeof(struct utsname));

@@ -23,6 +23,10 @@ void log_file_release(struct log_file *file);
 /* Takes back a log that nothing was recorded into. */
 void log_file_discard(struct log_file *file);
 
+/* "NAME=VALUE" for the environment of the session's programs. To be freed. first: the
+ * pid of the first one, by which the recorder knows where not to record; 0: all are. */
+char *log_file_session(const struct log_file *file, pid_t first);
+
 /* Appends what the launcher knows at the start: command line, host, version. */
 int log_file_begin(struct log_file *file, char **command);
 

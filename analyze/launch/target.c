@@ -33,8 +33,10 @@ struct image {
 /* What this program was itself built for, and so the library next to it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-static int check_file(const char *path, unsigned level, bool by_execvp, struct failure *ret_failure);
-static int check_program(const char *program, unsigned level, char **ret_path, struct failure *ret_failure);
+static int check_file(const char *path, unsigned level, bool by_execvp, struct target *target,
+                      struct failure *ret_failure);
+static int check_program(const char *program, unsigned level, char **ret_path, struct target *target,
+                         struct failure *ret_failure);
 
 static size_t read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
@@ -138,7 +140,7 @@ static void read_soname(const struct image *image, const ElfW(Phdr) *segments, s
 }
 
 static int check_loader(const struct image *image, const ElfW(Phdr) *segments, size_t count,
-                        struct failure *ret_failure)
+                        struct target *target, struct failure *ret_failure)
 {
     char loader[PATH_MAX], name[16] = "";
     size_t at = 0;
@@ -164,10 +166,34 @@ static int check_loader(const struct image *image, const ElfW(Phdr) *segments, s
     if (access(loader, F_OK) != 0)
         return fail(ret_failure, errno, "%s: its loader %s is missing (%s): install the C library that it was built "
                     "for, or build it here", image->path, loader, strerror(errno));
+    target->loader = copy_text(loader, strlen(loader));
     return 0;
 }
 
-static int check_elf(const struct image *image, const struct stat *st, struct failure *ret_failure)
+/* What is known of the program so far is of the one before it: of a script, or of env. */
+static void set_program(struct target *target, const char *path)
+{
+    free(target->program);
+    free(target->loader);
+    target->program = copy_text(path, strlen(path));
+    target->loader = NULL;
+    target->is_read = false;
+    target->heap = (struct program){ 0 };
+}
+
+/* With a sanitizer's runtime it would run, and end at once or crash: only because of us. */
+static int check_heap(const struct image *image, struct target *target, struct failure *ret_failure)
+{
+    target->is_read = program_read(image->path, &target->heap) == 0;
+    if (!target->is_read || !target->heap.sanitizer_library)
+        return 0;
+    return fail(ret_failure, UNTRACEABLE, "%s: built with -fsanitize=%s: its library %s must stand before all others, so "
+                "that with malloscope's the program ends or crashes; record a build without the sanitizer", image->path,
+                target->heap.sanitizer ? target->heap.sanitizer : "...", target->heap.sanitizer_library);
+}
+
+static int check_elf(const struct image *image, const struct stat *st, struct target *target,
+                     struct failure *ret_failure)
 {
     ElfW(Ehdr) header;
     int error = check_machine(image, ret_failure);
@@ -189,7 +215,9 @@ static int check_elf(const struct image *image, const struct stat *st, struct fa
             return bad_format(image, "the file ends before its segments do; build or copy it again", ret_failure);
     }
     error = check_privileges(image->path, st, ret_failure);
-    return error ? error : check_loader(image, segments, count, ret_failure);
+    if (!error)
+        error = check_loader(image, segments, count, target, ret_failure);
+    return error ? error : check_heap(image, target, ret_failure);
 }
 
 /* The interpreter of a "#!" line, and its argument or NULL, both in `line`;
@@ -243,7 +271,8 @@ static bool looks_like_text(const struct image *image)
     return true;
 }
 
-static int check_script(const struct image *image, unsigned level, bool by_execvp, struct failure *ret_failure)
+static int check_script(const struct image *image, unsigned level, bool by_execvp, struct target *target,
+                        struct failure *ret_failure)
 {
     char line[FIRST_BYTES], *interpreter, *argument = NULL;
     struct failure inner;
@@ -255,10 +284,10 @@ static int check_script(const struct image *image, unsigned level, bool by_execv
             return bad_format(image, "neither an ELF program nor a #! script", ret_failure);
         interpreter = strcpy(line, "/bin/sh");
     }
-    int error = check_file(interpreter, level + 1, false, &inner);
+    int error = check_file(interpreter, level + 1, false, target, &inner);
     char *program = argument && strcmp(basename(interpreter), "env") == 0 ? env_program(argument) : NULL;
     if (!error && program) {
-        error = check_program(program, level + 1, &path, &inner);
+        error = check_program(program, level + 1, &path, target, &inner);
         error -= error ? OF_ENV : 0;
     }
     const char *named = program ? program : interpreter;
@@ -266,7 +295,8 @@ static int check_script(const struct image *image, unsigned level, bool by_execv
                              ? " (its first line ends with CR LF; convert it with dos2unix)" : "");
 }
 
-static int check_file(const char *path, unsigned level, bool by_execvp, struct failure *ret_failure)
+static int check_file(const char *path, unsigned level, bool by_execvp, struct target *target,
+                      struct failure *ret_failure)
 {
     struct stat st;
     struct statvfs fs;
@@ -283,25 +313,31 @@ static int check_file(const char *path, unsigned level, bool by_execvp, struct f
         return fail(ret_failure, EACCES, "%s: on a file system mounted noexec; copy it elsewhere", path);
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
         return fail(ret_failure, errno, "%s: cannot execute: %s; make it executable (chmod +x)", path, strerror(errno));
+    char *chain = target->chain && *target->chain ? format_text("%s -> %s", target->chain, path) : copy_text(path, strlen(path));
+    free(target->chain);
+    target->chain = chain;
+    set_program(target, path);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return check_privileges(path, &st, ret_failure);
     struct image image = { .path = path, .fd = fd };
     image.first_bytes = read_at(fd, image.first, sizeof image.first, 0);
-    return memcmp(image.first, ELFMAG, SELFMAG) == 0 ? check_elf(&image, &st, ret_failure) :
-                                                       check_script(&image, level, by_execvp, ret_failure);
+    return memcmp(image.first, ELFMAG, SELFMAG) == 0 ? check_elf(&image, &st, target, ret_failure) :
+                                                       check_script(&image, level, by_execvp, target, ret_failure);
 }
 
 /* What execvp(program) would say; *ret_path is what it would run, always to be freed. */
-static int check_program(const char *program, unsigned level, char **ret_path, struct failure *ret_failure)
+static int check_program(const char *program, unsigned level, char **ret_path, struct target *target,
+                         struct failure *ret_failure)
 {
+    size_t chain_bytes = target->chain ? strlen(target->chain) : 0;
     const char *rest = getenv("PATH") ? getenv("PATH") : "/bin:/usr/bin"; /* as glibc has it */
     int error = 0;
 
     *ret_path = NULL;
     if (strchr(program, '/')) {
         *ret_path = copy_text(program, strlen(program));
-        return check_file(program, level, true, ret_failure);
+        return check_file(program, level, true, target, ret_failure);
     }
     do {
         int bytes = (int)strcspn(rest, ":");
@@ -310,7 +346,9 @@ static int check_program(const char *program, unsigned level, char **ret_path, s
         rest += bytes;
         if (!*program || access(path, F_OK) != 0)
             continue;
-        error = check_file(path, level, true, ret_failure);
+        if (target->chain) /* without what an earlier directory's has added */
+            target->chain[chain_bytes] = 0;
+        error = check_file(path, level, true, target, ret_failure);
         if (error != -ENOENT && error != -ENOTDIR && error != -EACCES) {
             *ret_path = path;
             path = NULL;
@@ -324,7 +362,8 @@ static int check_program(const char *program, unsigned level, char **ret_path, s
 
 int target_find(const char *program, struct target *ret_target, struct failure *ret_failure)
 {
-    int error = check_program(program, 0, &ret_target->path, ret_failure) % OF_ENV;
+    *ret_target = (struct target){ 0 };
+    int error = check_program(program, 0, &ret_target->path, ret_target, ret_failure) % OF_ENV;
 
     if (!error)
         return 0;
@@ -341,5 +380,8 @@ void target_release(struct target *target)
     if (!target)
         return;
     free(target->path);
-    target->path = NULL;
+    free(target->program);
+    free(target->loader);
+    free(target->chain);
+    *target = (struct target){ 0 };
 }

@@ -38,6 +38,7 @@ struct log_process {
     uint32_t stream_count; /* 0: only the launcher knows of it */
     bool summed_up;        /* its live file has been merged, but for its removal perhaps */
     bool has_live;         /* its live file is there */
+    bool left_out;         /* by log_select */
     uint64_t chunk_count, expected_chunks; /* of events; expected: where it is summed up */
     uint64_t gaps;         /* chunks missing between others */
 };
@@ -83,6 +84,7 @@ struct log {
     uint64_t missing_chunks; /* that the streams' sequences or the sums tell of */
     bool has_session_start, has_session_end; /* the launcher's first and last chunk */
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
+    bool is_selection;       /* log_select has left out processes */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     uint64_t lost_events;    /* said by the live files of this log */
     uint64_t recovered_bytes;
@@ -96,8 +98,28 @@ struct log {
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);
 void log_free(struct log *log);
 
+/* From here on the log has the events of processes with these pids only. What is
+ * damaged or missing is still told of the whole log. Once for a log. */
+void log_select(struct log *log, const uint32_t *pids, size_t count);
+/* Processes that recorded and are not left out, and their streams. */
+void log_count_selected(const struct log *log, size_t *ret_processes, size_t *ret_streams);
+
 /* Whether a process of the session still records, on this machine. */
 bool log_is_running(const struct log *log);
+
+/* The launcher began the log and did not end it, nor will it: it was killed, or the
+ * log was cut. */
+static inline bool log_launcher_died(const struct log *log)
+{
+    return log->has_session_start && !log->has_session_end && log->recorded_count && !log_is_running(log);
+}
+
+/* All that the processes of the log have recorded is there, as far as their sums and
+ * live files tell. */
+static inline bool log_events_are_whole(const struct log *log)
+{
+    return !log->damage_count && !log->missing_chunks && !log->cut_processes;
+}
 
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);

@@ -72,10 +72,30 @@ const char *text_base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+bool text_is_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+const char *text_about(bool is_estimate)
+{
+    return !is_estimate ? "" : text_is_utf8() ? "≈" : "~";
+}
+
+const char *text_error(uint64_t error, bool is_bytes)
+{
+    char *text = next_buffer();
+
+    if (!error)
+        return "";
+    snprintf(text, BUFFER_BYTES, " %s %s", text_is_utf8() ? "±" : "+-", is_bytes ? text_bytes(error) : text_count(error));
+    return text;
+}
+
 const char *text_bar(double value, int columns)
 {
     static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-    bool unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool unicode = text_is_utf8();
     char *text = next_buffer(), *at = text;
 
     if (columns > BUFFER_BYTES / 3 - 2)
@@ -100,6 +120,21 @@ int text_columns(void)
     if (count <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         count = size.ws_col;
     return count >= 40 ? count : 80;
+}
+
+json_t *text_json(const char *text)
+{
+    json_t *result = json_string(text);
+
+    if (result)
+        return result;
+    char *copy = strdup(text);
+    for (char *at = copy; at && *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    result = json_string(copy);
+    free(copy);
+    return result;
 }
 
 void text_print_safe(const char *text, size_t bytes)

@@ -3,6 +3,7 @@
 #ifndef MALLOSCOPE_RENDER_TEXT_H
 #define MALLOSCOPE_RENDER_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,8 +16,18 @@ const char *text_base_name(const char *path);
 /* A bar of at most `columns`, for a value of 0 to 1; any positive value shows. */
 const char *text_bar(double value, int columns);
 
+/* Whether the terminal, or whoever reads, takes UTF-8. */
+bool text_is_utf8(void);
+const char *text_about(bool is_estimate); /* what comes before an estimate: ≈ */
+/* What comes after an estimate with this standard error: " ± 1,200", or " ± 1.2 MiB"; "" where it is 0. */
+const char *text_error(uint64_t error, bool is_bytes);
+
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
+
+/* A JSON string: names come from files and processes; of one that is not UTF-8 all
+ * that is not ASCII becomes '?'. */
+json_t *text_json(const char *text);
 
 /* Prints text that came from outside, with control characters made visible. */
 void text_print_safe(const char *text, size_t bytes);

@@ -9,6 +9,7 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
 
 static struct rec_chunk_header *chunk_of(struct context *c)
 {
@@ -48,13 +49,16 @@ bool buffer_flush(struct context *c)
     if (!used)
         return true;
     size_t whole = chunk_seal(chunk_of(c), used);
+    /* A signal handler that does not come back must not leave it half done. */
+    uint64_t mask = sys_block_signals();
     int error = kept_file_append(&session.log, chunk_of(c), whole);
 
     if (!error) {
         buffer_begin_chunk(c);
-        return true;
+    } else {
+        process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
+        c->end = c->at;
     }
-    process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
-    c->end = c->at;
-    return false;
+    sys_restore_signals(mask);
+    return !error;
 }

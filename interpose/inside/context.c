@@ -11,6 +11,7 @@
 
 struct context context_none = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_busy = { .busy = CONTEXT_IN_ALLOCATOR };
+struct context context_unrecorded; /* busy when it is used: so that it takes no room in the library */
 __thread struct context *current_context = &context_none;
 
 static struct context *make_context(void)
@@ -59,6 +60,8 @@ static uint32_t free_orphans(uint32_t tid)
         uint32_t owner = atomic_load(&c->owner);
         if (owner && sys_thread_probe(process->pid, owner) == -ESRCH &&
             atomic_compare_exchange_strong(&c->owner, &owner, tid)) {
+            if (c->busy)
+                context_recover(c);
             context_release(c);
             freed++;
         }
@@ -85,11 +88,13 @@ struct context *context_acquire(uint32_t tid)
 
     if (c) {
         c->end_rounds = 0;
+        c->ring = c;
         return c;
     }
     c = make_context();
     if (!c)
         return NULL;
+    c->ring = c;
     atomic_store(&c->owner, tid);
     c->next = atomic_load(&process->contexts);
     while (!atomic_compare_exchange_weak(&process->contexts, &c->next, c))
@@ -103,15 +108,38 @@ void context_release(struct context *c)
     atomic_store(&c->owner, 0);
 }
 
+void context_recover(struct context *c)
+{
+    c->at = (uint8_t *)(c->slot + 1) + sizeof(struct rec_chunk_header) + c->slot->used_bytes;
+    c->walk.depth = 0;
+    c->walk.repeatable = false;
+    rule_cache_clear(&c->rules);
+    if (c->slot->used_bytes) {
+        buffer_flush(c);
+    } else {
+        c->sequence--; /* the chunk that has nothing yet is begun once more */
+        buffer_begin_chunk(c);
+    }
+    c->busy = CONTEXT_IDLE;
+}
+
 struct context *context_refill(struct context *c, size_t bytes)
 {
     if (!c->slot) {
         /* Wiped: this is a child, and c was its parent's. */
-        c = start_thread(NULL);
-        if (!c)
+        struct context *now = current_context;
+        const uint64_t busy = c->busy;
+        c->busy = CONTEXT_IDLE; /* a hook that a handler's fork interrupted may still have it in hand */
+        if (now->busy || !now->slot)
+            now = start_thread(NULL);
+        if (!now)
             return NULL;
-        c->busy = CONTEXT_RECORDING;
-        return context_room(c, bytes);
+        now->busy = busy;
+        return context_room(now, bytes);
+    }
+    if (c->orphaned) { /* its parent logs it */
+        c->at = (uint8_t *)(c->slot + 1) + sizeof(struct rec_chunk_header);
+        return c;
     }
     if (atomic_load_explicit(&process->state, memory_order_relaxed) == PROCESS_RECORDING && buffer_flush(c))
         return c;

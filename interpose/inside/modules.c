@@ -270,6 +270,30 @@ static int log_one(struct dl_phdr_info *info, size_t bytes, void *data)
     return 0;
 }
 
+static int find_code(struct dl_phdr_info *info, size_t bytes, void *data)
+{
+    struct code_range *range = data;
+
+    (void)bytes;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        uint64_t start = info->dlpi_addr + header->p_vaddr;
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X) || range->start - start >= header->p_memsz)
+            continue;
+        *range = (struct code_range){ start, start + header->p_memsz };
+        return 1;
+    }
+    return 0;
+}
+
+struct code_range modules_code_of(uint64_t address)
+{
+    struct code_range range = { address, address };
+
+    dl_iterate_phdr(find_code, &range);
+    return range;
+}
+
 bool module_find(struct context *c, uint64_t address, struct cfi_tables *ret_tables, uint32_t *ret_number)
 {
     struct image image;

@@ -40,6 +40,12 @@ struct module_table {
  * child only where it needs no lock, which a thread of the parent may have held. */
 void modules_begin(struct context *c, bool in_child);
 
+/* The executable segment that address lies in; empty: there is none. Outside only. */
+struct code_range {
+    uint64_t start, end;
+};
+struct code_range modules_code_of(uint64_t address);
+
 /* The module that address lies in; false: there is none. *ret_number: 0 where it
  * could not be announced. Records may be logged. */
 bool module_find(struct context *c, uint64_t address, struct cfi_tables *ret_tables, uint32_t *ret_number);

@@ -99,7 +99,7 @@ static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool e
     uint32_t id = atomic_fetch_add(&process->pcs.last_id, 1) + 1;
 
     c = context_room(c, ENCODE_EVENT_MAX);
-    if (!c)
+    if (!c || c->orphaned) /* nobody would read it */
         return 0;
     context_publish(c, encode_pc(&c->encoder, c->at, id, module, pc, exact));
     return id;

@@ -37,7 +37,19 @@ struct process {
 
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
+/* What of a program's children is recorded. */
+enum follow { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE };
+/* See select.h. */
+struct selection {
+    bool on;              /* not everything is recorded, or was not at some time */
+    volatile bool paused;
+    bool knows_recorded;  /* the set of blocks has those that are recorded; else those that are not */
+    uint64_t sample_bytes; /* on average from one sample to the next; 0: no sampling */
+    uint64_t min_size;     /* bytes */
+};
+
 struct session {
+    struct selection selection;
     struct kept_file log;
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
@@ -49,6 +61,8 @@ struct session {
     bool walks;         /* by walk.h; the last stack can be the answer */
     bool check_stacks;  /* each is compared with libunwind's */
     bool had_threads; /* more than one, at some time */
+    enum follow follow;
+    bool unrecorded;  /* this program, or this forked child, by `follow` */
     char exe[4096];
 };
 

@@ -9,6 +9,7 @@
 #include "interpose/inside/guess.h"
 #include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
 
 #include <errno.h>
 
@@ -32,10 +33,13 @@ static uint32_t take_by(int (*backtrace)(void **, int), struct context *c, uint6
     int saved_errno = errno, count;
 
     /* A thread's first backtrace allocates, through the loader. */
-    c->busy = c->unwound ? CONTEXT_RECORDING : CONTEXT_UNWINDING;
-    c->unwound = true;
+    uint64_t mask = c->unwound ? 0 : sys_block_signals();
+    context_set_state(c, c->unwound ? CONTEXT_RECORDING : CONTEXT_UNWINDING);
     count = backtrace(pcs, WALK_DEPTH_MAX + OWN_FRAMES_MAX);
-    c->busy = CONTEXT_RECORDING;
+    context_set_state(c, CONTEXT_RECORDING);
+    if (!c->unwound)
+        sys_restore_signals(mask);
+    c->unwound = true;
     errno = saved_errno;
     for (int own = 0; own < count && own < OWN_FRAMES_MAX; own++) {
         if ((uint64_t)pcs[own] != pc)

@@ -11,4 +11,7 @@ struct context;
  * for none. NULL: not recorded. */
 struct context *start_thread(const void *caller);
 
+/* One more context, idle, for a thread that has one. NULL: there is none to be had. */
+struct context *start_nested(void);
+
 #endif

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -79,6 +81,28 @@ static inline int sys_can_read(uint64_t address)
     return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) == -EINVAL;
 }
 
+/* All but those that the program's own code causes, which could not wait. Returns the
+ * mask that was there. */
+static inline uint64_t sys_block_signals(void)
+{
+    uint64_t all = ~(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGFPE - 1) |
+                     1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1)), old = 0;
+    sys_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, sizeof all, 0, 0);
+    return old;
+}
+
+static inline void sys_restore_signals(uint64_t mask)
+{
+    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask, 0, 0);
+}
+
+/* Whether the calling thread is in a signal handler that runs on a stack of its own. */
+static inline bool sys_on_signal_stack(void)
+{
+    stack_t now = { 0 };
+    return sys_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0) == 0 && now.ss_flags & SS_ONSTACK;
+}
+
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 {
     return sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
@@ -114,6 +138,14 @@ static inline void *sys_map(int fd, uint64_t offset, size_t bytes)
 {
     int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     long result = sys_call(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, flags, fd, (long)offset);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+/* Puts fresh private memory where other memory was. */
+static inline void *sys_map_over(void *at, size_t bytes)
+{
+    long result = sys_call(SYS_mmap, (long)at, (long)bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     return result < 0 && result > -4096 ? NULL : (void *)result;
 }
 

@@ -120,6 +120,26 @@ static bool is_earlier_program(const char *path, uint64_t start_ticks)
     return got == sizeof other && other.process_start == start_ticks && start_ticks;
 }
 
+/* False: it is too long. */
+static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
+{
+    int length = number ? snprintf(ret_path, bytes, "%s.live.%u.%u", log, pid, number)
+                        : snprintf(ret_path, bytes, "%s.live.%u", log, pid);
+    return length < (int)bytes;
+}
+
+bool log_file_has_earlier(const char *log)
+{
+    char path[4096];
+    uint64_t start_ticks = process_start_ticks();
+    struct stat st;
+
+    for (unsigned number = 0; live_name(log, sys_pid(), number, path, sizeof path) && lstat(path, &st) == 0; number++)
+        if (is_earlier_program(path, start_ticks))
+            return true;
+    return false;
+}
+
 int log_file_make_live(enum rec_start *ret_start)
 {
     char path[4096];
@@ -128,10 +148,7 @@ int log_file_make_live(enum rec_start *ret_start)
 
     kept_file_close(&session.live_file); /* the parent's, in a forked child */
     for (unsigned number = 0; error == -EEXIST; number++) {
-        int length = snprintf(path, sizeof path, "%s.live.%u", session.log.path, process->pid);
-        if (number)
-            length += snprintf(path + length, sizeof path - (size_t)length, ".%u", number);
-        if (length >= (int)sizeof path)
+        if (!live_name(session.log.path, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
         error = kept_file_open(&session.live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))

@@ -14,4 +14,7 @@ int log_file_open(const struct config *config);
  * has left one. 0 or -errno. */
 int log_file_make_live(enum rec_start *ret_start);
 
+/* Whether an earlier program of this process has been recorded into the log at path. */
+bool log_file_has_earlier(const char *path);
+
 #endif

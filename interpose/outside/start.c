@@ -8,9 +8,14 @@
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/config.h"
+#include "interpose/outside/control.h"
+#include "interpose/outside/exec.h"
+#include "interpose/outside/follow.h"
+#include "interpose/outside/fork.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/threads.h"
@@ -18,6 +23,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,7 +31,9 @@
 #define ENVIRONMENT_BYTES 4096
 
 static bool prepared, unwinder_asked;
-static Dl_info allocator; /* asked for once: a forked child must not wait for the loader's lock */
+/* Asked for once: a forked child must not wait for the loader's lock. */
+static Dl_info allocator;
+static const char *other_malloc; /* path of the module whose malloc goes before ours; NULL: none */
 
 static size_t read_file(const char *path, char *buffer, size_t bytes)
 {
@@ -55,27 +63,69 @@ static char *const *first_environment(void)
     return entries;
 }
 
-/* Once in a program: what a forked child keeps. False: no log can be had. */
+/* A malloc that the executable exports goes before preloaded ones, for the libraries'
+ * calls as for its own; then all that we hear of is that the program ran. */
+static void find_other_malloc(void)
+{
+    void *first = dlsym(RTLD_DEFAULT, "malloc"), *symbol = NULL, *map = NULL;
+    Dl_info own, other;
+
+    if (!first || !dladdr(&prepared, &own) || !dladdr1(first, &other, &symbol, RTLD_DL_SYMENT) ||
+        other.dli_fbase == own.dli_fbase || !dladdr1(first, &other, &map, RTLD_DL_LINKMAP))
+        return;
+    /* No malloc of its own: a program at a fixed address has a stub for it whose address it takes. */
+    if (symbol && ((const ElfW(Sym) *)symbol)->st_shndx == SHN_UNDEF)
+        return;
+    other_malloc = *((const struct link_map *)map)->l_name ? ((const struct link_map *)map)->l_name : session.exe;
+}
+
+/* What `record --follow` says of this program. It is started without us where it
+ * should not be recorded, but by functions that we stand in for only. */
+static bool is_wanted(const struct config *config)
+{
+    if (config->follow == FOLLOW_EXEC || !config->joins || !config->first_pid)
+        return true;
+    return config->first_pid == sys_pid() && !log_file_has_earlier(config->output);
+}
+
+/* Once in a program: what a forked child keeps. False: it is not recorded, or no log can be had. */
 static bool prepare(void)
 {
     struct config config;
 
     prepared = true;
     resolve_real();
-    process = process_map_wiped(sizeof *process);
+    fork_prepare();
+    exec_prepare();
+    char *const *environment = first_environment();
+    config_read(environment, &config);
+    follow_prepare(environment, &config);
+    session.unrecorded = !is_wanted(&config);
+    process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;
     long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
     session.exe[length > 0 ? length : 0] = 0;
-    config_read(first_environment(), &config);
     clock_choose(config.monotonic);
     threads_prepare();
     dladdr((void *)real.malloc, &allocator);
+    nested_allocator = modules_code_of((uint64_t)real.malloc);
+    find_other_malloc();
     session.call_graph = config.call_graph;
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
     session.walks = config.call_graph == CALL_GRAPH_AUTO;
-    return log_file_open(&config) == 0;
+    session.selection = (struct selection){
+        .on = config.min_size || config.sample_bytes || config.start_paused,
+        .paused = config.start_paused,
+        .knows_recorded = config.min_size || config.sample_bytes,
+        .sample_bytes = config.sample_bytes,
+        .min_size = config.min_size,
+    };
+    if (log_file_open(&config) != 0)
+        return false;
+    control_prepare(config.toggle_signal);
+    return true;
 }
 
 static size_t our_environment(char *buffer, size_t bytes)
@@ -122,7 +172,11 @@ static void log_process(struct context *c, enum rec_start start)
         .call_graph = call_graph_name(),
         .max_depth = session.max_depth,
         .thread_bytes = sizeof(struct context),
+        .sample_bytes = session.selection.sample_bytes,
+        .min_size = session.selection.min_size,
+        .flags = session.selection.paused ? REC_PROCESS_PAUSED : 0,
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
+        .other_malloc = { other_malloc, other_malloc ? strlen(other_malloc) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
     if (c)
@@ -137,6 +191,11 @@ static struct context *start_process(uint32_t tid)
     int state = PROCESS_NEW;
     struct context *c = NULL;
 
+    if (start == REC_START_FORK && session.follow == FOLLOW_NONE) {
+        session.unrecorded = true;
+        session.live = NULL; /* the parent's: nothing is lost that it should count */
+        return NULL;
+    }
     if (!prepared && !prepare()) {
         if (process)
             atomic_store(&process->state, PROCESS_OFF);
@@ -146,10 +205,8 @@ static struct context *start_process(uint32_t tid)
         return NULL;
     process->pid = sys_pid();
     process->image = clock_realtime_ns();
-    if (session.call_graph != CALL_GRAPH_NONE) {
-        kept_file_close(&session.maps); /* the parent's, in a forked child */
-        kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
-    }
+    kept_file_close(&session.maps); /* the parent's, in a forked child */
+    kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
     if (log_file_make_live(&start) == 0)
         c = context_acquire(tid);
     if (!c) {
@@ -163,6 +220,13 @@ static struct context *start_process(uint32_t tid)
     if (start == REC_START_FORK && session.had_threads)
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
     return c;
+}
+
+/* All that a thread pays which is not to be recorded is the hooks' test of busy. */
+static struct context *unrecorded(void)
+{
+    context_unrecorded.busy = CONTEXT_IN_ALLOCATOR;
+    return &context_unrecorded;
 }
 
 /* Not while the loader is at work: it calls us in states that dlopen must not
@@ -181,12 +245,16 @@ struct context *start_thread(const void *caller)
     struct context *c = NULL;
     int saved_errno = errno;
 
-    if (prepared && !process)
+    if (session.unrecorded)
+        current_context = unrecorded();
+    if (session.unrecorded || (prepared && !process))
         return NULL;
     int state = process ? atomic_load(&process->state) : PROCESS_NEW;
     if (state == PROCESS_OFF || state == PROCESS_STARTING)
         return NULL;
     uint32_t tid = sys_tid();
+    /* A handler's calls would be taken for our own. */
+    uint64_t mask = sys_block_signals();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
         c = start_process(tid);
@@ -196,8 +264,19 @@ struct context *start_thread(const void *caller)
         session.had_threads = true;
         threads_begin(c, tid);
     }
-    current_context = c ? c : &context_none;
+    current_context = c ? c : session.unrecorded ? unrecorded() : &context_none;
+    sys_restore_signals(mask);
     errno = saved_errno;
+    return c;
+}
+
+struct context *start_nested(void)
+{
+    uint32_t tid = sys_tid();
+    struct context *c = atomic_load(&process->state) == PROCESS_RECORDING ? context_acquire(tid) : NULL;
+
+    if (c)
+        threads_begin_nested(c, tid);
     return c;
 }
 
@@ -211,9 +290,11 @@ static __attribute__((constructor)) void constructor(void)
     if (c == &context_none)
         c = start_thread(NULL);
     if (c && !c->busy) {
+        uint64_t mask = sys_block_signals();
         c->busy = CONTEXT_IN_ALLOCATOR;
         start_unwinder(NULL);
         c->busy = CONTEXT_IDLE;
+        sys_restore_signals(mask);
     }
     errno = saved_errno;
 }
@@ -242,6 +323,7 @@ static __attribute__((destructor)) void destructor(void)
 
     if (c->busy || !c->slot)
         return;
+    uint64_t mask = sys_block_signals();
     c->busy = CONTEXT_RECORDING;
     if (context_room(c, ENCODE_EVENT_MAX)) {
         context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
@@ -249,4 +331,5 @@ static __attribute__((destructor)) void destructor(void)
             flush_idle(c);
     }
     c->busy = CONTEXT_IDLE;
+    sys_restore_signals(mask);
 }

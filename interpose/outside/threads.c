@@ -2,6 +2,7 @@
 
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/nested.h"
 #include "interpose/inside/sys.h"
 
 #include <pthread.h>
@@ -31,12 +32,17 @@ static void thread_ends(void *context)
     struct context *c = context;
 
     /* In a forked child that has not allocated, c is wiped memory. */
-    if (current_context != c || !c->slot)
+    if (!c->slot || !c->ring || atomic_load(&c->owner) != sys_tid())
         return;
     if (++c->end_rounds < ROUNDS) {
         pthread_setspecific(key, c);
         return;
     }
+    /* A handler's calls would be taken for our own. */
+    uint64_t mask = sys_block_signals();
+    /* A thread that ends inside a signal handler may leave any context in mid-record. */
+    if (c->busy)
+        context_recover(c);
     c->busy = CONTEXT_RECORDING;
     c = context_room(c, 2 * ENCODE_EVENT_MAX);
     if (c) {
@@ -44,7 +50,9 @@ static void thread_ends(void *context)
         context_publish(c, encode_thread_end(&c->encoder, c->at, clock_before_free()));
     }
     current_context = &context_none;
+    nested_release(context);
     context_release(context);
+    sys_restore_signals(mask);
 }
 
 void threads_prepare(void)
@@ -53,7 +61,7 @@ void threads_prepare(void)
         have_key = pthread_key_create(&key, thread_ends) == 0;
 }
 
-void threads_begin(struct context *c, uint32_t tid)
+static void log_begin(struct context *c, uint32_t tid, bool nested)
 {
     c->unwound = false;
     c->own_stack = (struct reach){ 0 };
@@ -63,7 +71,17 @@ void threads_begin(struct context *c, uint32_t tid)
     if (!c)
         return;
     struct encode_text text = { c->name, strlen(c->name) };
-    context_publish(c, encode_thread_begin(&c->encoder, c->at, clock_before_free(), tid, text));
+    context_publish(c, encode_thread_begin(&c->encoder, c->at, clock_before_free(), tid, text, nested));
+}
+
+void threads_begin(struct context *c, uint32_t tid)
+{
+    log_begin(c, tid, false);
     if (have_key)
         pthread_setspecific(key, c);
+}
+
+void threads_begin_nested(struct context *c, uint32_t tid)
+{
+    log_begin(c, tid, true);
 }

@@ -13,4 +13,7 @@ void threads_prepare(void);
 /* Logs the beginning of the calling thread and watches for its end. */
 void threads_begin(struct context *c, uint32_t tid);
 
+/* The same for another context of a thread that has begun; async-signal-safe. */
+void threads_begin_nested(struct context *c, uint32_t tid);
+
 #endif

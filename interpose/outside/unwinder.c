@@ -16,7 +16,7 @@
 static void call_first(int (*backtrace)(void **, int))
 {
     struct context *c = current_context;
-    uint32_t busy = c->busy;
+    uint64_t busy = c->busy;
     void *frames[4];
 
     c->busy = CONTEXT_UNWINDING;

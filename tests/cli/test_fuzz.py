@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("..", "../fuzz")]
-from lib import SOURCE, check, done, path
+from lib import SOURCE, check, done, path, program, run
 from fuzzing import build, fuzz
 
 if os.environ.get("TEST_SANITIZED"):
@@ -37,7 +37,11 @@ def seeds():
     def slot(stream, sequence):
         return chunk(0xf0, 0, 0, 0, struct.pack("<QQ", len(records), 0) + chunk(1, nobody, stream, sequence, records))
 
+    run([program("../unit/test_report"), "--write", path("everything")])
+    with open(path("everything"), "rb") as file:
+        everything = file.read()
     return {
+        "everything": everything,
         "example": log,
         "records": records,
         "threads": head + b"".join(chunk(1, pid, stream, sequence, records) for pid, stream, sequence in

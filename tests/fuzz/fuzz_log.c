@@ -10,6 +10,7 @@
 #include "analyze/log/reader.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
+#include "analyze/model/process_tree.h"
 #include "format/checksum.h"
 #include "format/chunk.h"
 #include "format/decode.h"
@@ -156,6 +157,26 @@ static void make_files(uint8_t *data, size_t size)
     write_file(log_path, data, size, O_TRUNC, 0);
 }
 
+/* Reads what the first process has recorded alone. */
+static void read_selection(struct log *log)
+{
+    struct sizes_counted counted;
+    struct size_table table;
+
+    if (!log->process_count)
+        return;
+    log_select(log, &log->processes[0].pid, 1);
+    struct facts *facts = facts_collect(log);
+    count_sizes(log, &counted);
+    sizes_table(&counted.sizes, &table);
+    demand(table.count == facts->allocations, "of a selection, too, it is the same");
+    for (size_t i = 0; i < facts->by_start_count; i++)
+        demand(facts->processes[facts->by_start[i]].pid == log->processes[0].pid, "there is nobody else");
+    size_table_release(&table);
+    sizes_counted_release(&counted);
+    facts_free(facts);
+}
+
 /* Reads the log in every way; how many allocations it has, or -1. */
 static int64_t read_log(uint64_t *ret_lost_events)
 {
@@ -178,11 +199,17 @@ static int64_t read_log(uint64_t *ret_lost_events)
     for (uint32_t i = 0; i < facts->process_count; i++)
         for (uint32_t pc = 0; pc < 20; pc++)
             demand(code_location(&facts->code, i, pc) < facts->code.location_count, "a location is a location");
+    struct process_tree tree;
+    process_tree_make(facts, &tree);
+    for (uint32_t i = 0; i < tree.count; i++)
+        demand(tree.nodes[i].parent == TREE_NONE || tree.nodes[i].parent < i, "a parent comes before its children");
+    process_tree_release(&tree);
     int64_t allocations = (int64_t)facts->allocations;
     *ret_lost_events = facts->lost_events;
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
+    read_selection(log);
     log_free(log);
     return allocations;
 }

@@ -34,6 +34,11 @@ struct context *start_thread(const void *caller)
     return NULL;
 }
 
+struct context *start_nested(void)
+{
+    return NULL;
+}
+
 /* As a hook does it. */
 static NOINLINE void allocate(struct context *c, uint64_t address, uint64_t size)
 {

@@ -61,7 +61,7 @@ static struct log *read_all(void)
     if (counted.bad_chunks != facts->bad_chunks)
         CHECK(false);
     facts_free(facts);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     return log;
 }
 
@@ -271,7 +271,7 @@ static void test_garbage_payload(void)
     facts_free(facts);
     count_sizes(log, &counted);
     CHECK(counted.events == 2 && counted.bad_chunks == 1);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     log_free(log);
 
     for (int i = 0; i < 200; i++) { /* pure noise, in three streams */

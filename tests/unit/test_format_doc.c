@@ -220,6 +220,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_PRIVILEGED: return "privileged";
     case REC_UNTRACED_MACHINE: return "machine";
     case REC_UNTRACED_LIBC: return "libc";
+    case REC_UNTRACED_UNREACHABLE: return "unreachable";
     }
     return NULL;
 }
@@ -347,7 +348,8 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_MODULE_LOAD, "stamp=7 id=3 bias=139637976727552 segments=2 start=4096 length=2048 start=12288 length=1 "
            "build-id=\1\2 path=/lib/x", encode_module_load(&e, at, 1007, &module));
     SAMPLE(REC_MODULE_UNLOAD, "stamp=7 id=300", encode_module_unload(&e, at, 1007, 300));
-    SAMPLE(REC_THREAD_BEGIN, "stamp=7 tid=77 name=worker", encode_thread_begin(&e, at, 1007, 77, (struct encode_text)T("worker")));
+    SAMPLE(REC_THREAD_BEGIN, "stamp=7 tid=77 name=worker nested=1",
+           encode_thread_begin(&e, at, 1007, 77, (struct encode_text)T("worker"), true));
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "

@@ -56,7 +56,7 @@ static void make_example(void)
     memcpy(example, &header, sizeof header);
     example_bytes = sizeof header;
     uint8_t *at = begin_chunk(&e, REC_CHUNK_EVENTS, 1000000, 5000000000);
-    at = encode_thread_begin(&e, at, 1000010, PID, (struct encode_text){ "x", 1 });
+    at = encode_thread_begin(&e, at, 1000010, PID, (struct encode_text){ "x", 1 }, false);
     at = encode_module_load(&e, at, 1000600, &module);
     at = encode_pc(&e, at, 1, 1, 0x401136, false);
     at = encode_pc(&e, at, 2, 1, 0x401200, false);

@@ -94,7 +94,7 @@ static void test_many(void)
     sizes_table(&counted.sizes, &table);
     CHECK(table.count == 3600 && table.bytes == expected_bytes && table.row_count == 300);
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
     log_free(log);
 }
@@ -204,7 +204,7 @@ static void test_sequences(void)
     struct sizes_counted counted;
     count_sizes(log, &counted);
     CHECK(log->missing_chunks == 0 && facts->allocations == 1 && facts->frees == 1 && counted.events == 2);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
     log_free(log);
 
@@ -369,7 +369,7 @@ static void test_realloc_unfinished(bool cancelled)
         add_realloc_begin(120, 0x10);
         if (cancelled) {
             at = encode_thread_end(&encoder, at, 121);
-            at = encode_thread_begin(&encoder, at, 160, 2, (struct encode_text){ "next", 4 });
+            at = encode_thread_begin(&encoder, at, 160, 2, (struct encode_text){ "next", 4 }, false);
         }
         chunk_end(&bytes);
         chunk_begin(1, 1, 0, 100);
@@ -402,7 +402,7 @@ static void test_processes(void)
     log_bytes_begin(&bytes);
     chunk_begin(10, 0, 0, 100);
     add_process_start(100, REC_START_IMAGE, 1, "/bin/parent");
-    at = encode_thread_begin(&encoder, at, 101, 10, (struct encode_text){ "main", 4 });
+    at = encode_thread_begin(&encoder, at, 101, 10, (struct encode_text){ "main", 4 }, false);
     add_malloc(110, 0x10, 1);
     chunk_end(&bytes);
     chunk_begin(20, 0, 0, 200);

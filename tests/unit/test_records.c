@@ -237,7 +237,8 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     case REC_THREAD_BEGIN:
         e->thread.tid = (uint32_t)random_magnitude();
         text = random_text(c, &e->thread.name);
-        return encode_thread_begin(encoder, at, random_ticks(c, e), e->thread.tid, text);
+        e->thread.nested = random_below(2);
+        return encode_thread_begin(encoder, at, random_ticks(c, e), e->thread.tid, text, e->thread.nested);
     case REC_THREAD_END:
         return encode_thread_end(encoder, at, random_ticks(c, e));
     case REC_THREAD_NAME:
@@ -279,7 +280,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
                                     random_text(c, &e->session.version));
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)random_magnitude();
-        e->untraced.reason = (unsigned)random_below(5);
+        e->untraced.reason = (unsigned)random_below(6);
         text = random_text(c, &e->untraced.path);
         return encode_untraced(encoder, at, random_ticks(c, e), e->untraced.pid, (enum rec_untraced)e->untraced.reason, text);
     case REC_MARK:
@@ -344,7 +345,7 @@ static bool same_body(const struct event *a, const struct event *b)
     case REC_MODULE_UNLOAD:
         return a->module.id == b->module.id;
     case REC_THREAD_BEGIN:
-        return a->thread.tid == b->thread.tid && same_text(a->thread.name, b->thread.name);
+        return a->thread.tid == b->thread.tid && a->thread.nested == b->thread.nested && same_text(a->thread.name, b->thread.name);
     case REC_THREAD_NAME:
         return same_text(a->thread.name, b->thread.name);
     case REC_PROCESS_START:

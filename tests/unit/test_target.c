@@ -548,6 +548,89 @@ static void test_mounts(void)
     CHECK(umount("mounted") == 0);
 }
 
+/* What is known of a program that passes. */
+static void expect_chain(const char *program, const char *chain, const char *last, bool has_loader)
+{
+    struct target target;
+    struct failure failure;
+
+    CHECK(target_find(program, &target, &failure) == 0);
+    bool right = target.chain && strcmp(target.chain, chain) == 0 && strcmp(target.program, last) == 0 &&
+                 !!target.loader == has_loader && target.is_read;
+    if (!CHECK(right))
+        printf("%s: chain %s, program %s, loader %s\n", program, target.chain, target.program, target.loader);
+    target_release(&target);
+    CHECK(!target.path && !target.chain && !target.program && !target.loader);
+}
+
+static void test_chains(void)
+{
+    _cleanup_free_ char *saved = copy_text(getenv("PATH"), strlen(getenv("PATH")));
+    _cleanup_free_ char *path = format_text("%s/a:%s/b", directory, directory);
+    _cleanup_free_ char *found = format_text("%s/b/late", directory), *script = format_text("#!%s/link\n", directory);
+    _cleanup_free_ char *chain = format_text("./script -> %s/link", directory), *last = format_text("%s/link", directory);
+    _cleanup_free_ char *by_env = format_text("./script -> /usr/bin/env -> %s", found);
+
+    expect_chain("./true", "./true", "./true", true);
+    CHECK(symlink("true", "link") == 0);
+    write_text("script", script);
+    expect_chain("./script", chain, last, true);
+    write_text("script", "no line that the kernel takes\n");
+    expect_chain("./script", "./script -> /bin/sh", "/bin/sh", true);
+    /* What an earlier directory of PATH has and execvp passes over is not in it. */
+    write_text("a/late", "#!/no/such\n");
+    copy_file("/bin/true", "b/late", 0755);
+    setenv("PATH", path, 1);
+    expect_chain("late", found, found, true);
+    CHECK(unlink("a/late") == 0);
+    write_text("script", "#!/usr/bin/env late\n");
+    expect_chain("./script", by_env, found, true);
+    setenv("PATH", saved, 1);
+    if (access("/lib64/ld-linux-x86-64.so.2", X_OK) == 0)
+        expect_chain("/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2", false);
+}
+
+/* Whose malloc: what the symbols tell; cli/test_doctor.py records such programs. */
+static void test_heaps(void)
+{
+    static const char own[] = "void *malloc(unsigned long n); void free(void *p); WHERE void *malloc(unsigned long n) "
+                              "{ return 0; } WHERE void free(void *p) { } int main(void) { free(malloc(1)); return 0; }";
+    static const struct {
+        const char *compiler;
+        enum own_malloc wanted;
+    } builds_of[] = {
+        { "gcc -fno-builtin -DWHERE=", MALLOC_EXPORTED }, { "gcc -fno-builtin -no-pie -fno-pie -DWHERE=", MALLOC_EXPORTED },
+        { "gcc -fno-builtin -rdynamic -DWHERE=", MALLOC_EXPORTED },
+        { "gcc -fno-builtin -rdynamic -s -DWHERE=", MALLOC_EXPORTED },
+        { "gcc -fno-builtin \"-DWHERE=__attribute__((visibility(\\\"hidden\\\")))\"", MALLOC_HIDDEN },
+        { "gcc -fno-builtin -s \"-DWHERE=__attribute__((visibility(\\\"hidden\\\")))\"", MALLOC_NOT_OWN },
+    };
+    struct target target;
+    struct failure failure;
+
+    for (size_t i = 0; i < sizeof builds_of / sizeof *builds_of; i++) {
+        if (!builds("own", builds_of[i].compiler, own))
+            continue;
+        CHECK(target_find("./own", &target, &failure) == 0 && target.is_read);
+        if (!CHECK(target.heap.malloc == builds_of[i].wanted))
+            printf("%s: %d\n", builds_of[i].compiler, target.heap.malloc);
+        _cleanup_free_ char *text = program_own_heap(&target.heap);
+        CHECK(!text == (builds_of[i].wanted == MALLOC_NOT_OWN));
+        target_release(&target);
+        /* env's is not taken for the program's, nor the program's for that of what follows. */
+        write_text("script", "#!/usr/bin/env -S ./own\n");
+        CHECK(target_find("./script", &target, &failure) == 0 && target.heap.malloc == builds_of[i].wanted);
+        target_release(&target);
+    }
+    CHECK(target_find("/usr/bin/env", &target, &failure) == 0 && target.heap.malloc == MALLOC_NOT_OWN);
+    target_release(&target);
+    for (int i = 0; i < 2; i++) {
+        static const char *const kinds[] = { "gcc -fsanitize=address", "gcc -fsanitize=thread" };
+        if (builds("sane", kinds[i], "int main(void){return 0;}"))
+            expect_as("./sane", NO_TRIAL, 125, i ? "-fsanitize=thread|libtsan.so" : "-fsanitize=address|libasan.so");
+    }
+}
+
 static void test_damage(void)
 {
     static const char *const samples[] = { "/bin/true", "./static-pie", "/lib64/ld-linux-x86-64.so.2" };
@@ -617,6 +700,8 @@ int main(void)
     test_linking();
     test_privileges();
     test_mounts();
+    test_chains();
+    test_heaps();
     test_damage();
     free(mark_library);
     _cleanup_free_ char *remove = format_text("rm -rf '%s'", directory);

@@ -1,0 +1,76 @@
+"""Signal handlers that use the heap while their thread is inside one of our hooks, at any instruction: every
+call of theirs and of the program is in the log, once, whether they return, fork, leave by siglongjmp or end the
+thread. The allocator below us is one that allows it."""
+import os
+import platform
+import sys
+from collections import Counter
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+SAFE = program("safe_malloc.so")
+LONG = bool(os.environ.get("TEST_LONG"))
+
+
+def told_run(command):
+    name = path("truth")
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(descriptor, 3)
+    if descriptor != 3:
+        os.close(descriptor)
+    got = run(command, pass_fds=(3,), env={"LD_PRELOAD": SAFE}, timeout=300)
+    os.close(3)
+    with open(name) as file:
+        return got, [line.split() for line in file if line.endswith("\n")]
+
+
+def known(words):
+    """What identifies an event: pid, thread, kind and block; of an allocation also or only the size."""
+    pid, tid, kind, address, size = words[:5]
+    return (pid, tid, kind, address if size == "-" else size)
+
+
+def compare(truth, events, what):
+    """The events are those that were told, and of those that may be, some."""
+    sure = Counter(known(words) for words in truth if not words[2].startswith("maybe-"))
+    maybe = Counter(known([*words[:2], words[2][6:], *words[3:]]) for words in truth if words[2].startswith("maybe-"))
+    logged = Counter(known([str(e.pid), str(e.tid), e.kind, *e.rest]) for e in events if e.is_heap)
+    missing, extra = sure - logged, logged - sure - maybe
+    equal(list(missing)[:3], [], f"{what}: {missing.total()} of {sure.total()} events are not in the log")
+    # What libc and the test's start allocate: malloc(1), and what a new thread or its forced end needs.
+    own = [e for e in events if e.is_heap and known([str(e.pid), str(e.tid), e.kind, *e.rest]) in extra]
+    own = [e for e in own if e.size != 1 and not (e.frames and e.frames[0].split(" ")[1].startswith(("ld-linux", "libc.so", "libgcc_s")))]
+    freed = {e.address for e in events if e.kind == "malloc" and e.size == 1} | \
+            {e.address for e in events if e.frames and e.frames[0].split(" ")[1].startswith(("ld-linux", "libc.so", "libgcc_s"))}
+    own = [e for e in own if not (e.kind == "free" and e.address in freed)]
+    equal([" ".join([e.kind, *e.rest]) for e in own[:3]], [], f"{what}: {len(own)} events that nobody made")
+    return sure.total()
+
+
+def case(mode, operations, streams, least):
+    """streams: at most so many for each process; contexts that were left behind are used again."""
+    what, log = f"handlers {mode} {operations}", path("log.mscope")
+    for graph in "auto", "none":
+        got, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--call-graph", graph, "--",
+                               program("handlers"), mode, str(operations)])
+        equal((got.returncode, got.stderr), (0, ""), f"{what}, {graph}: run")
+        check("status" not in got.stdout and "no " not in got.stdout, f"{what}, {graph}: {got.stdout}")
+        r = report(log)
+        trust = {name: r["trust"][name] for name in ("lost_events", "unmatched_frees", "truncated_bytes", "missing_chunks")}
+        equal(trust, dict.fromkeys(trust, 0), f"{what}, {graph}: trust")
+        check(r["trust"]["streams"] <= streams * r["trust"]["processes"], f"{what}, {graph}: {r['trust']['streams']} streams")
+        events = dump(log, stacks=True) if graph == "auto" else dump(log)
+        if graph == "auto":
+            told = compare(truth, events, what)
+            check(told >= least, f"{what}: {told} events were told")
+            check(all(e.frames for e in events if e.kind in ("malloc", "calloc", "realloc-end")), f"{what}: each has a stack")
+
+
+if platform.machine() == "x86_64":  # one instruction at a time
+    case("step", 100 if LONG else 10, 2, 50000)
+    case("fork", 20 if LONG else 2, 2, 1000)
+case("storm", 30000 if LONG else 4000, 6, 10000)
+case("jump", 300000 if LONG else 40000, 4, 10000)
+case("exit", 300 if LONG else 40, 6, 1000)
+sys.exit(done())

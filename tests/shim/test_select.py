@@ -1,0 +1,154 @@
+"""Where not everything is recorded: what is in the log is exactly what the rule says. A pause, a least size, a
+sample; and of a sample, that the estimates from it are right on average."""
+import math
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+LOG = path("log.mscope")
+SYSTEM = ("ld-linux", "libc.so", "libc-2")
+
+
+def told_run(command):
+    name = path("truth")
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(descriptor, 3)
+    if descriptor != 3:
+        os.close(descriptor)
+    got = run(command, pass_fds=(3,))
+    os.close(3)
+    with open(name) as file:
+        return got, [line.rstrip("\n").split(" ", 2)[2] for line in file]
+
+
+def recorded(name, *arguments, options=()):
+    """Runs a program of ours; returns what it told and the log's events but for the system's own."""
+    got, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, *options, "--", program(name), *arguments])
+    equal((got.returncode, got.stderr), (0, ""), f"{name} {options}: run")
+    events, theirs = [], set()
+    for e in dump(LOG, stacks=True):
+        if e.frames and e.frames[0].split(" ")[1].startswith(SYSTEM):
+            theirs.add(e.address)
+        elif e.kind == "free" and e.address in theirs:
+            theirs.discard(e.address)
+        else:
+            events.append(e)
+    r = report(LOG)
+    trust = {key: r["trust"][key] for key in ("lost_events", "unmatched_frees", "unseen_frees", "truncated_bytes")}
+    equal(trust, dict.fromkeys(trust, 0), f"{name} {options}: trust")
+    return got, truth, events
+
+
+def heap(events):
+    return [" ".join([e.kind, *e.rest]) for e in events if e.is_heap]
+
+
+# --- pauses ---
+for options, arguments in (((), ()), (("--toggle-signal", "USR2"), (str(int(signal.SIGUSR2)),)),
+                           (("--start-paused",), ("0", "off")),
+                           (("--start-paused", "--toggle-signal", "sigusr2"), (str(int(signal.SIGUSR2)), "off"))):
+    got, truth, events = recorded("paused", *arguments, options=options)
+    what = f"paused {' '.join(options)}"
+    equal(got.stdout, "errno 77\n", what)
+    log = heap(events)
+    wrong = [(i, a, b) for i, (a, b) in enumerate(zip(log, truth)) if a != b]
+    equal((wrong[:1], len(log)), ([], len(truth)), f"{what}: events")
+    equal([e.rest[0] for e in events if e.kind == "mark"], ["begin", "on", "off"], f"{what}: marks")
+    switches = [e.rest[0] for e in events if e.kind == "recording"]
+    check(len(switches) > 500 and all(a != b for a, b in zip(switches, switches[1:])), f"{what}: {len(switches)} switches")
+got = run([program("paused")])
+equal((got.returncode, got.stdout), (0, "errno 77\n"), "paused untraced")
+
+
+# --- a least size ---
+def at_least(truth, least):
+    """What of the told events is to be in the log."""
+    live, wanted, begun = set(), [], None
+    for text in truth:
+        kind, address, size = (text.split(" ") + ["-"])[:3]
+        if kind == "realloc-begin":
+            begun = (text, address, address in live)
+            live.discard(address)
+        elif kind == "free":
+            if address in live:
+                wanted.append(text)
+            live.discard(address)
+        elif kind in ("realloc-end", "reallocarray-end"):
+            large = int(size) >= least
+            wanted += [begun[0]] if begun[2] else []
+            wanted += [text] if begun[2] and large else ["realloc-freed - -"] if begun[2] else \
+                [text.replace("-end", "")] if large else []
+            if large:
+                live.add(address)
+        elif kind == "realloc-freed":
+            wanted += [begun[0], text] if begun[2] else []
+        elif kind in ("realloc-failed", "reallocarray-failed") and begun:
+            wanted += [begun[0], text] if begun[2] else []
+            if begun[2]:
+                live.add(begun[1])
+        elif kind.endswith("-failed"):
+            wanted.append(text)
+        elif int(size) >= least:
+            wanted.append(text)
+            live.add(address)
+        if kind != "realloc-begin":
+            begun = None
+    return wanted
+
+
+for least in 1, 50, 1000, 10 ** 9:
+    got, truth, events = recorded("random", "5", "30000", options=("--min-size", str(least)))
+    log, wanted = heap(events), at_least(truth, least)
+    wrong = [(i, a, b) for i, (a, b) in enumerate(zip(log, wanted)) if a != b]
+    equal((wrong[:1], len(log)), ([], len(wanted)), f"at least {least} bytes: events")
+
+# --- a sample ---
+ALLOCATES = ("malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc",
+             "realloc-end", "reallocarray-end")
+
+
+def left(lines):
+    """The blocks that are live at the end: address → size."""
+    live, begun = {}, None
+    for text in lines:
+        kind, address, size = (text.split(" ") + ["-"])[:3]
+        if kind == "free":
+            live.pop(address, None)
+        elif kind == "realloc-begin":
+            begun = address, live.pop(address, None)
+        elif kind in ("realloc-failed", "reallocarray-failed") and begun and begun[1]:
+            live[begun[0]] = begun[1]
+        elif kind in ALLOCATES and address != "-":
+            live[address] = size
+    return live
+
+
+RATE, RUNS = 4096, 40 if os.environ.get("TEST_LONG") else 12
+counts, sizes, variance_of_count, variance_of_bytes = 0.0, 0.0, 0.0, 0.0
+for i in range(RUNS):
+    got, truth, events = recorded("random", "7", "20000", options=("--sample", str(RATE)))
+    log = heap(events)
+    told = set(truth)
+    allocations = [text for text in log if text.split(" ")[0] in ALLOCATES]
+    strange = [text for text in allocations if text not in told and text.replace("realloc ", "realloc-end ", 1) not in told and
+               text.replace("reallocarray ", "reallocarray-end ", 1) not in told]
+    equal(strange[:2], [], "sample: allocations that the program did not make")
+    live = left(truth)
+    equal([item for item in left(log).items() if live.get(item[0]) != item[1]][:2], [], "sample: no free of a recorded block is missing")
+    for text in allocations:
+        size = int(text.split(" ")[2])
+        weight = 1 / (1 - math.exp(-(size + 1) / RATE))
+        counts += weight
+        sizes += weight * size
+        variance_of_count += weight * (weight - 1)
+        variance_of_bytes += weight * (weight - 1) * size * size
+true = [int(text.split(" ")[2]) for text in truth if text.split(" ")[0] in ALLOCATES]
+for name, estimate, truth_of_it, variance in (("allocations", counts, len(true), variance_of_count),
+                                              ("bytes", sizes, sum(true), variance_of_bytes)):
+    off = (estimate - RUNS * truth_of_it) / math.sqrt(variance)
+    check(abs(off) < 4.5, f"sample: {name}: {estimate / RUNS:.0f} on average of {RUNS} runs, {truth_of_it} in truth, {off:.1f} standard errors")
+check(math.sqrt(variance_of_count) / counts < 0.1, "sample: large enough to tell")
+sys.exit(done())
