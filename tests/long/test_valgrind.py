@@ -21,6 +21,7 @@ ARGUMENTS = {
     "hist": [["hist"], ["hist", "--json"]],
     "dump": [["dump", "--stacks"], ["dump", "--tsv"]],
     "plot": [["plot", "-o", path("plot.svg")]],
+    "doctor": [["doctor"], ["doctor", "--json"], ["doctor", "--", "/bin/true"], ["doctor", "/nonexistent"]],
     "record": [["record", "-q", "-f", "-o", path("again.mscope"), "--", program("exits"), "return"],
                ["record", "-f", "-o", path("again.mscope"), "--call-graph=fp", "--", "/bin/true"],
                ["record", "--", "/nonexistent"]],
@@ -64,10 +65,10 @@ def on_log(log, names, what):
             yield [MALLOSCOPE, *arguments, log], f"{' '.join(arguments)}, {what}"
 
 
-names = [name for name in commands() if name not in ("record", "run", "help")]
+names = [name for name in commands() if name not in ("record", "doctor", "run", "help")]
 jobs = [([MALLOSCOPE, *arguments], " ".join(arguments)) for arguments in
         [[], ["--help"], ["help", "record"], ["nonsense"], ["report"], ["report", "/nonexistent"], ["hist", "--nonsense"],
-         *ARGUMENTS["record"]]]
+         *ARGUMENTS["record"], *ARGUMENTS["doctor"]]]
 
 # --- logs that are whole, of many processes, and left by a kill ---
 small, forked, killed = path("small.mscope"), path("forked.mscope"), path("killed.mscope")
