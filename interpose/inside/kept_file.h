@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 struct kept_file {
-    int fd; /* a high number, out of the program's way; -1 none */
+    _Atomic int fd; /* a high number, out of the program's way; -1 none */
     int flags;
     dev_t device;
     ino_t inode;

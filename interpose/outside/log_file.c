@@ -205,6 +205,7 @@ int log_file_make_live(enum rec_start *ret_start)
     live->slot_bytes = REC_LIVE_SLOT_BYTES;
     live->process_start = start_ticks;
     memcpy(live->session, session.id, sizeof live->session);
+    __asm__ volatile("" ::: "memory"); /* of a killed process, the magic means that the rest is there */
     memcpy(live->magic, REC_LIVE_MAGIC, sizeof live->magic);
     if (session.live)
         sys_unmap(session.live, REC_LIVE_HEADER_BYTES); /* the parent's */
