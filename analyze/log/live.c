@@ -125,8 +125,8 @@ static bool read_slot(int fd, const struct rec_live_header *live, size_t number,
         if (pread(fd, slot, sizeof *slot, offset) != (ssize_t)sizeof *slot)
             return false;
         used = slot->head.used_bytes;
-        if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->pid != live->pid ||
-            chunk->image != live->image || used == 0 || used > SLOT_PAYLOAD_MAX)
+        if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS ||
+            chunk->flags & REC_CHUNK_PACKED || chunk->pid != live->pid || chunk->image != live->image || used == 0 || used > SLOT_PAYLOAD_MAX)
             return false;
         if (pread(fd, slot->payload, used, offset + (off_t)sizeof *slot) != (ssize_t)used ||
             pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
