@@ -134,7 +134,7 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     bool half = log->has_session_start != log->has_session_end && !log_is_running(log) && log->recorded_count &&
                 !log->cut_processes;
     if (half)
-        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
+        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed, or found no room",
                  log->path, log->has_session_end ? "beginning" : "end", log->has_session_end ? 64 : log->bytes);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
@@ -146,7 +146,7 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     uint64_t lost = reader_lost_events(log, &reason);
     if (lost)
         complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
-                 reason ? strerror(reason) : "");
+                 reason ? reader_lost_reason(reason) : "");
     bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks ||
                !log->recorded_count || lost;
     return bad ? EXIT_DAMAGED : EXIT_GOOD;

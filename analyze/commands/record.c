@@ -128,6 +128,25 @@ static const char *own_name(void)
     return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
 }
 
+/* Whether the log is not where it was made: then there is nothing to finish, and we
+ * have said so. */
+static bool is_gone(const struct log_file *file, const char *program)
+{
+    struct stat ours, there;
+
+    if (fstat(file->fd, &ours) != 0 ||
+        (stat(file->path, &there) == 0 && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino))
+        return false;
+    if (ours.st_nlink == 0) {
+        live_discard_session(file->path, file->session);
+        complain("%s was deleted while %s ran: of what was recorded nothing is left", file->path, program);
+    } else {
+        complain("%s was moved, replaced or unmounted while %s ran: bring it and its files %s.live.* together again to "
+                 "read it", file->path, program, text_base_name(file->path));
+    }
+    return true;
+}
+
 /* A program with a loader of its own brings its own C library, which may be too old
  * for the shim: it would run without us, and not with us. */
 static int check_libraries(const struct target *target, const char *shim, struct failure *ret_failure)
@@ -160,8 +179,11 @@ static int finish(struct log_file *file, const struct target *target, const char
 {
     struct failure failure;
     struct log *log;
-    int code = exit_code_of(status, program), error = live_adopt(file->path);
+    int code = exit_code_of(status, program), error;
 
+    if (is_gone(file, program))
+        return code;
+    error = live_adopt(file->path);
     if (error)
         complain("%s: the last events are still in the files %s.live.*: %s; keep them beside the log", file->path,
                  text_base_name(file->path), strerror(-error));
@@ -181,7 +203,7 @@ static int finish(struct log_file *file, const struct target *target, const char
     log_free(log);
     if (lost)
         complain("%s: INCOMPLETE: %s events could not be logged%s%s", short_path(file->path), text_count(lost),
-                 reason ? ": " : "", reason ? strerror(reason) : "");
+                 reason ? ": " : "", reason ? reader_lost_reason(reason) : "");
     if (options->quiet || log_open(file->path, &log, &failure) != 0)
         return code;
     struct facts *facts = facts_collect(log);

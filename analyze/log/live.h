@@ -14,7 +14,9 @@ bool live_is_running(const struct rec_live_header *header);
  * the reader drops what is there twice. 0 or -errno; then files stay as well. */
 int live_adopt(const char *log_path);
 
-/* Removes the live files of ended processes of a log that is about to go. */
+/* Removes the live files of ended processes of a log that is about to go, or of a
+ * session whose log has gone. */
 void live_discard(const char *log_path);
+void live_discard_session(const char *log_path, const uint8_t session[16]);
 
 #endif

@@ -3,6 +3,7 @@
  * always: threads do not alternate at every event. */
 #include "analyze/log/reader.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct cursor {
@@ -194,6 +195,22 @@ static void add_lost(void *data, const struct timed_event *e)
     lost->count += e->event.lost.count;
     if (e->event.lost.reason)
         lost->reason = (int)e->event.lost.reason;
+}
+
+const char *reader_lost_reason(int reason)
+{
+    switch (reason) {
+    case REC_STOP_LIMIT:
+        return "the log had reached its size limit";
+    case REC_STOP_SANDBOX:
+        return "the program had forbidden itself system calls (seccomp)";
+    case REC_STOP_CLOCK:
+        return "the program had forbidden itself the clock (PR_SET_TSC or strict seccomp)";
+    case ESTALE:
+        return "the log was deleted, or replaced by another file, while the program ran";
+    default:
+        return strerror(reason);
+    }
 }
 
 uint64_t reader_lost_events(const struct log *log, int *ret_reason)

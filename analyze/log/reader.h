@@ -36,7 +36,10 @@ uint64_t reader_bad_chunks(const struct reader *reader, uint64_t *ret_offset, co
 void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data);
 
 /* Events that could not be logged, in the whole session; *ret_reason is the errno
- * value that ended logging, 0 if none did. */
+ * value or REC_STOP_ number that ended logging, 0 if none did. */
 uint64_t reader_lost_events(const struct log *log, int *ret_reason);
+
+/* Such a reason, for people. */
+const char *reader_lost_reason(int reason);
 
 #endif

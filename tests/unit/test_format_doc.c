@@ -285,6 +285,7 @@ static void test_constants(void)
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_STACK_DEPTH_MAX),
         N(REC_STACK_NUMBERS),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
+        N(REC_STOP_LIMIT), N(REC_STOP_SANDBOX), N(REC_STOP_CLOCK),
     };
     uint32_t chunk_magic = REC_CHUNK_MAGIC;
     struct table t;
