@@ -9,6 +9,7 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/slots.h"
 #include "interpose/inside/sys.h"
 
 static struct rec_chunk_header *chunk_of(struct context *c)
@@ -42,12 +43,27 @@ void buffer_begin_chunk(struct context *c)
     guess_forget(c);
 }
 
+static bool buffer_begin_elsewhere(struct context *c)
+{
+    int error = slot_take(&c->slot);
+
+    if (!error) {
+        buffer_begin_chunk(c);
+        return true;
+    }
+    process_stop(-error);
+    c->end = c->at;
+    return false;
+}
+
 bool buffer_flush(struct context *c)
 {
     uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
 
     if (!used)
         return true;
+    if (sys_forbidden) /* the chunk stays where it is, and the stream goes on in another slot */
+        return buffer_begin_elsewhere(c);
     size_t whole = chunk_seal(chunk_of(c), used);
     /* A signal handler that does not come back must not leave it half done. */
     uint64_t mask = sys_block_signals();

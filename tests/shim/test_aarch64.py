@@ -30,7 +30,7 @@ def emulate(command, log, *options, call_graph="auto", **more):
 
 
 def build_shim(*options, compiler=COMPILER):
-    sources = [name for part in ("format/*.c", "interpose/hooks.c", "interpose/inside/*.c", "interpose/outside/*.c")
+    sources = [name for part in ("format/*.c", "interpose/*.c", "interpose/inside/*.c", "interpose/outside/*.c")
                for name in glob.glob(os.path.join(SOURCE, part))]
     return build(shim, sources, *options, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers",
                  "-fPIC", "-shared", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-fno-builtin-malloc",
