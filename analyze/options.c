@@ -3,6 +3,8 @@
 #include "analyze/command.h"
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
+#include "analyze/log/spool.h"
+#include "analyze/render/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -119,36 +121,34 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
 {
     for (size_t i = 0; i < log->damage_count && i < DAMAGES_SHOWN; i++) {
         const struct log_damage *d = &log->damages[i];
-        complain("%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " bytes skipped, all that is whole %s was read",
-                 log->path, d->offset, d->reason, d->bytes,
-                 d->offset + d->bytes >= log->bytes ? "before" : "before and after");
+        complain("%s%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " bytes skipped, all that is whole %s was read",
+                 log->path, d->in_spool ? SPOOL_ENDING : "", d->offset, d->reason, d->bytes,
+                 d->offset + d->bytes >= (d->in_spool ? log->spool_end : log->bytes) ? "before" : "before and after");
     }
     if (log->damage_count > DAMAGES_SHOWN)
         complain("%s: damaged in %zu more places", log->path, log->damage_count - DAMAGES_SHOWN);
     if (log->missing_chunks)
-        complain("%s: %" PRIu64 " chunk%s of events missing", log->path, log->missing_chunks,
-                 log->missing_chunks == 1 ? " is" : "s are");
+        complain("%s: %" PRIu64 " chunk%s of events %s missing", log->path, log->missing_chunks,
+                 log->missing_chunks == 1 ? "" : "s", log->missing_chunks == 1 ? "is" : "are");
     if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
-                 "%s.live.* are not beside it", log->path, log->bytes, log->cut_processes, log->path);
-    bool half = log->has_session_start != log->has_session_end && !log_is_running(log) && log->recorded_count &&
-                !log->cut_processes;
-    if (half)
-        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed, or found no room",
-                 log->path, log->has_session_end ? "beginning" : "end", log->has_session_end ? 64 : log->bytes);
+                 "%s.live.*%s are not beside it", log->path, log->bytes, log->cut_processes, log->path,
+                 log->header.incompatible_flags & REC_FILE_PACKED ? " or " SPOOL_ENDING : "");
+    bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
+    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
+        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
+                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
     if (!log->recorded_count && !log->damage_count && !log->missing_chunks)
         complain("%s: no events after the header at offset %u: nothing was recorded into it, or it was cut, or its files "
                  "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);
-    int reason;
-    uint64_t lost = reader_lost_events(log, &reason);
-    if (lost)
-        complain("%s: %" PRIu64 " events could not be logged%s%s", log->path, lost, reason ? ": " : "",
-                 reason ? reader_lost_reason(reason) : "");
-    bool bad = half || log->damage_count || log->missing_chunks || log->cut_processes || bad_chunks ||
-               !log->recorded_count || lost;
+    struct reader_lost lost = reader_lost_events(log);
+    if (lost.count)
+        complain("%s: %s", log->path, text_lost_events(lost.count, lost.reason));
+    bool bad = headless || !whole || bad_chunks || !log->recorded_count ||
+               lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

@@ -28,6 +28,12 @@ void *alloc_zeroed(size_t count, size_t element_bytes);
 char *copy_text(const char *text, size_t bytes);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* sum / unit, to the nearest number. */
+static inline uint64_t round_units(uint64_t sum, uint64_t unit)
+{
+    return sum / unit + (sum % unit > (unit - 1) / 2);
+}
+
 /* Why something failed, as a line without the program's name. */
 struct failure {
     char text[4608];

@@ -6,14 +6,21 @@
 
 #include <string.h>
 
-void file_header_make(struct rec_file_header *header, const uint8_t session[16])
+void file_header_make_with(struct rec_file_header *header, const uint8_t session[16], uint64_t incompatible_flags,
+                           size_t header_bytes)
 {
     memset(header, 0, sizeof *header);
     memcpy(header->magic, REC_FILE_MAGIC, sizeof header->magic);
     header->version = REC_VERSION;
-    header->header_bytes = sizeof *header;
+    header->header_bytes = (uint16_t)header_bytes;
+    header->incompatible_flags = incompatible_flags;
     memcpy(header->session, session, sizeof header->session);
     header->checksum = checksum(header, offsetof(struct rec_file_header, checksum));
+}
+
+void file_header_make(struct rec_file_header *header, const uint8_t session[16])
+{
+    file_header_make_with(header, session, 0, sizeof *header);
 }
 
 enum file_header_state file_header_check(const struct rec_file_header *header)

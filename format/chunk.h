@@ -6,6 +6,9 @@
 #include "format/layout.h"
 
 void file_header_make(struct rec_file_header *header, const uint8_t session[16]);
+/* incompatible_flags: rec_file_flags; header_bytes: where the chunks will start. */
+void file_header_make_with(struct rec_file_header *header, const uint8_t session[16], uint64_t incompatible_flags,
+                           size_t header_bytes);
 
 enum file_header_state {
     FILE_HEADER_GOOD,

@@ -20,9 +20,12 @@
 #define REC_LIVE_MAGIC "\x8fMSLIVE\n"
 #define REC_VERSION 1
 
-/* No incompatible flag is defined in version 1: a reader that meets one it does
- * not know must not go on. A compatible flag may be ignored. */
-#define REC_KNOWN_INCOMPATIBLE 0ull
+/* A reader that meets an incompatible flag it does not know must not go on; a
+ * compatible flag may be ignored. */
+enum rec_file_flags {
+    REC_FILE_PACKED = 1, /* incompatible: chunks may have REC_CHUNK_PACKED */
+};
+#define REC_KNOWN_INCOMPATIBLE ((uint64_t)REC_FILE_PACKED)
 
 struct rec_file_header {
     char magic[8];
@@ -49,6 +52,7 @@ enum rec_chunk_type {
 
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
+    REC_CHUNK_PACKED = 2,       /* the payload is a rec_packed_header and a zstd frame */
 };
 
 /* A process is told apart by (pid, image): exec keeps the pid, and pids return. */
@@ -69,6 +73,25 @@ struct rec_chunk_header {
 };
 
 #define REC_CHUNK_PAYLOAD_MAX (1u << 20) /* larger is damage; nothing is allocated for it */
+
+#define REC_COLUMNS 19
+
+/* Begins the payload of a packed chunk. The zstd frame behind it holds the columns
+ * one after the other; docs/format.md says how records are made of them. */
+struct rec_packed_header {
+    uint64_t payload_checksum; /* XXH64 of the records */
+    uint32_t payload_bytes;    /* of the records; at most REC_CHUNK_PAYLOAD_MAX */
+    uint32_t column_bytes[REC_COLUMNS];
+};
+
+/* Begins LOG.spool: chunks on their way into a log with REC_FILE_PACKED. The words
+ * behind the file header are no part of its checksum: they change. */
+struct rec_spool_header {
+    struct rec_file_header file; /* with this struct's header_bytes */
+    uint64_t consumed;           /* offset; what is before it is in the log, and may be a hole here */
+    uint32_t closed;             /* not 0: about to be removed; a process that comes now appends to the log */
+    uint32_t stop;               /* not 0: nothing is to be logged any more, and why (as stop_errno) */
+};
 
 /* The live file, LOG.live.PID, or LOG.live.PID.N for the Nth program that a
  * process exec'd: a header page, then slots of slot_bytes.
@@ -107,6 +130,8 @@ struct rec_live_slot {
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
+_Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
+_Static_assert(sizeof(struct rec_spool_header) == 80, "spool header");
 _Static_assert(sizeof(struct rec_live_header) == 64, "live header");
 _Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
 

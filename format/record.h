@@ -20,14 +20,17 @@
 
 enum rec_kind { REC_ALLOC = 0, REC_FREE = 1, REC_REALLOC_BEGIN = 2, REC_OTHER = 3 };
 
-/* The functions that we stand in for. Logged as a number: never renumber. */
+/* The functions that we stand in for. Logged as a number: never renumber. The last two
+ * are all of C++'s operators new and delete, where an allocator has its own: elsewhere
+ * they call malloc and free. */
 #define REC_FUNCTIONS(X)                                                            \
     X(0, MALLOC, "malloc") X(1, CALLOC, "calloc") X(2, REALLOC, "realloc")          \
     X(3, REALLOCARRAY, "reallocarray") X(4, POSIX_MEMALIGN, "posix_memalign")       \
     X(5, ALIGNED_ALLOC, "aligned_alloc") X(6, MEMALIGN, "memalign")                 \
     X(7, VALLOC, "valloc") X(8, PVALLOC, "pvalloc") X(9, FREE, "free")              \
     X(10, CFREE, "cfree") X(11, FREE_SIZED, "free_sized")                           \
-    X(12, FREE_ALIGNED_SIZED, "free_aligned_sized")
+    X(12, FREE_ALIGNED_SIZED, "free_aligned_sized")                                 \
+    X(13, NEW, "new") X(14, DELETE, "delete")
 
 #define X(number, name, text) REC_FN_##name = number,
 enum rec_function { REC_FUNCTIONS(X) REC_FN_COUNT };
@@ -98,9 +101,11 @@ enum rec_start { REC_START_IMAGE = 0, REC_START_FORK = 1, REC_START_EXEC = 2 };
 enum rec_untraced {
     REC_UNTRACED_WITHDRAWN = 0,  /* the exec that the process's last such record told of has failed */
     REC_UNTRACED_STATIC = 1,     /* statically linked */
-    REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID or file capabilities */
+    REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID, file capabilities; or the process has other effective ids than real ones */
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
+    REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
+    REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first */
 };
 
 /* What a process-start record's flags say. */

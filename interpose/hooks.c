@@ -8,6 +8,8 @@
  * itself (calloc calling malloc, say) is not an event.
  *
  * errno is what the real function leaves: the slow paths restore it. */
+#include "interpose/hooks.h"
+
 #include "interpose/inside/arch.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
@@ -141,9 +143,6 @@ INLINE void log_result(struct context *c, enum rec_alloc which, const void *bloc
     else
         log_failure(c, r, start->sp);
 }
-
-#define CALLER __builtin_return_address(0)
-#define HERE (&(struct walk_start){ (uint64_t)CALLER, ARCH_CALLER_SP, *(const uint64_t *)__builtin_frame_address(0) })
 
 /* What is freed with the thread, though it is ours and not the program's, and so
  * comes from where free() takes no notice: the unwinder's thread-local data,
@@ -425,4 +424,18 @@ EXPORT void *realloc(void *old, size_t size)
 EXPORT void *reallocarray(void *old, size_t count, size_t size)
 {
     return do_realloc(old, count, size, REC_FN_REALLOCARRAY, HERE);
+}
+
+void hooks_allocated(enum rec_function function, const void *block, size_t size, size_t alignment,
+                     const struct walk_start *start)
+{
+    log_result(enter(start), REC_ALLOC_ALIGNED, block, &(struct request){ function, size, alignment },
+               start);
+}
+
+bool hooks_frees(enum rec_function function, const void *block, const struct walk_start *start)
+{
+    if (LIKELY(is_block(block)))
+        leave(log_free(enter(start), function, block, start));
+    return !early_heap_owns(block);
 }

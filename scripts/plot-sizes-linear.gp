@@ -1,7 +1,7 @@
 # malloscope plot sizes --linear: how many allocations have each small size, one
 # bar for each byte (below), and how many are of that size or less (above).
 # Before this come the terminal, the output and the variables
-#   title subtitle threshold_label   text
+#   title subtitle note threshold_label  text; note: at the foot, may be empty
 #   threshold                        bytes
 #   total_count total_bytes          of all allocations
 #   size_end                         the largest size on the axis: bytes
@@ -36,6 +36,7 @@ set multiplot
 # --- the curve ---
 set label 1 title at screen 0.02, screen 0.962 left font ',15' textcolor rgb ink
 set label 2 subtitle at screen 0.02, screen 0.918 left textcolor rgb ink
+set label 4 note at screen 0.02, screen 0.016 left font ',9' textcolor rgb ink
 place = (edge + 1) / (x_end + 1)
 if (place < 0.25) {
     set label 3 threshold_label at edge, graph 1.07 left textcolor rgb threshold_colour

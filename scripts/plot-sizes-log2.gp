@@ -1,7 +1,7 @@
 # malloscope plot sizes: how many allocations, and how many bytes, are in each
 # power of two (below), and in all sizes up to one (above).
 # Before this come the terminal, the output and the variables
-#   title subtitle threshold_label   text
+#   title subtitle note threshold_label  text; note: at the foot, may be empty
 #   threshold                        bytes
 #   total_count total_bytes          of all allocations
 #   size_end                         the largest size on the axis: bytes, one less than a power of two
@@ -40,6 +40,7 @@ set multiplot
 # --- the curves; one dashed, so that both show where they coincide ---
 set label 1 title at screen 0.02, screen 0.962 left font ',15' textcolor rgb ink
 set label 2 subtitle at screen 0.02, screen 0.918 left textcolor rgb ink
+set label 4 note at screen 0.02, screen 0.016 left font ',9' textcolor rgb ink
 place = (edge + 1) / (x_end + 1)
 if (place < 0.25) {
     set label 3 threshold_label at edge, graph 1.07 left textcolor rgb threshold_colour

@@ -85,7 +85,7 @@ class Event:
 
 
 HEAP = ("malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc",
-        "pvalloc", "free", "cfree", "free_sized", "free_aligned_sized")
+        "pvalloc", "free", "cfree", "free_sized", "free_aligned_sized", "new", "delete")
 
 
 def dump(log, stacks=False, incomplete=False):

@@ -93,9 +93,9 @@ static void examine_log(struct findings *f, const char *shim, const char *output
     struct log_file file;
     struct failure failure;
 
-    if (log_file_make(output, program, getpid(), false, &file, &failure) != 0) {
+    if (log_file_make(output, program, getpid(), false, false, &file, &failure) != 0) {
         say(f, LEVEL_FAIL, "log's place", "%s", failure.text);
-        if (!shim || log_file_make("/tmp/malloscope-doctor.%p.%n", program, getpid(), false, &file, &failure) != 0)
+        if (!shim || log_file_make("/tmp/malloscope-doctor.%p.%n", program, getpid(), false, false, &file, &failure) != 0)
             return;
     } else {
         examine_place(f, &file);

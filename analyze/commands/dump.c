@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
+#include "analyze/commands/pids.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/stacks.h"
 #include "analyze/options.h"
@@ -18,11 +19,14 @@ const char dump_help[] =
     "and the size, or realloc-failed (the old block lives on), or realloc-freed. A failed\n"
     "allocation is FUNCTION-failed. Other lines: process-start, process-end, thread-begin,\n"
     "thread-end, thread-name, module-load, module-unload, lost-events, each with its data.\n\n"
-    "  --stacks     after each allocation its frames, innermost first:\n"
-    "               tab, #N, module+offset, function\n"
-    "  --tsv        allocations only: seconds.micros<TAB>size; no header line\n"
+    "  --stacks             after each allocation its frames, innermost first:\n"
+    "                       tab, #N, module+offset, function\n"
+    "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
+    PIDS_HELP
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown) or none; 2 usage.\n";
+    "Of a sampled recording it shows what was recorded, and estimates nothing.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
+    "in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 struct dumper {
     const struct log *log;
@@ -169,25 +173,29 @@ static void print_tsv(const struct log *log, const struct timed_event *e)
 
 int cmd_dump(int argc, char **argv)
 {
-    enum { STACKS = 256, TSV };
+    enum { STACKS = 256, TSV, PID };
     static const struct option options[] = {
-        { "stacks", no_argument, NULL, STACKS }, { "tsv", no_argument, NULL, TSV }, { "help", no_argument, NULL, 'h' },
-        { 0 },
+        { "stacks", no_argument, NULL, STACKS }, { "tsv", no_argument, NULL, TSV },
+        { "pid", required_argument, NULL, PID }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     bool tsv = false, with_stacks = false;
+    _cleanup_pids_ struct pids pids = { 0 };
 
     for (int option; (option = next_option(argc, argv, ":h", options, dump_help)) != -1;) {
         tsv |= option == TSV;
         with_stacks |= option == STACKS;
+        if (option == PID && pids_add(&pids, optarg, "dump") != 0)
+            return EXIT_USAGE;
     }
     if (tsv && with_stacks)
         return usage_error("dump", "dump: --tsv has no place for --stacks");
     const char *path = only_log(argc, argv, "dump");
     if (!path)
         return EXIT_USAGE;
-    struct log *log = open_log(path);
-    if (!log)
-        return EXIT_DAMAGED;
+    struct log *log;
+    int refused = pids_open(&pids, path, "dump", &log);
+    if (refused)
+        return refused;
 
     struct dumper d = { .log = log, .with_stacks = with_stacks };
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);

@@ -1,8 +1,11 @@
 #include "analyze/command.h"
+#include "analyze/commands/pids.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/options.h"
+#include "analyze/render/coverage.h"
 #include "analyze/render/plot_sizes.h"
 #include "analyze/render/text.h"
+#include "analyze/render/trust.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -19,9 +22,10 @@ const char plot_help[] =
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     "  --keep-script DIR    leave the gnuplot script and its data there, to edit and run:\n"
     "                       cd DIR && gnuplot sizes.gp\n"
+    PIDS_HELP
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is drawn) or none, or nothing\n"
-    "could be drawn; 2 usage.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is drawn), something may be missing\n"
+    "in it, or it is none, or nothing could be drawn; 2 usage, or no process has the --pid.\n";
 
 /* What --keep-script writes. */
 static const char *const kept_files[] = { "sizes.gp", "sizes-bars.dat", "sizes-curve.dat" };
@@ -32,21 +36,56 @@ static bool is_same_file(const char *one, const char *other)
     return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* What the picture says of allocations that were not recorded, on one line. */
+static char *coverage_of(const struct sizes_counted *counted)
+{
+    const struct coverage coverage = { &counted->settings, counted->recorded, counted->was_paused };
+    const char *(*const lines[])(const struct coverage *) = { coverage_sampled, coverage_min_size, coverage_paused };
+    char *text = format_text("%s", "");
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const char *line = lines[i](&coverage);
+        if (!line)
+            continue;
+        char *longer = format_text("%s%s%s", text, *text ? ". " : "", line);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static void print_trust(const struct log *log, const struct sizes_counted *counted, const struct size_table *table,
+                        const char *output)
+{
+    const struct coverage coverage = { &counted->settings, counted->recorded, counted->was_paused };
+    struct trust trust;
+
+    const char *about = text_about(counted->settings.sample_bytes);
+
+    printf("%s: %s%s allocations, %s%s\n", output, about, text_count(table->count), about, text_bytes(table->bytes));
+    coverage_print(stdout, &coverage, "");
+    trust_of_sizes(log, counted, &trust);
+    trust_print(stdout, &trust);
+}
+
 int cmd_plot(int argc, char **argv)
 {
-    enum { LINEAR = 256, THRESHOLD, KEEP };
+    enum { LINEAR = 256, THRESHOLD, KEEP, PID };
     static const struct option options[] = {
         { "output", required_argument, NULL, 'o' }, { "linear", no_argument, NULL, LINEAR },
         { "threshold", required_argument, NULL, THRESHOLD }, { "keep-script", required_argument, NULL, KEEP },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "pid", required_argument, NULL, PID }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct plot_sizes plot = { .threshold = default_threshold(), .output = "sizes.png" };
+    _cleanup_pids_ struct pids pids = { 0 };
 
     for (int option; (option = next_option(argc, argv, ":o:h", options, plot_help)) != -1;) {
         if (option == 'o')
             plot.output = optarg;
         if (option == KEEP)
             plot.keep_dir = optarg;
+        if (option == PID && pids_add(&pids, optarg, "plot") != 0)
+            return EXIT_USAGE;
         plot.linear |= option == LINEAR;
         if (option == THRESHOLD && !parse_number(optarg, 1, &plot.threshold))
             return usage_error("plot", "plot: --threshold %s: want a number of bytes from 1 up", optarg);
@@ -67,9 +106,10 @@ int cmd_plot(int argc, char **argv)
     if (plot.linear && plot.threshold > PLOT_LINEAR_BYTES)
         return usage_error("plot", "plot: --linear shows up to %d bytes, not a --threshold of %llu", PLOT_LINEAR_BYTES,
                            (unsigned long long)plot.threshold);
-    struct log *log = open_log(path);
-    if (!log)
-        return EXIT_DAMAGED;
+    struct log *log;
+    int refused = pids_open(&pids, path, "plot", &log);
+    if (refused)
+        return refused;
 
     struct sizes_counted counted;
     struct size_table table;
@@ -77,13 +117,21 @@ int cmd_plot(int argc, char **argv)
     count_sizes(log, &counted);
     sizes_table(&counted.sizes, &table);
     plot.title = text_base_name(path);
-    int error = plot_sizes_draw(&table, &plot, &failure), code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
+    _cleanup_free_ char *note = coverage_of(&counted);
+    plot.note = note;
+    plot.is_estimate = counted.settings.sample_bytes;
+    int error = plot_sizes_draw(&table, &plot, &failure);
+    if (!error)
+        print_trust(log, &counted, &table, plot.output);
+    int code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
     if (error) {
         complain("%s", failure.text);
         code = EXIT_DAMAGED;
     }
+    if (output_failed())
+        code = EXIT_DAMAGED;
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     log_free(log);
     return code;
 }

@@ -1,4 +1,5 @@
 #include "analyze/command.h"
+#include "analyze/launch/compressor.h"
 #include "analyze/launch/log_file.h"
 #include "analyze/launch/not_loaded.h"
 #include "analyze/launch/run.h"
@@ -7,6 +8,7 @@
 #include "analyze/log/append.h"
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
+#include "analyze/log/spool.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
 #include "analyze/render/text.h"
@@ -31,6 +33,10 @@ const char record_help[] =
     "                       (default %e.%p.mscope)           MALLOSCOPE_OUTPUT\n"
     "  -f, --force          replace an existing file          MALLOSCOPE_FORCE=1\n"
     "  -q, --quiet          no summary at the end             MALLOSCOPE_QUIET=1\n"
+    "  --no-compress        write the log as the program's processes give it; else it is\n"
+    "                       packed meanwhile, by this command MALLOSCOPE_COMPRESS=0\n"
+    "  --max-log SIZE       log no more when the log has that many bytes (K, M, G: 1024s);\n"
+    "                       what comes then is counted        MALLOSCOPE_MAX_LOG\n"
     "  --call-graph MODE    how to take stacks (default auto) MALLOSCOPE_CALL_GRAPH\n"
     "                         auto: every stack by the recorder's own unwinder (verified\n"
     "                         against the last one), libunwind where that can't\n"
@@ -39,6 +45,11 @@ const char record_help[] =
     "                         none\n"
     "  --max-depth N        the most frames of a stack, 1 to 1024; of deeper ones the\n"
     "                       innermost are kept (default 1024) MALLOSCOPE_MAX_DEPTH\n"
+    "  --follow WHAT        what of its children to record    MALLOSCOPE_FOLLOW\n"
+    "                         exec: all that it starts (default)\n"
+    "                         fork: its forked copies, but no new programs, be they in a\n"
+    "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
+    "                         none: PROGRAM alone\n"
     "  --sample [BYTES]     record a sample: of each thread's allocations one in so many\n"
     "                       bytes on average, at random (default 512K); every figure of a\n"
     "                       report is then an unbiased estimate MALLOSCOPE_SAMPLE\n"
@@ -61,10 +72,12 @@ const char record_help[] =
 
 #define DEPTH_MOST 1024 /* frames: the recorder has room for no more */
 
+#define LIMIT_LEAST (64 << 10) /* bytes of a log: enough to say who was there */
+
 struct record_options {
     const char *output;
-    bool force, quiet;
-    uint64_t threshold;
+    bool force, quiet, compress;
+    uint64_t threshold, max_log; /* bytes; max_log 0: no limit */
 };
 
 static bool is_set(const char *name)
@@ -82,6 +95,12 @@ static void set_environment(const char *shim)
     /* Under another `malloscope record` the shim is there already. */
     if (!old || strncmp(old, shim, strlen(shim)) != 0)
         setenv("LD_PRELOAD", preload, 1);
+}
+
+static bool follows_all(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    return !follow || strcmp(follow, "exec") == 0;
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -128,25 +147,6 @@ static const char *own_name(void)
     return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
 }
 
-/* Whether the log is not where it was made: then there is nothing to finish, and we
- * have said so. */
-static bool is_gone(const struct log_file *file, const char *program)
-{
-    struct stat ours, there;
-
-    if (fstat(file->fd, &ours) != 0 ||
-        (stat(file->path, &there) == 0 && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino))
-        return false;
-    if (ours.st_nlink == 0) {
-        live_discard_session(file->path, file->session);
-        complain("%s was deleted while %s ran: of what was recorded nothing is left", file->path, program);
-    } else {
-        complain("%s was moved, replaced or unmounted while %s ran: bring it and its files %s.live.* together again to "
-                 "read it", file->path, program, text_base_name(file->path));
-    }
-    return true;
-}
-
 /* A program with a loader of its own brings its own C library, which may be too old
  * for the shim: it would run without us, and not with us. */
 static int check_libraries(const struct target *target, const char *shim, struct failure *ret_failure)
@@ -175,18 +175,23 @@ static void explain(const struct target *target, const char *program, const char
 }
 
 static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
-                  int status, const struct record_options *options)
+                  int status, struct compressor *compressor, const struct record_options *options)
 {
     struct failure failure;
     struct log *log;
-    int code = exit_code_of(status, program), error;
+    int code = exit_code_of(status, program);
 
-    if (is_gone(file, program))
+    compressor_stop(compressor); /* what kept it from its work keeps live_adopt, or is over */
+    if (!log_file_is_there(file)) {
+        complain("%s: was removed or replaced while the program ran: its events are lost%s%s%s", file->path,
+                 options->compress ? ", but for those in " : "", options->compress ? file->path : "",
+                 options->compress ? SPOOL_ENDING : "");
         return code;
-    error = live_adopt(file->path);
+    }
+    int error = live_adopt(file->path);
     if (error)
-        complain("%s: the last events are still in the files %s.live.*: %s; keep them beside the log", file->path,
-                 text_base_name(file->path), strerror(-error));
+        complain("%s: the last events are still in the files %s.live.*%s: %s; keep them beside the log", file->path,
+                 text_base_name(file->path), options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
     if (log_open(file->path, &log, &failure) != 0) {
         complain("%s", failure.text);
         return code;
@@ -198,14 +203,13 @@ static int finish(struct log_file *file, const struct target *target, const char
         return EXIT_NOT_TRACED;
     }
     append_end_of(log, file, pid, status);
-    int reason;
-    uint64_t lost = reader_lost_events(log, &reason);
-    log_free(log);
-    if (lost)
-        complain("%s: INCOMPLETE: %s events could not be logged%s%s", short_path(file->path), text_count(lost),
-                 reason ? ": " : "", reason ? reader_lost_reason(reason) : "");
-    if (options->quiet || log_open(file->path, &log, &failure) != 0)
+    struct reader_lost lost = reader_lost_events(log);
+    if (lost.count)
+        complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
+    if (options->quiet) {
+        log_free(log);
         return code;
+    }
     struct facts *facts = facts_collect(log);
     report_print_summary(stderr, log, facts, &(struct report_view){
         .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
@@ -219,6 +223,7 @@ static int record(const struct record_options *options, char **command)
     _cleanup_free_ char *shim = NULL;
     _cleanup_target_ struct target target = { 0 };
     struct failure failure;
+    struct compressor *compressor = NULL;
     struct child child;
     struct log_file file;
 
@@ -240,21 +245,29 @@ static int record(const struct record_options *options, char **command)
         complain("cannot make a process: %s", strerror(-error));
         return EXIT_NOT_TRACED;
     }
-    if (log_file_make(options->output, command[0], child.pid, options->force, &file, &failure) != 0) {
+    if (log_file_make(options->output, command[0], child.pid, options->force, options->compress, &file, &failure) != 0) {
         child_abandon(&child);
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
     log_file_begin(&file, command);
-    _cleanup_free_ char *session = log_file_session(&file);
+    error = options->compress ? compressor_start(file.path, options->max_log, &compressor) : 0;
+    if (error) {
+        child_abandon(&child);
+        log_file_discard(&file);
+        complain("the log cannot be packed: %s; see --no-compress", strerror(-error));
+        return EXIT_NOT_TRACED;
+    }
+    _cleanup_free_ char *session = log_file_session(&file, follows_all() ? 0 : child.pid);
     error = child_start(&child, session);
     if (error) {
+        compressor_stop(compressor);
         log_file_discard(&file);
         complain("%s: cannot execute: %s", command[0], strerror(error));
         return error == ENOENT ? 127 : 126;
     }
     int status = child_wait(&child);
-    code = finish(&file, &target, command[0], shim, child.pid, status, options);
+    code = finish(&file, &target, command[0], shim, child.pid, status, compressor, options);
     log_file_release(&file);
     return code;
 }
@@ -280,6 +293,30 @@ static int set_stacks(const char *call_graph, const char *max_depth)
         snprintf(text, sizeof text, "%" PRIu64, depth); /* without suffix */
         setenv("MALLOSCOPE_MAX_DEPTH", text, 1);
     }
+    return 0;
+}
+
+/* The recorder keeps to the limit by itself where the log is not packed. */
+static int set_limit(const char *max_log, struct record_options *options)
+{
+    char text[24];
+
+    if (!max_log)
+        return 0;
+    if (!parse_number(max_log, LIMIT_LEAST, &options->max_log))
+        return usage_error("record", "record: --max-log %s: want a number of bytes from %dK up", max_log, LIMIT_LEAST >> 10);
+    snprintf(text, sizeof text, "%" PRIu64, options->max_log); /* without suffix */
+    setenv("MALLOSCOPE_MAX_LOG", text, 1);
+    return 0;
+}
+
+static int set_follow(const char *what)
+{
+    if (!what)
+        return 0;
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    setenv("MALLOSCOPE_FOLLOW", what, 1);
     return 0;
 }
 
@@ -350,18 +387,21 @@ static const char *sample_value(int argc, char **argv)
 
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, FOLLOW, NO_COMPRESS, MAX_LOG };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
         { "max-depth", required_argument, NULL, MAX_DEPTH }, { "threshold", required_argument, NULL, THRESHOLD },
+        { "no-compress", no_argument, NULL, NO_COMPRESS }, { "max-log", required_argument, NULL, MAX_LOG },
         { "sample", optional_argument, NULL, SAMPLE }, { "min-size", required_argument, NULL, MIN_SIZE },
         { "start-paused", no_argument, NULL, START_PAUSED },
         { "toggle-signal", required_argument, NULL, TOGGLE_SIGNAL },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "follow", required_argument, NULL, FOLLOW }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
-    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH");
+    const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH"), *max_log = getenv("MALLOSCOPE_MAX_LOG");
+    const char *compress = getenv("MALLOSCOPE_COMPRESS");
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
     struct selection selection = {
         .sample = getenv("MALLOSCOPE_SAMPLE"), .min_size = getenv("MALLOSCOPE_MIN_SIZE"),
         .toggle_signal = getenv("MALLOSCOPE_TOGGLE_SIGNAL"), .start_paused = is_set("MALLOSCOPE_START_PAUSED"),
@@ -370,6 +410,7 @@ int cmd_record(int argc, char **argv)
         .output = output && *output ? output : OUTPUT_NAME_DEFAULT,
         .force = is_set("MALLOSCOPE_FORCE"),
         .quiet = is_set("MALLOSCOPE_QUIET"),
+        .compress = !compress || strcmp(compress, "0") != 0,
         .threshold = default_threshold(),
     };
 
@@ -378,10 +419,15 @@ int cmd_record(int argc, char **argv)
             options.output = optarg;
         options.force |= option == 'f';
         options.quiet |= option == 'q';
+        options.compress &= option != NO_COMPRESS;
+        if (option == MAX_LOG)
+            max_log = optarg;
         if (option == CALL_GRAPH)
             call_graph = optarg;
         if (option == MAX_DEPTH)
             max_depth = optarg;
+        if (option == FOLLOW)
+            follow = optarg;
         if (option == SAMPLE)
             selection.sample = sample_value(argc, argv);
         if (option == MIN_SIZE)
@@ -393,7 +439,9 @@ int cmd_record(int argc, char **argv)
             return usage_error("record", "record: --threshold %s: want a number of bytes from 1 up", optarg);
     }
     int bad = set_stacks(call_graph, max_depth);
+    bad = bad ? bad : set_follow(follow);
     bad = bad ? bad : set_selection(&selection);
+    bad = bad ? bad : set_limit(max_log, &options);
     if (bad)
         return bad;
     if (optind == argc)

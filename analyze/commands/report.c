@@ -1,37 +1,50 @@
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
+#include "analyze/commands/pids.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
 
 const char report_help[] =
     "malloscope report [options] LOG\n\n"
-    "Totals, peak, what was still allocated at exit, the share of small allocations, and\n"
-    "the call sites that allocate most.\n\n"
+    "The tree of processes, totals, peak, what was still allocated at exit, the share of\n"
+    "small allocations, the marks that the program set, and the call sites that allocate\n"
+    "most. The last lines say how far all this can be trusted.\n\n"
     "  -n, --num-largest N  call sites in each list (default 10; 0 or more)\n"
     "  --threshold N        smaller than N bytes is small (default 100, or\n"
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
+    PIDS_HELP
     "  --json               as JSON, schema malloscope-report/1 (docs/report.schema.json)\n"
     "  -h, --help\n\n"
     "  allocation   a call that returned a block; a successful realloc is one free and one\n"
     "               allocation of the new size\n"
-    "  temporary    a block freed by its thread before that thread allocated again\n"
+    "  temporary    a block freed by its thread before that thread allocated again; not\n"
+    "               known where allocations were sampled, or small ones left out\n"
     "  peak         the largest sum of live bytes at one time, over all processes\n"
     "  still allocated   not freed when its process ended\n"
     "  call site    the frame that called the allocator; for C++'s operator new, its\n"
     "               caller. Shown as module+offset (in the module's file), with the\n"
     "               function's name where the file's symbols know it; the callers are\n"
     "               those of the site's stack with the most bytes\n\n"
-    "Bytes are those asked for: the allocator's own overhead is not in them.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown) or none; 2 usage.\n";
+    "Bytes are those asked for: the allocator's own overhead is not in them. A process is\n"
+    "shown under the one that forked it, a program under the one that executed it; of more\n"
+    "than 20 those with the most bytes, and sums for each program.\n\n"
+    "Where allocations were sampled, every figure is an estimate: one that was recorded\n"
+    "with the chance p counts as 1/p of its size. Sums are without bias; what follows a ±\n"
+    "is their standard error. The peak is the largest estimate of one moment, and so a\n"
+    "little high.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
+    "in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 int cmd_report(int argc, char **argv)
 {
-    enum { THRESHOLD = 256, JSON };
+    enum { THRESHOLD = 256, JSON, PID };
     static const struct option options[] = {
         { "num-largest", required_argument, NULL, 'n' }, { "threshold", required_argument, NULL, THRESHOLD },
-        { "json", no_argument, NULL, JSON }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "json", no_argument, NULL, JSON }, { "pid", required_argument, NULL, PID },
+        { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct report_view view = { .threshold = default_threshold(), .top = 10 };
+    _cleanup_pids_ struct pids pids = { 0 };
     bool json = false;
 
     for (int option; (option = next_option(argc, argv, ":n:h", options, report_help)) != -1;) {
@@ -43,14 +56,17 @@ int cmd_report(int argc, char **argv)
         }
         if (option == THRESHOLD && !parse_number(optarg, 1, &view.threshold))
             return usage_error("report", "report: --threshold %s: want a number of bytes from 1 up", optarg);
+        if (option == PID && pids_add(&pids, optarg, "report") != 0)
+            return EXIT_USAGE;
         json |= option == JSON;
     }
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
         return EXIT_USAGE;
-    struct log *log = open_log(view.log_name);
-    if (!log)
-        return EXIT_DAMAGED;
+    struct log *log;
+    int refused = pids_open(&pids, view.log_name, "report", &log);
+    if (refused)
+        return refused;
 
     struct facts *facts = facts_collect(log);
     struct sites sites;

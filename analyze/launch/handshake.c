@@ -54,14 +54,16 @@ static int look(const char *path, struct handshake *h)
     reader_free(reader);
     for (size_t i = 0; i < log->chunk_count; i++)
         h->counter |= log->chunks[i].stream != UINT32_MAX && !log->chunks[i].ticks_are_ns;
-    h->lost_events = reader_lost_events(log, &h->lost_reason);
+    struct reader_lost lost = reader_lost_events(log);
+    h->lost_events = lost.count;
+    h->lost_reason = (int)lost.reason;
     log_free(log);
     return 0;
 }
 
 int handshake_try(const char *shim, const struct log_file *file, struct handshake *ret_handshake)
 {
-    _cleanup_free_ char *preload = format_text("LD_PRELOAD=%s", shim), *session = log_file_session(file);
+    _cleanup_free_ char *preload = format_text("LD_PRELOAD=%s", shim), *session = log_file_session(file, 0);
     const char *clock = getenv("MALLOSCOPE_CLOCK");
     _cleanup_free_ char *same_clock = format_text("MALLOSCOPE_CLOCK=%s", clock ? clock : "");
     char *changes[] = { preload, session, same_clock, NULL };

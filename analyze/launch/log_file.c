@@ -2,6 +2,7 @@
 
 #include "analyze/log/append.h"
 #include "analyze/log/live.h"
+#include "analyze/log/spool.h"
 #include "format/chunk.h"
 #include "format/output_name.h"
 
@@ -39,6 +40,7 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
         if (!S_ISREG(st.st_mode))
             return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
         live_discard(path);
+        spool_discard(path);
         if (unlink(path) != 0)
             return fail(ret_failure, errno, "%s: cannot replace it: %s", path, strerror(errno));
     }
@@ -69,8 +71,20 @@ static int test_room(int fd)
     return 0;
 }
 
-int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, struct log_file *ret_file,
-                  struct failure *ret_failure)
+static int make_spool(const char *path, const struct log_file *file, struct failure *ret_failure)
+{
+    int error = spool_make(path, file->session);
+
+    if (error == -EEXIST)
+        fail(ret_failure, EEXIST, "%s" SPOOL_ENDING ": exists already, from a log that is gone; remove it, or use another name "
+             "with -o", path);
+    else if (error)
+        fail(ret_failure, -error, "%s" SPOOL_ENDING ": cannot be made: %s; name another place with -o", path, strerror(-error));
+    return error;
+}
+
+int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, bool packed,
+                  struct log_file *ret_file, struct failure *ret_failure)
 {
     struct output_name name = { .program = program, .pid = (uint32_t)pid, .number = 1 };
     struct rec_file_header header;
@@ -93,14 +107,16 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
-    file_header_make(&header, ret_file->session);
+    file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);
     error = append_all(fd, &header, sizeof header);
     if (!error)
         error = test_room(fd);
-    if (error) {
+    if (error)
         fail(ret_failure, -error, "%s: cannot write the log: %s; name another place with -o", path, strerror(-error));
+    else if (packed)
+        error = make_spool(path, ret_file, ret_failure);
+    if (error)
         log_file_discard(ret_file);
-    }
     return error;
 }
 
@@ -112,19 +128,29 @@ void log_file_release(struct log_file *file)
     *file = (struct log_file){ .fd = -1 };
 }
 
+bool log_file_is_there(const struct log_file *file)
+{
+    struct stat mine, there;
+
+    return fstat(file->fd, &mine) == 0 && stat(file->path, &there) == 0 && mine.st_dev == there.st_dev &&
+           mine.st_ino == there.st_ino;
+}
+
 void log_file_discard(struct log_file *file)
 {
+    spool_discard(file->path);
     unlink(file->path);
     log_file_release(file);
 }
 
-char *log_file_session(const struct log_file *file)
+char *log_file_session(const struct log_file *file, pid_t first)
 {
     char hex[33];
 
     for (int i = 0; i < 16; i++)
         sprintf(hex + 2 * i, "%02x", file->session[i]);
-    return format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
+    return first ? format_text("MALLOSCOPE_SESSION=%s:%d:%s", hex, first, file->path)
+                 : format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
 }
 
 int log_file_begin(struct log_file *file, char **command)

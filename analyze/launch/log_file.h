@@ -14,17 +14,21 @@ struct log_file {
 };
 
 /* Makes the log that a template names (format/output_name.h), mode 0600, with
- * its header. An existing file is replaced only where force is set. 0 or -errno
- * with a message; then nothing is left behind. */
-int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, struct log_file *ret_file,
-                  struct failure *ret_failure);
+ * its header, and where it is to be packed its spool. An existing file is replaced only
+ * where force is set. 0 or -errno with a message; then nothing is left behind. */
+int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, bool packed,
+                  struct log_file *ret_file, struct failure *ret_failure);
 void log_file_release(struct log_file *file);
+
+/* Whether its path still leads to it. */
+bool log_file_is_there(const struct log_file *file);
 
 /* Takes back a log that nothing was recorded into. */
 void log_file_discard(struct log_file *file);
 
-/* "NAME=VALUE" for the environment of the session's programs. To be freed. */
-char *log_file_session(const struct log_file *file);
+/* "NAME=VALUE" for the environment of the session's programs. To be freed. first: the
+ * pid of the first one, by which the recorder knows where not to record; 0: all are. */
+char *log_file_session(const struct log_file *file, pid_t first);
 
 /* Appends what the launcher knows at the start: command line, host, version. */
 int log_file_begin(struct log_file *file, char **command);

@@ -5,6 +5,8 @@
 #include "analyze/log/live.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/pack.h"
+#include "analyze/log/spool.h"
 #include "format/chunk.h"
 #include "format/encode.h"
 
@@ -201,7 +203,7 @@ void log_add_lives(struct log *log)
         struct log_live *live = &log->lives[i];
         live->process = log_find_process(log, live->header.pid, live->header.image);
         log->processes[live->process].has_live = true;
-        if (live->header.stop_errno)
+        if (live->header.stop_errno && (!log->stop_errno || log->stop_errno == REC_STOP_LIMIT))
             log->stop_errno = live->header.stop_errno;
         if (!log->processes[live->process].summed_up) /* else its lost events are in the log */
             log->lost_events += live->header.lost_events;
@@ -223,6 +225,7 @@ void log_load_live(const struct log_live *live, const struct log_chunk *chunk, v
 
 struct adoption {
     int log_fd;
+    struct packer *packer; /* NULL: chunks are not packed */
     uint8_t session[16];
     bool refused; /* a file that may not be removed */
 };
@@ -347,8 +350,13 @@ static int adopt_one(void *data, const char *path)
     for (size_t i = 0; !error && slot_offset(i + 1) <= bytes; i++) {
         bool has_chunk = read_slot(fd, &live, i, slot);
         count_chunks(&counts, slot, &live, has_chunk);
-        if (has_chunk)
-            error = append_all(adoption->log_fd, &slot->chunk, chunk_seal(&slot->chunk, slot->chunk.payload_bytes));
+        if (!has_chunk)
+            continue;
+        const void *chunk = &slot->chunk;
+        size_t chunk_bytes = chunk_seal(&slot->chunk, slot->chunk.payload_bytes);
+        if (adoption->packer)
+            chunk = packer_pack(adoption->packer, chunk, &chunk_bytes);
+        error = append_all(adoption->log_fd, chunk, chunk_bytes);
     }
     if (!error)
         error = append_summaries(adoption->log_fd, &live, &counts);
@@ -370,10 +378,42 @@ int live_adopt(const char *log_path)
     if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
         file_header_check(&header) != FILE_HEADER_GOOD || st.st_size < header.header_bytes)
         return -EINVAL;
+    int spool_error = spool_adopt(log_path);
     adoption.log_fd = fd;
+    adoption.packer = header.incompatible_flags & REC_FILE_PACKED ? packer_make() : NULL;
     memcpy(adoption.session, header.session, sizeof adoption.session);
     int error = each_live(log_path, adopt_one, &adoption);
-    return error ? error : adoption.refused ? -EACCES : 0;
+    packer_free(adoption.packer);
+    return error ? error : adoption.refused ? -EACCES : spool_error;
+}
+
+struct search {
+    uint8_t session[16];
+    bool found;
+};
+
+static int look_whether_running(void *data, const char *path)
+{
+    struct search *search = data;
+    struct rec_live_header live;
+    uint64_t bytes;
+    _cleanup_close_ int fd = open_live(path, search->session, &live, &bytes);
+
+    search->found |= fd >= 0 && is_used(fd, &live, bytes);
+    return search->found;
+}
+
+bool live_any_running(const char *log_path)
+{
+    struct rec_file_header header;
+    struct search search = { 0 };
+    _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+        return false;
+    memcpy(search.session, header.session, sizeof search.session);
+    each_live(log_path, look_whether_running, &search);
+    return search.found;
 }
 
 static int discard_one(void *data, const char *path)
@@ -394,10 +434,5 @@ void live_discard(const char *log_path)
 
     if (fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
         file_header_check(&header) == FILE_HEADER_GOOD)
-        live_discard_session(log_path, header.session);
-}
-
-void live_discard_session(const char *log_path, const uint8_t session[16])
-{
-    each_live(log_path, discard_one, (void *)session);
+        each_live(log_path, discard_one, header.session);
 }

@@ -4,11 +4,14 @@
 #include "analyze/log/log.h"
 
 #include "analyze/log/calibrate.h"
+#include "analyze/log/spool.h"
+#include "analyze/log/unpackers.h"
 #include "format/chunk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +26,7 @@ struct window {
 
 #define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
 
-static int read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
+int log_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     for (size_t done = 0; done < bytes;) {
         ssize_t got = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
@@ -46,7 +49,7 @@ static const uint8_t *window_at(struct window *w, uint64_t offset, size_t wanted
         uint64_t rest = w->file_bytes - offset;
         w->offset = offset;
         w->bytes = rest < WINDOW_BYTES ? (size_t)rest : WINDOW_BYTES;
-        if (read_at(w->fd, w->buffer, w->bytes, offset) != 0) {
+        if (log_read_at(w->fd, w->buffer, w->bytes, offset) != 0) {
             w->bytes = 0;
             return NULL;
         }
@@ -107,11 +110,12 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
     return chunk;
 }
 
-static void add_damage(struct log *log, uint64_t offset, uint64_t bytes, const char *reason,
+static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t bytes, const char *reason,
                        const struct rec_chunk_header *header)
 {
     log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
-    log->damages[log->damage_count] = (struct log_damage){ .offset = offset, .bytes = bytes, .reason = reason };
+    log->damages[log->damage_count] = (struct log_damage){
+        .in_spool = in_spool, .offset = offset, .bytes = bytes, .reason = reason };
     if (chunk_header_sound(header))
         log->damages[log->damage_count].header = *header;
     log->damage_count++;
@@ -119,8 +123,10 @@ static void add_damage(struct log *log, uint64_t offset, uint64_t bytes, const c
 }
 
 /* The chunk at offset, whole: its size in bytes. 0: there is none, and why. */
-static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_header *ret_header, const char **ret_reason)
+static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_header *ret_header,
+                       uint32_t *ret_records_bytes, const char **ret_reason)
 {
+    struct rec_packed_header packed;
     size_t bytes;
     const uint8_t *at = window_at(w, offset, sizeof *ret_header, &bytes);
 
@@ -140,7 +146,17 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     if (!at || bytes < whole)
         return 0;
     *ret_reason = "a chunk whose checksum is wrong";
-    return chunk_payload_intact(ret_header, at + ret_header->header_bytes) ? whole : 0;
+    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes))
+        return 0;
+    *ret_records_bytes = ret_header->payload_bytes;
+    if (!(ret_header->flags & REC_CHUNK_PACKED))
+        return whole;
+    *ret_reason = "a packed chunk of impossible lengths";
+    if (ret_header->payload_bytes < sizeof packed)
+        return 0;
+    memcpy(&packed, at + ret_header->header_bytes, sizeof packed);
+    *ret_records_bytes = packed.payload_bytes;
+    return packed_header_sound(&packed) ? whole : 0;
 }
 
 /* The offset of the next whole chunk from `offset` on, or the file's end. */
@@ -148,6 +164,7 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
 {
     static const uint32_t magic = REC_CHUNK_MAGIC;
     struct rec_chunk_header header;
+    uint32_t records_bytes;
     const char *reason;
 
     while (offset < w->file_bytes) {
@@ -163,48 +180,72 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
             continue;
         }
         offset += (uint64_t)(found - at);
-        if (chunk_at(w, offset, &header, &reason))
+        if (chunk_at(w, offset, &header, &records_bytes, &reason))
             return offset;
         offset++;
     }
     return w->file_bytes;
 }
 
-/* A chunk that the file's end cuts short still has its first records. */
-static void add_torn_chunk(struct log *log, struct rec_chunk_header *header, uint64_t offset, uint64_t end)
+/* A chunk that the file's end cuts short still has its first records, if it is not packed. */
+static void add_torn_chunk(struct log *log, const struct window *w, uint32_t file, struct rec_chunk_header *header,
+                           uint64_t offset, uint64_t end)
 {
     uint64_t there = end - offset;
 
-    if (end != log->bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+    if (end != w->file_bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+        (header->flags & REC_CHUNK_PACKED) ||
         there <= header->header_bytes || there >= (uint64_t)header->header_bytes + header->payload_bytes)
         return;
     struct rec_chunk_header piece = *header;
     piece.payload_bytes = (uint32_t)(there - header->header_bytes);
-    log_add_chunk(log, &piece, 0, offset + header->header_bytes)->torn = true;
+    log_add_chunk(log, &piece, file, offset + header->header_bytes)->torn = true;
 }
 
-static int scan(struct log *log)
+/* The chunks of the log, or of its spool, from offset to end. */
+static void scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t end)
 {
-    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, log->bytes < WINDOW_BYTES ? (size_t)log->bytes : WINDOW_BYTES);
-    struct window w = { log->fd, log->bytes, 0, 0, buffer };
+    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
+    struct window w = { fd, end, 0, 0, buffer };
 
-    for (uint64_t offset = log->header.header_bytes; offset < log->bytes;) {
+    while (offset < end) {
         struct rec_chunk_header header = { 0 };
+        uint32_t records_bytes;
         const char *reason;
-        size_t whole = chunk_at(&w, offset, &header, &reason);
+        size_t whole = chunk_at(&w, offset, &header, &records_bytes, &reason);
         if (whole) {
+            uint32_t stored_bytes = header.payload_bytes;
+            header.payload_bytes = records_bytes;
             /* Of a later version's type: not ours to read. */
-            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION)
-                log_add_chunk(log, &header, 0, offset + header.header_bytes);
+            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION) {
+                struct log_chunk *chunk = log_add_chunk(log, &header, file, offset + header.header_bytes);
+                chunk->packed_bytes = header.flags & REC_CHUNK_PACKED ? stored_bytes : 0;
+            }
             offset += whole;
             continue;
         }
         uint64_t next = find_chunk(&w, offset + 1);
-        add_torn_chunk(log, &header, offset, next);
-        add_damage(log, offset, next - offset, reason, &header);
+        add_torn_chunk(log, &w, file, &header, offset, next);
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header);
         offset = next;
     }
-    return 0;
+}
+
+/* Locked against giving back what is read here; somebody who moves it on meanwhile
+ * has it in the log before we look there. */
+static void scan_spool(struct log *log)
+{
+    struct rec_spool_header header;
+    uint64_t from;
+
+    log->spool_fd = spool_open(log->path, log->header.session, O_RDONLY, &header);
+    if (log->spool_fd < 0)
+        return;
+    flock(log->fd, LOCK_SH);
+    if (spool_extent(log->spool_fd, &from, &log->spool_end) != 0)
+        return;
+    log->spool_bytes = log->spool_end - from;
+    scan(log, LOG_FILE_SPOOL, log->spool_fd, from, log->spool_end);
 }
 
 static int by_sequence(const void *left, const void *right, void *data)
@@ -245,7 +286,7 @@ static void order_streams(struct log *log)
             log->processes[stream->process].chunk_count++;
             expected = (uint64_t)chunk->sequence + 1;
             stream->chunks[kept++] = stream->chunks[k];
-            if (chunk->file) {
+            if (chunk->file && chunk->file != LOG_FILE_SPOOL) {
                 log->lives[chunk->file - 1].recovered_bytes += chunk->payload_bytes;
                 log->recovered_bytes += chunk->payload_bytes;
             }
@@ -291,7 +332,7 @@ bool log_is_running(const struct log *log)
 /* The end of the file, while somebody is appending to it. */
 static bool is_being_written(const struct log *log, const struct log_damage *d)
 {
-    return log_is_running(log) && d->offset + d->bytes == log->bytes;
+    return log_is_running(log) && d->offset + d->bytes == (d->in_spool ? log->spool_end : log->bytes);
 }
 
 /* A write that a kill or a full disk cut short leaves a piece of a chunk that is
@@ -362,11 +403,13 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     log->fd = fd;
     fd = -1;
     log->header = header;
-    /* Live files first: what a process logs meanwhile is then there twice, not missing. */
+    log->unpackers = unpackers_make();
+    /* Live files first, then the spool: what moves on meanwhile is then there twice, not missing. */
     log_read_lives(log);
+    scan_spool(log);
     if (fstat(log->fd, &st) == 0)
         log->bytes = (uint64_t)st.st_size;
-    scan(log);
+    scan(log, 0, log->fd, header.header_bytes, log->bytes);
     log_add_lives(log);
     order_streams(log);
     count_missing(log);
@@ -388,6 +431,9 @@ void log_free(struct log *log)
         free(log->lives[i].slots);
         free(log->lives[i].path);
     }
+    if (log->spool_fd >= 0)
+        close(log->spool_fd);
+    unpackers_free(log->unpackers);
     close(log->fd);
     free(log->path);
     free(log->chunks);
@@ -400,8 +446,20 @@ void log_free(struct log *log)
 
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
 {
-    if (!chunk->file)
-        return read_at(log->fd, buffer, chunk->payload_bytes, chunk->offset);
-    log_load_live(&log->lives[chunk->file - 1], chunk, buffer);
-    return 0;
+    int fd = chunk->file ? log->spool_fd : log->fd;
+
+    if (chunk->file && chunk->file != LOG_FILE_SPOOL) {
+        log_load_live(&log->lives[chunk->file - 1], chunk, buffer);
+        return 0;
+    }
+    if (chunk->packed_bytes && chunk->payload_bytes)
+        return unpackers_load(log->unpackers, fd, chunk->offset, chunk->packed_bytes, buffer, chunk->payload_bytes);
+    return log_read_at(fd, buffer, chunk->payload_bytes, chunk->offset);
+}
+
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events)
+{
+    if (!chunk->packed_bytes || !chunk->payload_bytes)
+        return -EAGAIN;
+    return unpackers_sizes(log->unpackers, log->fd, chunk->offset, chunk->packed_bytes, add, data, ret_events);
 }

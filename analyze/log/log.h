@@ -2,20 +2,24 @@
  * and what is not whole. Chunks that processes have left in their live files
  * count as the log's own.
  *
- * Opening reads the whole file once and tests every checksum; what has passed
- * can be loaded later, in any order, from several threads at once. Memory: 56
- * bytes for each chunk, and a copy of what is in live files. Functions return 0
+ * Opening reads the whole file, and its spool, once and tests every checksum; what
+ * has passed can be loaded later, in any order, from several threads at once. Memory:
+ * 64 bytes for each chunk, and a copy of what is in live files. Functions return 0
  * or -errno and never print. */
 #ifndef MALLOSCOPE_LOG_LOG_H
 #define MALLOSCOPE_LOG_LOG_H
 
+#include "analyze/log/columns.h"
 #include "analyze/util.h"
 #include "format/layout.h"
 
+#define LOG_FILE_SPOOL UINT32_MAX
+
 struct log_chunk {
     uint64_t offset; /* of the payload, in its file */
-    uint32_t file;   /* 0: the log; else 1 + index of the live file */
-    uint32_t payload_bytes;
+    uint32_t file;   /* 0: the log; LOG_FILE_SPOOL; else 1 + index of the live file */
+    uint32_t payload_bytes; /* of the records */
+    uint32_t packed_bytes;  /* as which the payload is stored; 0: it is as it is */
     uint32_t process; /* index */
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
@@ -37,11 +41,13 @@ struct log_process {
     uint32_t stream_count; /* 0: only the launcher knows of it */
     bool summed_up;        /* its live file has been merged, but for its removal perhaps */
     bool has_live;         /* its live file is there */
+    bool left_out;         /* by log_select */
     uint64_t chunk_count, expected_chunks; /* of events; expected: where it is summed up */
     uint64_t gaps;         /* chunks missing between others */
 };
 
 struct log_damage {
+    bool in_spool; /* not in the log */
     uint64_t offset, bytes;
     const char *reason;
     struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
@@ -64,6 +70,10 @@ struct log {
     int fd;
     uint64_t bytes; /* of the file, when it was opened */
     struct rec_file_header header;
+    int spool_fd;         /* -1: no spool */
+    uint64_t spool_end;   /* its bytes, when it was opened */
+    uint64_t spool_bytes; /* of them, those that were not in the log then */
+    struct unpackers *unpackers;
 
     struct log_chunk *chunks;
     size_t chunk_count, chunk_capacity;
@@ -81,6 +91,7 @@ struct log {
     uint64_t missing_chunks; /* that the streams' sequences or the sums tell of */
     bool has_session_start, has_session_end; /* the launcher's first and last chunk */
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
+    bool is_selection;       /* log_select has left out processes */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     uint64_t lost_events;    /* said by the live files of this log */
     uint64_t recovered_bytes;
@@ -94,11 +105,36 @@ struct log {
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);
 void log_free(struct log *log);
 
+/* From here on the log has the events of processes with these pids only. What is
+ * damaged or missing is still told of the whole log. Once for a log. */
+void log_select(struct log *log, const uint32_t *pids, size_t count);
+/* Processes that recorded and are not left out, and their streams. */
+void log_count_selected(const struct log *log, size_t *ret_processes, size_t *ret_streams);
+
 /* Whether a process of the session still records, on this machine. */
 bool log_is_running(const struct log *log);
 
-/* Reads a chunk's payload into buffer, which has room for payload_bytes. */
+/* The launcher began the log and did not end it, nor will it: it was killed, or the
+ * log was cut. */
+static inline bool log_launcher_died(const struct log *log)
+{
+    return log->has_session_start && !log->has_session_end && log->recorded_count && !log_is_running(log);
+}
+
+/* All that the processes of the log have recorded is there, as far as their sums and
+ * live files tell. */
+static inline bool log_events_are_whole(const struct log *log)
+{
+    return !log->damage_count && !log->missing_chunks && !log->cut_processes;
+}
+
+/* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it
+ * is packed and cannot be unpacked. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
+
+/* Only the sizes of a chunk's allocations, without the rest being unpacked: add() is
+ * called for each. *ret_events: of allocations and frees. -EAGAIN: it takes log_load(). */
+int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events);
 
 #define LOG_NS_MAX 0x1p62 /* a century; what is further away is damage, and no number to convert */
 
@@ -114,6 +150,7 @@ static inline uint64_t log_ns(const struct log *log, bool ticks_are_ns, uint64_t
 /* For the files of this folder. */
 struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
                                 uint64_t payload_offset);
+int log_read_at(int fd, void *buffer, size_t bytes, uint64_t offset); /* all of it; -ENODATA: it is not there */
 uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image);
 int log_read_lives(struct log *log); /* live.c: looks at the live files, and ... */
 void log_add_lives(struct log *log); /* ... counts what they had as the log's own */

@@ -3,6 +3,8 @@
  * always: threads do not alternate at every event. */
 #include "analyze/log/reader.h"
 
+#include "analyze/log/ahead.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ struct cursor {
 
 struct reader {
     const struct log *log;
+    struct ahead *ahead; /* NULL: nothing in the log is packed */
     struct cursor *cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
@@ -46,6 +49,26 @@ static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t a
     }
 }
 
+static void want_next(struct reader *r, struct cursor *c)
+{
+    const struct log_stream *stream = &r->log->streams[c->stream];
+
+    if (r->ahead && c->next_chunk < stream->chunk_count)
+        ahead_want(r->ahead, c->stream, &r->log->chunks[stream->chunks[c->next_chunk]]);
+}
+
+/* The payload of the stream's next chunk, which was wanted; then the one after it is. */
+static int load(struct reader *r, struct cursor *c, const struct log_chunk *chunk)
+{
+    if (!r->ahead) {
+        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
+        return log_load(r->log, chunk, c->payload);
+    }
+    int error = ahead_take(r->ahead, c->stream, &c->payload, &c->payload_capacity);
+    want_next(r, c);
+    return error;
+}
+
 /* Loads the stream's next chunk. False: there is none. */
 static bool open_chunk(struct reader *r, struct cursor *c)
 {
@@ -54,9 +77,9 @@ static bool open_chunk(struct reader *r, struct cursor *c)
     while (c->next_chunk < stream->chunk_count) {
         c->chunk = stream->chunks[c->next_chunk++];
         const struct log_chunk *chunk = &r->log->chunks[c->chunk];
-        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
-        if (log_load(r->log, chunk, c->payload) != 0) {
-            note_bad(r, chunk, 0, "the file cannot be read here any more");
+        int error = load(r, c, chunk);
+        if (error) {
+            note_bad(r, chunk, 0, error == -EBADMSG ? "a packed chunk that cannot be unpacked" : "the file cannot be read here any more");
             continue;
         }
         c->ticks_are_ns = chunk->ticks_are_ns;
@@ -104,9 +127,16 @@ struct reader *reader_open(const struct log *log)
     r->log = log;
     r->cursors = alloc_zeroed(log->stream_count, sizeof *r->cursors);
     r->heap = alloc_zeroed(log->stream_count, sizeof *r->heap);
+    bool packed = false;
+    for (size_t i = 0; i < log->chunk_count && !packed; i++)
+        packed = log->chunks[i].packed_bytes && log->chunks[i].stream != UINT32_MAX;
+    r->ahead = packed ? ahead_make(log, log->stream_count) : NULL;
+    for (uint32_t i = 0; i < log->stream_count; i++) {
+        r->cursors[i].stream = i;
+        want_next(r, &r->cursors[i]);
+    }
     for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
-        c->stream = i;
         c->decoder = alloc_zeroed(1, sizeof *c->decoder);
         if (open_chunk(r, c) && advance(r, c))
             r->heap[r->heap_count++] = i;
@@ -120,6 +150,7 @@ void reader_free(struct reader *r)
 {
     if (!r)
         return;
+    ahead_free(r->ahead);
     for (size_t i = 0; i < r->log->stream_count; i++) {
         free(r->cursors[i].payload);
         free(r->cursors[i].decoder);
@@ -181,43 +212,26 @@ void reader_session_records(const struct log *log, void (*use)(void *data, const
     }
 }
 
-struct lost {
-    uint64_t count;
-    int reason;
-};
+static void count_lost(struct reader_lost *lost, uint64_t count, uint32_t reason)
+{
+    lost->count += count;
+    if (reason == REC_STOP_LIMIT)
+        lost->beyond_limit += count;
+    if (reason && (!lost->reason || lost->reason == REC_STOP_LIMIT))
+        lost->reason = reason;
+}
 
 static void add_lost(void *data, const struct timed_event *e)
 {
-    struct lost *lost = data;
-
-    if (e->event.type != EVENT_OTHER || e->event.other != REC_LOST)
-        return;
-    lost->count += e->event.lost.count;
-    if (e->event.lost.reason)
-        lost->reason = (int)e->event.lost.reason;
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_LOST)
+        count_lost(data, e->event.lost.count, e->event.lost.reason);
 }
 
-const char *reader_lost_reason(int reason)
+struct reader_lost reader_lost_events(const struct log *log)
 {
-    switch (reason) {
-    case REC_STOP_LIMIT:
-        return "the log had reached its size limit";
-    case REC_STOP_SANDBOX:
-        return "the program had forbidden itself system calls (seccomp)";
-    case REC_STOP_CLOCK:
-        return "the program had forbidden itself the clock (PR_SET_TSC or strict seccomp)";
-    case ESTALE:
-        return "the log was deleted, or replaced by another file, while the program ran";
-    default:
-        return strerror(reason);
-    }
-}
+    struct reader_lost lost = { 0 };
 
-uint64_t reader_lost_events(const struct log *log, int *ret_reason)
-{
-    struct lost lost = { log->lost_events, (int)log->stop_errno }; /* of live files that are still there */
-
+    count_lost(&lost, log->lost_events, log->stop_errno); /* of live files that are still there */
     reader_session_records(log, add_lost, &lost);
-    *ret_reason = lost.reason;
-    return lost.count;
+    return lost;
 }

@@ -35,11 +35,13 @@ uint64_t reader_bad_chunks(const struct reader *reader, uint64_t *ret_offset, co
 /* The records of session chunks, in the order of the file; use() is called for each. */
 void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data);
 
-/* Events that could not be logged, in the whole session; *ret_reason is the errno
- * value or REC_STOP_ number that ended logging, 0 if none did. */
-uint64_t reader_lost_events(const struct log *log, int *ret_reason);
+/* Events that were not logged, in the whole session. */
+struct reader_lost {
+    uint64_t count;
+    uint64_t beyond_limit; /* of them: because the log was to become no larger */
+    uint32_t reason; /* errno value that ended logging, or REC_STOP_LIMIT if nothing worse did; 0: nothing did */
+};
 
-/* Such a reason, for people. */
-const char *reader_lost_reason(int reason);
+struct reader_lost reader_lost_events(const struct log *log);
 
 #endif

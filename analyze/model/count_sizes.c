@@ -2,36 +2,100 @@
 
 #include "format/decode.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 64
 
+/* The stack flags of a chunk's last allocation, and those of its numbered stacks. */
+struct chunk_flags {
+    uint8_t now, given[REC_STACK_NUMBERS];
+};
+
 struct worker {
     const struct log *log;
+    const struct settings *settings;
     _Atomic size_t *next_chunk;
     struct sizes_counted counted;
+    struct chunk_flags flags;
     pthread_t thread;
 };
+
+static bool is_partial(struct chunk_flags *flags, const struct event *e)
+{
+    if (e->stack_mode == REC_STACK_AGAIN) {
+        flags->now = flags->given[e->stack_number];
+    } else if (e->stack_mode != REC_STACK_SAME) {
+        if (e->stack_mode == REC_STACK_LONG)
+            flags->now = e->stack_flags;
+        if (e->stack_number < REC_STACK_NUMBERS)
+            flags->given[e->stack_number] = flags->now;
+    }
+    return flags->now & REC_STACK_PARTIAL;
+}
+
+static void count_sampled(struct worker *w, uint32_t process, uint64_t size)
+{
+    double weight = settings_weight(w->settings, process, size), one = weight * (weight - 1);
+
+    sizes_add(&w->counted.sizes, size, settings_units(w->settings, process, size));
+    w->counted.variance_allocations += one;
+    w->counted.variance_bytes += one * (double)size * (double)size;
+}
+
+struct sizes_of_chunk {
+    struct worker *worker;
+    uint32_t process;
+    uint64_t recorded, partial;
+};
+
+static void add_size(void *data, uint64_t size, unsigned stack_flags)
+{
+    struct sizes_of_chunk *s = data;
+    struct worker *w = s->worker;
+
+    s->recorded++;
+    s->partial += (stack_flags & REC_STACK_PARTIAL) != 0;
+    if (w->settings->of[s->process].sample_bytes)
+        count_sampled(w, s->process, size);
+    else
+        sizes_add(&w->counted.sizes, size, w->settings->unit);
+}
 
 static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *payload, struct decoder *decoder)
 {
     struct event event;
-    uint64_t events = 0;
-    int got = -1;
+    uint64_t events = 0, recorded = 0, partial = 0;
+    bool is_sampled = w->settings->of[chunk->process].sample_bytes;
+    struct sizes_of_chunk sizes = { w, chunk->process, 0, 0 };
+    int got = -1, error = log_load_sizes(w->log, chunk, add_size, &sizes, &events);
 
-    if (log_load(w->log, chunk, payload) == 0) {
+    w->flags.now = 0;
+    if (error == 0) {
+        recorded = sizes.recorded;
+        partial = sizes.partial;
+        got = 0;
+    } else if (error == -EAGAIN && log_load(w->log, chunk, payload) == 0) {
         decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
         while ((got = decoder_next(decoder, &event)) == 1) {
-            if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END)
-                sizes_add(&w->counted.sizes, event.size);
+            if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END) {
+                recorded++;
+                partial += is_partial(&w->flags, &event);
+                if (is_sampled)
+                    count_sampled(w, chunk->process, event.size);
+                else
+                    sizes_add(&w->counted.sizes, event.size, w->settings->unit);
+            } else if (event.type == EVENT_OTHER && event.other == REC_RECORDING) {
+                w->counted.was_paused |= !event.recording.on;
+            }
             events += event.type <= EVENT_REALLOC_END;
-            w->counted.own_mallocs += event.type == EVENT_OTHER && event.other == REC_PROCESS_START &&
-                                      event.process.other_malloc.bytes > 0;
         }
     }
     w->counted.events += events;
+    w->counted.recorded += recorded;
+    w->counted.partial_stacks += partial;
     if (got < 0 && !chunk->torn && w->counted.bad_chunks++ == 0)
         w->counted.bad_offset = chunk->offset;
 }
@@ -53,29 +117,48 @@ static void *work(void *data)
     return NULL;
 }
 
+static void add_part(struct sizes_counted *into, struct sizes_counted *part)
+{
+    sizes_merge(&into->sizes, &part->sizes);
+    sizes_release(&part->sizes);
+    into->events += part->events;
+    into->recorded += part->recorded;
+    into->variance_allocations += part->variance_allocations;
+    into->variance_bytes += part->variance_bytes;
+    into->partial_stacks += part->partial_stacks;
+    into->was_paused |= part->was_paused;
+    if (part->bad_chunks && (!into->bad_chunks || part->bad_offset < into->bad_offset))
+        into->bad_offset = part->bad_offset;
+    into->bad_chunks += part->bad_chunks;
+}
+
 void count_sizes(const struct log *log, struct sizes_counted *ret_counted)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores, started = 1;
     struct worker *workers = alloc_zeroed(count, sizeof *workers);
     _Atomic size_t next_chunk = 0;
+    struct settings settings;
 
+    settings_read(log, &settings);
     for (size_t i = 0; i < count; i++)
-        workers[i] = (struct worker){ .log = log, .next_chunk = &next_chunk };
+        workers[i] = (struct worker){ .log = log, .settings = &settings, .next_chunk = &next_chunk };
     while (started < count && pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
         started++;
     work(&workers[0]);
     *ret_counted = workers[0].counted;
     for (size_t i = 1; i < started; i++) {
-        struct sizes_counted *part = &workers[i].counted;
         pthread_join(workers[i].thread, NULL);
-        sizes_merge(&ret_counted->sizes, &part->sizes);
-        sizes_release(&part->sizes);
-        ret_counted->events += part->events;
-        ret_counted->own_mallocs += part->own_mallocs;
-        if (part->bad_chunks && (!ret_counted->bad_chunks || part->bad_offset < ret_counted->bad_offset))
-            ret_counted->bad_offset = part->bad_offset;
-        ret_counted->bad_chunks += part->bad_chunks;
+        add_part(ret_counted, &workers[i].counted);
     }
+    ret_counted->sizes.unit = settings.unit;
+    ret_counted->was_paused |= settings.starts_paused;
+    ret_counted->settings = settings;
     free(workers);
+}
+
+void sizes_counted_release(struct sizes_counted *counted)
+{
+    sizes_release(&counted->sizes);
+    settings_release(&counted->settings);
 }

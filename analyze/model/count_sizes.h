@@ -3,12 +3,17 @@
 #define MALLOSCOPE_MODEL_COUNT_SIZES_H
 
 #include "analyze/log/log.h"
+#include "analyze/model/settings.h"
 #include "analyze/model/sizes.h"
 
 struct sizes_counted {
+    struct settings settings;
     struct sizes sizes;
     uint64_t events;       /* allocations and frees read, a realloc counting as both */
-    uint64_t own_mallocs;  /* processes whose own malloc goes before the recorder's: their calls are not there */
+    uint64_t recorded;     /* allocations among them */
+    double variance_allocations, variance_bytes; /* of the estimates under sampling */
+    uint64_t partial_stacks; /* allocations with one */
+    bool was_paused;       /* a process at least */
     uint64_t bad_chunks;   /* whole, but with bytes that are no record ... */
     uint64_t bad_offset;   /* ... the first one's place in the file */
 };
@@ -16,5 +21,6 @@ struct sizes_counted {
 /* What is counted: every allocation that succeeded. A successful realloc counts
  * as an allocation of the new size. */
 void count_sizes(const struct log *log, struct sizes_counted *ret_counted);
+void sizes_counted_release(struct sizes_counted *counted);
 
 #endif

@@ -14,6 +14,7 @@ struct stream_state {
     struct stack_path path;
     struct block reallocating; /* address 0: none */
     uint64_t last_alloc;       /* address of the thread's last allocation, not freed yet */
+    uint32_t last_pauses;      /* of its process, then: after another one it may not be the last */
     bool ended;
 };
 
@@ -40,18 +41,24 @@ static struct node_counts *counts_of(struct facts *f, uint32_t node)
     return &f->nodes[node];
 }
 
-static void block_lives(struct collector *c, struct facts_process *p, uint64_t bytes)
+/* What an allocation of this size counts for, in units. */
+static uint64_t units_of(const struct collector *c, const struct facts_process *p, uint64_t size)
 {
-    p->live_bytes += bytes;
-    c->live_bytes += bytes;
-    c->live_blocks++;
+    return settings_units(&c->f->settings, (uint32_t)(p - c->f->processes), size);
 }
 
-static void block_dies(struct collector *c, struct facts_process *p, uint64_t bytes)
+static void block_lives(struct collector *c, struct facts_process *p, uint64_t size, uint64_t units)
 {
-    p->live_bytes -= bytes;
-    c->live_bytes -= bytes;
-    c->live_blocks--;
+    p->live_bytes += size * units;
+    c->live_bytes += size * units;
+    c->live_blocks += units;
+}
+
+static void block_dies(struct collector *c, struct facts_process *p, uint64_t size, uint64_t units)
+{
+    p->live_bytes -= size * units;
+    c->live_bytes -= size * units;
+    c->live_blocks -= units;
 }
 
 static void note_peak(struct collector *c, uint64_t ns)
@@ -72,6 +79,22 @@ static void count_stack(struct facts *f, unsigned flags)
     f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
 }
 
+static void add_variance(const struct collector *c, uint32_t process, uint64_t size, double *count, double *bytes)
+{
+    double weight = settings_weight(&c->f->settings, process, size), one = weight * (weight - 1);
+
+    *count += one;
+    *bytes += one * (double)size * (double)size;
+}
+
+/* A free has been counted as one before its block was known. */
+static void count_late_free(struct collector *c, uint64_t units, const struct waiting_free *lone)
+{
+    c->f->frees += units - c->f->settings.unit;
+    if (lone->function != REC_FN_REALLOC)
+        c->f->by_function[lone->function] += units - c->f->settings.unit;
+}
+
 static void take_alloc(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
@@ -79,37 +102,44 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
     struct stream_state *s = &c->streams[e->stream];
     uint32_t node = stack_path_follow(&s->path, &f->stacks, e->chunk, &e->event);
     struct node_counts *counts = counts_of(f, node);
+    uint64_t units = units_of(c, p, e->event.size), bytes = e->event.size * units;
     bool fresh;
 
-    f->allocations++;
-    f->by_function[e->event.function]++;
-    f->allocated_bytes += e->event.size;
+    f->recorded++;
+    f->allocations += units;
+    f->by_function[e->event.function] += units;
+    f->allocated_bytes += bytes;
     count_stack(f, s->path.at.flags);
-    p->allocations++;
-    p->allocated_bytes += e->event.size;
-    counts->allocations++;
-    counts->bytes += e->event.size;
-    sizes_add(&f->sizes, e->event.size);
+    p->allocations += units;
+    p->allocated_bytes += bytes;
+    counts->allocations += units;
+    counts->bytes += bytes;
+    sizes_add(&f->sizes, e->event.size, units);
+    if (f->settings.sample_bytes)
+        add_variance(c, e->process, e->event.size, &f->variance.allocations, &f->variance.bytes);
 
     if (!e->event.address)
         return;
     struct block *block = blocks_insert(&p->blocks, e->event.address, &fresh);
     if (!fresh) {
         f->unseen_frees++;
-        block_dies(c, p, block->size);
+        block_dies(c, p, block->size, units_of(c, p, block->size));
     }
     block->size = e->event.size;
     block->node = node;
     block->stream = e->stream;
-    block_lives(c, p, block->size);
+    block_lives(c, p, block->size, units);
     note_peak(c, e->ns);
-    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->stream, e->event.address)) {
+    struct waiting_free lone;
+    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->stream, e->event.address, &lone)) {
         struct block gone;
         blocks_remove(&p->blocks, e->event.address, &gone);
-        block_dies(c, p, gone.size);
+        block_dies(c, p, gone.size, units);
+        count_late_free(c, units, &lone);
         return;
     }
     s->last_alloc = e->event.address;
+    s->last_pauses = p->pauses;
 }
 
 static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
@@ -117,7 +147,8 @@ static bool take_out(struct collector *c, const struct timed_event *e, struct bl
     if (blocks_remove(&c->f->processes[e->process].blocks, e->event.address, ret_block))
         return true;
     waiting_add(&c->waiting, &(struct waiting_free){
-        .address = e->event.address, .ns = e->ns, .process = e->process, .stream = e->stream });
+        .address = e->event.address, .ns = e->ns, .process = e->process, .stream = e->stream,
+        .function = e->event.function });
     return false;
 }
 
@@ -137,17 +168,20 @@ static void expire(struct collector *c, uint64_t ns)
 static void take_free(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
+    struct facts_process *p = &f->processes[e->process];
     struct stream_state *s = &c->streams[e->stream];
     struct block block;
+    bool known = take_out(c, e, &block);
+    uint64_t units = known ? units_of(c, p, block.size) : f->settings.unit;
 
-    f->frees++;
-    f->by_function[e->event.function]++;
-    if (!take_out(c, e, &block))
+    f->frees += units;
+    f->by_function[e->event.function] += units;
+    if (!known)
         return;
-    block_dies(c, &f->processes[e->process], block.size);
-    if (s->last_alloc == e->event.address && block.stream == e->stream) {
-        f->temporary++;
-        counts_of(f, block.node)->temporary++;
+    block_dies(c, p, block.size, units);
+    if (s->last_alloc == e->event.address && block.stream == e->stream && s->last_pauses == p->pauses) {
+        f->temporary += units;
+        counts_of(f, block.node)->temporary += units;
     }
     if (s->last_alloc == e->event.address)
         s->last_alloc = 0;
@@ -169,7 +203,19 @@ static void reinstate(struct collector *c, struct facts_process *p, const struct
     if (fresh)
         *place = *block;
     else /* the address has another block: it was freed after all */
-        block_dies(c, p, block->size);
+        block_dies(c, p, block->size, units_of(c, p, block->size));
+}
+
+/* The old block of a realloc is gone; one that was not known counts as one. */
+static void free_old(struct collector *c, struct facts_process *p, struct stream_state *s)
+{
+    struct block old;
+    bool known = end_realloc(s, &old);
+    uint64_t units = known ? units_of(c, p, old.size) : c->f->settings.unit;
+
+    c->f->frees += units;
+    if (known)
+        block_dies(c, p, old.size, units);
 }
 
 static void take_realloc(struct collector *c, const struct timed_event *e)
@@ -187,10 +233,11 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
             s->reallocating = old;
         return;
     case EVENT_REALLOC_FREED:
-        f->by_function[e->event.function]++;
-        f->frees++;
-        if (end_realloc(s, &old))
-            block_dies(c, p, old.size);
+        /* Under sampling it is nearly always a realloc into a block that was not recorded:
+         * the calls are estimated by their new blocks alone. */
+        if (!f->settings.of[e->process].sample_bytes)
+            f->by_function[e->event.function] += f->settings.unit;
+        free_old(c, p, s);
         return;
     case EVENT_REALLOC_FAILED:
         f->failed++;
@@ -198,11 +245,21 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
             reinstate(c, p, &old);
         return;
     default:
-        f->frees++;
-        if (end_realloc(s, &old))
-            block_dies(c, p, old.size);
+        free_old(c, p, s);
         take_alloc(c, e);
     }
+}
+
+static void switch_recording(struct collector *c, struct facts_process *p, uint64_t ns, bool on)
+{
+    if (p->paused && on)
+        p->paused_ns += ns > p->paused_since_ns ? ns - p->paused_since_ns : 0;
+    if (!p->paused && !on) {
+        p->paused_since_ns = ns;
+        p->pauses++;
+    }
+    p->paused = !on;
+    c->f->was_paused |= p->paused;
 }
 
 static void take_other(struct collector *c, const struct timed_event *e)
@@ -224,12 +281,21 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->allocator = text_copy(event->process.allocator);
         p->call_graph = text_copy(event->process.call_graph);
         p->other_malloc = text_copy(event->process.other_malloc);
-        f->own_mallocs += *p->other_malloc != 0;
         f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
         if (event->process.max_depth > f->max_depth)
             f->max_depth = event->process.max_depth;
         if (event->process.thread_bytes > f->recorder_thread_bytes)
             f->recorder_thread_bytes = event->process.thread_bytes;
+        if (event->process.flags & REC_PROCESS_PAUSED)
+            switch_recording(c, p, e->ns, false);
+        return;
+    case REC_RECORDING:
+        switch_recording(c, p, e->ns, event->recording.on);
+        return;
+    case REC_MARK:
+    case REC_UNTRACED:
+    case REC_DEEPBIND:
+        notes_take(&f->notes, e, settings_rounded(&f->settings, p->live_bytes));
         return;
     case REC_PROCESS_END:
         if (event->end.status_known) {
@@ -237,14 +303,14 @@ static void take_other(struct collector *c, const struct timed_event *e)
             p->wait_status = event->end.wait_status;
         }
         return;
+    case REC_LOST:
+        f->lost_events += event->lost.count;
+        return;
     case REC_THREAD_BEGIN:
         if (event->thread.nested)
             return;
         p->threads++;
         f->threads++;
-        return;
-    case REC_LOST:
-        f->lost_events += event->lost.count;
         return;
     }
 }
@@ -264,11 +330,16 @@ static void end_process(struct collector *c, struct facts_process *p)
         if (!block->address)
             continue;
         struct node_counts *counts = counts_of(f, block->node);
-        counts->leaked_blocks++;
-        counts->leaked_bytes += block->size;
-        p->leaked_blocks++;
-        p->leaked_bytes += block->size;
+        uint64_t units = units_of(c, p, block->size);
+        counts->leaked_blocks += units;
+        counts->leaked_bytes += block->size * units;
+        p->leaked_blocks += units;
+        p->leaked_bytes += block->size * units;
+        if (f->settings.sample_bytes)
+            add_variance(c, (uint32_t)(p - f->processes), block->size, &f->variance.leaked_blocks,
+                         &f->variance.leaked_bytes);
     }
+    switch_recording(c, p, p->last_ns, true);
     f->leaked_blocks += p->leaked_blocks;
     f->leaked_bytes += p->leaked_bytes;
     c->live_bytes -= p->live_bytes;
@@ -340,9 +411,28 @@ static void order_processes(struct facts *f, struct log const *log)
 {
     f->by_start = alloc_zeroed(f->process_count, sizeof *f->by_start);
     for (uint32_t i = 0; i < f->process_count; i++)
-        if (log->processes[i].stream_count)
+        if (log->processes[i].stream_count && !log->processes[i].left_out)
             f->by_start[f->by_start_count++] = i;
     qsort_r(f->by_start, f->by_start_count, sizeof *f->by_start, by_image, (void *)log);
+}
+
+/* From units to numbers; the nodes' are left to those who sum them. */
+static void round_all(struct facts *f)
+{
+    uint64_t *const totals[] = { &f->allocations, &f->frees, &f->temporary, &f->allocated_bytes, &f->peak_bytes,
+                                 &f->peak_blocks, &f->leaked_bytes, &f->leaked_blocks };
+
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+        *totals[i] = settings_rounded(&f->settings, *totals[i]);
+    for (size_t i = 0; i < REC_FN_COUNT; i++)
+        f->by_function[i] = settings_rounded(&f->settings, f->by_function[i]);
+    for (size_t i = 0; i < f->process_count; i++) {
+        struct facts_process *p = &f->processes[i];
+        p->allocations = settings_rounded(&f->settings, p->allocations);
+        p->allocated_bytes = settings_rounded(&f->settings, p->allocated_bytes);
+        p->leaked_blocks = settings_rounded(&f->settings, p->leaked_blocks);
+        p->leaked_bytes = settings_rounded(&f->settings, p->leaked_bytes);
+    }
 }
 
 struct facts *facts_collect(const struct log *log)
@@ -357,6 +447,8 @@ struct facts *facts_collect(const struct log *log)
     f->process_count = log->process_count;
     f->processes = alloc_zeroed(f->process_count, sizeof *f->processes);
     code_init(&f->code, f->process_count);
+    settings_read(log, &f->settings);
+    f->sizes.unit = f->settings.unit;
     for (uint32_t i = 0; i < f->process_count; i++) {
         f->processes[i].pid = log->processes[i].pid;
         f->processes[i].root = stacks_root(&f->stacks, i);
@@ -365,7 +457,10 @@ struct facts *facts_collect(const struct log *log)
         c.streams[i].path.root = f->processes[log->streams[i].process].root;
         f->processes[log->streams[i].process].open_streams++;
     }
+    for (size_t i = 0; i < log->live_count; i++)
+        f->processes[log->lives[i].process].running |= log->lives[i].running;
     f->lost_events = log->lost_events;
+    f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
     reader_session_records(log, take_session_record, &c);
     while (reader_next(reader, &event)) {
@@ -385,6 +480,8 @@ struct facts *facts_collect(const struct log *log)
     }
     free(c.streams);
     counts_of(f, (uint32_t)f->stacks.node_count);
+    notes_end(&f->notes);
+    round_all(f);
     return f;
 }
 
@@ -405,6 +502,8 @@ void facts_free(struct facts *f)
     free(f->by_start);
     free(f->nodes);
     sizes_release(&f->sizes);
+    settings_release(&f->settings);
+    notes_release(&f->notes);
     stacks_release(&f->stacks);
     code_release(&f->code);
     free(f);

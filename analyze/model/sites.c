@@ -47,6 +47,15 @@ static uint32_t site_frame(struct asker *a, uint32_t node, uint32_t *ret_locatio
     }
 }
 
+static void round_counts(struct node_counts *c, uint64_t unit)
+{
+    c->allocations = round_units(c->allocations, unit);
+    c->bytes = round_units(c->bytes, unit);
+    c->temporary = round_units(c->temporary, unit);
+    c->leaked_blocks = round_units(c->leaked_blocks, unit);
+    c->leaked_bytes = round_units(c->leaked_bytes, unit);
+}
+
 void sites_collect(struct facts *facts, bool (*wrapper)(void *data, uint32_t location), void *data,
                    struct sites *ret_sites)
 {
@@ -80,6 +89,8 @@ void sites_collect(struct facts *facts, bool (*wrapper)(void *data, uint32_t loc
         }
     }
     free(asker.known);
+    for (size_t i = 0; i < s.count; i++)
+        round_counts(&s.sites[i].counts, facts->settings.unit);
     *ret_sites = s;
 }
 

@@ -59,20 +59,29 @@ static int by_size(const void *left, const void *right)
 
 void sizes_table(const struct sizes *s, struct size_table *ret_table)
 {
-    struct size_table t = { .rows = alloc_zeroed(SIZES_DIRECT + s->table_used, sizeof *t.rows) };
+    struct size_table t = { 0 };
+    _cleanup_free_ struct size_count *counts = alloc_zeroed(SIZES_DIRECT + s->table_used, sizeof *counts);
+    uint64_t unit = s->unit ? s->unit : 1, count = 0;
+    unsigned __int128 bytes = 0;
 
     for (size_t i = 0; i < SIZES_DIRECT; i++)
         if (s->direct[i])
-            t.rows[t.row_count++] = (struct size_count){ i, s->direct[i] };
+            counts[t.row_count++] = (struct size_count){ i, s->direct[i] };
     for (size_t i = 0; i < s->table_capacity; i++)
         if (s->table[i].count)
-            t.rows[t.row_count++] = s->table[i];
-    qsort(t.rows, t.row_count, sizeof *t.rows, by_size);
+            counts[t.row_count++] = s->table[i];
+    qsort(counts, t.row_count, sizeof *counts, by_size);
+    t.rows = alloc_zeroed(t.row_count, sizeof *t.rows);
     t.count_through = alloc_zeroed(t.row_count, sizeof *t.count_through);
     t.bytes_through = alloc_zeroed(t.row_count, sizeof *t.bytes_through);
     for (size_t i = 0; i < t.row_count; i++) {
-        t.count_through[i] = t.count += t.rows[i].count;
-        t.bytes_through[i] = t.bytes += t.rows[i].count * t.rows[i].size;
+        count += counts[i].count;
+        bytes += (unsigned __int128)counts[i].count * counts[i].size;
+        t.count_through[i] = round_units(count, unit);
+        t.bytes_through[i] = (uint64_t)((bytes + unit / 2) / unit);
+        t.rows[i] = (struct size_total){ counts[i].size, t.count_through[i] - t.count, t.bytes_through[i] - t.bytes };
+        t.count = t.count_through[i];
+        t.bytes = t.bytes_through[i];
     }
     *ret_table = t;
 }
@@ -111,9 +120,9 @@ uint64_t size_table_quantile(const struct size_table *t, double share, bool by_b
     return t->row_count ? t->rows[t->row_count - 1].size : 0;
 }
 
-static uint64_t weight(const struct size_count *row, bool by_bytes)
+static uint64_t weight(const struct size_total *row, bool by_bytes)
 {
-    return by_bytes ? row->count * row->size : row->count;
+    return by_bytes ? row->bytes : row->count;
 }
 
 size_t size_table_top(const struct size_table *t, bool by_bytes, size_t wanted, size_t *ret_rows)

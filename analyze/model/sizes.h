@@ -13,7 +13,9 @@ struct size_count {
     uint64_t count; /* allocations; 0: an empty place */
 };
 
+/* Under sampling an allocation counts as its weight, in units (model/settings.h). */
 struct sizes {
+    uint64_t unit; /* 0: as 1 */
     uint64_t direct[SIZES_DIRECT];
     struct size_count *table; /* the others: open addressing */
     size_t table_used, table_capacity;
@@ -23,17 +25,22 @@ void sizes_release(struct sizes *s);
 void sizes_add_large(struct sizes *s, uint64_t size, uint64_t count);
 void sizes_merge(struct sizes *into, const struct sizes *from);
 
-static inline void sizes_add(struct sizes *s, uint64_t size)
+static inline void sizes_add(struct sizes *s, uint64_t size, uint64_t count)
 {
     if (size < SIZES_DIRECT)
-        s->direct[size]++;
+        s->direct[size] += count;
     else
-        sizes_add_large(s, size, 1);
+        sizes_add_large(s, size, count);
 }
 
-/* What was counted, sorted by size, with running totals. */
+struct size_total {
+    uint64_t size, count, bytes;
+};
+
+/* What was counted, sorted by size, with running totals. Estimates are rounded so
+ * that their sums are right, too. */
 struct size_table {
-    struct size_count *rows;
+    struct size_total *rows;
     uint64_t *count_through; /* allocations of this size or less */
     uint64_t *bytes_through;
     size_t row_count;

@@ -20,10 +20,11 @@ static void remove_at(struct waiting *w, size_t at)
     memmove(w->frees + at, w->frees + at + 1, (w->count - at) * sizeof *w->frees);
 }
 
-bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address)
+bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address, struct waiting_free *ret_free)
 {
     for (size_t i = 0; i < w->count; i++)
         if (w->frees[i].address == address && w->frees[i].process == process && w->frees[i].stream != stream) {
+            *ret_free = w->frees[i];
             remove_at(w, i);
             return true;
         }

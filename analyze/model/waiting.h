@@ -16,6 +16,7 @@
 struct waiting_free {
     uint64_t address, ns;
     uint32_t process, stream;
+    uint8_t function; /* rec_function */
 };
 
 struct waiting {
@@ -27,7 +28,7 @@ void waiting_release(struct waiting *w);
 void waiting_add(struct waiting *w, const struct waiting_free *free_event);
 
 /* Takes out a free of this address by another stream; false: there is none. */
-bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address);
+bool waiting_take(struct waiting *w, uint32_t process, uint32_t stream, uint64_t address, struct waiting_free *ret_free);
 
 #define WAITING_MAX 1024 /* more do not wait: a log may have nothing but lone frees */
 

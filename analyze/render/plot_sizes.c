@@ -22,6 +22,7 @@
 #define SCRIPT_NAME "sizes.gp"
 #define BARS_NAME "sizes-bars.dat"
 #define CURVE_NAME "sizes-curve.dat"
+#define NOTE_CHARACTERS 250
 #define TITLE_CHARACTERS 90 /* so many fit on a line of the picture */
 
 static const struct picture_format {
@@ -128,12 +129,12 @@ static int character_bytes(const unsigned char *text)
 
 /* As a single-quoted string of gnuplot: nothing in them is special but the
  * quote. What is no character becomes a '?', or an SVG would not be XML. */
-static void write_title(FILE *file, const char *text)
+static void write_text(FILE *file, const char *variable, const char *text, int most)
 {
-    fputs("title = '", file);
+    fprintf(file, "%s = '", variable);
     for (int characters = 0; *text; characters++) {
         int bytes = character_bytes((const unsigned char *)text);
-        if (characters == TITLE_CHARACTERS) {
+        if (characters == most) {
             fputs("…", file);
             break;
         }
@@ -210,9 +211,10 @@ static void write_script(FILE *file, const struct work *work)
             "if (strstrt(GPVAL_TERMINALS, '%s')) {\n    set terminal %s %s\n} else {\n    set terminal %s\n}\n"
             "set output '%s'\n", format->picture_name, format->terminal, format->terminal, format->options,
             format->fallback, format->picture_name);
-    write_title(file, work->options->title);
-    fprintf(file, "subtitle = '%s allocation%s, %s", text_count(table->count), table->count == 1 ? "" : "s",
-            text_bytes(table->bytes));
+    write_text(file, "title", work->options->title, TITLE_CHARACTERS);
+    write_text(file, "note", work->options->note ? work->options->note : "", NOTE_CHARACTERS);
+    fprintf(file, "subtitle = '%s allocation%s, %s%s", text_count(table->count), table->count == 1 ? "" : "s",
+            text_bytes(table->bytes), work->options->is_estimate ? " (estimated)" : "");
     if (count_shown < table->count)
         fprintf(file, "; %s %% of the allocations are larger than %s and not shown",
                 text_share(table->count - count_shown, table->count), text_bytes(work->size_end));

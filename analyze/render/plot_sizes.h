@@ -15,6 +15,8 @@ struct plot_sizes {
     bool linear;          /* a bar for each size up to the threshold (or 100), not for each power of two */
     const char *output;   /* a path that ends in .png, .svg or .pdf */
     const char *keep_dir; /* where sizes.gp and its data stay, made if need be; NULL: nowhere */
+    const char *note;     /* a line at the foot: what was not recorded; NULL or "": nothing */
+    bool is_estimate;     /* of sampled allocations */
 };
 
 int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure);

@@ -1,69 +1,56 @@
 /* Facts -> text. The JSON is in report_json.c. */
 #include "analyze/render/report.h"
 
+#include "analyze/render/coverage.h"
+#include "analyze/render/processes.h"
 #include "analyze/render/text.h"
+#include "analyze/render/trust.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define CALLERS_SHOWN 3
-#define PROCESSES_SHOWN 20
-#define COMMAND_SHOWN 70 /* characters */
+#define MARKS_SHOWN 20
 #define NAME_SHOWN 100    /* characters: C++ has longer ones; --json gives them whole */
+#define FIGURE_COLUMNS 15
 
-static void print_process(const struct facts_process *p)
+/* A figure, marked where it is an estimate, right-aligned by characters, not bytes. */
+static const char *figure(const struct facts *f, const char *number)
 {
-    static const char *const starts[] = { "", " forked", " exec'd" };
+    static char texts[4][64];
+    static unsigned at;
+    char *text = texts[at++ % 4];
+    bool is_estimate = f->settings.sample_bytes;
+    int room = FIGURE_COLUMNS - is_estimate - (int)strlen(number);
 
-    printf("  %7u%-8s ", p->pid, starts[p->start % 3]);
-    if (!p->started) {
-        printf("(its start was not recorded)");
-    } else if (*p->arguments) {
-        size_t bytes = strlen(p->arguments);
-        text_print_safe(p->arguments, bytes > COMMAND_SHOWN ? COMMAND_SHOWN : bytes);
-        if (bytes > COMMAND_SHOWN)
-            printf("...");
-    } else {
-        printf("%s", p->exe);
-    }
-    printf("\n          %s allocations, %s; still allocated %s", text_count(p->allocations),
-           text_bytes(p->allocated_bytes), text_bytes(p->leaked_bytes));
-    if (p->status_known && WIFSIGNALED(p->wait_status))
-        printf("; killed by signal %d (%s)", WTERMSIG(p->wait_status), strsignal(WTERMSIG(p->wait_status)));
-    else if (p->status_known)
-        printf("; exit status %d", WEXITSTATUS(p->wait_status));
-    putchar('\n');
-    if (p->other_malloc && *p->other_malloc) {
-        printf("          not recorded: calls that reach the malloc in ");
-        text_print_safe(p->other_malloc, strlen(p->other_malloc));
-        printf(", which goes before the recorder's\n");
-    }
-}
-
-static void print_processes(const struct facts *f)
-{
-    printf("Process%s\n", f->by_start_count == 1 ? "" : "es");
-    for (size_t i = 0; i < f->by_start_count && i < PROCESSES_SHOWN; i++)
-        print_process(&f->processes[f->by_start[i]]);
-    if (f->by_start_count > PROCESSES_SHOWN)
-        printf("  ... and %zu more\n", f->by_start_count - PROCESSES_SHOWN);
+    snprintf(text, sizeof texts[0], "%*s%s%s", room > 0 ? room : 0, "", text_about(is_estimate), number);
+    return text;
 }
 
 static void print_totals(const struct facts *f)
 {
     const char *separator = "";
+    bool sampled = f->settings.sample_bytes;
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
-    printf("  allocations      %15s   %s\n", text_count(f->allocations), text_bytes(f->allocated_bytes));
-    printf("  frees            %15s\n", text_count(f->frees));
+    printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
+           text_error(settings_error(f->variance.allocations), false), text_about(sampled), text_bytes(f->allocated_bytes),
+           text_error(settings_error(f->variance.bytes), true));
+    printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
-    printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
-           text_share(f->temporary, f->allocations));
-    printf("  peak             %15s   in %s blocks, at %.3f s\n", text_bytes(f->peak_bytes),
-           text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
-    printf("  still allocated  %15s   in %s blocks, at exit\n", text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
+    if (!settings_all_recorded(&f->settings))
+        printf("  temporary        %15s   not known: not every allocation was recorded\n", "-");
+    else
+        printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
+               text_share(f->temporary, f->allocations));
+    printf("  peak             %s   in %s%s blocks, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
+           text_about(sampled), text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
+    if (sampled && !f->leaked_blocks)
+        printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
+    else
+        printf("  still allocated  %s%s   in %s%s blocks%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
+               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
+               text_error(settings_error(f->variance.leaked_blocks), false));
     printf("  threads          %15s\n", text_count(f->threads));
     printf("  calls            ");
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
@@ -74,15 +61,42 @@ static void print_totals(const struct facts *f)
     putchar('\n');
 }
 
+/* What the program noted, and what is worth a warning. */
+static void print_marks(const struct log *log, const struct facts *f)
+{
+    const struct notes *n = &f->notes;
+
+    if (n->mark_count)
+        printf("\nMarks\n   seconds         pid  its live bytes\n");
+    for (size_t i = 0; i < n->mark_count && i < MARKS_SHOWN; i++) {
+        const struct note_mark *mark = &n->marks[i];
+        printf("%10.3f  %10u  %14s  ", (double)(mark->ns - log->first_ns) / 1e9, f->processes[mark->process].pid,
+               text_bytes(mark->live_bytes));
+        text_print_safe(mark->name, strlen(mark->name));
+        putchar('\n');
+    }
+    if (n->marks_seen > MARKS_SHOWN)
+        printf("  ... and %s more\n", text_count(n->marks_seen - MARKS_SHOWN));
+}
+
+static void print_warnings(const struct facts *f)
+{
+    for (size_t i = 0; i < f->notes.deepbind_count; i++) {
+        printf("%sWarning: ", i ? "" : "\n");
+        text_print_safe(f->notes.deepbind[i], strlen(f->notes.deepbind[i]));
+        printf(" was loaded with RTLD_DEEPBIND (or dlmopen): its allocations may not be here\n");
+    }
+}
+
 static void print_split(const struct facts *f, const struct size_table *sizes, const struct report_view *view)
 {
     uint64_t count, bytes;
 
     size_table_below(sizes, view->threshold, &count, &bytes);
     printf("\nSizes (more: malloscope hist %s)\n", view->log_name);
-    printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes\n",
+    printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes%s\n",
            text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
-           text_count(sizes->row_count));
+           text_count(sizes->row_count), f->settings.sample_bytes ? " recorded" : "");
     printf("  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
            text_count(size_table_quantile(sizes, 0.5, false)), text_count(size_table_quantile(sizes, 0.9, false)),
            text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
@@ -141,85 +155,31 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
         print_callers(f, namer, site);
         printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
                text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),
-               text_share(c->bytes, f->allocated_bytes), text_count(c->temporary), text_bytes(c->leaked_bytes));
+               text_share(c->bytes, f->allocated_bytes), settings_all_recorded(&f->settings) ? text_count(c->temporary) : "-", text_bytes(c->leaked_bytes));
     }
-}
-
-static const char *allocator_of(const struct facts *f)
-{
-    const char *name = NULL;
-
-    for (size_t i = 0; i < f->process_count; i++) {
-        const char *mine = f->processes[i].allocator;
-        if (mine && name && strcmp(mine, name) != 0)
-            return "several";
-        name = mine ? mine : name;
-    }
-    return name && *name ? text_base_name(name) : "unknown";
-}
-
-/* How the stacks were come by, where that is worth a word. */
-static void print_unwinding(const struct facts *f)
-{
-    const char *separator = ";\n       ";
-
-    if (f->guessed_stacks) {
-        printf("%s%s stacks guessed in part", separator, text_count(f->guessed_stacks));
-        separator = ", ";
-    }
-    if (f->fallback_stacks) {
-        printf("%s%s stacks taken by libunwind", separator, text_count(f->fallback_stacks));
-        separator = ", ";
-    }
-    if (f->differing_stacks || f->stacks_checked)
-        printf("%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
-}
-
-static void print_trust(const struct log *log, const struct facts *f)
-{
-    printf("\nTrust: library loaded in %zu process%s (allocator %s); %zu stream%s, %s events; %s lost,\n"
-           "       %s unmatched frees", log->recorded_count, log->recorded_count == 1 ? "" : "es", allocator_of(f),
-           log->stream_count, log->stream_count == 1 ? "" : "s", text_count(f->events), text_count(f->lost_events),
-           text_count(f->unmatched_frees));
-    if (f->inherited_frees)
-        printf(", %s frees of blocks from before a fork", text_count(f->inherited_frees));
-    if (f->unseen_frees)
-        printf(", %s frees not seen", text_count(f->unseen_frees));
-    printf(", %s partial", text_count(f->partial_stacks));
-    if (f->partial_stacks)
-        printf(" (%s %% of the allocations)", text_share(f->partial_stacks, f->allocations));
-    printf(" and %s cut stacks", text_count(f->cut_stacks));
-    if (f->cut_stacks && f->max_depth)
-        printf(" (of more than %s frames)", text_count(f->max_depth));
-    printf(", %s bytes damaged", text_count(log->damaged_bytes));
-    if (log->missing_chunks)
-        printf(", %s chunks missing", text_count(log->missing_chunks));
-    if (log->recovered_bytes)
-        printf(";\n       %s bytes read from the buffers of processes", text_count(log->recovered_bytes));
-    if (f->own_mallocs)
-        printf(";\n       not recorded: %s process%s with a malloc of %s own", text_count(f->own_mallocs),
-               f->own_mallocs == 1 ? "" : "es", f->own_mallocs == 1 ? "its" : "their");
-    print_unwinding(f);
-    if (f->recorder_thread_bytes)
-        printf(";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),
-               text_bytes(REC_LIVE_SLOT_BYTES));
-    printf(".\n");
 }
 
 void report_print(const struct log *log, struct facts *f, struct sites *sites, const struct namer *namer,
                   const struct report_view *view)
 {
+    const struct coverage coverage = { &f->settings, f->recorded, f->was_paused };
     struct size_table sizes;
+    struct trust trust;
 
+    trust_of_facts(log, f, &trust);
     sizes_table(&f->sizes, &sizes);
-    print_processes(f);
+    if (coverage_print(stdout, &coverage, ""))
+        putchar('\n');
+    processes_print(f);
     print_totals(f);
+    print_marks(log, f);
     if (f->allocations) {
         print_split(f, &sizes, view);
         print_sites(f, sites, SITES_BY_ALLOCATIONS, namer, view);
         print_sites(f, sites, SITES_BY_BYTES, namer, view);
     }
-    print_trust(log, f);
+    print_warnings(f);
+    trust_print(stdout, &trust);
     size_table_release(&sizes);
 }
 
@@ -244,31 +204,50 @@ static void print_word(FILE *to, const char *word)
     fputc('\'', to);
 }
 
-void report_print_summary(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
+static void print_summary_facts(FILE *to, const struct log *log, const struct facts *f, uint64_t threshold)
 {
+    const char *about = text_about(f->settings.sample_bytes);
     struct size_table sizes;
     uint64_t count, bytes;
 
-    if (!f->allocations) {
-        fprintf(to, "malloscope: no allocations. Log: ");
-        print_word(to, view->log_name);
-        fputc('\n', to);
-        return;
-    }
     sizes_table(&f->sizes, &sizes);
-    size_table_below(&sizes, view->threshold, &count, &bytes);
-    fprintf(to, "malloscope: %s allocations, %s; under %s bytes: %s %% of them, %s %% of the bytes\n",
-            text_count(f->allocations), text_bytes(f->allocated_bytes), text_count(view->threshold),
-            text_share(count, f->allocations), text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s, still allocated at exit %s in %s blocks", text_bytes(f->peak_bytes),
+    size_table_below(&sizes, threshold, &count, &bytes);
+    size_table_release(&sizes);
+    fprintf(to, "malloscope: %s%s allocations%s, %s%s%s; under %s bytes: %s %% of them, %s %% of the bytes\n", about,
+            text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
+            text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
+            text_share(bytes, f->allocated_bytes));
+    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s blocks", about, text_bytes(f->peak_bytes), about,
             text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
-    fprintf(to, "\nmalloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(log->bytes),
-            f->events ? (double)log->bytes / (double)f->events : 0.0);
+    fputc('\n', to);
+}
+
+static void print_next(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
+{
+    uint64_t bytes = log->bytes + log->spool_bytes;
+    fprintf(to, "malloscope: log of %s, %.1f bytes an event. Next: ", text_bytes(bytes),
+            f->events ? (double)bytes / (double)f->events : 0.0);
     print_word(to, view->command ? view->command : "malloscope");
     fprintf(to, " report ");
+}
+
+void report_print_summary(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
+{
+    const struct coverage coverage = { &f->settings, f->recorded, f->was_paused };
+    struct trust trust;
+
+    trust_of_facts(log, f, &trust);
+    coverage_print(to, &coverage, "malloscope: ");
+    if (f->allocations)
+        print_summary_facts(to, log, f, view->threshold);
+    fprintf(to, "malloscope: ");
+    trust_print_short(to, &trust);
+    if (f->allocations)
+        print_next(to, log, f, view);
+    else
+        fprintf(to, "malloscope: no allocations. Log: ");
     print_word(to, view->log_name);
     fputc('\n', to);
-    size_table_release(&sizes);
 }

@@ -56,7 +56,7 @@ struct size_row *sizes_rows(const struct size_table *t, uint64_t linear, size_t 
         uint64_t row = row_of(t->rows[i].size, linear);
         struct size_row *r = &rows[(row > last ? last : row) - first];
         r->count += t->rows[i].count;
-        r->bytes += t->rows[i].count * t->rows[i].size;
+        r->bytes += t->rows[i].bytes;
     }
     if (linear && t->row_count && t->rows[t->row_count - 1].size > rows[count - 1].high)
         rows[count - 1].high = UINT64_MAX;
@@ -127,10 +127,10 @@ static void print_top(const struct size_table *t, bool by_bytes)
     size_t top[TOP_SIZES], count = size_table_top(t, by_bytes, TOP_SIZES, top);
 
     for (size_t i = 0; i < count; i++) {
-        const struct size_count *row = &t->rows[top[i]];
+        const struct size_total *row = &t->rows[top[i]];
         printf("  %12s  %14s  %6s  %12s  %6s\n", text_count(row->size), text_count(row->count),
-               text_share(row->count, t->count), text_bytes(row->count * row->size),
-               text_share(row->count * row->size, t->bytes));
+               text_share(row->count, t->count), text_bytes(row->bytes),
+               text_share(row->bytes, t->bytes));
     }
 }
 
@@ -158,8 +158,9 @@ void sizes_print_split(const struct size_table *t, const struct sizes_view *view
         printf("  %8s%s  %18s  %14s\n", quantiles[i].name, quantiles[i].share < 1 ? " %" : "  ",
                text_count(size_table_quantile(t, quantiles[i].share, false)),
                text_count(size_table_quantile(t, quantiles[i].share, true)));
-    printf("\nDistinct sizes: %s. The most frequent ones:\n"
-           "          size     allocations       %%         bytes       %%\n", text_count(t->row_count));
+    printf("\nDistinct sizes%s: %s. The most frequent ones:\n"
+           "          size     allocations       %%         bytes       %%\n", view->is_estimate ? " recorded" : "",
+           text_count(t->row_count));
     print_top(t, false);
     printf("Those with the most bytes:\n");
     print_top(t, true);

@@ -10,6 +10,7 @@ struct sizes_view {
     uint64_t threshold; /* bytes: smaller is small */
     uint64_t linear;    /* bytes of each row, 0: powers of two */
     bool by_bytes;      /* bars weigh bytes instead of allocations */
+    bool is_estimate;   /* of sampled allocations */
 };
 
 /* Rows of the histogram: sizes from low to high, both included. */

@@ -1,5 +1,8 @@
 #include "analyze/render/text.h"
 
+#include "format/layout.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdio.h>
@@ -31,6 +34,33 @@ const char *text_count(uint64_t count)
         if (!count)
             return at;
     }
+}
+
+const char *text_stop_reason(uint32_t reason)
+{
+    switch (reason) {
+    case 0:
+        return "";
+    case REC_STOP_LIMIT:
+        return "the log had reached its limit (--max-log)";
+    case REC_STOP_SANDBOX:
+        return "the program had forbidden itself system calls (seccomp)";
+    case REC_STOP_CLOCK:
+        return "the program had forbidden itself the clock (PR_SET_TSC or strict seccomp)";
+    case ESTALE:
+        return "the log was deleted, or replaced by another file, while the program ran";
+    default:
+        return strerror((int)reason);
+    }
+}
+
+const char *text_lost_events(uint64_t count, uint32_t reason)
+{
+    char *text = next_buffer();
+
+    snprintf(text, BUFFER_BYTES, "%s events %s logged%s%s", text_count(count),
+             reason == REC_STOP_LIMIT ? "were not" : "could not be", reason ? ": " : "", text_stop_reason(reason));
+    return text;
 }
 
 const char *text_bytes(uint64_t bytes)
@@ -72,10 +102,30 @@ const char *text_base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+bool text_is_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+const char *text_about(bool is_estimate)
+{
+    return !is_estimate ? "" : text_is_utf8() ? "≈" : "~";
+}
+
+const char *text_error(uint64_t error, bool is_bytes)
+{
+    char *text = next_buffer();
+
+    if (!error)
+        return "";
+    snprintf(text, BUFFER_BYTES, " %s %s", text_is_utf8() ? "±" : "+-", is_bytes ? text_bytes(error) : text_count(error));
+    return text;
+}
+
 const char *text_bar(double value, int columns)
 {
     static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-    bool unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool unicode = text_is_utf8();
     char *text = next_buffer(), *at = text;
 
     if (columns > BUFFER_BYTES / 3 - 2)
@@ -100,6 +150,21 @@ int text_columns(void)
     if (count <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         count = size.ws_col;
     return count >= 40 ? count : 80;
+}
+
+json_t *text_json(const char *text)
+{
+    json_t *result = json_string(text);
+
+    if (result)
+        return result;
+    char *copy = strdup(text);
+    for (char *at = copy; at && *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    result = json_string(copy);
+    free(copy);
+    return result;
 }
 
 void text_print_safe(const char *text, size_t bytes)

@@ -3,6 +3,7 @@
 #ifndef MALLOSCOPE_RENDER_TEXT_H
 #define MALLOSCOPE_RENDER_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,12 +12,26 @@ const char *text_count(uint64_t count);  /* 1,234,567 */
 const char *text_bytes(uint64_t bytes);  /* 1,023 B, 12.3 KiB, 4.5 MiB */
 const char *text_share(uint64_t part, uint64_t whole); /* per cent with one digit: 63.4; "-" of nothing */
 const char *text_base_name(const char *path);
+/* Why logging ended, from an errno value or REC_STOP_LIMIT; "" for 0. */
+const char *text_stop_reason(uint32_t reason);
+/* "N events could not be logged: REASON". */
+const char *text_lost_events(uint64_t count, uint32_t reason);
 
 /* A bar of at most `columns`, for a value of 0 to 1; any positive value shows. */
 const char *text_bar(double value, int columns);
 
+/* Whether the terminal, or whoever reads, takes UTF-8. */
+bool text_is_utf8(void);
+const char *text_about(bool is_estimate); /* what comes before an estimate: ≈ */
+/* What comes after an estimate with this standard error: " ± 1,200", or " ± 1.2 MiB"; "" where it is 0. */
+const char *text_error(uint64_t error, bool is_bytes);
+
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
+
+/* A JSON string: names come from files and processes; of one that is not UTF-8 all
+ * that is not ASCII becomes '?'. */
+json_t *text_json(const char *text);
 
 /* Prints text that came from outside, with control characters made visible. */
 void text_print_safe(const char *text, size_t bytes);

@@ -56,6 +56,38 @@ static bool buffer_begin_elsewhere(struct context *c)
     return false;
 }
 
+/* Whether the log may have so many bytes more: 0 or -errno. Of a spool, whoever packs it
+ * knows, and says so in its header. */
+static int check_limit(size_t bytes)
+{
+    struct kept_use use;
+    uint32_t stop = 0;
+
+    if (!session.spools && !session.max_bytes)
+        return 0;
+    int error = kept_file_begin(&session.log, &use);
+    if (error)
+        return error;
+    if (!session.spools)
+        stop = use.bytes + bytes > session.max_bytes ? REC_STOP_LIMIT : 0;
+    else
+        sys_pread(use.fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+    kept_file_end(&use);
+    return -(int)stop;
+}
+
+static void stop_for(struct context *c, int error)
+{
+    process_stop(error); /* the chunk stays in its slot, where the reader finds it */
+    c->end = c->at;
+}
+
+void buffer_keep_limit(struct context *c)
+{
+    if (check_limit(0) == -(int)REC_STOP_LIMIT)
+        stop_for(c, REC_STOP_LIMIT);
+}
+
 bool buffer_flush(struct context *c)
 {
     uint32_t used = (uint32_t)(c->at - (uint8_t *)(chunk_of(c) + 1));
@@ -67,13 +99,14 @@ bool buffer_flush(struct context *c)
     size_t whole = chunk_seal(chunk_of(c), used);
     /* A signal handler that does not come back must not leave it half done. */
     uint64_t mask = sys_block_signals();
-    int error = kept_file_append(&session.log, chunk_of(c), whole);
+    int error = check_limit(whole);
 
+    if (!error)
+        error = kept_file_append(&session.log, chunk_of(c), whole);
     if (!error) {
         buffer_begin_chunk(c);
     } else {
-        process_stop(-error); /* the chunk stays in its slot, where the reader finds it */
-        c->end = c->at;
+        stop_for(c, -error);
     }
     sys_restore_signals(mask);
     return !error;

@@ -15,4 +15,8 @@ void buffer_begin_chunk(struct context *c);
  * no more room; recording has stopped, and the chunk stays in its slot. */
 bool buffer_flush(struct context *c);
 
+/* Ends recording, as buffer_flush would, where the log has all the bytes that it may
+ * have: for a process that begins then. */
+void buffer_keep_limit(struct context *c);
+
 #endif

@@ -13,6 +13,7 @@
 struct context context_none = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_busy = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_mute = { .busy = CONTEXT_IN_ALLOCATOR };
+struct context context_unrecorded; /* busy when it is used: so that it takes no room in the library */
 __thread struct context *current_context = &context_none;
 
 static struct context *make_context(void)

@@ -49,6 +49,8 @@ struct process {
 
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
+/* What of a program's children is recorded. */
+enum follow { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE };
 /* See select.h. */
 struct selection {
     bool on;              /* not everything is recorded, or was not at some time */
@@ -60,7 +62,10 @@ struct selection {
 
 struct session {
     struct selection selection;
-    struct kept_file log;
+    struct kept_file log; /* where chunks are appended: the log, or its spool */
+    bool spools;          /* it is the spool: somebody packs what is in it into the log */
+    char path[4096];      /* the log's, absolute */
+    uint64_t max_bytes;   /* of the log, where it is not packed; 0: no limit */
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */
@@ -72,6 +77,8 @@ struct session {
     bool walks;         /* by walk.h; the last stack can be the answer */
     bool check_stacks;  /* each is compared with libunwind's */
     bool had_threads; /* more than one, at some time */
+    enum follow follow;
+    bool unrecorded;  /* this program, or this forked child, by `follow` */
     char exe[4096];
 };
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -146,6 +147,14 @@ static inline bool sys_on_signal_stack(void)
     return sys_forbidden || (sys_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0) == 0 && now.ss_flags & SS_ONSTACK);
 }
 
+/* Whether the 4 bytes at address can be written: 0 is added to them, atomically. */
+static inline int sys_can_write(uint64_t address)
+{
+    int nobody_waits = 0;
+    return !sys_forbidden && sys_call(SYS_futex, (long)&nobody_waits, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, (long)address,
+                    FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)) >= 0;
+}
+
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 {
     return sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
@@ -195,6 +204,11 @@ static inline void *sys_map_over(void *at, size_t bytes)
 static inline long sys_unmap(void *at, size_t bytes)
 {
     return sys_call(SYS_munmap, (long)at, (long)bytes, 0, 0, 0, 0);
+}
+
+static inline long sys_protect(void *at, size_t bytes, int protection)
+{
+    return sys_call(SYS_mprotect, (long)at, (long)bytes, protection, 0, 0, 0);
 }
 
 static inline long sys_advise(void *at, size_t bytes, int advice)

@@ -14,8 +14,11 @@ struct config {
     bool start_paused;
     int toggle_signal;     /* 0: none */
     bool monotonic;      /* stamps are CLOCK_MONOTONIC even where the CPU's counter would do */
+    enum follow follow;
     bool joins;          /* MALLOSCOPE_SESSION: the log is there and is this session's */
+    uint32_t first_pid;  /* of the session's first process; 0: unknown */
     uint8_t session[16];
+    uint64_t max_bytes;  /* of the log; 0: no limit */
     const char *output;  /* path of the log, or a template for its name */
 };
 

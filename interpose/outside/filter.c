@@ -172,21 +172,25 @@ static bool can_read(const void *at, size_t bytes)
     return sys_can_read(last);
 }
 
-static bool all_at_least(const struct sock_fprog *filter, const int *calls, size_t count, enum answer wanted)
+static enum answer worst(const struct sock_fprog *filter, const int *calls, size_t count)
 {
+    enum answer found = ALLOWED;
     uint32_t steps = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (run(filter, (uint32_t)calls[i], (struct machine){ .a_known = true, .x_known = true }, &steps) < wanted)
-            return false;
-    return true;
+    for (size_t i = 0; i < count; i++) {
+        enum answer answer = run(filter, (uint32_t)calls[i], (struct machine){ .a_known = true, .x_known = true }, &steps);
+        found = answer < found ? answer : found;
+    }
+    return found;
 }
 
-bool filter_allows_us(const struct sock_fprog *filter)
+enum filter_verdict filter_judge(const struct sock_fprog *filter)
 {
     if (!can_read(filter, sizeof *filter) || !filter->len || filter->len > BPF_MAXINSNS ||
         !can_read(filter->filter, filter->len * sizeof *filter->filter))
-        return false;
-    return all_at_least(filter, needed, sizeof needed / sizeof *needed, ALLOWED) &&
-           all_at_least(filter, useful, sizeof useful / sizeof *useful, REFUSED);
+        return FILTER_KILLS;
+    enum answer to_needed = worst(filter, needed, sizeof needed / sizeof *needed);
+    if (to_needed == DEADLY || worst(filter, useful, sizeof useful / sizeof *useful) == DEADLY)
+        return FILTER_KILLS;
+    return to_needed == ALLOWED ? FILTER_LETS_LIVE : FILTER_REFUSES;
 }

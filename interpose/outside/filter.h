@@ -3,10 +3,13 @@
 #define MALLOSCOPE_OUTSIDE_FILTER_H
 
 #include <linux/filter.h>
-#include <stdbool.h>
 
-/* Whether we can live under it, whatever the arguments of our calls: those that recording
- * needs pass, and the others do no worse than fail. Not, where that cannot be told. */
-bool filter_allows_us(const struct sock_fprog *filter);
+enum filter_verdict {
+    FILTER_KILLS,     /* some system call of ours could be deadly, or it cannot be told */
+    FILTER_REFUSES,   /* one fails that recording needs */
+    FILTER_LETS_LIVE, /* those that recording needs pass, whatever their arguments, and the others may fail */
+};
+
+enum filter_verdict filter_judge(const struct sock_fprog *filter);
 
 #endif

@@ -42,25 +42,62 @@ static int make_log(const char *path)
         memcpy(session.id, &now, 8);
         memcpy(session.id + 8, &pid, 8);
     }
+    memcpy(session.path, path, strlen(path) + 1);
     file_header_make(&header, session.id);
     return kept_file_append(&session.log, &header, sizeof header);
 }
 
-static int join_log(const struct config *config)
+/* Opens the session's file at `path`. */
+static int join_file(const char *path, const uint8_t id[16])
 {
     struct rec_file_header header;
-    int error = kept_file_open(&session.log, config->output, O_RDWR | O_APPEND, 0);
+    int error = kept_file_open(&session.log, path, O_RDWR | O_APPEND, 0);
 
     if (error)
         return error;
     if (sys_read(session.log.fd, &header, sizeof header) != sizeof header ||
-        file_header_check(&header) != FILE_HEADER_GOOD ||
-        memcmp(header.session, config->session, sizeof header.session) != 0) {
+        file_header_check(&header) != FILE_HEADER_GOOD || memcmp(header.session, id, sizeof header.session) != 0) {
         sys_close(session.log.fd);
+        session.log.fd = -1;
         return -EINVAL; /* the file has been replaced by something else */
     }
-    memcpy(session.id, config->session, sizeof session.id);
     return 0;
+}
+
+static bool spool_is_open(void)
+{
+    struct kept_use use;
+    uint32_t closed = 1;
+
+    if (kept_file_begin(&session.log, &use) != 0)
+        return false;
+    sys_pread(use.fd, &closed, sizeof closed, offsetof(struct rec_spool_header, closed));
+    kept_file_end(&use);
+    return !closed;
+}
+
+static int join_log(const struct config *config)
+{
+    size_t length = strlen(config->output);
+    char spool[sizeof session.path];
+
+    if (length + sizeof ".spool" > sizeof spool)
+        return -ENAMETOOLONG;
+    memcpy(session.path, config->output, length + 1);
+    memcpy(session.id, config->session, sizeof session.id);
+    memcpy(spool, config->output, length);
+    memcpy(spool + length, ".spool", sizeof ".spool");
+    session.spools = join_file(spool, session.id) == 0;
+    return session.spools ? 0 : join_file(session.path, session.id);
+}
+
+int log_file_confirm(void)
+{
+    if (!session.spools || spool_is_open())
+        return 0;
+    kept_file_close(&session.log);
+    session.spools = false;
+    return join_file(session.path, session.id);
 }
 
 int log_file_open(const struct config *config)
@@ -130,6 +167,26 @@ static int be_guest(uint64_t start_ticks, int error)
     return 0;
 }
 
+/* False: it is too long. */
+static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
+{
+    int length = number ? snprintf(ret_path, bytes, "%s.live.%u.%u", log, pid, number)
+                        : snprintf(ret_path, bytes, "%s.live.%u", log, pid);
+    return length < (int)bytes;
+}
+
+bool log_file_has_earlier(const char *log)
+{
+    char path[4096];
+    uint64_t start_ticks = process_start_ticks();
+    struct stat st;
+
+    for (unsigned number = 0; live_name(log, sys_pid(), number, path, sizeof path) && lstat(path, &st) == 0; number++)
+        if (is_earlier_program(path, start_ticks))
+            return true;
+    return false;
+}
+
 int log_file_make_live(enum rec_start *ret_start)
 {
     static struct kept_file file; /* one thread of the process is here */
@@ -140,10 +197,7 @@ int log_file_make_live(enum rec_start *ret_start)
 
     for (unsigned number = 0; error == -EEXIST; number++) {
         char path[sizeof file.path];
-        int length = snprintf(path, sizeof path, "%s.live.%u", session.log.path, process->pid);
-        if (number)
-            length += snprintf(path + length, sizeof path - (size_t)length, ".%u", number);
-        if (length >= (int)sizeof path)
+        if (!live_name(session.path, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
         error = kept_file_open(&file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))

@@ -9,10 +9,18 @@
  * has made, or a new one that is never an existing file. 0 or -errno. */
 int log_file_open(const struct config *config);
 
+/* To be called once the live file is there, which tells that this process runs: looks
+ * whether the spool, opened before or by a parent, is about to be removed all the same,
+ * and if so opens the log in its place. 0 or -errno. */
+int log_file_confirm(void);
+
 /* Makes this process's live file and maps its header, into session.live.
  * *ret_start becomes REC_START_EXEC where an earlier program of this process
  * has left one. A forked child that can have none becomes a guest in its parent's:
  * process->guest_start. 0 or -errno. */
 int log_file_make_live(enum rec_start *ret_start);
+
+/* Whether an earlier program of this process has been recorded into the log at path. */
+bool log_file_has_earlier(const char *path);
 
 #endif

@@ -14,6 +14,8 @@
 #define STOCK_SLOTS 256u               /* 16 MiB of the disk */
 #define STOCK_BYTES ((size_t)64 << 20) /* of address space: contexts of new threads, tables that grow */
 
+static bool kills;
+
 /* Threads that are in the middle of an event may be about to make a system call. */
 static void wait_for_others(const struct context *mine)
 {
@@ -51,8 +53,12 @@ bool sandbox_enter(const struct sock_fprog *filter)
     int saved_errno = errno;
     struct context *c = current_context;
 
-    if (sys_forbidden || is_vfork_child() || (filter && filter_allows_us(filter)))
+    enum filter_verdict verdict = FILTER_KILLS;
+    if (sys_forbidden || is_vfork_child())
         return false;
+    if (filter && (verdict = filter_judge(filter)) == FILTER_LETS_LIVE)
+        return false;
+    kills = verdict == FILTER_KILLS;
     if (c == &context_none || (!c->busy && !c->slot))
         c = start_thread(NULL);
     if (c && c->slot)
@@ -66,6 +72,11 @@ bool sandbox_enter(const struct sock_fprog *filter)
         sandbox_give_up_clock();
     errno = saved_errno;
     return true;
+}
+
+bool sandbox_kills(void)
+{
+    return kills;
 }
 
 void sandbox_leave(void)

@@ -16,6 +16,9 @@ void sandbox_resolve(void);
  * filter allows what we need, or because it has all changed before. */
 bool sandbox_enter(const struct sock_fprog *filter);
 
+/* Whether system calls of ours could be deadly, and not only fail. */
+bool sandbox_kills(void);
+
 /* The filter was refused. */
 void sandbox_leave(void);
 

@@ -12,8 +12,12 @@
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/operators.h"
 #include "interpose/outside/config.h"
 #include "interpose/outside/control.h"
+#include "interpose/outside/deepbind.h"
+#include "interpose/outside/exec.h"
+#include "interpose/outside/follow.h"
 #include "interpose/outside/fork.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
@@ -79,28 +83,43 @@ static void find_other_malloc(void)
     other_malloc = *((const struct link_map *)map)->l_name ? ((const struct link_map *)map)->l_name : session.exe;
 }
 
-/* Once in a program: what a forked child keeps. False: no log can be had. */
+/* What `record --follow` says of this program. It is started without us where it
+ * should not be recorded, but by functions that we stand in for only. */
+static bool is_wanted(const struct config *config)
+{
+    if (config->follow == FOLLOW_EXEC || !config->joins || !config->first_pid)
+        return true;
+    return config->first_pid == sys_pid() && !log_file_has_earlier(config->output);
+}
+
+/* Once in a program: what a forked child keeps. False: it is not recorded, or no log can be had. */
 static bool prepare(void)
 {
     struct config config;
 
     prepared = true;
     resolve_real();
-    process = process_map_wiped(sizeof *process);
+    fork_prepare();
+    exec_prepare();
+    deepbind_prepare();
+    char *const *environment = first_environment();
+    config_read(environment, &config);
+    follow_prepare(environment, &config);
+    session.unrecorded = !is_wanted(&config);
+    process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;
     long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
     session.exe[length > 0 ? length : 0] = 0;
-    config_read(first_environment(), &config);
     clock_choose(config.monotonic);
     threads_prepare();
     descriptors_resolve();
     sandbox_resolve();
-    fork_prepare();
     dladdr((void *)real.malloc, &allocator);
     nested_allocator = modules_code_of((uint64_t)real.malloc);
     find_other_malloc();
     session.call_graph = config.call_graph;
+    session.max_bytes = config.max_bytes;
     session.max_depth = config.max_depth;
     session.check_stacks = config.check_stacks && config.call_graph == CALL_GRAPH_AUTO;
     session.walks = config.call_graph == CALL_GRAPH_AUTO;
@@ -180,6 +199,11 @@ static struct context *start_process(uint32_t tid)
     int state = PROCESS_NEW;
     struct context *c = NULL;
 
+    if (start == REC_START_FORK && session.follow == FOLLOW_NONE) {
+        session.unrecorded = true;
+        session.live = NULL; /* the parent's: nothing is lost that it should count */
+        return NULL;
+    }
     if (!prepared && !prepare()) {
         if (process)
             atomic_store(&process->state, PROCESS_OFF);
@@ -191,7 +215,7 @@ static struct context *start_process(uint32_t tid)
     process->image = clock_realtime_ns();
     kept_file_close(&session.maps); /* the parent's, in a forked child */
     kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
-    if (log_file_make_live(&start) == 0)
+    if (log_file_make_live(&start) == 0 && log_file_confirm() == 0)
         c = context_acquire(tid);
     if (!c) {
         atomic_store(&process->state, PROCESS_OFF);
@@ -201,9 +225,19 @@ static struct context *start_process(uint32_t tid)
     log_process(c, start);
     threads_begin(c, tid);
     modules_begin(c, start == REC_START_FORK);
+    if (start != REC_START_FORK)
+        operators_begin();
+    buffer_keep_limit(c);
     if (start == REC_START_FORK && session.had_threads)
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
     return c;
+}
+
+/* All that a thread pays which is not to be recorded is the hooks' test of busy. */
+static struct context *unrecorded(void)
+{
+    context_unrecorded.busy = CONTEXT_IN_ALLOCATOR;
+    return &context_unrecorded;
 }
 
 /* Not while the loader is at work: it calls us in states that dlopen must not
@@ -222,7 +256,9 @@ struct context *start_thread(const void *caller)
     struct context *c = NULL;
     int saved_errno = errno;
 
-    if (prepared && !process)
+    if (session.unrecorded)
+        current_context = unrecorded();
+    if (session.unrecorded || (prepared && !process))
         return NULL;
     int state = process ? atomic_load(&process->state) : PROCESS_NEW;
     if (state == PROCESS_OFF || state == PROCESS_STARTING)
@@ -251,7 +287,7 @@ struct context *start_thread(const void *caller)
         }
         atomic_fetch_sub(&process->starting, 1);
     }
-    current_context = c ? c : &context_none;
+    current_context = c ? c : session.unrecorded ? unrecorded() : &context_none;
     sys_restore_signals(mask);
     errno = saved_errno;
     return c;

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import tempfile
+import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(SOURCE, os.environ.get("BUILD", "build"))
@@ -50,6 +51,23 @@ def run(way, command, environment=None):
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return got.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def record(options, command, environment=None):
+    """Under `malloscope record -q`; options None: untraced. Seconds: the program's own CPU
+    and wall time, and the wall time of it all."""
+    for name in glob.glob(os.path.join(_directory.name, "*")):
+        os.unlink(name)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOSCOPE_", "LD_PRELOAD"))}
+    spent = os.path.join(_directory.name, "spent")
+    recorder = [] if options is None else [MALLOSCOPE, "record", "-q", "-o", LOG, *options, "--"]
+    start = time.monotonic()
+    subprocess.run([*recorder, os.path.join(BUILD, "tests/bench/spent"), spent, *command],
+                   env={**inherited, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)
+    whole = time.monotonic() - start
+    with open(spent) as file:
+        return (*map(float, file.read().split()), whole)
 
 
 def log_events():

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("..", "../fuzz")]
-from lib import SOURCE, check, done, path
+from lib import MALLOSCOPE, SOURCE, check, done, path, program, run
 from fuzzing import build, fuzz
 
 if os.environ.get("TEST_SANITIZED"):
@@ -37,7 +37,17 @@ def seeds():
     def slot(stream, sequence):
         return chunk(0xf0, 0, 0, 0, struct.pack("<QQ", len(records), 0) + chunk(1, nobody, stream, sequence, records))
 
+    run([program("../unit/test_report"), "--write", path("everything")])
+    with open(path("everything"), "rb") as file:
+        everything = file.read()
+    subprocess.run([MALLOSCOPE, "record", "-q", "-o", path("packed"), "--call-graph", "none", program("known")], check=False)
+    with open(path("packed"), "rb") as file:
+        packed = file.read()
+    check(packed[64 + 5] & 2 or packed.count(b"MSCK") > 1, "a packed log")
     return {
+        "packed": packed,
+        "columns": struct.pack("<20H", 40, 3, 1, 0, 0, 8, *[2] * 14) + bytes([0, 0xe1, 0xe3, 24]) + records,
+        "everything": everything,
         "example": log,
         "records": records,
         "threads": head + b"".join(chunk(1, pid, stream, sequence, records) for pid, stream, sequence in

@@ -1,4 +1,5 @@
 """`malloscope record` itself: its options, what it refuses, what it passes through."""
+import json
 import os
 import re
 import signal
@@ -32,7 +33,7 @@ equal(got.stdout, "", "nothing on stdout")
 lines = got.stderr.splitlines()
 check(1 <= len(lines) <= 4 and all(line.startswith("malloscope: ") for line in lines), f"a short summary: {lines}")
 for wanted in ("1,070 allocations", "under 100 bytes: 85.0 %", "peak ", "still allocated at exit", "bytes an event",
-               " report known."):
+               " report known.", "Trust: 1 process (libc.so.6), 1 stream, 2,080 events; 0 lost, 0 unmatched frees, 0 partial"):
     check(wanted in got.stderr, f"summary says {wanted!r}")
 check(len(logs()) == 1 and re.fullmatch(r"known\.\d+\.mscope", logs()[0]), f"default name, and nothing else: {logs()}")
 equal(stat.S_IMODE(os.stat(path(logs()[0])).st_mode), 0o600, "mode of the log")
@@ -193,4 +194,37 @@ for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     out, _ = running.communicate(timeout=30)
     equal((running.returncode, out), (9, "got\n"), f"{how.name} is passed on")
     equal(report(log)["trust"]["lost_events"], 0, f"{how.name}: the log is whole")
+
+
+# --- the launcher is killed: nothing of what the program recorded is missing, and the report says what is ---
+def has_ended(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+for with_program in (False, True):
+    log = path(f"orphan-{int(with_program)}.mscope")
+    running = subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", log, "--", "sh", "-c",
+                                f"{known}; echo $$; read line; {known}; exit 0"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pid = int(running.stdout.readline())
+    running.kill()
+    running.wait()
+    got = run([MALLOSCOPE, "report", "--json", log])
+    equal((got.returncode, json.loads(got.stdout)["trust"]["launcher_died"]), (0, False), "as long as the program runs")
+    if with_program:
+        os.kill(pid, signal.SIGKILL)
+    running.stdin.close()
+    deadline = time.monotonic() + 30
+    while not has_ended(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    r = report(log)
+    equal(r["trust"]["launcher_died"], True, f"the launcher was killed, {with_program}")
+    equal(sum(p["allocations"] for p in r["processes"] if p["exe"] == known), 1070 * (1 if with_program else 2),
+          "all that was recorded is there")
+    check("it was killed; of the processes here all is there" in run([MALLOSCOPE, "report", log]).stdout, "the note")
+    running.stdout.close()
 sys.exit(done())

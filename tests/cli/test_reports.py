@@ -1,5 +1,6 @@
 """What the reading commands say about a program whose allocations are known."""
 import json
+import math
 import os
 import sys
 
@@ -83,8 +84,13 @@ equal([row["allocations"] for row in json.loads(hist("--json", "--linear", "5000
 tsv = [line.split("\t") for line in hist("--tsv").splitlines()]
 equal(tsv[0], ["low", "high", "allocations", "bytes"], "tsv header")
 equal(sum(int(row[2]) for row in tsv[1:]), COUNT, "tsv sum")
+equal({name: h["trust"][name] for name in ("injected", "processes", "streams", "events", "lost_events", "unmatched_frees",
+                                             "partial_stacks", "truncated_bytes")},
+      {"injected": True, "processes": 1, "streams": 1, "events": COUNT + 1010, "lost_events": 0, "unmatched_frees": None,
+       "partial_stacks": 0, "truncated_bytes": 0}, "hist's trust; it reads without order")
+equal((h["trust"]["allocator"], h["sampled"], h["min_size"]), ("libc.so.6", None, 0), "allocator, nothing sampled")
 text = hist()
-for wanted in ("1,070 allocations", "a realloc is a free and an", "parted at 100 bytes", "8 - 15", "85.0"):
+for wanted in ("1,070 allocations", "a realloc is a free and an", "parted at 100 bytes", "8 - 15", "85.0", "2,080 events", "0 lost, unmatched frees not checked, 0 partial"):
     check(wanted in text, f"hist says {wanted!r}")
 check("█" in text, "bars in a UTF-8 locale")
 plain = run([MALLOSCOPE, "hist", log], env={"LC_ALL": "C"}).stdout
@@ -105,6 +111,88 @@ tsv = run([MALLOSCOPE, "dump", "--tsv", log]).stdout.splitlines()
 equal(len(tsv), COUNT, "dump --tsv: a line for each allocation")
 check(all(len(line.split("\t")) == 2 and len(line.split("\t")[0].split(".")[1]) == 6 for line in tsv), "dump --tsv form")
 equal(sum(int(line.split("\t")[1]) for line in tsv), BYTES, "dump --tsv bytes")
+
+# --- processes ---
+family = path("family.mscope")
+got = record(["sh", "-c", f"{program('known')} & {program('known')}; wait; exec {program('known')}"], family)
+equal(got.returncode, 7, f"a family: {got.stderr}")
+r = report(family)
+equal(list(jsonschema.Draft202012Validator(schema).iter_errors(r)), [], "its report against the schema")
+processes = r["processes"]
+known = [i for i, p in enumerate(processes) if os.path.basename(p["exe"]) == "known"]
+equal(len(known), 3, "three of them ran")
+shell = processes[0]["pid"]
+equal(sum(p["pid"] == shell for p in processes), 2, "the shell becomes the last one")
+last = next(i for i in known if processes[i]["pid"] == shell)
+equal((processes[last]["start"], processes[last]["parent"], processes[last]["wait_status"]), ("exec", 0, 7 << 8),
+      "which is under the shell")
+for i in known:
+    up = i
+    while processes[up]["parent"] is not None:
+        check(processes[up]["parent"] < up, "a parent comes first")
+        up = processes[up]["parent"]
+    equal(up, 0, "all descend from the shell")
+for name, total in (("allocations", r["counts"]["allocations"]), ("allocated_bytes", r["bytes"]["allocated"]),
+                    ("leaked_blocks", r["blocks"]["leaked"]), ("leaked_bytes", r["bytes"]["leaked"])):
+    equal(sum(p[name] for p in processes), total, f"the processes' {name} add up")
+text = run([MALLOSCOPE, "report", family]).stdout
+check("└─ " in text and "exec: known" in text and "; exit status 7" in text, f"the tree: {text[:1500]}")
+check("|- " in run([MALLOSCOPE, "report", family], env={"LC_ALL": "C"}).stdout, "the tree in the C locale")
+check(run([MALLOSCOPE, "report", family], env={"LC_ALL": "C"}).stdout.isascii(), "is ASCII")
+
+
+def of_pids(*pids):
+    """The allocations of these processes as each command has them."""
+    options = [word for pid in pids for word in ("--pid", str(pid))]
+    hist_got = json.loads(run([MALLOSCOPE, "hist", "--json", *options, family]).stdout)["allocations"]
+    dump_got = run([MALLOSCOPE, "dump", "--tsv", *options, family]).stdout.count("\n")
+    report_got = json.loads(run([MALLOSCOPE, "report", "--json", *options, family]).stdout)["counts"]["allocations"]
+    plot_got = run([MALLOSCOPE, "plot", "sizes", *options, family, "-o", path("pids.png")]).stdout
+    return {hist_got, dump_got, report_got, int(plot_got.split(": ")[1].split(" ")[0].replace(",", ""))}
+
+
+other = next(processes[i]["pid"] for i in known if processes[i]["pid"] != shell)
+equal(of_pids(other), {sum(p["allocations"] for p in processes if p["pid"] == other)}, "--pid of one")
+equal(of_pids(shell), {sum(p["allocations"] for p in processes if p["pid"] == shell)}, "--pid: all programs of that pid")
+both = {sum(p["allocations"] for p in processes if p["pid"] in (shell, other))}
+equal(of_pids(shell, other), both, "--pid twice")
+equal(of_pids(f"{other},{shell}"), both, "--pid with a comma")
+equal(of_pids(*{p["pid"] for p in processes}), {r["counts"]["allocations"]}, "all pids are all")
+for command in (["report"], ["hist"], ["dump"], ["plot", "sizes"]):
+    got = run([MALLOSCOPE, *command, "--pid", str(other), "--pid", "1", family])
+    check(got.returncode == 2 and not got.stdout and len(got.stderr.splitlines()) == 1 and
+          all(str(pid) in got.stderr for pid in (shell, other)), f"{command}: an unknown pid: {got.stderr}")
+    for bad in ("", "x", "1,", "-1", ",1", "1;2", "99999999999"):
+        got = run([MALLOSCOPE, *command, "--pid", bad, family])
+        check(got.returncode == 2 and "--pid" in got.stderr and len(got.stderr.splitlines()) == 1, f"--pid {bad!r}: {got.stderr}")
+
+# --- what was not recorded ---
+everything = path("everything.mscope")
+equal(run([program("../unit/test_report"), "--write", everything]).returncode, 0, "a log with one of everything")
+r = report(everything)
+equal(list(jsonschema.Draft202012Validator(schema).iter_errors(r)), [], "its report against the schema")
+ones = [1 / (1 - math.exp(-(size + 1) / 4096)) for size in (100, 10000)]
+equal((r["counts"]["allocations"], r["bytes"]["leaked"], r["counts"]["temporary"]), (round(sum(ones)), round(100 * ones[0]), None),
+      "estimates")
+errors = r["sampled"].pop("standard_errors")
+equal((r["sampled"], r["min_size"], r["was_paused"]), ({"bytes": 4096, "allocations_recorded": 2}, 64, True), "sampled")
+equal(errors["allocations"], round(math.sqrt(sum(w * (w - 1) for w in ones))), "the standard error")
+equal([u["reason"] for u in r["untraced_programs"]], ["unknown", "libc", "unreachable"], "untraced programs")
+h = json.loads(run([MALLOSCOPE, "hist", "--json", everything]).stdout)
+equal((h["allocations"], h["bytes"], h["min_size"], h["sampled"]["standard_errors"]["allocations"]),
+      (r["counts"]["allocations"], r["bytes"]["allocated"], 64, errors["allocations"]), "hist estimates the same")
+sampled = "Sampled: 1 in 4,096 bytes on average; all figures are estimates from 2 recorded allocations"
+for command in (["report"], ["hist"], ["plot", "sizes", "-o", path("sampled.svg")]):
+    text = run([MALLOSCOPE, *command, everything]).stdout
+    for wanted in (sampled + "\n", "Allocations under 64 bytes were not recorded\n", "Recording was paused for some time",
+                   "≈42 ±" if command == ["report"] else "≈42 allocations"):
+        check(wanted in text, f"{command} says {wanted!r}: {text}")
+with open(path("sampled.svg"), encoding="utf-8") as file:
+    picture_text = file.read()
+check("Sampled: 1 in 4,096 bytes" in picture_text and "(estimated)" in picture_text, "the picture says so")
+got = run([MALLOSCOPE, "hist", "--tsv", everything])
+check(sampled in got.stderr and "Sampled" not in got.stdout and got.returncode == 0, f"hist --tsv says it on stderr: {got.stderr}")
+check("Sampled" not in run([MALLOSCOPE, "hist", log]).stdout, "nothing of the kind where all was recorded")
 
 # --- usage ---
 for command in (["hist"], ["report"], ["dump"], ["plot", "sizes"], ["plot", log], ["hist", "--linear", "0", log],
@@ -130,6 +218,8 @@ check(got.returncode == 1 and "cannot write the output" in got.stderr, f"full di
 picture = path("sizes.png")
 got = run([MALLOSCOPE, "plot", "sizes", log, "-o", picture])
 equal((got.returncode, got.stderr), (0, ""), "plot")
+for wanted in ("sizes.png: 1,070 allocations, 2.2 MiB", "Trust: library loaded in 1 process (allocator libc.so.6)", "0 lost"):
+    check(wanted in got.stdout, f"plot says {wanted!r}: {got.stdout}")
 with open(picture, "rb") as file:
     check(file.read(8) == b"\x89PNG\r\n\x1a\n", "plot makes a PNG")
 
@@ -181,28 +271,47 @@ for command in ("hist", "report", "dump"):
     check(got.returncode == 1 and "No such file" in got.stderr, f"{command} of nothing: {got.stderr}")
     got = run([MALLOSCOPE, command, "/dev/null"])
     check(got.returncode == 1 and "not a log" in got.stderr, f"{command} of a device: {got.stderr}")
-for command, got in reads(whole[:len(whole) - 3], "torn").items():
-    check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
-torn = run([MALLOSCOPE, "report", "--json", path("torn")])
-equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
-# Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown.
-size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
-last = 0
-for cut in [64, 100, 130, *range(200, len(whole) - 160, len(whole) // 37), *range(len(whole) - 160, len(whole))]:
+
+
+def cut(whole, events, packed):
+    """Cut anywhere: said, with exit code 1, and every event whose bytes are there is shown; of a packed
+    log, every one whose chunk is."""
+    for command, got in reads(whole[:len(whole) - 3], "torn").items():
+        check(got.returncode == 1 and "damaged at offset" in got.stderr, f"torn, {command}: {got.stderr}")
+    torn = run([MALLOSCOPE, "report", "--json", path("torn")])
+    equal(json.loads(torn.stdout)["counts"]["allocations"], COUNT, "torn in the last chunk: all events are still there")
+    size_of = [e.size for e in events if e.kind in ("malloc", "realloc-end")]
+    end_chunk = whole.rfind(b"MSCK")  # the launcher's last one; all that the program did is before it
+    last = 0
+    for cut in [64, 100, 130, *range(200, len(whole) - 160, len(whole) // 37), *range(len(whole) - 160, len(whole))]:
+        with open(path("cut"), "wb") as file:
+            file.write(whole[:cut])
+        got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
+        seen = [int(line.split("\t")[1]) for line in got.stdout.splitlines()]
+        if cut == end_chunk:
+            equal((got.returncode, got.stderr), (0, ""), "cut before the launcher's last words: nothing is missing")
+            text = run([MALLOSCOPE, "report", path("cut")]).stdout
+            check("it was killed; of the processes here all is there" in text, f"and the report says so: {text[-500:]}")
+            equal(report(path("cut"))["trust"]["launcher_died"], True, "in JSON, too")
+        else:
+            check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
+                  f"cut at {cut}: exit {got.returncode}, {got.stderr!r}")
+        check(seen == size_of[:len(seen)] and len(seen) >= last, f"cut at {cut}: {len(seen)} allocations, before {last}")
+        last = len(seen)
+    equal(last, COUNT, "cut in the last chunk, which has no events")
+    check(len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout) > 0, "cut")
     with open(path("cut"), "wb") as file:
-        file.write(whole[:cut])
-    got = run([MALLOSCOPE, "dump", "--tsv", path("cut")])
-    seen = [int(line.split("\t")[1]) for line in got.stdout.splitlines()]
-    check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
-          f"cut at {cut}: exit {got.returncode}, {got.stderr!r}")
-    check(seen == size_of[:len(seen)] and len(seen) >= last, f"cut at {cut}: {len(seen)} allocations, before {last}")
-    last = len(seen)
-equal(last, COUNT, "cut in the last chunk, which has no events")
-check(len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout) > 0, "cut")
-with open(path("cut"), "wb") as file:
-    file.write(whole[:len(whole) // 2])
-half = len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout.splitlines())
-check(COUNT // 5 < half < COUNT, f"half a log has about half of its events: {half}")
+        file.write(whole[:len(whole) // 2])
+    half = len(run([MALLOSCOPE, "dump", "--tsv", path("cut")]).stdout.splitlines())
+    check(packed or COUNT // 5 < half < COUNT, f"half a log has about half of its events: {half}")
+
+
+cut(whole, events, packed=True)
+equal(record([program("known")], log, "--no-compress").returncode, 7, "exit status of the program")
+with open(log, "rb") as file:
+    raw = file.read()
+check(len(raw) > 2 * len(whole), f"the log is packed: {len(whole)} bytes, else {len(raw)}")
+cut(raw, dump(log), packed=False)
 middle = bytearray(whole)
 middle[len(whole) // 2] ^= 0x10
 for command, got in reads(bytes(middle), "flip").items():

@@ -1,15 +1,18 @@
 /* A libFuzzer target for everything that reads a log: the decoder on the raw
- * bytes as a payload; and the bytes as a log file, opened, collected, counted,
+ * bytes as a payload, which is also packed and unpacked; the bytes as columns; and the bytes as a log file, opened, collected, counted,
  * merged with its live file, and opened again.
  *
  * Checksums would stop nearly every mutation at the door. So those of the file
  * header and of each chunk are put right, where the flag FUZZ_AS_IS is not set. A
  * chunk of type FUZZ_LIVE_SLOT goes, without its header, into a slot of the live
  * file instead: used_bytes, reserved, chunk header, payload. */
+#include "analyze/log/columns.h"
 #include "analyze/log/live.h"
+#include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
+#include "analyze/model/process_tree.h"
 #include "format/checksum.h"
 #include "format/chunk.h"
 #include "format/decode.h"
@@ -72,6 +75,64 @@ static void decode(const uint8_t *data, size_t size)
         }
     }
     demand(got == 0 ? decoder.at == data + size : decoder.problem != NULL, "the end is the end, or has a reason");
+}
+
+/* As a payload: packed and unpacked it is the same. */
+static void pack(const uint8_t *data, size_t size)
+{
+    static struct packer *packer;
+    static struct unpacker *unpacker;
+    static uint8_t back[1 << 16];
+    size_t bytes;
+
+    if (!packer) {
+        packer = packer_make();
+        unpacker = unpacker_make();
+    }
+    static uint8_t any[REC_CHUNK_PAYLOAD_MAX];
+    unpacker_unpack(unpacker, data, size, any);
+    if (size > sizeof back)
+        return;
+    struct rec_chunk_header *chunk = calloc(1, sizeof *chunk + size);
+    memcpy(chunk + 1, data, size);
+    chunk_seal(chunk, (uint32_t)size);
+    const struct rec_chunk_header *packed = packer_pack(packer, chunk, &bytes);
+    if (packed != chunk)
+        demand(unpacker_unpack(unpacker, packed + 1, packed->payload_bytes, back) == 0 && memcmp(back, data, size) == 0,
+               "what is packed is what is unpacked");
+    free(chunk);
+}
+
+static void ignore_size(void *data, uint64_t size, unsigned stack_flags)
+{
+    (void)data;
+    (void)stack_flags;
+    (void)size;
+}
+
+/* As columns: a length of 2 bytes for the payload and for each column, then their bytes. */
+static void join(const uint8_t *data, size_t size)
+{
+    static struct columns columns;
+    uint16_t lengths[1 + REC_COLUMNS];
+
+    if (size < sizeof lengths)
+        return;
+    memcpy(lengths, data, sizeof lengths);
+    size_t left = size - sizeof lengths;
+    uint8_t *copy = memcpy(malloc(left + 1), data + sizeof lengths, left), *at = copy;
+    for (unsigned i = 0; i < REC_COLUMNS; i++) {
+        size_t bytes = lengths[1 + i] < left ? lengths[1 + i] : left;
+        columns.column[i].start = at;
+        columns.column[i].end = at += bytes;
+        left -= bytes;
+    }
+    uint8_t *payload = malloc(lengths[0] + COLUMNS_SLACK);
+    columns_join(&columns, payload, lengths[0]);
+    uint64_t events;
+    columns_sizes(&columns, ignore_size, NULL, &events);
+    free(payload);
+    free(copy);
 }
 
 static void write_file(const char *path, const void *data, size_t bytes, int flags, off_t offset)
@@ -156,6 +217,26 @@ static void make_files(uint8_t *data, size_t size)
     write_file(log_path, data, size, O_TRUNC, 0);
 }
 
+/* Reads what the first process has recorded alone. */
+static void read_selection(struct log *log)
+{
+    struct sizes_counted counted;
+    struct size_table table;
+
+    if (!log->process_count)
+        return;
+    log_select(log, &log->processes[0].pid, 1);
+    struct facts *facts = facts_collect(log);
+    count_sizes(log, &counted);
+    sizes_table(&counted.sizes, &table);
+    demand(table.count == facts->allocations, "of a selection, too, it is the same");
+    for (size_t i = 0; i < facts->by_start_count; i++)
+        demand(facts->processes[facts->by_start[i]].pid == log->processes[0].pid, "there is nobody else");
+    size_table_release(&table);
+    sizes_counted_release(&counted);
+    facts_free(facts);
+}
+
 /* Reads the log in every way; how many allocations it has, or -1. */
 static int64_t read_log(uint64_t *ret_lost_events)
 {
@@ -169,8 +250,12 @@ static int64_t read_log(uint64_t *ret_lost_events)
     struct facts *facts = facts_collect(log);
     count_sizes(log, &counted);
     sizes_table(&counted.sizes, &table);
-    demand(table.count == facts->allocations, "counted in any order, or in order, it is the same");
-    demand(counted.bad_chunks == facts->bad_chunks, "bad chunks are bad both times");
+    /* Of a packed chunk that is bad, sizes alone can be good. */
+    bool packed = false;
+    for (size_t i = 0; i < log->chunk_count; i++)
+        packed |= log->chunks[i].packed_bytes != 0;
+    demand(table.count == facts->allocations || packed, "counted in any order, or in order, it is the same");
+    demand(counted.bad_chunks == facts->bad_chunks || packed, "bad chunks are bad both times");
     demand(facts->leaked_blocks <= facts->allocations, "what leaked was allocated");
     for (size_t i = 0; i < log->damage_count; i++)
         demand(log->damages[i].offset + log->damages[i].bytes <= log->bytes && log->damages[i].bytes &&
@@ -178,11 +263,17 @@ static int64_t read_log(uint64_t *ret_lost_events)
     for (uint32_t i = 0; i < facts->process_count; i++)
         for (uint32_t pc = 0; pc < 20; pc++)
             demand(code_location(&facts->code, i, pc) < facts->code.location_count, "a location is a location");
+    struct process_tree tree;
+    process_tree_make(facts, &tree);
+    for (uint32_t i = 0; i < tree.count; i++)
+        demand(tree.nodes[i].parent == TREE_NONE || tree.nodes[i].parent < i, "a parent comes before its children");
+    process_tree_release(&tree);
     int64_t allocations = (int64_t)facts->allocations;
     *ret_lost_events = facts->lost_events;
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
+    read_selection(log);
     log_free(log);
     return allocations;
 }
@@ -219,6 +310,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *copy = memcpy(malloc(size ? size : 1), data, size);
 
     decode(data, size);
+    pack(data, size);
+    join(data, size);
     make_files(copy, size);
     int64_t allocations = read_log(&lost);
     if (allocations >= 0 && access(live_path, F_OK) == 0) {

@@ -175,7 +175,6 @@ static void step(unsigned long operations)
 
 /* --- timers -------------------------------------------------------------------- */
 
-static volatile bool enough;
 static volatile unsigned long came;
 
 static void on_timer(int number)

@@ -1,4 +1,4 @@
-/* random SEED OPERATIONS: a random mix of everything, with sizes spread evenly
+/* random SEED OPERATIONS [no-pvalloc]: a random mix of everything, with sizes spread evenly
  * over the powers of two. The blocks' content is checked on the way. */
 #define TRUTH_BUFFERED
 #include "truth.h"
@@ -13,6 +13,7 @@ struct block {
 static struct block blocks[BLOCKS];
 static uint64_t state;
 static unsigned spoilt;
+static bool has_pvalloc;
 
 static uint64_t any(uint64_t below)
 {
@@ -61,7 +62,7 @@ static void fresh(struct block *b)
     case 5: at = t_aligned_alloc(alignment, size); break;
     case 6: at = t_memalign(alignment, size); break;
     case 7: at = any(20) ? t_malloc(size) : t_valloc(size); break;
-    case 8: at = any(20) ? t_calloc(size, 1) : t_pvalloc(size); break;
+    case 8: at = any(20) || !has_pvalloc ? t_calloc(size, 1) : t_pvalloc(size); break;
     }
     fill(b, at, size);
 }
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
 {
     unsigned long operations = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
 
+    has_pvalloc = argc < 4;
     state = argc > 1 ? strtoul(argv[1], NULL, 10) | 1 : 1;
     for (unsigned long i = 0; i < operations; i++) {
         struct block *b = &blocks[any(BLOCKS)];

@@ -47,7 +47,7 @@ static UNUSED void write_all(int fd, const char *text, size_t bytes)
 /* The tracer's own descriptors are up from here. */
 static UNUSED int own_descriptors(void)
 {
-    struct rlimit limit = { 0 };
+    struct rlimit limit = { 0, 0 };
     getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t first = limit.rlim_cur - limit.rlim_cur / 16;
     return first < 900 ? (int)first : 900;

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
+from told import *
 import glob
 
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -151,10 +152,35 @@ def test_stacks(name, compiler, options, emulator_options, ticks):
         equal((ran.returncode, ran.stderr), (0, ""), f"{name}: a timer where the tables are wrong")
 
 
+def test_operators(what):
+    """An allocator's own operators, to which calls are redirected, and exceptions through the stand-ins."""
+    operators, early, own, library = path("operators"), path("liboperators_early.so"), path("own_operators.so"), path("library.so")
+    options = ["-O1", "-fno-builtin", "-fno-optimize-sibling-calls", "-std=gnu++17"]
+    compiler = COMPILER.replace("gcc", "g++")
+    if not (build(early, ["operators_library.cpp"], *options, "-fPIC", "-shared", compiler=compiler) and
+            build(library, ["operators_library.cpp"], *options, "-fPIC", "-shared", compiler=compiler) and
+            build(own, ["own_operators.cpp"], *options, "-fPIC", "-shared", compiler=compiler) and
+            build(operators, ["operators.cpp", early], *options, "-Wl,-z,now", f"-Wl,-rpath,{WORK}", compiler=compiler)):
+        return
+    emulator, command, log = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], [operators, "throws", library], path("operators.mscope")
+    untraced, _ = told_run([*emulator, "-E", f"LD_PRELOAD={own}", *command])
+    traced, truth = told_run([*emulator, "-E", f"LD_PRELOAD={shim}:{own}", "-E", f"MALLOSCOPE_OUTPUT={log}", *command])
+    # In qemu's user mode the list of mappings has qemu's as well.
+    traced.stdout, untraced.stdout = (re.sub(r"\d+ writable", "N writable", got.stdout) for got in (traced, untraced))
+    same_run(traced, untraced, what)
+    check(len(truth) > 8000, f"{what}: {len(truth)} events are told: {untraced.stderr}")
+    # qemu's user mode does not wipe what a child is not to have, and so a child is not recorded.
+    match([line for line in truth if line[0] == truth[0][0]], dump(log), what)
+    r = report(log)
+    equal((r["trust"]["lost_events"], r["trust"]["unmatched_frees"], r["trust"]["unseen_frees"]), (0, 0, 0), f"{what}: trust")
+    os.remove(log)
+
+
 build(known, ["known.c"], "-O1", "-fno-builtin")
 for compiler in (CLANG, COMPILER):
     if build_shim("-mbranch-protection=standard", compiler=compiler):
         test_known("auto", "fp")
+        test_operators(f"operators, {compiler}")
 if build_shim():
     test_known("none", "auto", "fp", "libunwind")
     for way in WAYS:

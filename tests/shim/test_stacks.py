@@ -239,7 +239,7 @@ programs = {
     "python3": ["/usr/bin/python3", "-c", SCRIPT],
     "bash": ["bash", "-c", "f() { local a=($(seq 200)); for i in ${a[@]}; do x=$x$i; b[$i]=$x; done; echo ${#x}; }; f; f | cat"],
     "perl": ["perl", "-e", "my %h; $h{$_} = 'x' x ($_ % 50) for 1 .. 3000; my @a = map { join '', sort split //, \"q$_\" } 1 .. 300;"],
-    "git": ["git", "--no-pager", "-c", "safe.directory=*", "-C", SOURCE, "log", "--stat", "-5"],
+    "git": ["git", "--no-pager", "-c", "safe.directory=*", "-C", SOURCE, "log", "--no-merges", "--stat", "-20"],
     "node": ["node", "-e", "let a = []; for (let i = 0; i < 30000; i++) a.push({ i, s: 'x' + i });"
              "console.log(JSON.stringify(a).length, require('zlib').gzipSync('x'.repeat(1e5)).length)"],
 }

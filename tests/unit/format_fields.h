@@ -25,6 +25,14 @@ static const struct field chunk_header[] = {
     FIELD(rec_chunk_header, ticks), FIELD(rec_chunk_header, clock_ns), FIELD(rec_chunk_header, payload_checksum),
     FIELD(rec_chunk_header, header_checksum),
 };
+static const __attribute__((unused)) struct field packed_header[] = {
+    FIELD(rec_packed_header, payload_checksum), FIELD(rec_packed_header, payload_bytes),
+    FIELD(rec_packed_header, column_bytes),
+};
+static const __attribute__((unused)) struct field spool_header[] = {
+    FIELD(rec_spool_header, file), FIELD(rec_spool_header, consumed), FIELD(rec_spool_header, closed),
+    FIELD(rec_spool_header, stop),
+};
 static const __attribute__((unused)) struct field live_header[] = {
     FIELD(rec_live_header, magic), FIELD(rec_live_header, version), FIELD(rec_live_header, reserved),
     FIELD(rec_live_header, pid), FIELD(rec_live_header, image), FIELD(rec_live_header, session),

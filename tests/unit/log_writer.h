@@ -62,7 +62,7 @@ static inline void log_bytes_begin(struct log_bytes *l)
 /* One chunk in the making: records go to `at`. */
 static struct {
     struct rec_chunk_header header;
-    uint8_t records[60000];
+    uint8_t records[65536]; /* more than a slot has */
 } made;
 static struct encoder encoder;
 static uint8_t *at;

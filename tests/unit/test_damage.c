@@ -1,5 +1,6 @@
 /* Logs that are not whole: cut, bent and filled up at every place. What is whole
  * must still be read, and what is not must be named, with its offset. */
+#include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
@@ -13,7 +14,19 @@
 #include <time.h>
 
 static struct log_bytes whole;
+static struct packer *packer; /* NULL: chunks are not packed */
 static struct failure failure;
+
+static void chunk_end_packed(struct log_bytes *l)
+{
+    size_t bytes;
+
+    chunk_seal(&made.header, (uint32_t)(at - made.records));
+    const void *packed = packer_pack(packer, &made, &bytes);
+    CHECK(packed != (const void *)&made);
+    log_bytes_add(l, packed, bytes);
+    l->starts[++l->chunk_count] = l->count;
+}
 
 /* A few KB with everything in it. Each chunk has allocations of its own number. */
 static void make_log(void)
@@ -38,7 +51,14 @@ static void make_log(void)
         add_free(1000 * i + 1120, 0x1000 * i + 0x800);
         if (i == 11)
             made.header.type = REC_CHUNK_SESSION;
-        chunk_end(&whole);
+        for (uint32_t k = 0; packer && k < 60; k++) {
+            add_malloc(1000 * i + 1200 + 10 * k, 0x1000 * i + 16 * k, 24 + k);
+            add_free(1000 * i + 1205 + 10 * k, 0x1000 * i + 16 * k);
+        }
+        if (packer)
+            chunk_end_packed(&whole);
+        else
+            chunk_end(&whole);
     }
 }
 
@@ -61,7 +81,7 @@ static struct log *read_all(void)
     if (counted.bad_chunks != facts->bad_chunks)
         CHECK(false);
     facts_free(facts);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     return log;
 }
 
@@ -271,7 +291,7 @@ static void test_garbage_payload(void)
     facts_free(facts);
     count_sizes(log, &counted);
     CHECK(counted.events == 2 && counted.bad_chunks == 1);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     log_free(log);
 
     for (int i = 0; i < 200; i++) { /* pure noise, in three streams */
@@ -360,6 +380,16 @@ int main(void)
     test_garbage_payload();
     test_huge_length();
     test_time();
+    /* The same, packed. */
+    packer = packer_make();
+    make_log();
+    CHECK(whole.count > 2000 && whole.count < 8000);
+    test_cuts();
+    test_flips();
+    test_garbage();
+    test_several();
+    test_huge_length();
+    packer_free(packer);
     free(whole.data);
     directory_remove();
     return check_summary();

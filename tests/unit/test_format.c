@@ -122,7 +122,8 @@ static void test_file_header(void)
 #define STATE_WITH(assignment) (header = good, (assignment), seal_file_header(&header), file_header_check(&header))
     CHECK(STATE_WITH(header.version = 2) == FILE_HEADER_NEWER);
     CHECK(STATE_WITH(header.version = 0) == FILE_HEADER_NEWER);
-    CHECK(STATE_WITH(header.incompatible_flags = 1) == FILE_HEADER_NEWER);
+    CHECK(STATE_WITH(header.incompatible_flags = REC_FILE_PACKED) == FILE_HEADER_GOOD);
+    CHECK(STATE_WITH(header.incompatible_flags = 2) == FILE_HEADER_NEWER);
     CHECK(STATE_WITH(header.incompatible_flags = 1ull << 63) == FILE_HEADER_NEWER);
     CHECK(STATE_WITH(header.compatible_flags = ~0ull) == FILE_HEADER_GOOD);
     CHECK(STATE_WITH(header.reserved = ~0u) == FILE_HEADER_GOOD);

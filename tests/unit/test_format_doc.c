@@ -220,6 +220,8 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_PRIVILEGED: return "privileged";
     case REC_UNTRACED_MACHINE: return "machine";
     case REC_UNTRACED_LIBC: return "libc";
+    case REC_UNTRACED_UNREACHABLE: return "unreachable";
+    case REC_UNTRACED_SANITIZER: return "sanitizer";
     }
     return NULL;
 }
@@ -242,10 +244,19 @@ static const char *name_of_chunk_type(unsigned value)
     return NULL;
 }
 
+static const char *name_of_file_flag(unsigned value)
+{
+    switch ((enum rec_file_flags)value) {
+    case REC_FILE_PACKED: return "packed";
+    }
+    return NULL;
+}
+
 static const char *name_of_chunk_flag(unsigned value)
 {
     switch ((enum rec_chunk_flags)value) {
     case REC_CHUNK_TICKS_ARE_NS: return "ticks-are-ns";
+    case REC_CHUNK_PACKED: return "packed";
     }
     return NULL;
 }
@@ -282,7 +293,7 @@ static void test_constants(void)
 {
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
-        N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_STACK_DEPTH_MAX),
+        N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_COLUMNS), N(REC_STACK_DEPTH_MAX),
         N(REC_STACK_NUMBERS),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
         N(REC_STOP_LIMIT), N(REC_STOP_SANDBOX), N(REC_STOP_CLOCK),
@@ -464,6 +475,8 @@ int main(void)
     test_constants();
     TEST_STRUCT(rec_file_header, file_header);
     TEST_STRUCT(rec_chunk_header, chunk_header);
+    TEST_STRUCT(rec_packed_header, packed_header);
+    TEST_STRUCT(rec_spool_header, spool_header);
     TEST_STRUCT(rec_live_header, live_header);
     TEST_STRUCT(rec_live_slot, live_slot);
     test_numbers("enum rec_kind", name_of_kind);
@@ -477,6 +490,7 @@ int main(void)
     test_numbers("enum rec_switch", name_of_switch);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);
     test_numbers("enum rec_chunk_flags", name_of_chunk_flag);
+    test_numbers("enum rec_file_flags", name_of_file_flag);
     test_numbers("REC_FUNCTIONS", rec_function_name);
     test_numbers("REC_OTHERS", rec_other_name);
     test_bodies();

@@ -94,7 +94,7 @@ static void test_many(void)
     sizes_table(&counted.sizes, &table);
     CHECK(table.count == 3600 && table.bytes == expected_bytes && table.row_count == 300);
     size_table_release(&table);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
     log_free(log);
 }
@@ -204,7 +204,7 @@ static void test_sequences(void)
     struct sizes_counted counted;
     count_sizes(log, &counted);
     CHECK(log->missing_chunks == 0 && facts->allocations == 1 && facts->frees == 1 && counted.events == 2);
-    sizes_release(&counted.sizes);
+    sizes_counted_release(&counted);
     facts_free(facts);
     log_free(log);
 

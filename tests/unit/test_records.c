@@ -280,7 +280,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
                                     random_text(c, &e->session.version));
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)random_magnitude();
-        e->untraced.reason = (unsigned)random_below(5);
+        e->untraced.reason = (unsigned)random_below(6);
         text = random_text(c, &e->untraced.path);
         return encode_untraced(encoder, at, random_ticks(c, e), e->untraced.pid, (enum rec_untraced)e->untraced.reason, text);
     case REC_MARK:
@@ -599,7 +599,7 @@ static void test_impossible_records(void)
     CHECK(FIRST("\x00\xe0\x01\x02\x03") == -1); /* allocation of kind 7 */
     CHECK(FIRST("\x00\x18\x01\x02\x03") == -1); /* a stack again, without its number */
     CHECK(FIRST("\x00\xc0\x01\x02\x03\x0c\x10") == 1 && e.function == REC_FN_FREE_ALIGNED_SIZED && e.alignment == 16);
-    CHECK(FIRST("\x00\xc0\x01\x02\x03\x0d\x10") == -1); /* function 13 */
+    CHECK(FIRST("\x00\xc0\x01\x02\x03\x0f\x10") == -1); /* function 15 */
     CHECK(FIRST("\x00\xc0\x01\x02\x03\xff\x10") == -1);
     CHECK(FIRST("\x00\x08\x01\x02\x03\x10") == -1); /* a pop of nothing */
     CHECK(FIRST("\x00\x08\x01\x02\x03\x01\x05\x00") == 1 && e.pushes == 1 && e.ids[0] == 5);
@@ -683,7 +683,7 @@ static void test_impossible_bodies(void)
     CHECK(FIRST("\xff\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00") == 1);
     CHECK(FIRST("\x2b\x0b\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") == 1 && e.lost.count == UINT64_MAX);
     CHECK(FIRST("\x2f\x04\x00\x0c\x01\x01") == 1 && e.type == EVENT_ALLOC_FAILED && e.function == 12);
-    CHECK(FIRST("\x2f\x04\x00\x0d\x01\x01") == -1);
+    CHECK(FIRST("\x2f\x04\x00\x0f\x01\x01") == -1);
     CHECK(FIRST("\x2f\x06\x00\x80\x80\x04\x01\x01") == -1); /* function 65536 is not malloc */
     CHECK(FIRST("\x33\x04\x00\x80\x02\x01") == -1);
     CHECK(FIRST("\x3b\x04\x00\x80\x02\x02") == -1);

@@ -1,8 +1,11 @@
-/* analyze/render/report: what the trust lines say of the stacks and the recorder,
- * as text and as JSON, of logs whose flags are known. */
+/* analyze/render/report: what it says, as text and as JSON, of logs that are known:
+ * the tree of processes, marks, pauses, sampling, and the lines of trust. */
+#include "analyze/options.h"
 #include "analyze/render/report.h"
 
 #include "tests/unit/log_writer.h"
+
+#include <math.h>
 
 static struct log_bytes bytes;
 static char text[1 << 16];
@@ -38,7 +41,11 @@ static const char *no_name(void *data, uint32_t location)
     return NULL;
 }
 
-/* The report of the log, as text[] and as JSON. */
+static const uint32_t *selected; /* pids; NULL: all */
+static size_t selected_count;
+static int verdict;
+
+/* The report of the log, as text[] and as JSON, and the exit code. */
 static json_t *make_report(void)
 {
     const struct report_view view = { .log_name = "log", .threshold = 100, .top = 3 };
@@ -50,6 +57,8 @@ static json_t *make_report(void)
     log_bytes_write(&bytes);
     if (!CHECK(log_open(log_path, &log, &failure) == 0))
         exit(check_summary());
+    if (selected)
+        log_select(log, selected, selected_count);
     struct facts *facts = facts_collect(log);
     sites_collect(facts, NULL, NULL, &sites);
     json_t *json = report_json(log, facts, &sites, &namer, &view);
@@ -65,6 +74,12 @@ static json_t *make_report(void)
     rewind(captured);
     text[fread(text, 1, sizeof text - 1, captured)] = 0;
     fclose(captured);
+    int kept_errors = dup(2);
+    CHECK(freopen("/dev/null", "w", stderr) != NULL);
+    verdict = log_verdict(log, facts->bad_chunks, facts->bad_offset);
+    fflush(stderr);
+    dup2(kept_errors, 2);
+    close(kept_errors);
 
     sites_release(&sites);
     facts_free(facts);
@@ -76,7 +91,7 @@ static bool says(const char *words)
 {
     bool found = strstr(text, words) != NULL;
     if (!found)
-        printf("%s\n    does not say: %s\n", strstr(text, "\nTrust") ? strstr(text, "\nTrust") : text, words);
+        printf("%s\n    does not say: %s\n", text, words);
     return found;
 }
 
@@ -144,12 +159,303 @@ static void test_checked(void)
     CHECK(says(";\n       0 stacks differ from libunwind's;\n       recorder: 1.0 MiB a thread and 64.0 KiB of live buffer.\n"));
 }
 
-int main(void)
+/* --- sessions ----------------------------------------------------------------- */
+
+static struct encode_text text_of(const char *words)
 {
+    return (struct encode_text){ words, strlen(words) };
+}
+
+/* A program of a process: its chunk is begun, and its process-start is there. The
+ * arguments are separated by spaces. */
+static void begin_program(uint32_t pid, uint64_t image, unsigned start, uint32_t ppid, const char *command,
+                          const struct encode_process *more)
+{
+    char words[256], exe[256];
+    struct encode_process p = more ? *more : (struct encode_process){ 0 };
+
+    snprintf(exe, sizeof exe, "%.*s", (int)strcspn(command, " "), command);
+    snprintf(words, sizeof words, "%s", command);
+    size_t length = strlen(words) + 1;
+    for (size_t i = 0; i < length; i++)
+        words[i] = words[i] == ' ' ? 0 : words[i];
+    chunk_begin(pid, 0, 0, image);
+    made.header.image = image;
+    p.start = start;
+    p.ppid = ppid;
+    p.exe = text_of(exe);
+    p.arguments = (struct encode_text){ words, length };
+    p.call_graph = text_of("auto");
+    if (!p.allocator.bytes)
+        p.allocator = text_of("/lib/libc.so.6");
+    at = encode_process_start(&encoder, at, image, &p);
+}
+
+static void end_program(uint64_t size)
+{
+    if (size)
+        add_malloc(encoder.ticks + 1, 0x1000, size);
+    chunk_end(&bytes);
+}
+
+static void add_session_chunk(uint32_t pid, uint64_t image, uint32_t sequence, uint32_t stream)
+{
+    chunk_begin(pid, stream, sequence, 100000);
+    made.header.type = REC_CHUNK_SESSION;
+    made.header.image = image;
+    if (sequence == REC_SESSION_END)
+        at = encode_process_end(&encoder, at, 100000, pid, true, 9);
+    chunk_end(&bytes);
+}
+
+static json_int_t parent_of(const json_t *report, size_t process)
+{
+    const json_t *parent = json_object_get(json_array_get(json_object_get(report, "processes"), process), "parent");
+    return json_is_integer(parent) ? json_integer_value(parent) : json_is_null(parent) ? -1 : -2;
+}
+
+static json_int_t member(const json_t *report, const char *object, const char *name)
+{
+    const json_t *number = json_object_get(object ? json_object_get(report, object) : report, name);
+    return json_is_integer(number) ? json_integer_value(number) : json_is_null(number) ? -1 : -2;
+}
+
+static void add_untraced(uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    at = encode_untraced(&encoder, at, encoder.ticks + 1, pid, reason, text_of(path));
+}
+
+static void write_family(void)
+{
+    log_bytes_begin(&bytes);
+    begin_program(10, 1000, REC_START_IMAGE, 1, "/usr/bin/make -j2", NULL);
+    end_program(1000);
+    begin_program(11, 1100, REC_START_FORK, 10, "/usr/bin/make -j2", NULL);
+    end_program(50);
+    begin_program(11, 1200, REC_START_EXEC, 10, "/bin/sh -c true", NULL);
+    add_untraced(14, REC_UNTRACED_STATIC, "/bin/busybox");
+    add_untraced(15, REC_UNTRACED_STATIC, "/bin/busybox");
+    add_untraced(11, REC_UNTRACED_MACHINE, "/bin/mips");
+    add_untraced(11, REC_UNTRACED_WITHDRAWN, "");
+    add_untraced(16, REC_UNTRACED_PRIVILEGED, "/bin/su");
+    end_program(60);
+    /* A copy of make, which begins to record when its parent is sh already. */
+    begin_program(13, 1300, REC_START_FORK, 11, "/usr/bin/make -j2", NULL);
+    end_program(70);
+    begin_program(12, 1400, REC_START_IMAGE, 11, "/usr/bin/cc -c x.c", &(struct encode_process){
+        .allocator = text_of("/lib/libjemalloc.so.2") });
+    end_program(80);
+    begin_program(20, 1500, REC_START_IMAGE, 99, "/bin/daemon", NULL);
+    end_program(90);
+    begin_program(17, 1600, REC_START_IMAGE, 13, "/bin/x", NULL);
+    end_program(0);
+    add_session_chunk(12, 1400, REC_SESSION_END, 0);
+}
+
+static void test_tree(void)
+{
+    static const json_int_t parents[] = { -1, 0, 1, 1, 2, -1, 3 };
+
+    write_family();
+    json_t *report = make_report();
+    for (size_t i = 0; i < 7; i++)
+        CHECK(parent_of(report, i) == parents[i]);
+    CHECK(says("Processes\n"
+               "       pid   allocations       bytes  left at exit  program\n"
+               "        10             1     1,000 B       1,000 B  make -j2\n"
+               "        11             1        50 B          50 B  `- fork: make -j2\n"
+               "        11             1        60 B          60 B     |- exec: sh -c true\n"
+               "        14             -           -             -     |  |- not recorded: /bin/busybox (statically linked), 2 times\n"
+               "        16             -           -             -     |  |- not recorded: /bin/su (set-user-ID, set-group-ID, with capabilities, or under another user's rights)\n"
+               "        12             1        80 B          80 B     |  `- cc -c x.c; killed by signal 9 (Killed)\n"
+               "        13             1        70 B          70 B     `- fork: make -j2\n"
+               "        17             0         0 B           0 B        `- x\n"
+               "        20             1        90 B          90 B  daemon\n"));
+    CHECK(says("allocator libc.so.6, libjemalloc.so.2"));
+    CHECK(says("3 programs were executed that could not be recorded"));
+    CHECK(trust(report, "untraced_programs") == 3);
+    const json_t *untraced = json_object_get(report, "untraced_programs");
+    CHECK(json_array_size(untraced) == 2 && member(json_array_get(untraced, 0), NULL, "count") == 2 &&
+          member(json_array_get(untraced, 1), NULL, "parent") == 2);
+    CHECK(member(report, "counts", "allocations") == 6);
+    json_decref(report);
+}
+
+/* Only some processes: with all their programs, and nothing of the others. */
+static void test_selection(void)
+{
+    write_family();
+    selected = (const uint32_t[]){ 11, 20 };
+    selected_count = 2;
+    json_t *report = make_report();
+    selected = NULL;
+    CHECK(json_array_size(json_object_get(report, "processes")) == 3);
+    CHECK(parent_of(report, 0) == -1 && parent_of(report, 1) == 0 && parent_of(report, 2) == -1);
+    CHECK(member(report, "counts", "allocations") == 3 && member(report, "bytes", "allocated") == 200);
+    CHECK(trust(report, "processes") == 3 && trust(report, "streams") == 3 && trust(report, "processes_left_out") == 4);
+    CHECK(says("library loaded in 3 processes, 4 more left out (allocator libc.so.6); 3 streams, 3 events;"));
+    CHECK(!strstr(text, "jemalloc") && !strstr(text, "cc -c"));
+    json_decref(report);
+}
+
+/* So many that only the largest are shown, and whoever is above them. */
+static void test_many(void)
+{
+    char command[32];
+
+    log_bytes_begin(&bytes);
+    begin_program(1, 1000, REC_START_IMAGE, 0, "/bin/top", NULL);
+    end_program(1);
+    for (uint32_t i = 2; i <= 40; i++) {
+        sprintf(command, "/bin/%s %u", i % 2 ? "odd" : "even", i);
+        begin_program(i, 1000 + i, REC_START_IMAGE, i == 40 ? 3 : i == 5 ? 2 : 1, command, NULL);
+        end_program(100 * i);
+    }
+    json_t *report = make_report();
+    CHECK(says("        20            20    41.0 KiB      41.0 KiB  even\n"
+               "        19            19    39.0 KiB      39.0 KiB  odd\n"
+               "         1             1         1 B           1 B  top\n"));
+    CHECK(says("  top\n"
+               "         3             1       300 B         300 B  |- odd 3\n"
+               "        40             1     4,000 B       4,000 B  |  `- even 40\n"
+               "        21             1     2,100 B       2,100 B  |- odd 21\n"));
+    CHECK(says("        39             1     3,900 B       3,900 B  |- odd 39\n"
+               "                      18    20.1 KiB      20.1 KiB  `- ... 18 more processes\n"));
+    CHECK(json_array_size(json_object_get(report, "processes")) == 40);
+    json_decref(report);
+}
+
+static void test_marks_and_pauses(void)
+{
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000000000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .flags = REC_PROCESS_PAUSED });
+    at = encode_recording(&encoder, at, 1500000000, true, REC_SWITCH_CALL);
+    add_malloc(1600000000, 0x1000, 123);
+    at = encode_mark(&encoder, at, 1700000000, text_of("load\033ed"));
+    at = encode_recording(&encoder, at, 1800000000, false, REC_SWITCH_SIGNAL);
+    at = encode_recording(&encoder, at, 1850000000, false, REC_SWITCH_CALL);
+    add_free(1900000000, 0x1000);
+    at = encode_mark(&encoder, at, 2000000000, text_of("end"));
+    at = encode_deepbind(&encoder, at, 2000000000, text_of("/lib/libx.so"));
+    at = encode_deepbind(&encoder, at, 2000000000, text_of("/lib/libx.so"));
+    at = encode_deepbind(&encoder, at, 2000000000, text_of("/lib/liby.so"));
+    chunk_end(&bytes);
+    json_t *report = make_report();
+    CHECK(says("Recording was paused for some time: allocations made then are not in the log\n"));
+    CHECK(says("  a; paused for 0.700 s of 1.000 s\n"));
+    CHECK(says("     0.700           7           123 B  load\\x1bed\n     1.000           7             0 B  end\n"));
+    CHECK(says("\nWarning: /lib/libx.so was loaded with RTLD_DEEPBIND (or dlmopen): its allocations may not be here\n"
+               "Warning: /lib/liby.so was"));
+    const json_t *marks = json_object_get(report, "marks"), *p = json_array_get(json_object_get(report, "processes"), 0);
+    CHECK(json_array_size(marks) == 2 && member(json_array_get(marks, 0), NULL, "live_bytes") == 123);
+    CHECK(fabs(json_real_value(json_object_get(p, "paused_seconds")) - 0.7) < 1e-9);
+    CHECK(json_array_size(json_object_get(json_object_get(report, "trust"), "deepbind_libraries")) == 2);
+    CHECK(json_is_true(json_object_get(report, "was_paused")));
+    CHECK(member(report, "counts", "temporary") == 0); /* what came between is not known */
+    json_decref(report);
+}
+
+static void test_sampled(void)
+{
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .sample_bytes = 524288, .min_size = 64 });
+    add_malloc(1100, 0x1000, 1000);
+    add_malloc(1200, 0x2000, 1000000);
+    add_free(1300, 0x2000);
+    chunk_end(&bytes);
+    json_t *report = make_report();
+    CHECK(says("Sampled: 1 in 524,288 bytes on average; all figures are estimates from 2 recorded allocations\n"
+               "Allocations under 64 bytes were not recorded\n"));
+    /* Weights 524.27 and 1.1744: the variances are 523.77^2 + 0.45^2, and 523,770^2 + 452,520^2. */
+    CHECK(says("  allocations                 ~525 +- 524   ~1.6 MiB +- 675.9 KiB\n"));
+    CHECK(says("  temporary                      -   not known: not every allocation was recorded\n"));
+    CHECK(says("  still allocated       ~512.0 KiB +- 511.5 KiB   in ~524 blocks +- 524, at exit\n"));
+    CHECK(says(" - temporary,"));
+    CHECK(member(report, "sampled", "bytes") == 524288 && member(report, "sampled", "allocations_recorded") == 2);
+    CHECK(member(json_object_get(report, "sampled"), "standard_errors", "allocations") == 524);
+    CHECK(member(report, "counts", "temporary") == -1 && member(report, "counts", "allocations") == 525);
+    CHECK(member(report, NULL, "min_size") == 64);
+    json_decref(report);
+
+    begin_program(8, 1000, REC_START_IMAGE, 1, "/bin/b", NULL);
+    end_program(10);
+    json_decref(make_report());
+    CHECK(says("Sampled: not every process, or not all alike: 1 in 524,288 bytes on average;"));
+    CHECK(says("Allocations under 64 bytes were not recorded (less, or all were recorded, in some processes)\n"));
+}
+
+static void test_min_size(void)
+{
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .min_size = 64 });
+    add_malloc(1100, 0x1000, 1000);
+    add_free(1200, 0x1000);
+    chunk_end(&bytes);
+    json_t *report = make_report();
+    CHECK(says("Allocations under 64 bytes were not recorded\n") && !strstr(text, "Sampled") && !strstr(text, "~"));
+    CHECK(member(report, "counts", "temporary") == -1 && member(report, "counts", "allocations") == 1);
+    CHECK(json_is_null(json_object_get(report, "sampled")) && member(report, NULL, "min_size") == 64);
+    json_decref(report);
+}
+
+/* What is said, and the exit code, where the launcher's end is not there. */
+static void test_launcher(void)
+{
+    for (int cut = 0; cut < 4; cut++) {
+        log_bytes_begin(&bytes);
+        add_session_chunk(0, 0, 0, 0);
+        begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", NULL);
+        end_program(10);
+        if (cut < 3) /* one chunk, or one more than there is */
+            add_session_chunk(7, 1000, REC_SESSION_SUM, cut == 2 ? 2 : 1);
+        if (cut == 0)
+            add_session_chunk(7, 1000, REC_SESSION_END, 0);
+        json_t *report = make_report();
+        CHECK(verdict == (cut < 2 ? 0 : 1));
+        CHECK((strstr(text, "`malloscope record` itself: it was killed") != NULL) == (cut == 1));
+        CHECK(json_is_true(json_object_get(json_object_get(report, "trust"), "launcher_died")) == (cut == 1));
+        json_decref(report);
+    }
+}
+
+/* A log with one of everything, for tests/cli/test_reports.py. */
+static void write_everything(const char *path)
+{
+    snprintf(log_path, sizeof log_path, "%s", path);
+    log_bytes_begin(&bytes);
+    begin_program(7, 1000, REC_START_IMAGE, 1, "/bin/a", &(struct encode_process){ .sample_bytes = 4096, .min_size = 64,
+                                                                                   .flags = REC_PROCESS_PAUSED });
+    at = encode_recording(&encoder, at, 1050, true, REC_SWITCH_CALL);
+    add_malloc(1100, 0x1000, 100);
+    at = encode_mark(&encoder, at, 1150, text_of("loaded"));
+    add_malloc(1200, 0x2000, 10000);
+    add_free(1300, 0x2000);
+    add_untraced(8, REC_UNTRACED_LIBC, "/bin/musl");
+    add_untraced(9, (enum rec_untraced)77, "/bin/later");
+    add_untraced(10, REC_UNTRACED_UNREACHABLE, "/bin/other");
+    at = encode_deepbind(&encoder, at, 1400, text_of("/lib/libx.so"));
+    chunk_end(&bytes);
+    add_session_chunk(7, 1000, REC_SESSION_SUM, 1);
+    log_bytes_write(&bytes);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+        write_everything(argv[2]);
+        return check_summary();
+    }
     directory_make();
     test_nothing_to_say();
     test_each_flag();
     test_checked();
+    test_tree();
+    test_selection();
+    test_many();
+    test_marks_and_pauses();
+    test_sampled();
+    test_min_size();
+    test_launcher();
     free(bytes.data);
     directory_remove();
     return check_summary();

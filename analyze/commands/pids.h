@@ -1,0 +1,26 @@
+/* --pid, as all reading commands have it. */
+#ifndef MALLOSCOPE_COMMANDS_PIDS_H
+#define MALLOSCOPE_COMMANDS_PIDS_H
+
+#include "analyze/log/log.h"
+
+#define PIDS_HELP                                                                        \
+    "  --pid PID[,PID...]   only these processes, with all programs that each has executed;\n" \
+    "                       may be given more than once\n"
+
+struct pids {
+    uint32_t *list;
+    size_t count, capacity;
+};
+
+void pids_release(struct pids *pids);
+#define _cleanup_pids_ __attribute__((cleanup(pids_release)))
+
+/* 0, or EXIT_USAGE after a message. */
+int pids_add(struct pids *pids, const char *text, const char *command);
+
+/* Opens the log with these processes only; with all where none were named. 0, or the
+ * exit code after a message: the log is none, or does not have one of them. */
+int pids_open(const struct pids *pids, const char *path, const char *command, struct log **ret_log);
+
+#endif

@@ -1,0 +1,21 @@
+/* Unpacks chunks ahead of whoever reads them in order, in a thread of its own: each
+ * cursor of a reader says which chunk it will want next, and has it when it comes. */
+#ifndef MALLOSCOPE_LOG_AHEAD_H
+#define MALLOSCOPE_LOG_AHEAD_H
+
+#include "analyze/log/log.h"
+
+struct ahead;
+
+/* For `count` cursors. NULL where no thread can be had: then log_load() does. */
+struct ahead *ahead_make(const struct log *log, size_t count);
+void ahead_free(struct ahead *a);
+
+/* The cursor will want this chunk next. */
+void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk);
+
+/* The payload of the chunk that the cursor has wanted: as log_load(). *payload and its
+ * capacity, grow()'s, are exchanged for what has been read ahead. */
+int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity);
+
+#endif

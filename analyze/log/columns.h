@@ -1,0 +1,63 @@
+/* A chunk's payload as columns: bytes of one meaning side by side, which zstd
+ * packs far better than records, and addresses as guesses (places.h). One to one:
+ * joining gives the very bytes back, whatever they were. docs/format.md says how.
+ *
+ * Pure: memory is the caller's. Joining believes nothing. */
+#ifndef MALLOSCOPE_LOG_COLUMNS_H
+#define MALLOSCOPE_LOG_COLUMNS_H
+
+#include "analyze/log/places.h"
+#include "format/layout.h"
+#include "format/record.h"
+
+#include <stddef.h>
+
+enum column {
+    COLUMN_OPERATION,
+    COLUMN_SIZE,            /* three planes: bytes 0, 1; the others */
+    COLUMN_OTHER = COLUMN_SIZE + 3,
+    COLUMN_STACK,
+    COLUMN_STAMP,           /* four: of allocations, of frees; each after an allocation, after a free */
+    COLUMN_STAMP_LOW = COLUMN_STAMP + 4,
+    COLUMN_STAMP_LONG,
+    COLUMN_ALLOCATION_PLACE,
+    COLUMN_FREE_PLACE,
+    COLUMN_ADDRESS,         /* four planes: bytes 0, 1, 2 of a difference; the others */
+    COLUMN_TAIL = COLUMN_ADDRESS + 4,
+};
+_Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
+#define COLUMNS_FOR_SIZES COLUMN_STAMP /* the first columns, which columns_sizes() needs */
+
+struct columns {
+    struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
+    union {
+        struct places places;
+        uint8_t flags_of[REC_STACK_NUMBERS]; /* columns_sizes(): of the numbered stacks */
+    };
+};
+
+/* Bytes of room that splitting such a payload takes, and the most that its columns have together. */
+size_t columns_room(size_t payload_bytes);
+size_t columns_most(size_t payload_bytes);
+
+#define COLUMNS_SLACK 64
+
+/* The bytes of `payload`, behind which COLUMNS_SLACK more can be read, into columns
+ * that lie in `room`, of columns_room(bytes). */
+void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room);
+
+/* Columns, whose starts and ends the caller has set, into exactly `bytes` of
+ * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns
+ * are damaged. */
+bool columns_join(struct columns *c, uint8_t *payload, size_t bytes);
+
+/* What a reader of sizes wants: add() is called for each allocation, in their order, with
+ * its size and its stack's flags. */
+typedef void columns_add(void *data, uint64_t size, unsigned stack_flags);
+
+/* The rest is not looked at. *ret_events: allocations and frees. The tail must be empty. 0;
+ * -EBADMSG: the columns are damaged; -EAGAIN: there are records that a reader of
+ * sizes may want (of processes, marks, ...), and add() has not been called. */
+int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events);
+
+#endif

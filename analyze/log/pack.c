@@ -1,0 +1,200 @@
+/* Between raw chunks and the log on disk. Each column is a zstd block of its own,
+ * with its own statistics. Nothing in a packed chunk is believed: its lengths are
+ * bounded before memory is taken, and the records have a checksum of their own,
+ * which also stands for this code: what was packed is what is unpacked. */
+#include "analyze/log/pack.h"
+
+#include "analyze/log/columns.h"
+#include "analyze/util.h"
+#include "format/checksum.h"
+#include "format/chunk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zstd.h>
+
+#define LEVEL 1
+
+struct packer {
+    ZSTD_CCtx *zstd;
+    struct columns columns;
+    uint8_t *payload, *room, *packed;
+    size_t payload_bytes, room_bytes, packed_bytes;
+};
+
+struct packer *packer_make(void)
+{
+    struct packer *p = alloc_zeroed(1, sizeof *p);
+
+    p->zstd = ZSTD_createCCtx();
+    if (p->zstd)
+        ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, LEVEL);
+    return p;
+}
+
+void packer_free(struct packer *p)
+{
+    if (!p)
+        return;
+    ZSTD_freeCCtx(p->zstd);
+    free(p->payload);
+    free(p->room);
+    free(p->packed);
+    free(p);
+}
+
+/* The columns as one frame into `to`. Its length; 0: it has more than `bytes`. */
+static size_t compress_columns(struct packer *p, uint8_t *to, size_t bytes)
+{
+    ZSTD_outBuffer out = { to, bytes, 0 };
+    size_t all = 0;
+
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        all += (size_t)(p->columns.column[i].end - p->columns.column[i].start);
+    ZSTD_CCtx_reset(p->zstd, ZSTD_reset_session_only);
+    ZSTD_CCtx_setPledgedSrcSize(p->zstd, all);
+    for (unsigned i = 0; i < REC_COLUMNS; i++) {
+        bool last = i == REC_COLUMNS - 1;
+        ZSTD_inBuffer in = { p->columns.column[i].start,
+                             (size_t)(p->columns.column[i].end - p->columns.column[i].start), 0 };
+        if (!in.size && !last)
+            continue;
+        if (ZSTD_compressStream2(p->zstd, &out, &in, last ? ZSTD_e_end : ZSTD_e_flush) != 0)
+            return 0; /* an error, or more to come than there is room for */
+    }
+    return out.pos;
+}
+
+const void *packer_pack(struct packer *p, const void *chunk, size_t *ret_bytes)
+{
+    struct rec_packed_header packed = { 0 };
+    struct rec_chunk_header header;
+    size_t before = sizeof header + sizeof packed;
+
+    memcpy(&header, chunk, sizeof header);
+    size_t payload_bytes = header.payload_bytes;
+    *ret_bytes = header.header_bytes + payload_bytes;
+    if (payload_bytes <= sizeof packed || (header.flags & REC_CHUNK_PACKED) || !p->zstd)
+        return chunk;
+    p->room = grow(p->room, &p->room_bytes, columns_room(payload_bytes), 1);
+    p->payload = grow(p->payload, &p->payload_bytes, payload_bytes + COLUMNS_SLACK, 1);
+    p->packed = grow(p->packed, &p->packed_bytes, before + payload_bytes, 1);
+    memcpy(p->payload, (const uint8_t *)chunk + header.header_bytes, payload_bytes);
+    columns_split(&p->columns, p->payload, payload_bytes, p->room);
+    size_t frame = compress_columns(p, p->packed + before, payload_bytes - sizeof packed);
+    if (!frame)
+        return chunk;
+    packed.payload_checksum = header.payload_checksum;
+    packed.payload_bytes = (uint32_t)payload_bytes;
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        packed.column_bytes[i] = (uint32_t)(p->columns.column[i].end - p->columns.column[i].start);
+    struct rec_chunk_header *whole = (struct rec_chunk_header *)p->packed;
+    *whole = header;
+    whole->flags |= REC_CHUNK_PACKED;
+    memcpy(whole + 1, &packed, sizeof packed);
+    *ret_bytes = chunk_seal(whole, (uint32_t)(sizeof packed + frame));
+    return whole;
+}
+
+static uint64_t columns_bytes(const struct rec_packed_header *header)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        all += header->column_bytes[i];
+    return all;
+}
+
+bool packed_header_sound(const struct rec_packed_header *header)
+{
+    return header->payload_bytes <= REC_CHUNK_PAYLOAD_MAX &&
+           columns_bytes(header) <= columns_most(header->payload_bytes);
+}
+
+struct unpacker {
+    ZSTD_DCtx *zstd;
+    struct columns columns;
+    uint8_t *room, *payload;
+    size_t room_bytes, payload_bytes;
+};
+
+struct unpacker *unpacker_make(void)
+{
+    struct unpacker *u = alloc_zeroed(1, sizeof *u);
+
+    u->zstd = ZSTD_createDCtx();
+    return u;
+}
+
+void unpacker_free(struct unpacker *u)
+{
+    if (!u)
+        return;
+    ZSTD_freeDCtx(u->zstd);
+    free(u->room);
+    free(u->payload);
+    free(u);
+}
+
+/* Reads the header, takes memory, and says how long the first `columns` are together. */
+static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes, unsigned columns,
+                           struct rec_packed_header *ret_header, size_t *ret_first_bytes)
+{
+    if (!u->zstd)
+        return -ENOMEM;
+    if (bytes < sizeof *ret_header)
+        return -EBADMSG;
+    memcpy(ret_header, packed, sizeof *ret_header);
+    if (!packed_header_sound(ret_header))
+        return -EBADMSG;
+    size_t all = (size_t)columns_bytes(ret_header);
+    if (ZSTD_getFrameContentSize((const uint8_t *)packed + sizeof *ret_header, bytes - sizeof *ret_header) != all)
+        return -EBADMSG;
+    u->room = grow(u->room, &u->room_bytes, all, 1);
+    uint8_t *at = u->room;
+    for (unsigned i = 0; i < REC_COLUMNS; i++) {
+        u->columns.column[i].start = at;
+        u->columns.column[i].end = at += ret_header->column_bytes[i];
+    }
+    *ret_first_bytes = (size_t)(u->columns.column[columns - 1].end - u->room);
+    return 0;
+}
+
+int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload)
+{
+    struct rec_packed_header header;
+    size_t all;
+    int error = begin_unpacking(u, packed, bytes, REC_COLUMNS, &header, &all);
+
+    if (error)
+        return error;
+    if (ZSTD_decompressDCtx(u->zstd, u->room, all, (const uint8_t *)packed + sizeof header, bytes - sizeof header) != all)
+        return -EBADMSG;
+    u->payload = grow(u->payload, &u->payload_bytes, header.payload_bytes + COLUMNS_SLACK, 1);
+    if (!columns_join(&u->columns, u->payload, header.payload_bytes) ||
+        checksum(u->payload, header.payload_bytes) != header.payload_checksum)
+        return -EBADMSG;
+    memcpy(payload, u->payload, header.payload_bytes);
+    return 0;
+}
+
+int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, columns_add *add, void *data, uint64_t *ret_events)
+{
+    struct rec_packed_header header;
+    size_t wanted;
+    int error = begin_unpacking(u, packed, bytes, COLUMNS_FOR_SIZES, &header, &wanted);
+
+    if (error)
+        return error;
+    if (header.column_bytes[COLUMN_TAIL])
+        return -EAGAIN;
+    ZSTD_inBuffer in = { (const uint8_t *)packed + sizeof header, bytes - sizeof header, 0 };
+    ZSTD_outBuffer out = { u->room, wanted, 0 };
+    ZSTD_DCtx_reset(u->zstd, ZSTD_reset_session_only);
+    while (out.pos < wanted) {
+        size_t before_in = in.pos, before_out = out.pos;
+        if (ZSTD_isError(ZSTD_decompressStream(u->zstd, &out, &in)) || (in.pos == before_in && out.pos == before_out))
+            return -EBADMSG;
+    }
+    return columns_sizes(&u->columns, add, data, ret_events);
+}

@@ -1,0 +1,196 @@
+#include "analyze/render/trust.h"
+
+#include "analyze/log/reader.h"
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+static void add_allocator(struct trust *t, const char *path)
+{
+    const char *name = text_base_name(path);
+    size_t used = strlen(t->allocator_names), length = strlen(name);
+
+    for (const char *at = t->allocator_names; (at = strstr(at, name)); at++)
+        if ((at == t->allocator_names || at[-1] == ' ') && (at[length] == 0 || at[length] == ','))
+            return;
+    if (used + length + 8 < sizeof t->allocator_names)
+        sprintf(t->allocator_names + used, "%s%s", used ? ", " : "", name);
+    else if (!strstr(t->allocator_names, "..."))
+        strcpy(t->allocator_names + used, ", ...");
+}
+
+static void take_log(const struct log *log, const struct settings *settings, struct trust *t)
+{
+    log_count_selected(log, &t->processes, &t->streams);
+    t->left_out = log->recorded_count - t->processes;
+    t->damaged_bytes = log->damaged_bytes;
+    t->missing_chunks = log->missing_chunks;
+    t->recovered_bytes = log->recovered_bytes;
+    t->own_mallocs = settings->own_mallocs;
+    t->launcher_died = log_launcher_died(log) && log_events_are_whole(log);
+    for (size_t i = 0; i < settings->count; i++)
+        if (settings->of[i].allocator && *settings->of[i].allocator)
+            add_allocator(t, settings->of[i].allocator);
+}
+
+void trust_of_facts(const struct log *log, const struct facts *f, struct trust *ret_trust)
+{
+    *ret_trust = (struct trust){ .events = f->events, .lost_events = f->lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
+                                 .partial_stacks = f->partial_stacks, .facts = f };
+    take_log(log, &f->settings, ret_trust);
+}
+
+void trust_of_sizes(const struct log *log, const struct sizes_counted *counted, struct trust *ret_trust)
+{
+    struct reader_lost lost = reader_lost_events(log);
+
+    *ret_trust = (struct trust){ .events = counted->events, .recorded = counted->recorded,
+                                 .lost_events = lost.count, .lost_reason = lost.reason,
+                                 .partial_stacks = counted->partial_stacks };
+    take_log(log, &counted->settings, ret_trust);
+}
+
+static const char *allocators(const struct trust *t)
+{
+    return *t->allocator_names ? t->allocator_names : "unknown";
+}
+
+static void print_frees(FILE *to, const struct facts *f)
+{
+    if (!f) {
+        fprintf(to, "unmatched frees not checked");
+        return;
+    }
+    fprintf(to, "%s unmatched frees", text_count(f->unmatched_frees));
+    if (f->inherited_frees)
+        fprintf(to, ", %s frees of blocks from before a fork", text_count(f->inherited_frees));
+    if (f->unseen_frees)
+        fprintf(to, ", %s frees not seen", text_count(f->unseen_frees));
+}
+
+static void print_stacks(FILE *to, const struct trust *t)
+{
+    fprintf(to, ", %s partial", text_count(t->partial_stacks));
+    if (t->partial_stacks)
+        fprintf(to, " (%s %% of the allocations)", text_share(t->partial_stacks, t->recorded));
+    if (t->facts)
+        fprintf(to, " and %s cut", text_count(t->facts->cut_stacks));
+    fprintf(to, " stacks");
+    if (t->facts && t->facts->cut_stacks && t->facts->max_depth)
+        fprintf(to, " (of more than %s frames)", text_count(t->facts->max_depth));
+}
+
+/* How the stacks were come by, where that is worth a word. */
+static void print_unwinding(FILE *to, const struct facts *f)
+{
+    const char *separator = ";\n       ";
+
+    if (f->guessed_stacks) {
+        fprintf(to, "%s%s stacks guessed in part", separator, text_count(f->guessed_stacks));
+        separator = ", ";
+    }
+    if (f->fallback_stacks) {
+        fprintf(to, "%s%s stacks taken by libunwind", separator, text_count(f->fallback_stacks));
+        separator = ", ";
+    }
+    if (f->differing_stacks || f->stacks_checked)
+        fprintf(to, "%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
+}
+
+void trust_print(FILE *to, const struct trust *t)
+{
+    const struct facts *f = t->facts;
+
+    fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
+    if (t->left_out)
+        fprintf(to, ", %zu more left out", t->left_out);
+    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost, ", allocators(t), t->streams,
+            t->streams == 1 ? "" : "s", text_count(t->events), text_count(t->lost_events));
+    if (t->lost_reason)
+        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
+    print_frees(to, f);
+    print_stacks(to, t);
+    fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
+    if (t->missing_chunks)
+        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+    if (t->own_mallocs)
+        fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
+                t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
+    if (f && f->notes.untraced_programs)
+        fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->notes.untraced_programs),
+                f->notes.untraced_programs == 1 ? " was" : "s were");
+    if (t->launcher_died)
+        fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
+    if (t->recovered_bytes)
+        fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
+    if (f)
+        print_unwinding(to, f);
+    if (f && f->recorder_thread_bytes)
+        fprintf(to, ";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),
+                text_bytes(REC_LIVE_SLOT_BYTES));
+    fprintf(to, ".\n");
+}
+
+void trust_print_short(FILE *to, const struct trust *t)
+{
+    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost, ", t->processes,
+            t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
+            text_count(t->lost_events));
+    if (t->lost_reason)
+        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
+    print_frees(to, t->facts);
+    fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
+    if (t->missing_chunks)
+        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+    if (t->own_mallocs)
+        fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
+    if (t->facts && t->facts->notes.untraced_programs)
+        fprintf(to, "; not recorded: %s program%s", text_count(t->facts->notes.untraced_programs),
+                t->facts->notes.untraced_programs == 1 ? "" : "s");
+    fputc('\n', to);
+}
+
+static void set(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static void set_of_facts(json_t *object, const struct facts *f)
+{
+    json_t *libraries = json_array();
+
+    set(object, "unmatched_frees", f->unmatched_frees);
+    set(object, "inherited_frees", f->inherited_frees);
+    set(object, "unseen_frees", f->unseen_frees);
+    set(object, "cut_stacks", f->cut_stacks);
+    set(object, "guessed_stacks", f->guessed_stacks);
+    set(object, "fallback_stacks", f->fallback_stacks);
+    set(object, "differing_stacks", f->differing_stacks);
+    set(object, "recorder_thread_bytes", f->recorder_thread_bytes);
+    set(object, "untraced_programs", f->notes.untraced_programs);
+    for (size_t i = 0; i < f->notes.deepbind_count; i++)
+        json_array_append_new(libraries, text_json(f->notes.deepbind[i]));
+    json_object_set_new(object, "deepbind_libraries", libraries);
+}
+
+json_t *trust_json(const struct trust *t)
+{
+    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I}", "injected", t->processes > 0, "processes",
+                               (json_int_t)t->processes, "streams", (json_int_t)t->streams, "events",
+                               (json_int_t)t->events, "lost_events", (json_int_t)t->lost_events);
+
+    json_object_set_new(object, "lost_reason", json_string(text_stop_reason(t->lost_reason)));
+    if (t->facts)
+        set_of_facts(object, t->facts);
+    else
+        json_object_set_new(object, "unmatched_frees", json_null());
+    set(object, "partial_stacks", t->partial_stacks);
+    set(object, "truncated_bytes", t->damaged_bytes);
+    set(object, "missing_chunks", t->missing_chunks);
+    set(object, "recovered_bytes", t->recovered_bytes);
+    set(object, "processes_left_out", t->left_out);
+    set(object, "own_mallocs", t->own_mallocs);
+    json_object_set_new(object, "launcher_died", json_boolean(t->launcher_died));
+    json_object_set_new(object, "allocator", text_json(allocators(t)));
+    return object;
+}

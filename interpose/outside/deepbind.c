@@ -1,0 +1,82 @@
+/* dlopen and dlmopen, for the sake of one remark in the log: a library that is loaded
+ * with RTLD_DEEPBIND, or into a namespace of its own, finds malloc in its own
+ * dependencies, so its calls never come to us.
+ *
+ * The loader looks at who calls dlopen: whose RUNPATH and $ORIGIN the search begins with,
+ * and in which namespace. So the real functions are jumped to, with the program's return
+ * address; that the call then succeeds is not known here. */
+#include "interpose/outside/deepbind.h"
+
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
+#include "interpose/inside/start.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define PATH_BYTES_MAX 4096
+
+#if defined(__has_attribute) && __has_attribute(musttail)
+#define JUMP __attribute__((musttail)) return
+#else
+#define JUMP return /* gcc makes it a jump where optimizing; test_allocators.py looks */
+#endif
+
+#ifdef RTLD_DEEPBIND
+static void *(*real_dlopen)(const char *, int);
+static void *(*real_dlmopen)(Lmid_t, const char *, int);
+
+void deepbind_prepare(void)
+{
+    void *found = dlsym(RTLD_NEXT, "dlopen"), *found_dlmopen = dlsym(RTLD_NEXT, "dlmopen");
+
+    memcpy(&real_dlopen, &found, sizeof found);
+    memcpy(&real_dlmopen, &found_dlmopen, sizeof found_dlmopen);
+}
+
+static __attribute__((noinline)) void log_library(const char *path)
+{
+    int saved_errno = errno;
+    size_t bytes = strnlen(path, PATH_BYTES_MAX);
+    struct context *c = current_context, *now = NULL;
+
+    if (c == &context_none)
+        c = start_thread(NULL);
+    if (c && !c->busy) {
+        c->busy = CONTEXT_RECORDING;
+        context_fence();
+        now = context_room(c, ENCODE_TEXTS_MAX + bytes);
+        if (now) {
+            struct encode_text text = { path, bytes };
+            context_publish(now, encode_deepbind(&now->encoder, now->at, clock_before_free(), text));
+            now->busy = CONTEXT_IDLE;
+        }
+        c->busy = CONTEXT_IDLE;
+    }
+    errno = saved_errno;
+}
+
+EXPORT void *dlopen(const char *file, int mode)
+{
+    if (UNLIKELY(!real_dlopen))
+        deepbind_prepare();
+    if (UNLIKELY(mode & RTLD_DEEPBIND) && file)
+        log_library(file);
+    JUMP real_dlopen(file, mode);
+}
+
+EXPORT void *dlmopen(Lmid_t space, const char *file, int mode)
+{
+    if (UNLIKELY(!real_dlmopen))
+        deepbind_prepare();
+    if ((space != LM_ID_BASE || mode & RTLD_DEEPBIND) && file)
+        log_library(file);
+    JUMP real_dlmopen(space, file, mode);
+}
+#else
+void deepbind_prepare(void) {}
+#endif

@@ -1,0 +1,247 @@
+/* The decisions of the kernel (binfmt_script.c, binfmt_elf.c, commoncap.c), for a
+ * process that goes on as it is now. */
+#include "interpose/outside/exec_target.h"
+
+#include "interpose/inside/sys.h"
+
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define FIRST_BYTES 256 /* all that the kernel reads of a script's first line */
+#define LEVELS 5        /* of scripts whose interpreters are scripts */
+#define SEGMENTS_MAX 64
+#define NEEDED_MAX 64
+#define MOUNT_NOSUID 2  /* of statfs's flags */
+
+struct image {
+    int fd;
+    bool readable; /* else it may only be executed */
+    struct stat st;
+    size_t first_bytes;
+    unsigned char first[FIRST_BYTES + 1]; /* with a final 0 */
+};
+
+/* What we are built for. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static long number_of(long call)
+{
+    return sys_call(call, 0, 0, 0, 0, 0, 0);
+}
+
+static bool mount_takes_ids(const struct image *image)
+{
+    struct statfs mount;
+    return sys_call(SYS_fstatfs, image->fd, (long)&mount, 0, 0, 0, 0) != 0 || !(mount.f_flags & MOUNT_NOSUID);
+}
+
+/* Whether the kernel would set AT_SECURE: then the loader ignores LD_PRELOAD. */
+static bool changes_privileges(const struct image *image)
+{
+    long user = number_of(SYS_geteuid), group = number_of(SYS_getegid), real_user = number_of(SYS_getuid);
+    bool sets_user = image->st.st_mode & S_ISUID;
+    /* Without the group's right to execute, the bit is an old sign for mandatory locking. */
+    bool sets_group = (~image->st.st_mode & (S_ISGID | S_IXGRP)) == 0;
+
+    if ((sets_user || sets_group) && mount_takes_ids(image) &&
+        sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) != 1) {
+        user = sets_user ? image->st.st_uid : user;
+        group = sets_group ? image->st.st_gid : group;
+    }
+    if (user != real_user || group != number_of(SYS_getgid))
+        return true;
+    return real_user != 0 && sys_call(SYS_fgetxattr, image->fd, (long)"security.capability", 0, 0, 0, 0) > 0 &&
+           mount_takes_ids(image);
+}
+
+static bool is_for_us(const struct image *image)
+{
+    const unsigned char *own = (const unsigned char *)&__ehdr_start, *theirs = image->first;
+
+    return theirs[EI_CLASS] == own[EI_CLASS] && theirs[EI_DATA] == own[EI_DATA] && memcmp(theirs + 18, own + 18, 2) == 0;
+}
+
+static bool read_segment(const struct image *image, const ElfW(Ehdr) *header, size_t number, ElfW(Phdr) *ret_segment)
+{
+    return number < header->e_phnum && number < SEGMENTS_MAX && header->e_phentsize == sizeof *ret_segment &&
+           sys_pread(image->fd, ret_segment, sizeof *ret_segment, header->e_phoff + number * sizeof *ret_segment) ==
+               sizeof *ret_segment;
+}
+
+/* The bytes at an address in memory, as far as they are in the file. */
+static void read_address(const struct image *image, const ElfW(Ehdr) *header, uint64_t address, char *ret_bytes, size_t bytes)
+{
+    ElfW(Phdr) segment;
+
+    for (size_t i = 0; read_segment(image, header, i, &segment); i++)
+        if (segment.p_type == PT_LOAD && address - segment.p_vaddr < segment.p_filesz)
+            sys_pread(image->fd, ret_bytes, bytes, address - segment.p_vaddr + segment.p_offset);
+}
+
+/* What the dynamic section says: names are addresses of strings. */
+struct dynamic {
+    uint64_t soname, needed[NEEDED_MAX];
+    size_t needed_count;
+};
+
+static void read_dynamic(const struct image *image, const ElfW(Phdr) *segment, struct dynamic *ret)
+{
+    ElfW(Dyn) entries[32];
+    uint64_t strings = 0, at = 0;
+    bool ended = false;
+
+    *ret = (struct dynamic){ 0 };
+    while (!ended && at < segment->p_filesz && at < 16 * sizeof entries) {
+        long got = sys_pread(image->fd, entries, sizeof entries, segment->p_offset + at);
+        for (long i = 0; i < got / (long)sizeof *entries && !ended; i++) {
+            ended = entries[i].d_tag == DT_NULL;
+            if (entries[i].d_tag == DT_SONAME)
+                ret->soname = entries[i].d_un.d_val;
+            else if (entries[i].d_tag == DT_STRTAB)
+                strings = entries[i].d_un.d_ptr;
+            else if (entries[i].d_tag == DT_NEEDED && ret->needed_count < NEEDED_MAX)
+                ret->needed[ret->needed_count++] = entries[i].d_un.d_val;
+        }
+        ended |= got < (long)sizeof entries;
+        at += sizeof entries;
+    }
+    ret->soname += ret->soname ? strings : 0;
+    for (size_t i = 0; i < ret->needed_count; i++)
+        ret->needed[i] += strings;
+}
+
+/* Without an interpreter it is static, or the loader itself, which can be run as a
+ * program, to load another one; it is known by its name for other libraries. */
+static enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
+{
+    char soname[16] = "";
+
+    if (dynamic->soname)
+        read_address(image, header, dynamic->soname, soname, sizeof soname - 1);
+    bool is_loader = strncmp(soname, "ld-", 3) == 0 || strncmp(soname, "ld.so", 5) == 0 || strncmp(soname, "ld64.so", 7) == 0;
+    return is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
+}
+
+/* These runtimes end the program where another library comes before them. */
+static bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
+{
+    for (size_t i = 0; i < dynamic->needed_count; i++) {
+        char name[12] = "";
+        read_address(image, header, dynamic->needed[i], name, sizeof name - 1);
+        if (strncmp(name, "libasan.", 8) == 0 || strncmp(name, "libtsan.", 8) == 0 || strncmp(name, "libhwasan.", 10) == 0 ||
+            strncmp(name, "libclang_rt", 11) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum rec_untraced judge_program(const struct image *image)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) segment, dynamic_segment = { 0 };
+    struct dynamic dynamic;
+    char loader[FIRST_BYTES + 1] = "";
+
+    if (image->first_bytes < sizeof header)
+        return REC_UNTRACED_WITHDRAWN; /* exec will fail */
+    if (!is_for_us(image))
+        return REC_UNTRACED_MACHINE;
+    if (changes_privileges(image))
+        return REC_UNTRACED_PRIVILEGED;
+    memcpy(&header, image->first, sizeof header);
+    for (size_t i = 0; read_segment(image, &header, i, &segment); i++) {
+        if (segment.p_type == PT_DYNAMIC)
+            dynamic_segment = segment;
+        if (segment.p_type == PT_INTERP)
+            sys_pread(image->fd, loader, segment.p_filesz < FIRST_BYTES ? segment.p_filesz : FIRST_BYTES, segment.p_offset);
+    }
+    if (strstr(loader, "ld-musl"))
+        return REC_UNTRACED_LIBC;
+    read_dynamic(image, &dynamic_segment, &dynamic);
+    if (!*loader)
+        return judge_static(image, &header, &dynamic);
+    return needs_sanitizer(image, &header, &dynamic) ? REC_UNTRACED_SANITIZER : REC_UNTRACED_WITHDRAWN;
+}
+
+/* False: it is no file that could be executed. */
+static bool open_image(const char *path, struct image *ret_image)
+{
+    /* Before it is opened: a pipe would let us wait, a device might do things. */
+    if (sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)&ret_image->st, 0, 0, 0) != 0 ||
+        !S_ISREG(ret_image->st.st_mode))
+        return false;
+    ret_image->fd = (int)sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    ret_image->readable = ret_image->fd >= 0;
+    if (!ret_image->readable)
+        ret_image->fd = (int)sys_open(path, O_PATH, 0);
+    if (ret_image->fd < 0)
+        return false;
+    long got = ret_image->readable ? sys_pread(ret_image->fd, ret_image->first, FIRST_BYTES, 0) : 0;
+    ret_image->first_bytes = got > 0 ? (size_t)got : 0;
+    ret_image->first[ret_image->first_bytes] = 0;
+    return true;
+}
+
+/* The interpreter in a script's first line, made a string; NULL: it is no script. */
+static char *interpreter_of(char *line)
+{
+    if (line[0] != '#' || line[1] != '!')
+        return NULL;
+    line[strcspn(line, "\n")] = 0;
+    line += 2 + strspn(line + 2, " \t");
+    line[strcspn(line, " \t")] = 0;
+    return line;
+}
+
+enum rec_untraced exec_target_judge(const char *path)
+{
+    struct image image;
+    enum rec_untraced result = REC_UNTRACED_WITHDRAWN;
+
+    for (int level = 0; level <= LEVELS && path && open_image(path, &image); level++) {
+        bool is_elf = image.readable && memcmp(image.first, ELFMAG, SELFMAG) == 0;
+        if (is_elf)
+            result = judge_program(&image);
+        else if (!image.readable && changes_privileges(&image))
+            result = REC_UNTRACED_PRIVILEGED;
+        sys_close(image.fd);
+        path = is_elf ? NULL : interpreter_of((char *)image.first);
+    }
+    return result;
+}
+
+static const char *search_path(void)
+{
+    for (char **entry = environ; entry && *entry; entry++)
+        if (strncmp(*entry, "PATH=", 5) == 0)
+            return *entry + 5;
+    return "/bin:/usr/bin"; /* as the C library has it */
+}
+
+const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
+{
+    struct stat st;
+    size_t name = file ? strlen(file) : 0;
+
+    if (!name || strchr(file, '/'))
+        return file;
+    for (const char *at = search_path();; at++) {
+        size_t length = strcspn(at, ":");
+        if (length + 1 + name + 1 > bytes)
+            return NULL;
+        memcpy(ret_path, at, length);
+        char *end = ret_path + length;
+        if (length)
+            *end++ = '/';
+        memcpy(end, file, name + 1);
+        if (sys_call(SYS_newfstatat, AT_FDCWD, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
+            sys_call(SYS_faccessat, AT_FDCWD, (long)ret_path, X_OK, 0, 0, 0) == 0)
+            return ret_path;
+        at += length;
+        if (!*at)
+            return NULL;
+    }
+}

@@ -1,0 +1,23 @@
+/* A look at the file that is about to be executed: could the library be loaded
+ * into the program? The kernel's and the loader's judgement, from the file alone.
+ * What cannot be read or is not known is taken to be recordable.
+ *
+ * Any place, also signal handlers and vfork children: async-signal-safe, without
+ * locks or allocation; about a kilobyte of stack. */
+#ifndef MALLOSCOPE_OUTSIDE_EXEC_TARGET_H
+#define MALLOSCOPE_OUTSIDE_EXEC_TARGET_H
+
+#include "format/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Why nothing can be recorded in the program that execve(path) would start; a
+ * script is its interpreter. REC_UNTRACED_WITHDRAWN: nothing speaks against it. */
+enum rec_untraced exec_target_judge(const char *path);
+
+/* The path that execvp(file) would execute: file itself where it has a slash, else
+ * ret_path. NULL: there is none, or it is too long. */
+const char *exec_target_search(const char *file, char *ret_path, size_t bytes);
+
+#endif

@@ -1,0 +1,255 @@
+"""The packed log: what is in it is what happened, whoever is killed whenever; --no-compress
+and --max-log; a disk that is full, a log that is removed. The truth is what the program
+`steady` has counted in a file of its own."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+SIZE = 7777  # of steady's blocks
+ROUNDS = 40 if os.environ.get("TEST_LONG") else 3
+MANY = 1_000_000_000  # never done
+log, counter = path("log"), path("counter")
+steady = program("steady")
+
+
+def is_packed(name):
+    """By the file header's incompatible flags."""
+    with open(name, "rb") as file:
+        return struct.unpack_from("<Q", file.read(64), 24)[0] == 1
+
+
+def files():
+    return sorted(name for name in os.listdir(WORK) if name.startswith("log"))
+
+
+def clear():
+    for name in files():
+        os.unlink(path(name))
+    if os.path.exists(counter):
+        os.unlink(counter)
+
+
+def counted():
+    """What each process of steady says that it has allocated."""
+    with open(counter, "rb") as file:
+        return struct.unpack("<16Q", file.read())
+
+
+def logged():
+    """Allocations of steady's size in a log that must be whole."""
+    got = run([MALLOSCOPE, "hist", "--json", log])
+    if not check(got.returncode == 0, f"hist: exit {got.returncode}: {got.stderr}"):
+        return -1
+    sizes = json.loads(got.stdout)["top_by_allocations"]
+    return sum(row["allocations"] for row in sizes if row["size"] == SIZE)
+
+
+def matches(what, running=0):
+    """Each process that was killed may have logged one more than it could count."""
+    told, found = sum(counted()), logged()
+    check(told <= found <= told + running, f"{what}: told {told}, logged {found}")
+
+
+def start(*words, options=(), **more):
+    clear()
+    return subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", log, "--call-graph", "none", *options, "--", steady, counter,
+                             *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            text=True, **more)
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            check(False, f"{what}: in vain")
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def begun():
+    return os.path.exists(counter) and os.path.getsize(counter) and sum(counted()) > 1000
+
+
+# --- ordinary runs: packed, not packed, by option and by variable ---
+def whole_run(what, *options, env=None):
+    clear()
+    got = run([MALLOSCOPE, "record", "-q", "-o", log, *options, "--", steady, counter, "300000"], env=env)
+    equal((got.returncode, got.stderr), (0, ""), what)
+    equal(files(), ["log"], f"{what}: one file is left")
+
+
+whole_run("packed")
+check(is_packed(log), "it is packed")
+matches("packed")
+events, packed_bytes = report(log)["trust"]["events"], os.path.getsize(log)
+for what, options, env in ("--no-compress", ["--no-compress"], {}), ("MALLOSCOPE_COMPRESS=0", [], {"MALLOSCOPE_COMPRESS": "0"}):
+    whole_run(what, *options, env=env)
+    check(not is_packed(log), f"{what}: it is not packed")
+    matches(what)
+    check(os.path.getsize(log) > 3 * packed_bytes, f"{what}: {os.path.getsize(log)} bytes, packed {packed_bytes}")
+raw = path("raw")
+shutil.move(log, raw)
+got = run([os.path.join(PROGRAMS, "../unit/test_pack"), raw])
+check(got.returncode == 0 and " 0 wrong, " in got.stdout, f"every chunk of a real log is what it was: {got.stdout}")
+whole_run("MALLOSCOPE_COMPRESS=1", env={"MALLOSCOPE_COMPRESS": "1"})
+check(is_packed(log), "MALLOSCOPE_COMPRESS=1: packed")
+got = run([MALLOSCOPE, "record", "-f", "-o", log, "--", steady, counter, "300000"])
+told = re.search(r"log of ([\d.]+) KiB, 0\.\d bytes an event", got.stderr)
+check(told and abs(float(told.group(1)) - os.path.getsize(log) / 1024) < 1, f"the summary has the packed log's size: {got.stderr}")
+clear()
+run([steady, counter, "300000"], env={"LD_PRELOAD": SHIM, "MALLOSCOPE_OUTPUT": log})
+check(not is_packed(log), "without the CLI logs are as they are")
+matches("without the CLI")
+
+# --- what another session has left is left alone ---
+clear()
+with open(path("log.spool"), "w") as file:
+    file.write("of another log")
+got = run([MALLOSCOPE, "record", "-q", "-o", log, "--", steady, counter, "10"])
+check(got.returncode == 125 and len(got.stderr.splitlines()) == 1 and "log.spool: exists already" in got.stderr and
+      files() == ["log.spool"], f"a spool of another log stays: {got.stderr} {files()}")
+
+# --- kills, at random moments ---
+for number in range(ROUNDS):
+    moment = random.uniform(0, 0.5)
+    what = f"record is killed after {moment:.3f} s"
+    recorder = start("1500000", "2")
+    if wait_for(begun, what):
+        tracee = children(recorder.pid)[0]
+        time.sleep(moment)
+        recorder.kill()
+        recorder.wait()
+        check(wait_for(lambda: gone(tracee), what), what)
+        # On a fast machine the program has ended before: then that is whole, too.
+        equal((sum(counted()), logged()), (3_000_000, 3_000_000), what)
+        equal(files(), ["log"], f"{what}: the reader has tidied up")
+
+    what = f"the program is killed after {moment:.3f} s"
+    recorder = start(str(MANY))
+    if wait_for(begun, what):
+        tracee = children(recorder.pid)[0]
+        time.sleep(moment)
+        os.kill(tracee, signal.SIGKILL)
+        recorder.communicate(timeout=60)
+        equal((recorder.returncode, files()), (128 + 9, ["log"]), what)
+        matches(what, running=1)
+
+    what = f"all are killed after {moment:.3f} s"
+    recorder = start(str(MANY), "3", start_new_session=True)
+    if wait_for(begun, what):
+        time.sleep(moment)
+        os.killpg(recorder.pid, signal.SIGKILL)
+        recorder.wait()
+        time.sleep(0.05)
+        before, told = files(), sum(counted())
+        check("log.spool" in before, f"{what}: the spool is left: {before}")
+        got = run([MALLOSCOPE, "hist", "--json", log])
+        found = logged()
+        check(told <= found <= told + 3, f"{what}: told {told}, logged {found}")
+        check(json.loads(got.stdout)["trust"]["launcher_died"], f"{what}: {got.stdout[-500:]}")
+        equal(files(), ["log"], f"{what}: the reader has tidied up")
+
+# --- a daemon outlives record ---
+recorder = start("400000", "3", "daemon", options=["-f"])
+recorder.communicate(timeout=60)
+equal(recorder.returncode, 0, "a daemon")
+if sum(counted()) < 800_000:
+    check("log.spool" in files(), f"the spool stays for the daemon: {files()}")
+    first = logged()
+    check(first <= 800_000, f"read while it runs: {first}")
+wait_for(lambda: sum(counted()) == 800_000, "the daemons end")
+wait_for(lambda: logged() == 800_000 and files() == ["log"], f"the log is complete by itself in the end: {logged()} {files()}")
+equal((logged(), files()), (800_000, ["log"]), "a daemon: all is there, in one file")
+
+# --- a process that begins when the spool is about to go appends to the log itself ---
+clear()
+close = "printf '\\1' | dd of=log.spool bs=1 seek=72 conv=notrunc 2> /dev/null"
+got = run([MALLOSCOPE, "record", "-q", "-o", log, "--", "sh", "-c", f"{close}; exec {steady} {counter} 300000"], cwd=WORK)
+equal((got.returncode, got.stderr, files()), (0, "", ["log"]), "a closed spool")
+check(os.path.getsize(log) > 1 << 20, f"a closed spool: it has not been through it: {os.path.getsize(log)} bytes")
+matches("a closed spool")
+
+# --- --max-log ---
+for what, options, env, most in (("--max-log", ["--max-log", "128K"], {}, 128 << 10),
+                                 ("MALLOSCOPE_MAX_LOG", [], {"MALLOSCOPE_MAX_LOG": "131072"}, 128 << 10),
+                                 ("--max-log --no-compress", ["--no-compress", "--max-log", "1M"], {}, 1 << 20)):
+    clear()
+    got = run([MALLOSCOPE, "record", "-q", "-o", log, *options, "--", steady, counter, "3000000"], env=env)
+    check(got.returncode == 0 and "events were not logged: the log had reached its limit (--max-log)" in got.stderr and
+          len(got.stderr.splitlines()) == 1, f"{what}: {got.stderr}")
+    size = os.path.getsize(log)
+    check(most // 2 < size < most + (2 << 20), f"{what}: the log has {size} bytes")
+    got = run([MALLOSCOPE, "report", "--json", log])
+    equal(got.returncode, 0, f"{what}: reading it is no failure: {got.stderr}")
+    trust = json.loads(got.stdout)["trust"]
+    check(trust["lost_reason"] == "the log had reached its limit (--max-log)" and trust["lost_events"] > 0, f"{what}: {trust}")
+    equal(trust["events"] + trust["lost_events"], events + 2 * 2_700_000, f"{what}: what is not logged is counted")
+    for command in "report", "hist":
+        check("the log had reached its limit (--max-log)" in run([MALLOSCOPE, command, log]).stdout, f"{what}: {command} says so")
+clear()
+got = run([MALLOSCOPE, "record", "-q", "-o", log, "--max-log", "128K", "--", "sh", "-c", f"{steady} {counter} 3000000; {steady} {counter} 10"])
+r = report(log)
+equal(len(r["processes"]), 3, "a process that begins when the log is full is there")
+for bad in "", "x", "-1", "0", "63K", "1T":
+    got = run([MALLOSCOPE, "record", "--max-log", bad, "touch", path("ran")])
+    check(got.returncode == 2 and "--max-log" in got.stderr and len(got.stderr.splitlines()) == 1, f"--max-log {bad}: {got.stderr}")
+check(not os.path.exists(path("ran")), "after a usage error nothing runs")
+
+# --- the log is removed while it is written ---
+recorder = start("1000000")
+if wait_for(begun, "a log that is removed"):
+    os.unlink(log)
+    _, complaint = recorder.communicate(timeout=60)
+    check(recorder.returncode == 0 and len(complaint.splitlines()) == 1 and "removed" in complaint,
+          f"a log that is removed: exit {recorder.returncode}: {complaint}")
+
+# --- a disk that is full ---
+if os.getuid() == 0:
+    os.mkdir(path("small"))
+    if run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", path("small")]).returncode == 0:
+        try:
+            for what, options in ("a full disk", []), ("a full disk, not packed", ["--no-compress"]):
+                name = path("small/log")
+                with open(path("small/filler"), "wb") as file:
+                    file.write(bytes(1 << 20))
+                if os.path.exists(counter):
+                    os.unlink(counter)
+                # Two processes that do not wait for one another fill it faster than it is packed.
+                got = run([MALLOSCOPE, "record", "-q", "-f", "-o", name, *options, "--", steady, counter, "4000000", "2"])
+                check(got.returncode == 0 and "could not be logged: No space left on device" in got.stderr or not options and
+                      got.returncode == 0 and not got.stderr, f"{what}: {got.returncode}: {got.stderr}")
+                equal(sum(counted()), 8_000_000, f"{what}: the program goes on")
+                got = run([MALLOSCOPE, "report", "--json", name])
+                trust = json.loads(got.stdout)["trust"]
+                # A forked child makes a few events less than the program.
+                check(0 <= events + 2 * 7_700_000 - trust["events"] - trust["lost_events"] < 100, f"{what}: counted: {trust}")
+                for left in os.listdir(path("small")):
+                    os.unlink(path("small/" + left))
+        finally:
+            run(["umount", path("small")])
+
+sys.exit(done())
