@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -88,6 +89,22 @@ static int open_live(const char *path, const uint8_t session[16], struct rec_liv
     }
     close(fd);
     return -1;
+}
+
+/* What is left of a process that was killed while it made its live file: the magic comes last, slots after it. */
+static void remove_unborn(const char *path)
+{
+    uint64_t magic = 0;
+    struct stat st;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    const char *suffix = path + strlen(path);
+
+    while (strchr("0123456789.", suffix[-1]))
+        suffix--; /* up to .live, then the pid */
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= REC_LIVE_HEADER_BYTES &&
+        pread(fd, &magic, sizeof magic, 0) >= 0 && magic == 0 && kill((pid_t)strtoul(suffix + 1, NULL, 10), 0) != 0 &&
+        errno == ESRCH)
+        unlink(path);
 }
 
 struct log_slot {
@@ -339,6 +356,8 @@ static int adopt_one(void *data, const char *path)
     _cleanup_close_ int fd = open_live(path, adoption->session, &live, &bytes);
     _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
+    if (fd < 0)
+        remove_unborn(path);
     if (fd < 0 || is_used(fd, &live, bytes))
         return 0;
     _cleanup_free_ char *claimed = claim(path);
@@ -422,7 +441,9 @@ static int discard_one(void *data, const char *path)
     uint64_t bytes;
     _cleanup_close_ int fd = open_live(path, data, &live, &bytes);
 
-    if (fd >= 0 && !is_used(fd, &live, bytes))
+    if (fd < 0)
+        remove_unborn(path);
+    else if (!is_used(fd, &live, bytes))
         unlink(path);
     return 0;
 }

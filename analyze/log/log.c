@@ -60,23 +60,29 @@ static const uint8_t *window_at(struct window *w, uint64_t offset, size_t wanted
 
 uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image)
 {
-    for (size_t i = log->process_count; i-- > 0;)
-        if (log->processes[i].pid == pid && log->processes[i].image == image)
-            return (uint32_t)i;
-    log->processes = grow(log->processes, &log->process_capacity, log->process_count + 1, sizeof *log->processes);
-    log->processes[log->process_count] = (struct log_process){ .pid = pid, .image = image };
-    return (uint32_t)log->process_count++;
+    uint32_t process = index_find(&log->process_index, pid, image);
+
+    if (process != UINT32_MAX)
+        return process;
+    process = (uint32_t)log->process_count++;
+    log->processes = grow(log->processes, &log->process_capacity, log->process_count, sizeof *log->processes);
+    log->processes[process] = (struct log_process){ .pid = pid, .image = image };
+    index_add(&log->process_index, pid, image, process);
+    return process;
 }
 
 static uint32_t find_stream(struct log *log, uint32_t process, uint32_t number)
 {
-    for (size_t i = log->stream_count; i-- > 0;)
-        if (log->streams[i].process == process && log->streams[i].number == number)
-            return (uint32_t)i;
-    log->streams = grow(log->streams, &log->stream_capacity, log->stream_count + 1, sizeof *log->streams);
+    uint32_t stream = index_find(&log->stream_index, process, number);
+
+    if (stream != UINT32_MAX)
+        return stream;
+    stream = (uint32_t)log->stream_count++;
+    log->streams = grow(log->streams, &log->stream_capacity, log->stream_count, sizeof *log->streams);
     log->recorded_count += log->processes[process].stream_count++ == 0;
-    log->streams[log->stream_count] = (struct log_stream){ .process = process, .number = number };
-    return (uint32_t)log->stream_count++;
+    log->streams[stream] = (struct log_stream){ .process = process, .number = number };
+    index_add(&log->stream_index, process, number, stream);
+    return stream;
 }
 
 struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
@@ -307,16 +313,16 @@ static void count_missing(struct log *log)
 
 static bool is_there_whole(const struct log *log, const struct rec_chunk_header *torn)
 {
-    for (size_t i = 0; i < log->stream_count; i++) {
-        const struct log_stream *stream = &log->streams[i];
-        const struct log_process *process = &log->processes[stream->process];
-        if (process->pid != torn->pid || process->image != torn->image || stream->number != torn->stream)
-            continue;
-        for (size_t k = 0; k < stream->chunk_count; k++) {
-            const struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
-            if (chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes)
-                return true;
-        }
+    uint32_t process = index_find(&log->process_index, torn->pid, torn->image);
+    uint32_t number = process == UINT32_MAX ? UINT32_MAX : index_find(&log->stream_index, process, torn->stream);
+
+    if (number == UINT32_MAX)
+        return false;
+    const struct log_stream *stream = &log->streams[number];
+    for (size_t k = 0; k < stream->chunk_count; k++) {
+        const struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
+        if (chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes)
+            return true;
     }
     return false;
 }
@@ -434,6 +440,8 @@ void log_free(struct log *log)
     if (log->spool_fd >= 0)
         close(log->spool_fd);
     unpackers_free(log->unpackers);
+    index_release(&log->process_index);
+    index_release(&log->stream_index);
     close(log->fd);
     free(log->path);
     free(log->chunks);

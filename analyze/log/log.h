@@ -10,6 +10,7 @@
 #define MALLOSCOPE_LOG_LOG_H
 
 #include "analyze/log/columns.h"
+#include "analyze/log/index.h"
 #include "analyze/util.h"
 #include "format/layout.h"
 
@@ -81,6 +82,7 @@ struct log {
     size_t stream_count, stream_capacity;
     struct log_process *processes;
     size_t process_count, process_capacity;
+    struct index process_index, stream_index; /* by pid and image, by process and number */
     size_t recorded_count; /* processes that have a stream */
     struct log_live *lives;
     size_t live_count, live_capacity;

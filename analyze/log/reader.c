@@ -1,6 +1,7 @@
 /* A heap of cursors, one for each stream, by their next event's stamp. The
  * cursor at the top is drained as long as it stays the first, which is nearly
- * always: threads do not alternate at every event. */
+ * always: threads do not alternate at every event. A stream that has not begun
+ * waits with the stamp of its first chunk, and has no decoder yet. */
 #include "analyze/log/reader.h"
 
 #include "analyze/log/ahead.h"
@@ -15,7 +16,7 @@ struct cursor {
     bool ticks_are_ns;
     void *payload;
     size_t payload_capacity;
-    struct decoder *decoder;
+    struct decoder *decoder; /* NULL: before its first event, or after its last */
     struct event event; /* the next one */
     uint64_t ns;
 };
@@ -132,18 +133,43 @@ struct reader *reader_open(const struct log *log)
         packed = log->chunks[i].packed_bytes && log->chunks[i].stream != UINT32_MAX;
     r->ahead = packed ? ahead_make(log, log->stream_count) : NULL;
     for (uint32_t i = 0; i < log->stream_count; i++) {
-        r->cursors[i].stream = i;
-        want_next(r, &r->cursors[i]);
-    }
-    for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
-        c->decoder = alloc_zeroed(1, sizeof *c->decoder);
-        if (open_chunk(r, c) && advance(r, c))
-            r->heap[r->heap_count++] = i;
+        c->stream = i;
+        if (!log->streams[i].chunk_count)
+            continue;
+        const struct log_chunk *first = &log->chunks[log->streams[i].chunks[0]];
+        c->event.ticks = first->ticks;
+        c->ns = log_ns(log, first->ticks_are_ns, first->ticks);
+        r->heap[r->heap_count++] = i;
     }
     for (size_t i = r->heap_count; i-- > 0;)
         sift_down(r, i);
     return r;
+}
+
+static void end_cursor(struct cursor *c)
+{
+    free(c->payload);
+    free(c->decoder);
+    c->payload = NULL;
+    c->decoder = NULL;
+}
+
+static bool begin_cursor(struct reader *r, struct cursor *c)
+{
+    c->decoder = alloc_zeroed(1, sizeof *c->decoder);
+    want_next(r, c);
+    return open_chunk(r, c) && advance(r, c);
+}
+
+/* Puts the top where its next event belongs. */
+static void move_top(struct reader *r, bool has_event)
+{
+    if (!has_event) {
+        end_cursor(&r->cursors[r->heap[0]]);
+        r->heap[0] = r->heap[--r->heap_count];
+    }
+    sift_down(r, 0);
 }
 
 void reader_free(struct reader *r)
@@ -151,10 +177,8 @@ void reader_free(struct reader *r)
     if (!r)
         return;
     ahead_free(r->ahead);
-    for (size_t i = 0; i < r->log->stream_count; i++) {
-        free(r->cursors[i].payload);
-        free(r->cursors[i].decoder);
-    }
+    for (size_t i = 0; i < r->log->stream_count; i++)
+        end_cursor(&r->cursors[i]);
     free(r->cursors);
     free(r->heap);
     free(r);
@@ -162,11 +186,10 @@ void reader_free(struct reader *r)
 
 int reader_next(struct reader *r, struct timed_event *ret_event)
 {
-    if (r->top_is_used) {
-        if (!advance(r, &r->cursors[r->heap[0]]))
-            r->heap[0] = r->heap[--r->heap_count];
-        sift_down(r, 0);
-    }
+    if (r->top_is_used)
+        move_top(r, advance(r, &r->cursors[r->heap[0]]));
+    while (r->heap_count && !r->cursors[r->heap[0]].decoder)
+        move_top(r, begin_cursor(r, &r->cursors[r->heap[0]]));
     r->top_is_used = r->heap_count > 0;
     if (!r->top_is_used)
         return 0;

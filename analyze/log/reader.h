@@ -1,5 +1,6 @@
 /* Chunks -> events in one order: all streams merged by stamp. Reads each chunk
- * once; memory is one chunk and one decoder for each stream.
+ * once; memory is one chunk and one decoder for each stream that has begun and
+ * not ended.
  *
  * Stamps carry the order of a free and the allocation that reuses its address,
  * whatever their threads (see interpose/hooks.c). */

@@ -2,7 +2,7 @@
  * threads in one order. The one hard part is realloc: between its begin and its
  * end the old block is still counted as live, but its address may already be
  * another block's. So it waits in its stream until the end says what became of
- * it, or the stream ends without one, and it lives on. */
+ * it, or the process ends without one, and it lives on. */
 #include "analyze/model/facts.h"
 
 #include "analyze/log/reader.h"
@@ -24,6 +24,15 @@ struct collector {
     struct stream_state *streams;
     uint64_t live_bytes, live_blocks; /* of all processes */
     struct waiting waiting;
+    struct unfinished *unfinished;
+    size_t unfinished_count, unfinished_capacity;
+};
+
+/* The old block of a realloc that its thread did not live to see the end of. It lives on, unless its address
+ * is given out again: then it had been moved. */
+struct unfinished {
+    struct facts_process *process;
+    struct block block;
 };
 
 static char *text_copy(struct text text)
@@ -79,6 +88,17 @@ static void count_stack(struct facts *f, unsigned flags)
     f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
 }
 
+static void end_unfinished(struct collector *c, struct facts_process *p, uint64_t address)
+{
+    for (size_t i = 0; i < c->unfinished_count; i++) {
+        const struct unfinished u = c->unfinished[i];
+        if (u.process != p || u.block.address != address)
+            continue;
+        block_dies(c, p, u.block.size, units_of(c, p, u.block.size));
+        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
+    }
+}
+
 static void add_variance(const struct collector *c, uint32_t process, uint64_t size, double *count, double *bytes)
 {
     double weight = settings_weight(&c->f->settings, process, size), one = weight * (weight - 1);
@@ -120,6 +140,8 @@ static void take_alloc(struct collector *c, const struct timed_event *e)
 
     if (!e->event.address)
         return;
+    if (c->unfinished_count)
+        end_unfinished(c, p, e->event.address);
     struct block *block = blocks_insert(&p->blocks, e->event.address, &fresh);
     if (!fresh) {
         f->unseen_frees++;
@@ -218,6 +240,17 @@ static void free_old(struct collector *c, struct facts_process *p, struct stream
         block_dies(c, p, old.size, units);
 }
 
+/* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
+static void leave_unfinished(struct collector *c, struct facts_process *p, struct stream_state *s)
+{
+    struct block old;
+
+    if (!end_realloc(s, &old))
+        return;
+    c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
+    c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
+}
+
 static void take_realloc(struct collector *c, const struct timed_event *e)
 {
     struct facts *f = c->f;
@@ -227,8 +260,7 @@ static void take_realloc(struct collector *c, const struct timed_event *e)
 
     switch (e->event.type) {
     case EVENT_REALLOC_BEGIN:
-        if (end_realloc(s, &old)) /* its end was lost */
-            reinstate(c, p, &old);
+        leave_unfinished(c, p, s); /* its end was lost */
         if (take_out(c, e, &old))
             s->reallocating = old;
         return;
@@ -325,6 +357,12 @@ static void end_process(struct collector *c, struct facts_process *p)
 {
     struct facts *f = c->f;
 
+    for (size_t i = 0; i < c->unfinished_count; i++) {
+        if (c->unfinished[i].process != p)
+            continue;
+        reinstate(c, p, &c->unfinished[i].block);
+        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
+    }
     for (size_t i = 0; i < p->blocks.capacity; i++) {
         const struct block *block = &p->blocks.places[i];
         if (!block->address)
@@ -352,13 +390,12 @@ static void end_stream(struct collector *c, uint32_t stream)
 {
     struct facts_process *p = &c->f->processes[c->log->streams[stream].process];
     struct stream_state *s = &c->streams[stream];
-    struct block old;
 
     if (s->ended)
         return;
     s->ended = true;
-    if (end_realloc(s, &old))
-        reinstate(c, p, &old);
+    stack_path_release(&s->path);
+    leave_unfinished(c, p, s);
     if (--p->open_streams == 0)
         end_process(c, p);
 }
@@ -395,6 +432,8 @@ static void take(struct collector *c, const struct timed_event *e)
         f->failed++;
         return;
     case EVENT_OTHER:
+        if (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END)
+            leave_unfinished(c, p, &c->streams[e->stream]);
         take_other(c, e);
         return;
     }
@@ -474,11 +513,10 @@ struct facts *facts_collect(const struct log *log)
     f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
     f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
     reader_free(reader);
-    for (uint32_t i = 0; i < log->stream_count; i++) {
+    for (uint32_t i = 0; i < log->stream_count; i++)
         end_stream(&c, i); /* where it ended in damage */
-        stack_path_release(&c.streams[i].path);
-    }
     free(c.streams);
+    free(c.unfinished);
     counts_of(f, (uint32_t)f->stacks.node_count);
     notes_end(&f->notes);
     round_all(f);

@@ -62,6 +62,8 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 void stack_path_release(struct stack_path *p)
 {
     free(p->given);
+    p->given = NULL;
+    p->given_capacity = 0;
 }
 
 static void give_number(struct stack_path *p, uint32_t number)

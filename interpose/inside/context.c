@@ -33,31 +33,46 @@ static struct context *make_context(void)
     return c;
 }
 
-static struct context *take_context(uint32_t tid)
+static struct context *take_free(uint32_t tid, uint32_t *ret_count)
 {
-    struct context *c;
-    uint32_t count = 0;
-
-    for (c = atomic_load(&process->contexts); c; c = c->next, count++) {
+    *ret_count = 0;
+    for (struct context *c = atomic_load(&process->contexts); c; c = c->next, ++*ret_count) {
         uint32_t nobody = 0;
         if (atomic_load(&c->owner) == 0 && atomic_compare_exchange_strong(&c->owner, &nobody, tid))
             return c;
     }
-    /* Threads that allocate after their last key destructor leave without a
-     * word; looked for each time the number of contexts has doubled. */
-    if (sys_forbidden || count < 8 || count < atomic_load(&process->orphan_search_at))
-        return NULL;
-    atomic_store(&process->orphan_search_at, count * 2);
-    for (c = atomic_load(&process->contexts); c; c = c->next) {
+    return NULL;
+}
+
+/* Threads that allocate after their last key destructor leave without a word. */
+static uint32_t free_orphans(uint32_t tid)
+{
+    uint32_t freed = 0;
+
+    for (struct context *c = atomic_load(&process->contexts); c; c = c->next) {
         uint32_t owner = atomic_load(&c->owner);
         if (owner && sys_thread_probe(process->pid, owner) == -ESRCH &&
             atomic_compare_exchange_strong(&c->owner, &owner, tid)) {
             if (c->busy)
                 context_recover(c);
-            return c;
+            context_release(c);
+            freed++;
         }
     }
-    return NULL;
+    return freed;
+}
+
+static struct context *take_context(uint32_t tid)
+{
+    uint32_t count;
+    struct context *c = take_free(tid, &count);
+
+    if (c || sys_forbidden || count < 8 || count < atomic_load(&process->orphan_search_at))
+        return c;
+    uint32_t freed = free_orphans(tid);
+    /* Where most are in use, it is not worth another search until there are twice as many. */
+    atomic_store(&process->orphan_search_at, freed < count / 2 ? count * 2 : count);
+    return take_free(tid, &count);
 }
 
 struct context *context_acquire(uint32_t tid)

@@ -163,6 +163,16 @@ static struct module *take_place(struct module_table *table)
     return NULL;
 }
 
+static uint64_t get(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void put(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
 static uint32_t announce(struct context *c, const struct image *image)
 {
     struct module_table *table = &process->modules;
@@ -187,10 +197,15 @@ static uint32_t announce(struct context *c, const struct image *image)
         return 0;
     context_publish(c, encode_module_load(&c->encoder, c->at, clock_before_free(), &record));
 
-    module->start = image->start;
-    module->end = image->end;
-    module->link_map = image->link_map;
-    module->tables = tables_of(image);
+    struct cfi_tables tables = tables_of(image);
+    /* Who sees any of this sees that id is 0, or another. */
+    atomic_thread_fence(memory_order_release);
+    put(&module->start, image->start);
+    put(&module->end, image->end);
+    put(&module->link_map, (uint64_t)image->link_map);
+    put(&module->header, (uint64_t)tables.header);
+    put(&module->tables_start, (uint64_t)tables.start);
+    put(&module->tables_end, (uint64_t)tables.end);
     atomic_store_explicit(&module->id, record.id, memory_order_release);
     return record.id;
 }
@@ -204,9 +219,11 @@ static uint32_t known_number(const struct module_table *table, uint64_t address,
     for (uint32_t i = 0; i < count; i++) {
         const struct module *module = &table->module[i];
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
-        if (!id || address < module->start || address >= module->end)
+        if (!id || address < get(&module->start) || address >= get(&module->end))
             continue;
-        *ret_tables = module->tables;
+        *ret_tables = (struct cfi_tables){ (const uint8_t *)get(&module->header),
+                                           (const uint8_t *)get(&module->tables_start),
+                                           (const uint8_t *)get(&module->tables_end) };
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&module->id, memory_order_relaxed) == id)
             return id;
@@ -337,10 +354,10 @@ void modules_freed(struct context *c, const void *pointer)
     for (uint32_t i = 0; i < count; i++) {
         struct module *module = &table->module[i];
         uint32_t id = atomic_load_explicit(&module->id, memory_order_acquire);
-        if (!id || module->link_map != pointer)
+        if (!id || get(&module->link_map) != (uint64_t)pointer)
             continue;
         atomic_store(&module->id, 0);
-        code_changed(module->start, module->end);
+        code_changed(get(&module->start), get(&module->end));
         atomic_store(&module->taken, false);
         c = context_room(c, ENCODE_EVENT_MAX);
         if (c)

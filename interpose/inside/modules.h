@@ -18,10 +18,11 @@
 
 struct context;
 
+/* The place may be another module's while it is read: then id has changed. */
 struct module {
-    uint64_t start, end; /* of its mapping */
-    const void *link_map;
-    struct cfi_tables tables;
+    _Atomic uint64_t start, end; /* of its mapping */
+    _Atomic uint64_t link_map;
+    _Atomic uint64_t header, tables_start, tables_end; /* struct cfi_tables */
     _Atomic uint32_t id; /* 0: being written or gone */
     _Atomic bool taken;  /* the place, not the module */
 };

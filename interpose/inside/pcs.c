@@ -10,6 +10,8 @@
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
+#include <string.h>
+
 #define PROBES 8
 #define GONE 1    /* no code is at address 1: the place of a forgotten one, to be used again */
 #define DROPPED 2 /* forgotten while it was being learnt: never used again, since the learner still writes to it */
@@ -68,6 +70,28 @@ static struct pc_entry *find_or_claim(struct pc_table *table, uint64_t key, bool
         }
     }
     return NULL;
+}
+
+static struct rule read_rule(const struct pc_entry *entry)
+{
+    uint64_t words[2];
+    struct rule rule;
+
+    for (int i = 0; i < 2; i++)
+        words[i] = atomic_load_explicit(&entry->rule[i], memory_order_relaxed);
+    memcpy(&rule, words, sizeof rule);
+    return rule;
+}
+
+static void write_rule(struct pc_entry *entry, const struct rule *rule)
+{
+    uint64_t words[2];
+
+    memcpy(words, rule, sizeof words);
+    /* Who sees a word of it sees that the key is another, too. */
+    atomic_thread_fence(memory_order_release);
+    for (int i = 0; i < 2; i++)
+        atomic_store_explicit(&entry->rule[i], words[i], memory_order_relaxed);
 }
 
 static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool exact)
@@ -132,17 +156,18 @@ struct pc_known pc_find(struct context *c, uint64_t pc, bool exact)
     uint32_t id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
 
     if (id) {
-        struct pc_known known = { id, entry->rule };
-        /* It may have been forgotten meanwhile, and be another's. */
+        struct pc_known known = { id, read_rule(entry) };
+        /* It may have been forgotten meanwhile, and be another's, or learnt anew. */
         atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&entry->key, memory_order_relaxed) == key)
+        if (atomic_load_explicit(&entry->key, memory_order_relaxed) == key &&
+            atomic_load_explicit(&entry->id, memory_order_relaxed) == id)
             return known;
         mine = false;
     }
     struct pc_known known = learn(c, pc, exact);
     /* Otherwise another thread is at it, and the address gets two numbers. */
     if (mine) {
-        entry->rule = known.rule;
+        write_rule(entry, &known.rule);
         atomic_store_explicit(&entry->id, known.id, memory_order_release);
     }
     return known;

@@ -22,8 +22,9 @@ struct context;
 struct pc_entry {
     _Atomic uint64_t key; /* the address, with PC_EXACT */
     _Atomic uint32_t id;  /* 0: not yet; the rule is written before it */
-    struct rule rule;     /* may be replaced while it is read: then key has changed, too */
+    _Atomic uint64_t rule[2]; /* a struct rule; may be replaced while it is read: then key has changed, too */
 };
+_Static_assert(sizeof(struct rule) == 16, "a rule is two words");
 
 #define PC_LEVELS 10
 #define PC_LEVEL0_BITS 13 /* each level is twice the one before */

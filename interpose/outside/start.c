@@ -326,11 +326,13 @@ static __attribute__((constructor)) void constructor(void)
  * threads stay as they are: those may be using them. */
 static void flush_idle(struct context *mine)
 {
+    uint32_t tid = sys_tid(); /* not of a dead thread: another may look for those */
+
     for (struct context *c = atomic_load(&process->contexts); c; c = c->next) {
         uint32_t nobody = 0;
         if (c == mine) {
             buffer_flush(c);
-        } else if (atomic_compare_exchange_strong(&c->owner, &nobody, 1)) {
+        } else if (atomic_compare_exchange_strong(&c->owner, &nobody, tid)) {
             buffer_flush(c);
             context_release(c);
         }

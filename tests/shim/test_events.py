@@ -151,6 +151,19 @@ case("small_stack")
 events, r, truth = case("tls")
 check(len(by_thread(truth)) == 1 + 3 * 8, f"tls: every thread has told: {len(by_thread(truth))}")
 
+# A thread's memory goes to the next one, however it ends: `late` ones without a word.
+events, r, truth = case("many_threads", "at_once", "1000")
+equal(len(by_thread(truth)), 1001, "many_threads at_once: threads that told")
+for mode, number in ("storm", 20000), ("late", 3000):
+    events, r, truth = case("many_threads", mode, str(number))
+    check(len(truth) >= 2 * number and r["trust"]["streams"] <= 40,
+          f"many_threads {mode}: {number} threads leave {r['trust']['streams']} streams")
+case("many_threads", "cancel", "60")
+case("many_threads", "detached", "4", killed=True)
+events, r, truth = case("many_threads", "names")
+equal([" ".join(e.rest) for e in events if e.kind == "thread-name"],
+      ["first", "", "fifteen-letters", "with spaces\\x09in", "\ufffd\ufffd"], "many_threads: names that changed")
+
 # --- ends ---
 for mode in ("return", "exit", "_exit", "_Exit", "quick_exit", "exit_group", "pthread_exit", "last_thread",
              "other_thread", "abort", "kill", "term", "segv"):

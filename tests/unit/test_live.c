@@ -549,6 +549,32 @@ static void test_while_running(void)
     close(go[1]);
 }
 
+/* Killed while it made its live file: nothing can be in it. */
+static void test_unborn(uint32_t pid)
+{
+    static const char header[REC_LIVE_HEADER_BYTES + 1];
+
+    for (int discard = 0; discard < 2; discard++) {
+        log_bytes_begin(&bytes);
+        log_bytes_write(&bytes);
+        file_write(live_path(number(pid)), "", 0);
+        live_begin(pid, 1);
+        memset(live.header.magic, 0, 8);
+        char name[20];
+        snprintf(name, sizeof name, "%u.1", pid);
+        file_write(live_path(name), &live, REC_LIVE_HEADER_BYTES);
+        file_write(live_path(number((uint32_t)getpid())), header, REC_LIVE_HEADER_BYTES); /* is being made */
+        snprintf(name, sizeof name, "%u.2", pid);
+        file_write(live_path(name), header, sizeof header); /* not ours */
+        if (discard)
+            live_discard(log_path);
+        else
+            CHECK(live_adopt(log_path) == 0);
+        CHECK(live_count() == 2 && live_exists(name) && live_exists(number((uint32_t)getpid())));
+        directory_remove_files();
+    }
+}
+
 int main(void)
 {
     uint32_t pid = dead_pid();
@@ -564,6 +590,8 @@ int main(void)
     test_damaged(pid);
     test_no_permission(pid);
     test_while_running();
+    directory_remove_files();
+    test_unborn(pid);
     free(bytes.data);
     directory_remove();
     return check_summary();
