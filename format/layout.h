@@ -109,8 +109,12 @@ struct rec_live_header {
     uint64_t lost_events;    /* events that could not be logged */
 };
 
-/* In place of an errno value: the log has the size that the user allows. */
+/* In place of an errno value. The log has the size that the user allows. */
 #define REC_STOP_LIMIT 5000u
+/* The program has forbidden itself system calls, and the slots kept for that are full. */
+#define REC_STOP_SANDBOX 5001u
+/* The program has forbidden itself the clocks that can be read without a system call. */
+#define REC_STOP_CLOCK 5002u
 
 #define REC_LIVE_HEADER_BYTES 4096u
 #define REC_LIVE_SLOT_BYTES 65536u
@@ -119,7 +123,9 @@ struct rec_live_header {
  * whole up to used_bytes; it has no length and no checksum yet. */
 struct rec_live_slot {
     uint64_t used_bytes; /* of payload; published after each record */
-    uint64_t reserved;
+    /* 0: the slot is of the live file's process. Else of a forked child without a live
+     * file of its own, and this is that process's process_start; 1 unknown. */
+    uint64_t owner_start;
 };
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");

@@ -42,6 +42,9 @@ static __attribute__((noinline)) struct context *enter_slowly(struct context *c,
         c = start_thread((const void *)start->pc);
         if (!c)
             process_count_lost(1);
+    } else if (c == &context_mute) {
+        process_count_lost(1);
+        c = NULL;
     } else {
         c = nested_context(c, start);
     }
@@ -247,7 +250,7 @@ static __attribute__((noinline)) struct context *look_at_free(struct context *c,
 INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
                                 const struct walk_start *start)
 {
-    if (UNLIKELY(!c))
+    if (UNLIKELY(!c)) /* then it may be that the clock must not be read */
         return NULL;
     if (UNLIKELY(session.selection.on) && !select_free(block))
         return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp) : c;
@@ -315,9 +318,10 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
  * returns, and the old block lives on where the call fails. */
 static struct context *log_realloc_begin(struct context *c, const void *block, uint64_t sp)
 {
+    if (UNLIKELY(!c))
+        return NULL;
     uint64_t ticks = clock_before_free();
-
-    if (UNLIKELY(!c || !(c = begin_event(c, sp))))
+    if (UNLIKELY(!(c = begin_event(c, sp))))
         return NULL;
     end_event(c, encode_free(&c->encoder, c->at, REC_REALLOC_BEGIN, (uint64_t)block, ticks), sp | CONTEXT_IN_ALLOCATOR);
     return c;

@@ -15,14 +15,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SLOT_PAYLOAD_MAX (REC_LIVE_SLOT_BYTES - sizeof(struct rec_live_slot) - sizeof(struct rec_chunk_header))
 
-bool live_is_running(const struct rec_live_header *header)
+/* start: field 22 of its stat; 0: rather wait for whoever has this pid. */
+static bool is_running(uint32_t pid, uint64_t start)
 {
-    _cleanup_free_ char *path = format_text("/proc/%u/stat", header->pid);
+    _cleanup_free_ char *path = format_text("/proc/%u/stat", pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[1024];
     ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
@@ -33,11 +35,16 @@ bool live_is_running(const struct rec_live_header *header)
     const char *at = strrchr(text, ')'); /* of the name, which may hold anything */
     if (at && (at[1] != ' ' || at[2] == 'Z' || at[2] == 'X'))
         return false;
-    if (at && !header->process_start)
-        return true; /* the process could not tell its start: rather wait */
+    if (at && !start)
+        return true;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
-    return at && strtoull(at, NULL, 10) == header->process_start;
+    return at && strtoull(at, NULL, 10) == start;
+}
+
+bool live_is_running(const struct rec_live_header *header)
+{
+    return is_running(header->pid, header->process_start);
 }
 
 /* Calls use() for the path of every live file of the log. */
@@ -111,9 +118,45 @@ static uint64_t slot_offset(size_t number)
     return REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
 }
 
+static bool is_of_header(const struct rec_live_header *live, const struct rec_chunk_header *chunk)
+{
+    return chunk->pid == live->pid && chunk->image == live->image;
+}
+
+/* Whether the slot is its file's process's, or a forked child's that is a guest there. */
+static bool is_owned(const struct rec_live_header *live, const struct log_slot *slot)
+{
+    return slot->head.owner_start ? slot->chunk.pid != 0 : is_of_header(live, &slot->chunk);
+}
+
+/* Whether somebody still has it open who may write: it is locked then, by a forked child, too,
+ * that has not begun to record yet. */
+static bool is_locked(int fd)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK;
+    flock(fd, LOCK_UN);
+    return false;
+}
+
+/* Whether the file's process or one of its guests still runs. */
+static bool is_used(int fd, const struct rec_live_header *live, uint64_t bytes)
+{
+    struct log_slot slot;
+
+    if (live_is_running(live) || is_locked(fd))
+        return true;
+    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++)
+        if (pread(fd, &slot, sizeof slot, (off_t)slot_offset(i)) == (ssize_t)sizeof slot &&
+            slot.chunk.magic == REC_CHUNK_MAGIC && slot.head.owner_start &&
+            is_running(slot.chunk.pid, slot.head.owner_start == 1 ? 0 : slot.head.owner_start))
+            return true;
+    return false;
+}
+
 /* The chunk in a slot as it is at one moment, though its thread goes on: that
  * only appends until it begins another chunk. slot has room for SLOT_PAYLOAD_MAX
- * of payload. False: there is no chunk of this process. */
+ * of payload. False: there is no chunk. */
 static bool read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot)
 {
     off_t offset = (off_t)slot_offset(number);
@@ -125,8 +168,8 @@ static bool read_slot(int fd, const struct rec_live_header *live, size_t number,
         if (pread(fd, slot, sizeof *slot, offset) != (ssize_t)sizeof *slot)
             return false;
         used = slot->head.used_bytes;
-        if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS ||
-            chunk->flags & REC_CHUNK_PACKED || chunk->pid != live->pid || chunk->image != live->image || used == 0 || used > SLOT_PAYLOAD_MAX)
+        if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->flags & REC_CHUNK_PACKED ||
+            !is_owned(live, slot) || used == 0 || used > SLOT_PAYLOAD_MAX)
             return false;
         if (pread(fd, slot->payload, used, offset + (off_t)sizeof *slot) != (ssize_t)used ||
             pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
@@ -154,7 +197,7 @@ static int read_live(void *data, const char *path)
     *live = (struct log_live){
         .path = copy_text(path, strlen(path)),
         .header = header,
-        .running = live_is_running(&header),
+        .running = is_used(fd, &header, bytes),
     };
     for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
         if (!read_slot(fd, &header, i, slot))
@@ -182,9 +225,13 @@ void log_add_lives(struct log *log)
             log->stop_errno = live->header.stop_errno;
         if (!log->processes[live->process].summed_up) /* else its lost events are in the log */
             log->lost_events += live->header.lost_events;
-        for (size_t k = 0; k < live->slot_count; k++)
-            if (live->slots[k])
-                log_add_chunk(log, &live->slots[k]->chunk, i + 1, slot_offset(k) + sizeof **live->slots);
+        for (size_t k = 0; k < live->slot_count; k++) {
+            if (!live->slots[k])
+                continue;
+            const struct rec_chunk_header *chunk = &live->slots[k]->chunk;
+            log_add_chunk(log, chunk, i + 1, slot_offset(k) + sizeof **live->slots);
+            log->processes[log_find_process(log, chunk->pid, chunk->image)].has_live = true;
+        }
     }
 }
 
@@ -203,15 +250,16 @@ struct adoption {
 
 /* What the live header knows and no stream can say: when it is adopted (a
  * calibration pair), and what was lost. One of them counts for each process. */
-static int append_summary(int log_fd, const struct rec_live_header *live, uint32_t chunk_count)
+static int append_summary(int log_fd, const struct rec_live_header *live, const struct rec_chunk_header *process,
+                          uint32_t chunk_count)
 {
     uint8_t records[ENCODE_EVENT_MAX * 2];
     struct append_chunk chunk;
 
-    append_begin(&chunk, live->pid, live->image, records);
+    append_begin(&chunk, process->pid, process->image, records);
     chunk.header.sequence = REC_SESSION_SUM;
     chunk.header.stream = chunk_count;
-    if (live->lost_events || live->stop_errno)
+    if (is_of_header(live, process) && (live->lost_events || live->stop_errno))
         chunk.at = encode_lost(&chunk.encoder, chunk.at, chunk.encoder.ticks, live->lost_events, live->stop_errno);
     return append_end(&chunk, log_fd);
 }
@@ -237,13 +285,67 @@ static char *claim(const char *path)
     return NULL;
 }
 
-/* How many event chunks a stream has had, by what read_slot has seen: the number
- * of the chunk in the slot is how many came before it. */
-static uint32_t chunks_of_slot(const struct log_slot *slot, const struct rec_live_header *live, bool has_chunk)
+/* The streams of a live file: of each the latest chunk that was in a slot, and how
+ * many came up to it. */
+struct stream_counts {
+    struct stream_count {
+        struct rec_chunk_header of;
+        uint32_t chunk_count;
+    } *streams;
+    size_t count, capacity;
+};
+
+static bool is_same_process(const struct rec_chunk_header *a, const struct rec_chunk_header *b)
 {
-    if (slot->chunk.magic != REC_CHUNK_MAGIC || slot->chunk.pid != live->pid || slot->chunk.image != live->image)
-        return 0;
-    return slot->chunk.sequence + has_chunk;
+    return a->pid == b->pid && a->image == b->image;
+}
+
+/* By what read_slot has seen: the number of the chunk in the slot is how many came
+ * before it. A stream may have several slots. */
+static void count_chunks(struct stream_counts *counts, const struct log_slot *slot, const struct rec_live_header *live,
+                         bool has_chunk)
+{
+    uint32_t chunk_count = slot->chunk.sequence + has_chunk;
+    size_t i = 0;
+
+    if (slot->chunk.magic != REC_CHUNK_MAGIC || !is_owned(live, slot))
+        return;
+    while (i < counts->count && !(is_same_process(&counts->streams[i].of, &slot->chunk) &&
+                                  counts->streams[i].of.stream == slot->chunk.stream))
+        i++;
+    if (i == counts->count) {
+        counts->streams = grow(counts->streams, &counts->capacity, i + 1, sizeof *counts->streams);
+        counts->streams[counts->count++] = (struct stream_count){ slot->chunk, 0 };
+    }
+    if (chunk_count > counts->streams[i].chunk_count)
+        counts->streams[i].chunk_count = chunk_count;
+}
+
+static uint32_t chunks_of(const struct stream_counts *counts, const struct rec_chunk_header *process)
+{
+    uint32_t chunk_count = 0;
+
+    for (size_t i = 0; i < counts->count; i++)
+        if (is_same_process(&counts->streams[i].of, process))
+            chunk_count += counts->streams[i].chunk_count;
+    return chunk_count;
+}
+
+/* A sum for the file's own process, and one for each guest. */
+static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts)
+{
+    const struct rec_chunk_header owner = { .pid = live->pid, .image = live->image };
+    int error = append_summary(log_fd, live, &owner, chunks_of(counts, &owner));
+
+    for (size_t i = 0; !error && i < counts->count; i++) {
+        const struct rec_chunk_header *process = &counts->streams[i].of;
+        size_t first = 0;
+        while (!is_same_process(&counts->streams[first].of, process))
+            first++;
+        if (first == i && !is_of_header(live, process))
+            error = append_summary(log_fd, live, process, chunks_of(counts, process));
+    }
+    return error;
 }
 
 static int adopt_one(void *data, const char *path)
@@ -251,33 +353,34 @@ static int adopt_one(void *data, const char *path)
     struct adoption *adoption = data;
     struct rec_live_header live;
     uint64_t bytes;
-    uint32_t chunk_count = 0;
+    struct stream_counts counts = { 0 };
     _cleanup_close_ int fd = open_live(path, adoption->session, &live, &bytes);
     _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
     if (fd < 0)
         remove_unborn(path);
-    if (fd < 0 || live_is_running(&live))
+    if (fd < 0 || is_used(fd, &live, bytes))
         return 0;
     _cleanup_free_ char *claimed = claim(path);
     if (!claimed) {
         adoption->refused = true;
         return 0;
     }
-    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
+    int error = 0;
+    for (size_t i = 0; !error && slot_offset(i + 1) <= bytes; i++) {
         bool has_chunk = read_slot(fd, &live, i, slot);
-        chunk_count += chunks_of_slot(slot, &live, has_chunk);
+        count_chunks(&counts, slot, &live, has_chunk);
         if (!has_chunk)
             continue;
         const void *chunk = &slot->chunk;
         size_t chunk_bytes = chunk_seal(&slot->chunk, slot->chunk.payload_bytes);
         if (adoption->packer)
             chunk = packer_pack(adoption->packer, chunk, &chunk_bytes);
-        int error = append_all(adoption->log_fd, chunk, chunk_bytes);
-        if (error)
-            return error;
+        error = append_all(adoption->log_fd, chunk, chunk_bytes);
     }
-    int error = append_summary(adoption->log_fd, &live, chunk_count);
+    if (!error)
+        error = append_summaries(adoption->log_fd, &live, &counts);
+    free(counts.streams);
     if (!error && unlink(claimed) != 0)
         error = -errno;
     return error;
@@ -316,7 +419,7 @@ static int look_whether_running(void *data, const char *path)
     uint64_t bytes;
     _cleanup_close_ int fd = open_live(path, search->session, &live, &bytes);
 
-    search->found |= fd >= 0 && live_is_running(&live);
+    search->found |= fd >= 0 && is_used(fd, &live, bytes);
     return search->found;
 }
 
@@ -341,7 +444,7 @@ static int discard_one(void *data, const char *path)
 
     if (fd < 0)
         remove_unborn(path);
-    else if (!live_is_running(&live))
+    else if (!is_used(fd, &live, bytes))
         unlink(path);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "format/layout.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdio.h>
@@ -37,9 +38,20 @@ const char *text_count(uint64_t count)
 
 const char *text_stop_reason(uint32_t reason)
 {
-    if (reason == REC_STOP_LIMIT)
+    switch (reason) {
+    case 0:
+        return "";
+    case REC_STOP_LIMIT:
         return "the log had reached its limit (--max-log)";
-    return reason ? strerror((int)reason) : "";
+    case REC_STOP_SANDBOX:
+        return "the program had forbidden itself system calls (seccomp)";
+    case REC_STOP_CLOCK:
+        return "the program had forbidden itself the clock (PR_SET_TSC or strict seccomp)";
+    case ESTALE:
+        return "the log was deleted, or replaced by another file, while the program ran";
+    default:
+        return strerror((int)reason);
+    }
 }
 
 const char *text_lost_events(uint64_t count, uint32_t reason)

@@ -8,7 +8,7 @@ _Atomic(_Atomic uint64_t *) block_set_leaf[BLOCK_SET_LEAVES];
 
 static bool make_leaf(uint64_t leaf)
 {
-    _Atomic uint64_t *words = NULL, *fresh = sys_map(-1, 0, LEAF_BYTES);
+    _Atomic uint64_t *words = NULL, *fresh = sys_forbidden ? NULL : sys_map(-1, 0, LEAF_BYTES);
 
     if (!fresh)
         return false;

@@ -9,6 +9,7 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/slots.h"
 #include "interpose/inside/sys.h"
 
 static struct rec_chunk_header *chunk_of(struct context *c)
@@ -42,21 +43,36 @@ void buffer_begin_chunk(struct context *c)
     guess_forget(c);
 }
 
+static bool buffer_begin_elsewhere(struct context *c)
+{
+    int error = slot_take(&c->slot);
+
+    if (!error) {
+        buffer_begin_chunk(c);
+        return true;
+    }
+    process_stop(-error);
+    c->end = c->at;
+    return false;
+}
+
 /* Whether the log may have so many bytes more: 0 or -errno. Of a spool, whoever packs it
  * knows, and says so in its header. */
 static int check_limit(size_t bytes)
 {
+    struct kept_use use;
     uint32_t stop = 0;
-    uint64_t size;
 
     if (!session.spools && !session.max_bytes)
         return 0;
-    int fd = kept_file_use(&session.log, &size);
-    if (fd < 0)
-        return fd;
+    int error = kept_file_begin(&session.log, &use);
+    if (error)
+        return error;
     if (!session.spools)
-        return size + bytes > session.max_bytes ? -(int)REC_STOP_LIMIT : 0;
-    sys_pread(fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+        stop = use.bytes + bytes > session.max_bytes ? REC_STOP_LIMIT : 0;
+    else
+        sys_pread(use.fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+    kept_file_end(&use);
     return -(int)stop;
 }
 
@@ -78,6 +94,8 @@ bool buffer_flush(struct context *c)
 
     if (!used)
         return true;
+    if (sys_forbidden) /* the chunk stays where it is, and the stream goes on in another slot */
+        return buffer_begin_elsewhere(c);
     size_t whole = chunk_seal(chunk_of(c), used);
     /* A signal handler that does not come back must not leave it half done. */
     uint64_t mask = sys_block_signals();

@@ -10,8 +10,9 @@ struct context;
 /* An empty chunk with the stream's next number. */
 void buffer_begin_chunk(struct context *c);
 
-/* Appends the chunk to the log and begins the next. False: the log takes no
- * more; recording has stopped, and the chunk stays in its slot. */
+/* Appends the chunk to the log and begins the next; where system calls are
+ * forbidden it stays in its slot, and the next begins in another. False: there is
+ * no more room; recording has stopped, and the chunk stays in its slot. */
 bool buffer_flush(struct context *c);
 
 /* Ends recording, as buffer_flush would, where the log has all the bytes that it may

@@ -5,7 +5,7 @@
 #include <cpuid.h>
 #endif
 
-bool clock_uses_counter;
+bool clock_uses_counter, clock_is_user_space;
 
 static uint64_t read_ns(clockid_t clock)
 {
@@ -27,11 +27,8 @@ uint64_t clock_realtime_ns(void)
 
 void clock_choose(bool monotonic)
 {
-    if (monotonic)
-        return;
-#if defined(__x86_64__)
-    /* CPUID's word is not enough: the kernel drops an unsynchronised counter. */
-    unsigned a, b, c, d = 0;
+    /* With these sources the C library reads clocks without a system call. */
+    static const char *const mapped[] = { "tsc\n", "kvm-clock\n", "hyperv_clocksource_tsc_page\n", "arch_sys_counter\n" };
     char source[16] = "";
     long fd = sys_open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY, 0);
     if (fd >= 0) {
@@ -39,6 +36,13 @@ void clock_choose(bool monotonic)
             source[0] = 0;
         sys_close((int)fd);
     }
+    for (size_t i = 0; i < sizeof mapped / sizeof *mapped; i++)
+        clock_is_user_space |= strcmp(source, mapped[i]) == 0;
+    if (monotonic)
+        return;
+#if defined(__x86_64__)
+    /* CPUID's word is not enough: the kernel drops an unsynchronised counter. */
+    unsigned a, b, c, d = 0;
     clock_uses_counter = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8) && strcmp(source, "tsc\n") == 0;
 #elif defined(__aarch64__)
     clock_uses_counter = true; /* the architecture makes cntvct_el0 constant and synchronous */

@@ -15,6 +15,8 @@
 
 extern bool clock_uses_counter; /* decided by clock_choose, before the first event */
 
+extern bool clock_is_user_space; /* no clock here takes a system call */
+
 void clock_choose(bool monotonic); /* monotonic: not the counter, even if it is good */
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_realtime_ns(void);

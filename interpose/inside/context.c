@@ -4,6 +4,7 @@
 
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/slots.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/sys.h"
 
@@ -11,31 +12,23 @@
 
 struct context context_none = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_busy = { .busy = CONTEXT_IN_ALLOCATOR };
+struct context context_mute = { .busy = CONTEXT_IN_ALLOCATOR };
 struct context context_unrecorded; /* busy when it is used: so that it takes no room in the library */
 __thread struct context *current_context = &context_none;
 
 static struct context *make_context(void)
 {
-    uint32_t number = atomic_fetch_add(&process->context_count, 1);
-    uint64_t offset = REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
-    struct context *c = process_map_wiped(sizeof *c);
-    uint64_t size;
+    struct context *wiped = atomic_exchange(&process->wiped, NULL);
+    struct context *c = wiped ? wiped : process_map_wiped(sizeof *c);
+    int error = c ? slot_take(&c->slot) : -ENOMEM;
 
-    if (!c) {
-        process_stop(ENOMEM);
+    if (error) {
+        if (c && c != wiped) /* its thread still has that */
+            process_unmap_wiped(c, sizeof *c);
+        process_lack(-error);
         return NULL;
     }
-    int error = kept_file_allocate(&session.live_file, offset, REC_LIVE_SLOT_BYTES);
-    int fd = error ? error : kept_file_use(&session.live_file, &size);
-    c->slot = fd < 0 ? NULL : sys_map(fd, offset, REC_LIVE_SLOT_BYTES);
-    if (!c->slot) {
-        process_stop(fd < 0 ? -fd : ENOMEM);
-        sys_unmap(c, sizeof *c);
-        return NULL;
-    }
-    /* The parent's buffer is nothing that a forked child should hold. */
-    sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
-    c->stream = number;
+    c->stream = atomic_fetch_add(&process->context_count, 1);
     buffer_begin_chunk(c);
     return c;
 }
@@ -74,7 +67,7 @@ static struct context *take_context(uint32_t tid)
     uint32_t count;
     struct context *c = take_free(tid, &count);
 
-    if (c || count < 8 || count < atomic_load(&process->orphan_search_at))
+    if (c || sys_forbidden || count < 8 || count < atomic_load(&process->orphan_search_at))
         return c;
     uint32_t freed = free_orphans(tid);
     /* Where most are in use, it is not worth another search until there are twice as many. */
@@ -130,8 +123,11 @@ struct context *context_refill(struct context *c, size_t bytes)
         struct context *now = current_context;
         const uint64_t busy = c->busy;
         c->busy = CONTEXT_IDLE; /* a hook that a handler's fork interrupted may still have it in hand */
-        if (now->busy || !now->slot)
+        if (now->busy || !now->slot) {
+            atomic_store(&process->wiped, c);
             now = start_thread(NULL);
+            atomic_store(&process->wiped, NULL);
+        }
         if (!now)
             return NULL;
         now->busy = busy;

@@ -59,8 +59,9 @@ struct context {
 #define CONTEXT_BYTES_MAX (1u << 20) /* promised: no more for each thread */
 _Static_assert(sizeof(struct context) <= CONTEXT_BYTES_MAX, "a context is too large");
 
-/* Stands for "none yet", "being made" and "never", so that the hooks test one thing. */
-extern struct context context_none, context_busy, context_unrecorded;
+/* Stands for "none yet", "being made", "this thread's events are lost" and "never", so that
+ * the hooks test one thing. */
+extern struct context context_none, context_busy, context_mute, context_unrecorded;
 
 extern __thread struct context *current_context __attribute__((tls_model("initial-exec")));
 

@@ -2,11 +2,14 @@
  * own file only, and never to be killed for it (SIGXFSZ). */
 #include "interpose/inside/kept_file.h"
 
+#include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <string.h>
+
+_Atomic int kept_file_lowest = INT_MAX;
 
 /* More than KEPT_FILE_HIGH_MAX would cost the kernel memory. */
 int kept_file_high_number(void)
@@ -15,23 +18,35 @@ int kept_file_high_number(void)
     return high < KEPT_FILE_HIGH_MAX ? (int)high : KEPT_FILE_HIGH_MAX;
 }
 
-/* A high descriptor of path, or -errno. */
+/* A duplicate as high as can be, and never one of the lowest: those are what the
+ * program gets next. */
+static int duplicate_high(int fd)
+{
+    int number = kept_file_high_number(), step = number / 16 ? number / 16 : 1;
+    long high = -EMFILE;
+
+    for (int tries = 0; high < 0 && tries < 12 && number > 3; tries++, number -= step)
+        high = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
+    if (high >= 0 && high < atomic_load(&kept_file_lowest))
+        atomic_store(&kept_file_lowest, (int)high);
+    return (int)high;
+}
+
 static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
 {
     long fd = sys_open(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    long high = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, kept_file_high_number());
-    if (high >= 0) {
-        sys_close((int)fd);
-        fd = high;
-    }
-    long error = sys_fstat((int)fd, ret_stat);
+    int high = duplicate_high((int)fd);
+    sys_close((int)fd);
+    if (high < 0)
+        return high;
+    long error = sys_fstat(high, ret_stat);
     if (error) {
-        sys_close((int)fd);
+        sys_close(high);
         return (int)error;
     }
-    return (int)fd;
+    return high;
 }
 
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode)
@@ -44,12 +59,38 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
     int fd = open_high(path, flags, mode, &st);
     if (fd < 0)
         return fd;
+    if (flags & O_CREAT)
+        sys_chmod(fd, mode); /* whatever the umask */
     memcpy(file->path, path, length + 1);
     file->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+    file->named = st.st_nlink > 0;
     file->device = st.st_dev;
     file->inode = st.st_ino;
-    file->fd = fd;
+    atomic_store(&file->fd, fd);
     return 0;
+}
+
+void kept_file_adopt(struct kept_file *file, int fd)
+{
+    struct stat st;
+
+    if (sys_fstat(fd, &st) != 0)
+        return;
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
+    atomic_store(&file->fd, fd);
+    if (fd < atomic_load(&kept_file_lowest))
+        atomic_store(&kept_file_lowest, fd);
+}
+
+void kept_file_move(struct kept_file *to, const struct kept_file *from)
+{
+    memcpy(to->path, from->path, strlen(from->path) + 1);
+    to->flags = from->flags;
+    to->named = from->named;
+    to->device = from->device;
+    to->inode = from->inode;
+    atomic_store(&to->fd, atomic_load(&from->fd));
 }
 
 static bool is_file(const struct kept_file *file, const struct stat *st)
@@ -57,76 +98,167 @@ static bool is_file(const struct kept_file *file, const struct stat *st)
     return st->st_dev == file->device && st->st_ino == file->inode;
 }
 
-void kept_file_close(struct kept_file *file)
+static bool is_ours(const struct kept_file *file, int number, struct stat *ret_stat)
 {
-    struct stat st;
-
-    if (file->fd > 0 && sys_fstat(file->fd, &st) == 0 && is_file(file, &st))
-        sys_close(file->fd);
-    file->fd = -1;
+    return number > 0 && sys_fstat(number, ret_stat) == 0 && is_file(file, ret_stat);
 }
 
-int kept_file_use(struct kept_file *file, uint64_t *ret_bytes)
+bool kept_file_owns(const struct kept_file *file, int number)
 {
     struct stat st;
 
-    if (file->fd < 0 || sys_fstat(file->fd, &st) != 0 || !is_file(file, &st)) {
-        int fd = open_high(file->path, file->flags, 0, &st);
-        if (fd < 0)
-            return fd;
-        if (!is_file(file, &st)) { /* deleted or replaced: not continued elsewhere */
-            sys_close(fd);
-            return -ESTALE;
-        }
-        file->fd = fd;
+    return number == atomic_load(&file->fd) && is_ours(file, number, &st);
+}
+
+void kept_file_close(struct kept_file *file)
+{
+    int fd = atomic_load(&file->fd);
+
+    if (kept_file_owns(file, fd))
+        sys_close(fd);
+    atomic_store(&file->fd, -1);
+}
+
+void kept_file_leave(struct kept_file *file, int number)
+{
+    enum { WAITS_MAX = 10000, WAIT_NS = 100000 }; /* a second: who is not through by then is in write() itself, which is safe */
+    int other = file->path[0] ? duplicate_high(number) : -1;
+
+    atomic_store(&file->fd, other < 0 ? -1 : other);
+    uint32_t before = atomic_fetch_add(&process->file_epoch, 1); /* who comes now finds the other number */
+    for (int waits = 0; atomic_load(&process->file_users[before & 1]) && waits < WAITS_MAX; waits++)
+        sys_sleep(WAIT_NS);
+}
+
+/* Opens it again. Two threads may be at it: the first one's descriptor counts. */
+static int reopen(struct kept_file *file, int gone, struct stat *ret_stat)
+{
+    int fd = open_high(file->path, file->flags, 0, ret_stat);
+
+    if (fd < 0)
+        return fd;
+    if (!is_file(file, ret_stat)) { /* deleted or replaced: not continued elsewhere */
+        sys_close(fd);
+        return -ESTALE;
     }
-    *ret_bytes = (uint64_t)st.st_size;
-    return file->fd;
+    if (atomic_compare_exchange_strong(&file->fd, &gone, fd))
+        return fd;
+    sys_close(fd);
+    return is_ours(file, gone, ret_stat) ? gone : -EBADF;
+}
+
+int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
+{
+    struct stat st;
+
+    if (sys_forbidden)
+        return -EPERM;
+    ret_use->signals = sys_block_signals();
+    for (;;) {
+        ret_use->epoch = atomic_load(&process->file_epoch);
+        atomic_fetch_add(&process->file_users[ret_use->epoch & 1], 1);
+        if (atomic_load(&process->file_epoch) == ret_use->epoch)
+            break;
+        atomic_fetch_sub(&process->file_users[ret_use->epoch & 1], 1);
+    }
+    int fd = atomic_load(&file->fd), error = 0;
+    if (!is_ours(file, fd, &st))
+        fd = reopen(file, fd, &st);
+    if (fd < 0)
+        error = fd;
+    else if (file->named && st.st_nlink == 0)
+        error = -ESTALE; /* deleted: nobody would read it, and the disk would fill */
+    ret_use->fd = fd;
+    ret_use->bytes = (uint64_t)st.st_size;
+    if (error)
+        kept_file_end(ret_use);
+    return error;
+}
+
+void kept_file_end(const struct kept_use *use)
+{
+    atomic_fetch_sub(&process->file_users[use->epoch & 1], 1);
+    sys_restore_signals(use->signals);
+}
+
+/* What the kernel sends beside -EFBIG is about our file: the program never sees it.
+ * One that was pending before is the program's own. */
+static bool has_size_signal(const struct kept_use *use)
+{
+    const uint64_t signal = 1ull << (SIGXFSZ - 1);
+    return use->signals & signal && sys_pending_signals() & signal;
+}
+
+static void drop_size_signal(long result, bool is_programs)
+{
+    if (result == -EFBIG && !is_programs)
+        sys_drop_signal(1ull << (SIGXFSZ - 1));
+}
+
+static int append(const struct kept_use *use, const void *data, size_t bytes)
+{
+    uint64_t limit = sys_file_size_limit();
+
+    if (use->bytes > limit || bytes > limit - use->bytes)
+        return -EFBIG;
+    bool is_programs = has_size_signal(use);
+    long written = sys_write(use->fd, data, bytes);
+    drop_size_signal(written, is_programs);
+    return written == (long)bytes ? 0 : written < 0 ? (int)written : -EAGAIN;
 }
 
 int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
 {
-    for (int tries = 0; tries < 2;) {
-        uint64_t size;
-        int fd = kept_file_use(file, &size);
-        if (fd < 0)
-            return fd;
-        if (bytes > sys_file_size_limit() - size || size > sys_file_size_limit())
-            return -EFBIG;
-        long written = sys_write(fd, data, bytes);
-        if (written == (long)bytes)
-            return 0;
-        if (written == -EINTR)
-            continue;
-        if (written < 0)
-            return (int)written;
-        /* Short: another process may have appended behind the torn piece, so
-         * the whole is written once more, and the reader drops the piece. */
-        tries++;
+    struct kept_use use;
+    int error = -EAGAIN;
+
+    /* After a short write another process may have appended behind the torn piece, so
+     * the whole is written once more, and the reader drops the piece. */
+    for (int tries = 0; error == -EAGAIN && tries < 2; tries++) {
+        do {
+            error = kept_file_begin(file, &use);
+            if (error)
+                return error;
+            error = append(&use, data, bytes);
+            kept_file_end(&use);
+        } while (error == -EINTR);
     }
-    return -ENOSPC;
+    return error == -EAGAIN ? -ENOSPC : error;
 }
 
-int kept_file_allocate(struct kept_file *file, uint64_t offset, size_t bytes)
+static long allocate(int fd, uint64_t offset, size_t bytes)
 {
     static const char zeros[4096];
-    uint64_t size;
-    int fd = kept_file_use(file, &size);
-
-    if (fd < 0)
-        return fd;
-    if (offset + bytes > sys_file_size_limit())
-        return -EFBIG;
     long error;
+
     do
         error = sys_fallocate(fd, offset, bytes);
     while (error == -EINTR);
-    if (error != -EOPNOTSUPP && error != -ENOSYS)
-        return (int)error;
+    if (error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM)
+        return error;
     for (size_t done = 0; done < bytes; done += sizeof zeros) {
         long written = sys_pwrite(fd, zeros, sizeof zeros, offset + done);
         if (written != (long)sizeof zeros)
-            return written < 0 ? (int)written : -ENOSPC;
+            return written < 0 ? written : -ENOSPC;
     }
     return 0;
+}
+
+int kept_file_map(struct kept_file *file, uint64_t offset, size_t bytes, void **ret_at)
+{
+    struct kept_use use;
+    long error = kept_file_begin(file, &use);
+
+    if (error)
+        return (int)error;
+    error = -EFBIG;
+    if (offset + bytes <= sys_file_size_limit()) {
+        bool is_programs = has_size_signal(&use);
+        error = allocate(use.fd, offset, bytes);
+        drop_size_signal(error, is_programs);
+    }
+    if (!error && !(*ret_at = sys_map(use.fd, offset, bytes)))
+        error = -ENOMEM;
+    kept_file_end(&use);
+    return (int)error;
 }

@@ -73,15 +73,14 @@ static bool search(int fd, uint64_t address, struct memory_range *ret)
 
 bool memory_find(uint64_t address, struct memory_range *ret_range)
 {
-    uint64_t size;
-    int fd = kept_file_use(&session.maps, &size);
+    struct kept_use use;
 
-    if (fd < 0)
+    if (kept_file_begin(&session.maps, &use) != 0)
         return false;
-    long error = query(fd, address, ret_range);
-    if (error == 0 || error == -ENOENT)
-        return error == 0;
-    return search(fd, address, ret_range);
+    long error = query(use.fd, address, ret_range);
+    bool found = error == 0 || (error != -ENOENT && search(use.fd, address, ret_range));
+    kept_file_end(&use);
+    return found;
 }
 
 bool memory_is_code(uint64_t address, uint64_t bytes)

@@ -32,7 +32,7 @@ static struct pc_entry *level_entries(struct pc_table *table, int level)
         return NULL;
     if (atomic_compare_exchange_strong(&table->level[level], &entries, fresh))
         return fresh;
-    sys_unmap(fresh, bytes); /* another thread was faster */
+    process_unmap_wiped(fresh, bytes); /* another thread was faster */
     return entries;
 }
 

@@ -2,11 +2,23 @@
 
 #include "interpose/inside/sys.h"
 
+#include <errno.h>
+#include <pthread.h>
+
 struct process *process;
 struct session session;
+bool sys_forbidden;
+
+static void *take_reserved(size_t bytes)
+{
+    size_t rounded = (bytes + 4095) & ~(size_t)4095, at = atomic_fetch_add(&process->reserved_used, rounded);
+    return at + rounded <= process->reserved_bytes ? process->reserved + at : NULL;
+}
 
 void *process_map_wiped(size_t bytes)
 {
+    if (sys_forbidden)
+        return take_reserved(bytes);
     void *at = sys_map(-1, 0, bytes);
 
     if (at && sys_advise(at, bytes, MADV_WIPEONFORK) != 0) {
@@ -16,15 +28,55 @@ void *process_map_wiped(size_t bytes)
     return at;
 }
 
+void process_unmap_wiped(void *at, size_t bytes)
+{
+    if (!sys_forbidden)
+        sys_unmap(at, bytes);
+}
+
+void process_reserve_wiped(size_t bytes)
+{
+    for (; !process->reserved && bytes >= 1 << 20; bytes /= 2) {
+        process->reserved = process_map_wiped(bytes);
+        process->reserved_bytes = process->reserved ? bytes : 0;
+    }
+}
+
 void process_count_lost(uint64_t events)
 {
     if (session.live)
         __atomic_fetch_add(&session.live->lost_events, events, __ATOMIC_RELAXED);
 }
 
+uint32_t process_thread_id(void)
+{
+    clockid_t clock;
+
+    if (!sys_forbidden)
+        return sys_tid();
+    /* libc has it, and gives it away in this form: ~id << 3 | 6. */
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? ~((uint32_t)clock >> 3) & 0x1fffffff : 1;
+}
+
+static void say_why(int error)
+{
+    /* A forked child without a live file of its own, whose pid is 0 or who is a guest, lacks
+     * it in its parent's. */
+    bool may_say = !process->pid || process->guest_start || (session.live && session.live->pid == process->pid);
+
+    if (session.live && may_say && !session.live->stop_errno)
+        session.live->stop_errno = (uint32_t)error;
+}
+
+void process_lack(int error)
+{
+    say_why(error);
+    if (error != ENOMEM && error != EAGAIN && error != (int)REC_STOP_CLOCK) /* what is not there for one thread may be for others */
+        atomic_store(&process->state, PROCESS_OFF);
+}
+
 void process_stop(int error)
 {
-    if (session.live && session.live->pid == process->pid && !session.live->stop_errno)
-        session.live->stop_errno = (uint32_t)error;
+    say_why(error);
     atomic_store(&process->state, PROCESS_OFF);
 }

@@ -28,9 +28,21 @@ struct process {
     _Atomic int state;
     uint32_t pid;
     uint64_t image;
-    _Atomic uint32_t context_count;       /* slots and streams handed out */
+    uint64_t guest_start;                 /* not 0: our slots are in the parent's live file; see rec_live_slot */
+    _Atomic uint32_t context_count;       /* streams handed out */
     struct context *_Atomic contexts;     /* insert-only list */
+    struct context *_Atomic wiped;        /* the parent's, in a forked child: as good as new */
     _Atomic uint32_t orphan_search_at;    /* contexts at which to look for threads that died unseen */
+    _Atomic uint32_t starting;            /* threads on their way to a context */
+    _Atomic uint32_t file_epoch;          /* its lowest bit says in which of the two counts ... */
+    _Atomic uint32_t file_users[2];          /* threads between a look at a kept file's number and its use */
+    /* For the time when the program has forbidden itself system calls: */
+    uint8_t *reserved;
+    size_t reserved_bytes;
+    _Atomic size_t reserved_used;
+    uint8_t *first_reserved_slot;
+    uint32_t reserved_slots;
+    _Atomic uint32_t reserved_slots_used;
     struct module_table modules;
     struct pc_table pcs;
 };
@@ -58,6 +70,7 @@ struct session {
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */
     struct kept_file maps;        /* /proc/self/maps of this process; for memory_map.h */
+    struct kept_file unwinder_pipe[2]; /* libunwind's, by which it tests addresses: it writes to it unasked */
     uint8_t id[16];
     enum call_graph call_graph;
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
@@ -72,12 +85,22 @@ struct session {
 extern struct process *process; /* set before the first event, then constant */
 extern struct session session;
 
-/* Memory that a forked child finds zeroed. NULL: there is none. */
+/* Memory that a forked child finds zeroed. NULL: there is none. Where system calls
+ * are forbidden it comes from what was reserved, and is not given back. */
 void *process_map_wiped(size_t bytes);
+void process_unmap_wiped(void *at, size_t bytes);
+void process_reserve_wiped(size_t bytes);
+
+/* The calling thread's id, without a system call where those are forbidden. */
+uint32_t process_thread_id(void);
 
 /* Adds to the count of events that could not be logged: a child that cannot get a
  * live file counts in its parent's. */
 void process_count_lost(uint64_t events);
+
+/* A thread cannot record for want of memory or a clock, which is no reason to stop the others;
+ * for any other error as process_stop. */
+void process_lack(int error);
 
 /* No event is logged from here on; error (errno value) says why. */
 void process_stop(int error);

@@ -48,6 +48,18 @@ uint64_t reach_find(struct reach *own, uint64_t sp)
     return sys_can_read(sp & ~7ull) ? page_end(sp) : sp;
 }
 
+void reach_find_whole(struct reach *own, uint64_t sp)
+{
+    struct memory_range range;
+    uint64_t end = &__libc_stack_end ? (uint64_t)__libc_stack_end + 256 : 0;
+
+    /* The kernel lets no other mapping join the first thread's stack. */
+    if (end && memory_find(sp, &range) && end > range.start && end <= range.end) {
+        own->start = range.start;
+        own->end = end;
+    }
+}
+
 bool reach_can_read(uint64_t from, uint64_t to)
 {
     return sys_can_read(from) && (page_end(from) >= to || sys_can_read(page_end(from)));

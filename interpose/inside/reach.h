@@ -22,6 +22,9 @@ struct reach {
 
 uint64_t reach_find(struct reach *own, uint64_t sp);
 
+/* Looks for all of the first thread's own stack at once, if it is the calling one. */
+void reach_find_whole(struct reach *own, uint64_t sp);
+
 /* The limit: words from sp up to it can be read. */
 static inline uint64_t reach_limit(struct reach *own, uint64_t sp)
 {

@@ -46,7 +46,7 @@ bool select_sample(struct context *c, int64_t bytes)
     bool begun = c->sample_state;
 
     if (!begun) {
-        c->sample_state = (clock_monotonic_ns() ^ (uint64_t)sys_tid() << 40 ^ (uint64_t)c->stream << 20) | 1;
+        c->sample_state = (clock_monotonic_ns() ^ (uint64_t)process_thread_id() << 40 ^ (uint64_t)c->stream << 20) | 1;
         c->until_sample = draw_distance(&c->sample_state) - bytes;
         if (c->until_sample > 0)
             return false;

@@ -54,12 +54,25 @@ static uint32_t take_by(int (*backtrace)(void **, int), struct context *c, uint6
     return 0;
 }
 
+/* Not, where another file may be in the place of its pipe. */
+static bool may_use_libunwind(void)
+{
+    if (!stack_backtrace || sys_forbidden)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        int fd = atomic_load_explicit(&session.unwinder_pipe[i].fd, memory_order_relaxed);
+        if (fd < 0 || (fd && session.walks && !kept_file_owns(&session.unwinder_pipe[i], fd)))
+            return false; /* asked for each stack only where few come here */
+    }
+    return true;
+}
+
 /* By libunwind. more_flags: why. */
 static bool take_by_libunwind(struct context *c, uint64_t pc, uint8_t more_flags, uint32_t *ret_shared)
 {
     void *innermost = (void *)pc, **pcs = &innermost;
     uint8_t flags;
-    uint32_t depth = stack_backtrace ? take_by(stack_backtrace, c, pc, &pcs, &flags) : 0;
+    uint32_t depth = may_use_libunwind() ? take_by(stack_backtrace, c, pc, &pcs, &flags) : 0;
 
     if (!depth)
         return walk_adopt(c, &innermost, 1, REC_STACK_PARTIAL, ret_shared);

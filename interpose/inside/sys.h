@@ -12,12 +12,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+/* The program forbids itself system calls (outside/sandbox.h): none may be made
+ * any more. What can be called then and would need the kernel says so. */
+extern bool sys_forbidden;
 
 static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -79,13 +84,49 @@ static inline long sys_ioctl(int fd, unsigned long request, void *argument)
  * there before it refuses to do anything with it. Not, where that is forbidden. */
 static inline int sys_can_read(uint64_t address)
 {
-    return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) == -EINVAL;
+    return !sys_forbidden && sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) == -EINVAL;
+}
+
+#define SYS_SIGNALS_BYTES 8 /* the kernel's signal set: bit n - 1 is signal n */
+
+static inline uint64_t sys_pending_signals(void)
+{
+    uint64_t pending = 0;
+    sys_call(SYS_rt_sigpending, (long)&pending, SYS_SIGNALS_BYTES, 0, 0, 0, 0);
+    return pending;
+}
+
+/* Takes a pending signal of the set off the calling thread. */
+static inline long sys_drop_signal(uint64_t signals)
+{
+    struct timespec now = { 0, 0 };
+    return sys_call(SYS_rt_sigtimedwait, (long)&signals, 0, (long)&now, SYS_SIGNALS_BYTES, 0, 0);
+}
+
+static inline void sys_sleep(long ns)
+{
+    struct timespec time = { 0, ns };
+    sys_call(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
+}
+
+/* Held until the last descriptor of this opening of the file is closed, in whatever process. */
+static inline long sys_lock_shared(int fd)
+{
+    return sys_call(SYS_flock, fd, LOCK_SH | LOCK_NB, 0, 0, 0, 0);
+}
+
+static inline long sys_chmod(int fd, unsigned mode)
+{
+    return sys_call(SYS_fchmod, fd, mode, 0, 0, 0, 0);
 }
 
 /* All but those that the program's own code causes, which could not wait. Returns the
- * mask that was there. */
+ * mask that was there; where system calls are forbidden nothing changes. */
+#define SYS_SIGNALS_AS_THEY_ARE (~0ull)
 static inline uint64_t sys_block_signals(void)
 {
+    if (sys_forbidden)
+        return SYS_SIGNALS_AS_THEY_ARE;
     uint64_t all = ~(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGFPE - 1) |
                      1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1)), old = 0;
     sys_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, sizeof all, 0, 0);
@@ -94,21 +135,23 @@ static inline uint64_t sys_block_signals(void)
 
 static inline void sys_restore_signals(uint64_t mask)
 {
-    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask, 0, 0);
+    if (mask != SYS_SIGNALS_AS_THEY_ARE) /* else it was not blocked, though it may be allowed by now */
+        sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask, 0, 0);
 }
 
-/* Whether the calling thread is in a signal handler that runs on a stack of its own. */
+/* Whether the calling thread is in a signal handler that runs on a stack of its own; it may be, where
+ * system calls are forbidden. */
 static inline bool sys_on_signal_stack(void)
 {
     stack_t now = { 0 };
-    return sys_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0) == 0 && now.ss_flags & SS_ONSTACK;
+    return sys_forbidden || (sys_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0) == 0 && now.ss_flags & SS_ONSTACK);
 }
 
 /* Whether the 4 bytes at address can be written: 0 is added to them, atomically. */
 static inline int sys_can_write(uint64_t address)
 {
     int nobody_waits = 0;
-    return sys_call(SYS_futex, (long)&nobody_waits, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, (long)address,
+    return !sys_forbidden && sys_call(SYS_futex, (long)&nobody_waits, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, (long)address,
                     FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)) >= 0;
 }
 

@@ -13,6 +13,7 @@
 #include "interpose/inside/sys.h"
 #include "interpose/outside/exec_target.h"
 #include "interpose/outside/follow.h"
+#include "interpose/outside/sandbox.h"
 #include "interpose/outside/untraced.h"
 
 #include <dlfcn.h>
@@ -173,6 +174,10 @@ static int run(struct call *c)
         exec_prepare(); /* called before our first event: by a library that is initialised before us */
     if (!follow_concerns_exec())
         return call_real(c, c->environment);
+    if (sys_forbidden) { /* and so it will be to what is executed: where that kills, it is without us */
+        follow_make_environment(&environment, c->environment, session.follow == FOLLOW_EXEC && !sandbox_kills());
+        return call_real(c, environment.variables);
+    }
     bool wanted = session.follow == FOLLOW_EXEC;
     if (wanted)
         reason = judge(c, room, sizeof room, &path);

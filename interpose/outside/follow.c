@@ -207,6 +207,8 @@ static __thread struct {
 
 static void *map(struct follow_environment *e, size_t bytes)
 {
+    if (sys_forbidden)
+        return NULL;
     uint32_t pid = sys_pid();
 
     if (in_use.at && in_use.pid != pid) {

@@ -3,6 +3,7 @@
 #include "format/chunk.h"
 #include "format/output_name.h"
 #include "interpose/inside/clock.h"
+#include "interpose/inside/slots.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
@@ -65,12 +66,14 @@ static int join_file(const char *path, const uint8_t id[16])
 
 static bool spool_is_open(void)
 {
-    uint32_t closed;
-    uint64_t size;
-    int fd = kept_file_use(&session.log, &size);
+    struct kept_use use;
+    uint32_t closed = 1;
 
-    return fd >= 0 && sys_pread(fd, &closed, sizeof closed, offsetof(struct rec_spool_header, closed)) == sizeof closed &&
-           !closed;
+    if (kept_file_begin(&session.log, &use) != 0)
+        return false;
+    sys_pread(use.fd, &closed, sizeof closed, offsetof(struct rec_spool_header, closed));
+    kept_file_end(&use);
+    return !closed;
 }
 
 static int join_log(const struct config *config)
@@ -155,6 +158,15 @@ static bool is_earlier_program(const char *path, uint64_t start_ticks)
     return got == sizeof other && other.process_start == start_ticks && start_ticks;
 }
 
+/* A forked child that can have no file of its own uses its parent's. */
+static int be_guest(uint64_t start_ticks, int error)
+{
+    if (!session.live)
+        return error;
+    process->guest_start = start_ticks ? start_ticks : 1;
+    return 0;
+}
+
 /* False: it is too long. */
 static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
 {
@@ -177,38 +189,48 @@ bool log_file_has_earlier(const char *log)
 
 int log_file_make_live(enum rec_start *ret_start)
 {
-    char path[4096];
-    uint64_t start_ticks = process_start_ticks(), size;
+    static struct kept_file file; /* one thread of the process is here */
+    uint64_t start_ticks = process_start_ticks();
+    struct live_page *page = NULL;
+    void *at;
     int error = -EEXIST;
 
-    kept_file_close(&session.live_file); /* the parent's, in a forked child */
     for (unsigned number = 0; error == -EEXIST; number++) {
+        char path[sizeof file.path];
         if (!live_name(session.path, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
-        error = kept_file_open(&session.live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        error = kept_file_open(&file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))
             *ret_start = REC_START_EXEC;
     }
     if (error)
-        return error;
-    error = kept_file_allocate(&session.live_file, 0, REC_LIVE_HEADER_BYTES);
-    int fd = error ? error : kept_file_use(&session.live_file, &size);
-    struct rec_live_header *live = fd < 0 ? NULL : sys_map(fd, 0, REC_LIVE_HEADER_BYTES);
-    if (!live) {
-        sys_unlink(path);
-        sys_close(session.live_file.fd);
-        return error ? error : -ENOMEM;
+        return be_guest(start_ticks, error);
+    /* Says that somebody may still write here: also a forked child that has not begun yet,
+     * and will be a guest. */
+    sys_lock_shared(file.fd);
+    /* The path may lead elsewhere by now: another root, another file system over it. */
+    error = file.device == session.log.device ? 0 : -EXDEV;
+    if (!error)
+        error = kept_file_map(&file, 0, REC_LIVE_HEADER_BYTES, &at);
+    if (error) {
+        sys_unlink(file.path);
+        kept_file_close(&file);
+        return be_guest(start_ticks, error);
     }
-    live->version = REC_VERSION;
-    live->pid = process->pid;
-    live->image = process->image;
-    live->slot_bytes = REC_LIVE_SLOT_BYTES;
-    live->process_start = start_ticks;
-    memcpy(live->session, session.id, sizeof live->session);
+    page = at;
+    page->header.version = REC_VERSION;
+    page->header.pid = process->pid;
+    page->header.image = process->image;
+    page->header.slot_bytes = REC_LIVE_SLOT_BYTES;
+    page->header.process_start = start_ticks;
+    memcpy(page->header.session, session.id, sizeof page->header.session);
     __asm__ volatile("" ::: "memory"); /* of a killed process, the magic means that the rest is there */
-    memcpy(live->magic, REC_LIVE_MAGIC, sizeof live->magic);
-    if (session.live)
-        sys_unmap(session.live, REC_LIVE_HEADER_BYTES); /* the parent's */
-    session.live = live;
+    memcpy(page->header.magic, REC_LIVE_MAGIC, sizeof page->header.magic);
+    if (session.live) { /* the parent's */
+        kept_file_close(&session.live_file);
+        sys_unmap(session.live, REC_LIVE_HEADER_BYTES);
+    }
+    kept_file_move(&session.live_file, &file);
+    session.live = &page->header;
     return 0;
 }

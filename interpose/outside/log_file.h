@@ -16,7 +16,8 @@ int log_file_confirm(void);
 
 /* Makes this process's live file and maps its header, into session.live.
  * *ret_start becomes REC_START_EXEC where an earlier program of this process
- * has left one. 0 or -errno. */
+ * has left one. A forked child that can have none becomes a guest in its parent's:
+ * process->guest_start. 0 or -errno. */
 int log_file_make_live(enum rec_start *ret_start);
 
 /* Whether an earlier program of this process has been recorded into the log at path. */

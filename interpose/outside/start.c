@@ -5,6 +5,7 @@
  * says "busy" throughout, and every call into the hooks passes through. */
 #include "interpose/inside/start.h"
 
+#include "interpose/descriptors.h"
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
@@ -20,6 +21,7 @@
 #include "interpose/outside/fork.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
+#include "interpose/outside/sandbox.h"
 #include "interpose/outside/threads.h"
 #include "interpose/outside/unwinder.h"
 
@@ -111,6 +113,8 @@ static bool prepare(void)
     session.exe[length > 0 ? length : 0] = 0;
     clock_choose(config.monotonic);
     threads_prepare();
+    descriptors_resolve();
+    sandbox_resolve();
     dladdr((void *)real.malloc, &allocator);
     nested_allocator = modules_code_of((uint64_t)real.malloc);
     find_other_malloc();
@@ -240,7 +244,7 @@ static struct context *unrecorded(void)
  * see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
-    if (unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
+    if (sys_forbidden || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
@@ -259,17 +263,29 @@ struct context *start_thread(const void *caller)
     int state = process ? atomic_load(&process->state) : PROCESS_NEW;
     if (state == PROCESS_OFF || state == PROCESS_STARTING)
         return NULL;
-    uint32_t tid = sys_tid();
+    if (state == PROCESS_NEW && sys_forbidden) {
+        process_lack(REC_STOP_SANDBOX); /* a child of a process that has forbidden itself system calls */
+        return NULL;
+    }
+    if (!sandbox_may_read_clock()) {
+        current_context = &context_mute;
+        return NULL;
+    }
     /* A handler's calls would be taken for our own. */
     uint64_t mask = sys_block_signals();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
-        c = start_process(tid);
+        c = start_process(sys_tid());
         if (c && caller)
             start_unwinder(caller);
-    } else if ((c = context_acquire(tid))) {
-        session.had_threads = true;
-        threads_begin(c, tid);
+    } else {
+        atomic_fetch_add(&process->starting, 1); /* another thread may be about to forbid system calls */
+        uint32_t tid = process_thread_id();
+        if ((c = context_acquire(tid))) {
+            session.had_threads = true;
+            threads_begin(c, tid);
+        }
+        atomic_fetch_sub(&process->starting, 1);
     }
     current_context = c ? c : session.unrecorded ? unrecorded() : &context_none;
     sys_restore_signals(mask);
@@ -279,7 +295,7 @@ struct context *start_thread(const void *caller)
 
 struct context *start_nested(void)
 {
-    uint32_t tid = sys_tid();
+    uint32_t tid = process_thread_id();
     struct context *c = atomic_load(&process->state) == PROCESS_RECORDING ? context_acquire(tid) : NULL;
 
     if (c)
@@ -334,7 +350,7 @@ static __attribute__((destructor)) void destructor(void)
     c->busy = CONTEXT_RECORDING;
     if (context_room(c, ENCODE_EVENT_MAX)) {
         context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
-        if (atomic_load(&process->state) == PROCESS_RECORDING)
+        if (atomic_load(&process->state) == PROCESS_RECORDING && !sys_forbidden)
             flush_idle(c);
     }
     c->busy = CONTEXT_IDLE;

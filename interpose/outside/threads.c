@@ -3,6 +3,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/nested.h"
+#include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <pthread.h>
@@ -18,6 +19,8 @@ static void log_name_if_new(struct context *c)
 {
     char name[16] = "";
 
+    if (sys_forbidden)
+        return;
     sys_thread_name(name);
     name[15] = 0;
     if (strcmp(name, c->name) == 0)
@@ -32,7 +35,7 @@ static void thread_ends(void *context)
     struct context *c = context;
 
     /* In a forked child that has not allocated, c is wiped memory. */
-    if (!c->slot || !c->ring || atomic_load(&c->owner) != sys_tid())
+    if (!c->slot || !c->ring || atomic_load(&c->owner) != process_thread_id())
         return;
     if (++c->end_rounds < ROUNDS) {
         pthread_setspecific(key, c);
@@ -65,7 +68,9 @@ static void log_begin(struct context *c, uint32_t tid, bool nested)
 {
     c->unwound = false;
     c->own_stack = (struct reach){ 0 };
-    sys_thread_name(c->name);
+    c->name[0] = 0;
+    if (!sys_forbidden)
+        sys_thread_name(c->name);
     c->name[15] = 0;
     c = context_room(c, ENCODE_TEXTS_MAX);
     if (!c)

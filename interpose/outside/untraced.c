@@ -49,7 +49,7 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
     if (session.unrecorded || !process)
         return;
     uint64_t mask = sys_block_signals(); /* a handler's calls would be taken for our own */
-    if (!is_borrowed(sys_tid()) && (!c->busy || c == &context_none)) {
+    if (!is_borrowed(process_thread_id()) && (!c->busy || c == &context_none)) {
         c = c == &context_none ? start_thread(NULL) : c;
         if (c)
             write_record(c, pid, reason, path);

@@ -49,6 +49,22 @@ static void give_numbers_back(const uint8_t taken[KEPT_FILE_HIGH_MAX])
             sys_close(number);
 }
 
+/* Its pipe is where nothing was before: our own high numbers. */
+static void find_pipe(const uint8_t was_open[KEPT_FILE_HIGH_MAX + 64])
+{
+    struct stat st;
+
+    for (int number = kept_file_high_number(), found = 0; number < KEPT_FILE_HIGH_MAX + 64 && found < 2; number++)
+        if (!was_open[number] && sys_fstat(number, &st) == 0 && S_ISFIFO(st.st_mode))
+            kept_file_adopt(&session.unwinder_pipe[found++], number);
+}
+
+static void find_open(uint8_t is_open[KEPT_FILE_HIGH_MAX + 64])
+{
+    for (int number = kept_file_high_number(); number < KEPT_FILE_HIGH_MAX + 64; number++)
+        is_open[number] = sys_fcntl(number, F_GETFD, 0) >= 0;
+}
+
 /* For the self-check: a walk by unw_step, which is slow and takes no short cuts. */
 #if defined(__x86_64__) && __has_include(<libunwind.h>)
 #define UNW_LOCAL_ONLY
@@ -105,7 +121,7 @@ bool unwinder_load(int kept_fd)
     void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
     void *function = library ? dlsym(library, "unw_backtrace") : NULL;
     int (*backtrace)(void **, int);
-    uint8_t taken[KEPT_FILE_HIGH_MAX];
+    uint8_t taken[KEPT_FILE_HIGH_MAX], was_open[KEPT_FILE_HIGH_MAX + 64];
 
     if (!function) {
         /* The error is ours: the program's dlerror() must not tell it, nor free its text,
@@ -118,7 +134,9 @@ bool unwinder_load(int kept_fd)
         find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
     take_low_numbers(kept_fd, taken);
+    find_open(was_open);
     call_first(backtrace);
+    find_pipe(was_open);
     give_numbers_back(taken);
     stack_backtrace = backtrace;
     return true;

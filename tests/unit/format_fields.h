@@ -39,7 +39,7 @@ static const __attribute__((unused)) struct field live_header[] = {
     FIELD(rec_live_header, process_start), FIELD(rec_live_header, slot_bytes), FIELD(rec_live_header, stop_errno),
     FIELD(rec_live_header, lost_events),
 };
-static const __attribute__((unused)) struct field live_slot[] = { FIELD(rec_live_slot, used_bytes), FIELD(rec_live_slot, reserved) };
+static const __attribute__((unused)) struct field live_slot[] = { FIELD(rec_live_slot, used_bytes), FIELD(rec_live_slot, owner_start) };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -337,6 +338,54 @@ static void test_running(void)
     waitpid(child, NULL, 0);
 }
 
+/* A process whose stream goes on in another slot, and a forked child that is a guest
+ * in its file. */
+static void make_shared(uint32_t pid, uint32_t guest, uint64_t guest_start)
+{
+    make_pair(pid);
+    live.slot[4].head.used_bytes = 0; /* two slots are left: one for what follows in stream 5 ... */
+    chunk_begin(pid, 5, 1, 600);
+    add_malloc(601, 0x70, 7);
+    live_take(2);
+    chunk_begin(guest, 0, 0, 700); /* ... and the guest's */
+    add_malloc(701, 0x80, 8);
+    live_take(4);
+    live.slot[4].head.owner_start = guest_start;
+    live_write(number(pid));
+}
+
+#define SHARED "1 2 3 4 5 6 7 8 lost 5 missing 0 damaged 0"
+
+static void test_guests(uint32_t pid)
+{
+    uint32_t mine = (uint32_t)getpid();
+    uint64_t start = start_of(getpid());
+    struct log *log = NULL;
+
+    make_shared(pid, mine, start); /* its process has ended, its guest has not */
+    CHECK(strcmp(read_log(&log), SHARED) == 0 && log->process_count == 2 && log_is_running(log) && !log->cut_processes);
+    log_free(log);
+    CHECK(live_adopt(log_path) == 0 && live_exists(number(pid)) && reads(SHARED));
+    live_discard(log_path);
+    CHECK(live_exists(number(pid)));
+    make_shared(pid, mine, 1); /* unknown: whoever has this pid */
+    CHECK(live_adopt(log_path) == 0 && live_exists(number(pid)));
+
+    make_shared(pid, mine, start + 1); /* another one's pid by now */
+    CHECK(live_adopt(log_path) == 0 && live_count() == 0);
+    CHECK(strcmp(read_log(&log), SHARED) == 0 && log->process_count == 2 && !log->cut_processes);
+    for (size_t i = 0; i < log->process_count; i++)
+        CHECK(log->processes[i].summed_up && log->processes[i].expected_chunks == (log->processes[i].pid == mine ? 1 : 6));
+    log_free(log);
+
+    /* A child that will be a guest has it open, and locked. */
+    make_shared(pid, mine, start + 1);
+    int fd = open(live_path(number(pid)), O_RDWR | O_CLOEXEC);
+    CHECK(flock(fd, LOCK_SH) == 0 && live_adopt(log_path) == 0 && live_exists(number(pid)) && reads(SHARED));
+    close(fd);
+    CHECK(live_adopt(log_path) == 0 && live_count() == 0 && reads(SHARED));
+}
+
 /* Files with such names that are none of ours stay, and are not read. */
 static void test_foreign(uint32_t pid)
 {
@@ -536,6 +585,7 @@ int main(void)
     test_longer(pid);
     test_interruption(pid);
     test_running();
+    test_guests(pid);
     test_foreign(pid);
     test_damaged(pid);
     test_no_permission(pid);

@@ -1,0 +1,52 @@
+#include "interpose/inside/slots.h"
+
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
+
+#include <errno.h>
+
+static int map_slots(uint32_t count, uint8_t **ret_first)
+{
+    struct live_page *page = (struct live_page *)session.live;
+    uint32_t number = atomic_fetch_add(&page->slots_taken, count), end = number + count;
+    void *at;
+    int error = kept_file_map(&session.live_file, REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES,
+                              (size_t)count * REC_LIVE_SLOT_BYTES, &at);
+
+    if (error) {
+        atomic_compare_exchange_strong(&page->slots_taken, &end, number); /* who cannot have it asks again */
+        return error;
+    }
+    /* The parent's buffer is nothing that a forked child should hold. */
+    sys_advise(at, (size_t)count * REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
+    *ret_first = at;
+    return 0;
+}
+
+int slot_take(struct rec_live_slot **ret_slot)
+{
+    uint8_t *at;
+
+    if (sys_forbidden) {
+        uint32_t number = atomic_fetch_add(&process->reserved_slots_used, 1);
+        if (number >= process->reserved_slots) {
+            atomic_fetch_sub(&process->reserved_slots_used, 1);
+            return -(int)REC_STOP_SANDBOX;
+        }
+        at = process->first_reserved_slot + (size_t)number * REC_LIVE_SLOT_BYTES;
+    } else {
+        int error = map_slots(1, &at);
+        if (error)
+            return error;
+    }
+    *ret_slot = (struct rec_live_slot *)at;
+    (*ret_slot)->owner_start = process->guest_start;
+    return 0;
+}
+
+void slots_reserve(uint32_t wanted)
+{
+    for (; wanted && !process->reserved_slots; wanted /= 2)
+        if (map_slots(wanted, &process->first_reserved_slot) == 0)
+            process->reserved_slots = wanted;
+}

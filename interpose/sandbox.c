@@ -1,0 +1,140 @@
+/* The functions that we stand in for, to see a program take something away from itself
+ * that recording needs: prctl, and syscall, by which libseccomp and others call seccomp
+ * and close_range. What is done about it is in outside/sandbox.c.
+ *
+ * syscall has no list of its arguments and is a hot path of some programs (futex): it is
+ * a comparison for each call that matters and a jump. */
+#include "interpose/descriptors.h"
+#include "interpose/inside/sys.h"
+#include "interpose/outside/sandbox.h"
+
+#include <dlfcn.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+#ifndef PR_SET_TSC
+#define PR_SET_TSC 26
+#endif
+#define TSC_FAULTS 2 /* PR_TSC_SIGSEGV */
+
+int dup3(int old, int new, int flags);
+int close_range(unsigned first, unsigned last, int flags);
+
+typedef long system_call(long number, long a, long b, long c, long d, long e, long f);
+
+static int first_prctl(int option, ...);
+static system_call first_syscall;
+
+static int (*next_prctl)(int option, ...) = first_prctl;
+/* For the jump below. */
+extern system_call *sandbox_next_syscall;
+__attribute__((visibility("hidden"))) system_call *sandbox_next_syscall = first_syscall;
+system_call sandbox_syscall;
+
+void sandbox_resolve(void)
+{
+    void *found = dlsym(RTLD_NEXT, "syscall");
+
+    memcpy(&sandbox_next_syscall, &found, sizeof found);
+    found = dlsym(RTLD_NEXT, "prctl");
+    memcpy(&next_prctl, &found, sizeof found);
+}
+
+static int first_prctl(int option, ...)
+{
+    va_list more;
+    long value[4];
+
+    va_start(more, option);
+    for (int i = 0; i < 4; i++)
+        value[i] = va_arg(more, long);
+    va_end(more);
+    sandbox_resolve();
+    return next_prctl(option, value[0], value[1], value[2], value[3]);
+}
+
+static long first_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    sandbox_resolve();
+    return sandbox_next_syscall(number, a, b, c, d, e, f);
+}
+
+EXPORT int prctl(int option, ...)
+{
+    va_list more;
+    long value[4];
+
+    va_start(more, option);
+    for (int i = 0; i < 4; i++)
+        value[i] = va_arg(more, long);
+    va_end(more);
+    bool enters = false;
+    if (option == PR_SET_SECCOMP)
+        enters = sandbox_enter(value[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)value[1] : NULL);
+    if (option == PR_SET_TSC && value[0] == TSC_FAULTS)
+        sandbox_give_up_clock();
+    int result = next_prctl(option, value[0], value[1], value[2], value[3]);
+    if (enters && result < 0)
+        sandbox_leave();
+    if (option == PR_SET_TSC && (value[0] != TSC_FAULTS || result < 0))
+        sandbox_take_up_clock();
+    return result;
+}
+
+/* The calls for which the jump comes here. */
+__attribute__((visibility("hidden"))) long sandbox_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    switch (number) {
+    case SYS_seccomp: {
+        bool enters = false;
+        if (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)
+            enters = sandbox_enter(a == SECCOMP_SET_MODE_FILTER ? (const struct sock_fprog *)c : NULL);
+        long result = sandbox_next_syscall(number, a, b, c, d, e, f);
+        if (enters && result < 0)
+            sandbox_leave();
+        return result;
+    }
+    case SYS_prctl:
+        return prctl((int)a, b, c, d, e);
+    case SYS_close:
+        return close((int)a);
+    case SYS_close_range:
+        return close_range((unsigned)a, (unsigned)b, (int)c);
+#ifdef SYS_dup2
+    case SYS_dup2:
+        return dup2((int)a, (int)b);
+#endif
+    case SYS_dup3:
+        return dup3((int)a, (int)b, (int)c);
+    default:
+        return sandbox_next_syscall(number, a, b, c, d, e, f);
+    }
+}
+
+#define TEXT_OF(x) TEXT_OF_EXPANDED(x)
+#define TEXT_OF_EXPANDED(x) #x
+
+#if defined(__x86_64__)
+#define WATCHED(number) "cmp $" TEXT_OF(number) ", %rdi\n je sandbox_syscall\n"
+__asm__(".text\n.globl syscall\n.type syscall, @function\n.p2align 4\n"
+        "syscall:\n .cfi_startproc\n endbr64\n"
+        WATCHED(317) /* seccomp */ WATCHED(157) /* prctl */ WATCHED(436) /* close_range */
+        WATCHED(3) /* close */ WATCHED(33) /* dup2 */ WATCHED(292) /* dup3 */
+        " jmp *sandbox_next_syscall(%rip)\n .cfi_endproc\n.size syscall, .-syscall\n");
+_Static_assert(SYS_seccomp == 317 && SYS_prctl == 157 && SYS_close_range == 436 && SYS_close == 3 && SYS_dup2 == 33 &&
+               SYS_dup3 == 292, "numbers of system calls");
+#elif defined(__aarch64__)
+#define WATCHED(number) "cmp x0, #" TEXT_OF(number) "\n b.eq sandbox_syscall\n"
+__asm__(".text\n.globl syscall\n.type syscall, %function\n.p2align 4\n"
+        "syscall:\n .cfi_startproc\n hint #34\n"
+        WATCHED(277) /* seccomp */ WATCHED(167) /* prctl */ WATCHED(436) /* close_range */
+        WATCHED(57) /* close */ WATCHED(24) /* dup3 */
+        " adrp x16, sandbox_next_syscall\n ldr x16, [x16, #:lo12:sandbox_next_syscall]\n br x16\n"
+        " .cfi_endproc\n.size syscall, .-syscall\n");
+_Static_assert(SYS_seccomp == 277 && SYS_prctl == 167 && SYS_close_range == 436 && SYS_close == 57 && SYS_dup3 == 24,
+               "numbers of system calls");
+#endif
