@@ -226,22 +226,34 @@ int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
     return error == -EAGAIN ? -ENOSPC : error;
 }
 
+static long write_zeros(int fd, uint64_t offset, size_t bytes)
+{
+    static char zeros[REC_LIVE_SLOT_BYTES];
+
+    for (size_t done = 0; done < bytes;) {
+        long written = sys_pwrite(fd, zeros, bytes - done < sizeof zeros ? bytes - done : sizeof zeros, offset + done);
+        if (written == -EINTR)
+            continue;
+        if (written <= 0)
+            return written < 0 ? written : -ENOSPC;
+        done += (size_t)written;
+    }
+    return 0;
+}
+
+/* Makes room on the disk. What is written is only promised its place there, until the
+ * kernel writes it back: most processes have ended and their files are gone by then, and
+ * the file system, which may take milliseconds to give a place back, never knew of them. */
 static long allocate(int fd, uint64_t offset, size_t bytes)
 {
-    static const char zeros[4096];
     long error;
 
+    if (bytes <= REC_LIVE_SLOT_BYTES)
+        return write_zeros(fd, offset, bytes);
     do
         error = sys_fallocate(fd, offset, bytes);
     while (error == -EINTR);
-    if (error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM)
-        return error;
-    for (size_t done = 0; done < bytes; done += sizeof zeros) {
-        long written = sys_pwrite(fd, zeros, sizeof zeros, offset + done);
-        if (written != (long)sizeof zeros)
-            return written < 0 ? written : -ENOSPC;
-    }
-    return 0;
+    return error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM ? error : write_zeros(fd, offset, bytes);
 }
 
 int kept_file_map(struct kept_file *file, uint64_t offset, size_t bytes, void **ret_at)

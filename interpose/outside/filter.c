@@ -11,13 +11,13 @@
 
 /* Without these there is no recording ... */
 static const int needed[] = {
-    SYS_write, SYS_fstat, SYS_close, SYS_rt_sigprocmask, SYS_mmap, SYS_munmap, SYS_madvise, SYS_fallocate, SYS_getpid,
-    SYS_gettid, SYS_clock_gettime,
+    SYS_write, SYS_fstat, SYS_close, SYS_rt_sigprocmask, SYS_mmap, SYS_munmap, SYS_madvise, SYS_fallocate, SYS_pwrite64,
+    SYS_getpid, SYS_gettid, SYS_clock_gettime,
 };
 /* ... and these may fail, if that is all that they do. */
 static const int useful[] = {
     SYS_read, SYS_openat, SYS_fcntl, SYS_ioctl, SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_nanosleep, SYS_fchmod, SYS_flock,
-    SYS_pread64, SYS_pwrite64, SYS_unlinkat, SYS_readlinkat, SYS_getcwd, SYS_getppid, SYS_tgkill, SYS_prctl, SYS_prlimit64,
+    SYS_pread64, SYS_unlinkat, SYS_readlinkat, SYS_getcwd, SYS_getppid, SYS_tgkill, SYS_prctl, SYS_prlimit64,
 };
 
 #if defined(__x86_64__)

@@ -31,10 +31,12 @@ static int truth_fd = 3; /* for programs that close it: it may be moved */
 static UNUSED pid_t truth_pid;
 static UNUSED __thread pid_t truth_tid;
 
+/* Not write(): glibc cancels a thread in it even where that is disabled (sigcancel_handler looks at the
+ * type of cancellation alone, which write() sets for a moment). */
 static UNUSED void write_all(int fd, const char *text, size_t bytes)
 {
     while (bytes) {
-        ssize_t written = write(fd, text, bytes);
+        ssize_t written = syscall(SYS_write, fd, text, bytes);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)

@@ -150,7 +150,8 @@ static void begin(const char *directory)
     memcpy(live.session, id, 16);
     if (kept_file_open(&session.live_file, path, O_RDWR | O_CREAT | O_EXCL, 0600) != 0 ||
         pwrite(session.live_file.fd, &live, sizeof live, 0) != sizeof live ||
-        kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0) != 0)
+        kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0) != 0 ||
+        !(session.live = sys_map(-1, 0, REC_LIVE_HEADER_BYTES)))
         exit(2);
     struct context *c = context_acquire(sys_tid());
     if (!c)
