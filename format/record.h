@@ -106,6 +106,7 @@ enum rec_untraced {
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
     REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
     REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first */
+    REC_UNTRACED_SANDBOX = 7,    /* the process has forbidden itself system calls that recording needs, on pain of death */
 };
 
 /* What a process-start record's flags say. */

@@ -161,6 +161,33 @@ static __attribute__((noinline)) void tell(uint32_t pid, enum rec_untraced reaso
     untraced_log(pid, reason, name_of(path, room, bytes));
 }
 
+/* Our system calls are forbidden, and so they will be to what is executed: where that
+ * kills, it is without us. Its file cannot be looked at. */
+static int run_in_sandbox(struct call *c, bool spawns)
+{
+    const bool wanted = session.follow == FOLLOW_EXEC, leaves_us = wanted && sandbox_kills();
+    const char *path = c->path ? c->path : "";
+    struct follow_environment environment;
+    pid_t child = 0;
+
+    follow_make_environment(&environment, c->environment, wanted && !leaves_us);
+    if (!leaves_us)
+        return call_real(c, environment.variables);
+    if (!spawns)
+        untraced_log(process->pid, REC_UNTRACED_SANDBOX, path);
+    pid_t *ret_pid = c->ret_pid;
+    c->ret_pid = &child;
+    int result = call_real(c, environment.variables), error = errno;
+    if (!spawns)
+        untraced_log(process->pid, REC_UNTRACED_WITHDRAWN, path);
+    else if (result == 0)
+        untraced_log((uint32_t)child, REC_UNTRACED_SANDBOX, path);
+    if (spawns && result == 0 && ret_pid)
+        *ret_pid = child;
+    errno = error;
+    return result;
+}
+
 static int run(struct call *c)
 {
     bool spawns = c->function == POSIX_SPAWN || c->function == POSIX_SPAWNP;
@@ -174,10 +201,8 @@ static int run(struct call *c)
         exec_prepare(); /* called before our first event: by a library that is initialised before us */
     if (!follow_concerns_exec())
         return call_real(c, c->environment);
-    if (sys_forbidden) { /* and so it will be to what is executed: where that kills, it is without us */
-        follow_make_environment(&environment, c->environment, session.follow == FOLLOW_EXEC && !sandbox_kills());
-        return call_real(c, environment.variables);
-    }
+    if (sys_forbidden)
+        return run_in_sandbox(c, spawns);
     bool wanted = session.follow == FOLLOW_EXEC;
     if (wanted)
         reason = judge(c, room, sizeof room, &path);

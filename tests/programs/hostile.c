@@ -341,6 +341,12 @@ static struct sock_filter refusing_filter[] = {
     FORBID(rt_sigtimedwait, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 /* What a program that expects no such call of itself answers to it. */
+/* Under it a program can be started; the recorder would be killed. */
+static struct sock_filter killing_filter[] = {
+    LOAD(nr), FORBID(fallocate, SECCOMP_RET_KILL_PROCESS), FORBID(flock, SECCOMP_RET_KILL_PROCESS),
+    FORBID(fchmod, SECCOMP_RET_KILL_PROCESS), FORBID(getcwd, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
 static struct sock_filter trapping_filter[] = {
     LOAD(nr), FORBID(fallocate, SECCOMP_RET_TRAP), FORBID(prlimit64, SECCOMP_RET_TRAP), FORBID(gettid, SECCOMP_RET_TRAP),
     FORBID(newfstatat, SECCOMP_RET_TRAP), FORBID(fstat, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -667,6 +673,12 @@ int main(int argc, char **argv)
         INSTALL(refusing_filter, 0, true);
         truth_flush();
         execl(argv[0], argv[0], "much", (char *)NULL);
+    } else if (IS("filter_kills_exec")) { /* the same, without the recorder: it would not live */
+        INSTALL(killing_filter, 0, true);
+        use_heap();
+        truth_flush();
+        execl("/no/such/program", "program", (char *)NULL);
+        execl("/bin/true", "true", (char *)NULL);
     } else if (IS("tsc")) {
         say("PR_SET_TSC %d\n", prctl(PR_SET_TSC, PR_TSC_SIGSEGV));
         use_all();

@@ -183,6 +183,13 @@ case("blocked")
 SANDBOX = "forbidden itself system calls (seccomp)"
 for mode in "filter", "filter_syscall", "filter_threads", "filter_starting_threads", "filter_then_thread", "filter_trap", "filter_exec":
     case(mode)
+untraced, _ = told_run([program("hostile"), "filter_kills_exec", WORK])
+got, truth = told_run([*recording("filter_kills_exec", path("log.mscope")), WORK])
+same_run(got, untraced, "filter_kills_exec")
+equal(got.returncode, 0, "filter_kills_exec: the next program lives")
+complete(path("log.mscope"), truth, "filter_kills_exec")
+r = json.loads(run([MALLOSCOPE, "report", "--json", path("log.mscope")]).stdout)
+equal([(u["path"], u["reason"]) for u in r["untraced_programs"]], [("/bin/true", "sandbox")], "filter_kills_exec: it is noted")
 for mode in "filter_mild", "filter_refused":
     case(mode)
 case("filter", "--call-graph=none")

@@ -222,6 +222,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_LIBC: return "libc";
     case REC_UNTRACED_UNREACHABLE: return "unreachable";
     case REC_UNTRACED_SANITIZER: return "sanitizer";
+    case REC_UNTRACED_SANDBOX: return "sandbox";
     }
     return NULL;
 }
