@@ -5,6 +5,7 @@
  *   storm  timers, three threads, handlers on alternate stacks
  *   jump   handlers that leave by siglongjmp, often in the middle of a call
  *   fork   after every so many instructions a child, which goes on with the call
+ *   deepbind  a handler after every instruction of a dlopen with RTLD_DEEPBIND
  *   exit   threads that end inside a handler, in the middle of a call
  *
  * What a call that was left for good has come to is not known: such calls are told
@@ -13,6 +14,7 @@
 #define TRUTH_BUFFERED
 #include "truth.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -136,6 +138,17 @@ static void tell_call(const char *event, const void *address, size_t size)
     char maybe[64];
 
     tell(in_child ? strcat(strcpy(maybe, "maybe-"), event) : event, address, size);
+}
+
+static void deepbind(unsigned long operations)
+{
+    struct sigaction action = { .sa_handler = stepped };
+
+    sigaction(SIGTRAP, &action, NULL);
+    free(malloc(1)); /* the thread has begun */
+    dlopen("/there/is/none", RTLD_NOW | RTLD_DEEPBIND); /* what is done once is done */
+    for (unsigned long i = 0; i < operations; i++)
+        STEPPED(dlopen("/there/is/none", RTLD_NOW | RTLD_DEEPBIND));
 }
 
 static void step(unsigned long operations)
@@ -368,10 +381,12 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     unsigned long operations = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
 
-    if (!CAN_STEP && (strcmp(mode, "step") == 0 || strcmp(mode, "fork") == 0))
+    if (!CAN_STEP && (strcmp(mode, "step") == 0 || strcmp(mode, "fork") == 0 || strcmp(mode, "deepbind") == 0))
         return 77;
     if (strcmp(mode, "step") == 0) {
         step(operations);
+    } else if (strcmp(mode, "deepbind") == 0) {
+        deepbind(operations);
     } else if (strcmp(mode, "fork") == 0) {
         forks = true;
         every = 37;
