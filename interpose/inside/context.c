@@ -103,6 +103,8 @@ void context_release(struct context *c)
 
 void context_recover(struct context *c)
 {
+    uint64_t mask = sys_block_signals(); /* a handler that leaves again must not find it half done */
+
     c->at = (uint8_t *)(c->slot + 1) + sizeof(struct rec_chunk_header) + c->slot->used_bytes;
     c->walk.depth = 0;
     c->walk.repeatable = false;
@@ -116,6 +118,7 @@ void context_recover(struct context *c)
         buffer_begin_chunk(c);
     }
     c->busy = CONTEXT_IDLE;
+    sys_restore_signals(mask);
 }
 
 /* The context that a thread of a forked child has in place of c, its parent's, which is
