@@ -148,12 +148,13 @@ static void read_loader(const struct image *image, const ElfW(Phdr) *segment, ch
     ret_name[got > 0 ? got : 0] = 0;
 }
 
-/* By the loader's name: ld-linux-x86-64.so.2, ld-linux-aarch64.so.1. Another C library's
+/* By the loader's name: ld-linux-x86-64.so.2, ld.so. Another C library's
  * may refuse to start with ours. */
 static bool is_glibc(const char *loader)
 {
     const char *slash = strrchr(loader, '/');
-    return strncmp(slash ? slash + 1 : loader, "ld-linux", 8) == 0;
+    const char *name = slash ? slash + 1 : loader;
+    return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0 || strncmp(name, "ld64.so", 7) == 0;
 }
 
 static enum rec_untraced judge_program(const struct image *image)
