@@ -81,6 +81,10 @@ static bool can_open(const char *path, int flags)
 
 bool follow_can_record(void)
 {
+    /* Within such limits the loader would fail to load us, and say so, or no live file could be made. */
+    if (sys_file_size_limit() < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES || sys_descriptor_limit() < 8 ||
+        sys_limit(RLIMIT_AS) < 256u << 20)
+        return false;
     /* Neither the session's id nor a pid has a slash: the first begins the log's path. */
     return can_open(kept.shim, O_RDONLY) && (!kept.session || can_open(strchr(kept.session, '/'), O_RDWR));
 }
