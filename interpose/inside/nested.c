@@ -157,7 +157,7 @@ void nested_before_fork(struct nested_fork *ret_kept)
     struct context *first = current_context, *c = first;
 
     ret_kept->count = 0;
-    if (!first->ring)
+    if (!first->ring || sys_forbidden) /* then the child can do all but return into our code */
         return;
     do {
         if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX) {

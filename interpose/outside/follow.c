@@ -229,9 +229,21 @@ static void *map(struct follow_environment *e, size_t bytes)
     return e->mapped;
 }
 
+static char *const none[] = { NULL };
+
+static size_t pointers_bytes(const struct findings *f)
+{
+    return (f->count + 1 + kept.count + 1) * sizeof(char *);
+}
+
+size_t follow_environment_bytes(char *const *given, bool recorded)
+{
+    struct findings f = look(given ? given : none, recorded);
+    return pointers_bytes(&f) + f.texts;
+}
+
 void follow_make_environment(struct follow_environment *e, char *const *given, bool recorded)
 {
-    static char *const none[] = { NULL };
     char *const *from = given ? given : none;
     struct findings f = look(from, recorded);
 
@@ -239,8 +251,8 @@ void follow_make_environment(struct follow_environment *e, char *const *given, b
     e->mapped = NULL;
     if (f.right || f.foreign)
         return;
-    size_t pointers = (f.count + 1 + kept.count + 1) * sizeof *e->small, bytes = pointers + f.texts;
-    char **variables = bytes <= sizeof e->small ? e->small : map(e, bytes);
+    size_t pointers = pointers_bytes(&f), bytes = pointers + f.texts;
+    char **variables = bytes <= sizeof e->small ? e->small : e->room ? e->room : map(e, bytes);
     if (!variables)
         return;
     fill(variables, (char *)variables + pointers, from, recorded, f.has_preload);
