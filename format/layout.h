@@ -91,6 +91,7 @@ struct rec_spool_header {
     uint64_t consumed;           /* offset; what is before it is in the log, and may be a hole here */
     uint32_t closed;             /* not 0: about to be removed; a process that comes now appends to the log */
     uint32_t stop;               /* not 0: nothing is to be logged any more, and why (as stop_errno) */
+    uint64_t end_most;           /* bytes; a chunk with which the spool becomes larger is one too many; 0: none is */
 };
 
 /* The live file, LOG.live.PID, or LOG.live.PID.N for the Nth program that a
@@ -131,7 +132,7 @@ struct rec_live_slot {
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
 _Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
-_Static_assert(sizeof(struct rec_spool_header) == 80, "spool header");
+_Static_assert(sizeof(struct rec_spool_header) == 88, "spool header");
 _Static_assert(sizeof(struct rec_live_header) == 64, "live header");
 _Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
 

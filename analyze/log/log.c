@@ -452,22 +452,25 @@ void log_free(struct log *log)
     free(log);
 }
 
+static int fd_of(const struct log *log, const struct log_chunk *chunk)
+{
+    return chunk->file ? log->spool_fd : log->fd;
+}
+
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
 {
-    int fd = chunk->file ? log->spool_fd : log->fd;
-
     if (chunk->file && chunk->file != LOG_FILE_SPOOL) {
         log_load_live(&log->lives[chunk->file - 1], chunk, buffer);
         return 0;
     }
     if (chunk->packed_bytes && chunk->payload_bytes)
-        return unpackers_load(log->unpackers, fd, chunk->offset, chunk->packed_bytes, buffer, chunk->payload_bytes);
-    return log_read_at(fd, buffer, chunk->payload_bytes, chunk->offset);
+        return unpackers_load(log->unpackers, fd_of(log, chunk), chunk->offset, chunk->packed_bytes, buffer, chunk->payload_bytes);
+    return log_read_at(fd_of(log, chunk), buffer, chunk->payload_bytes, chunk->offset);
 }
 
 int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events)
 {
     if (!chunk->packed_bytes || !chunk->payload_bytes)
         return -EAGAIN;
-    return unpackers_sizes(log->unpackers, log->fd, chunk->offset, chunk->packed_bytes, add, data, ret_events);
+    return unpackers_sizes(log->unpackers, fd_of(log, chunk), chunk->offset, chunk->packed_bytes, add, data, ret_events);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (2u << 20) /* more than the largest chunk */
+#define AHEAD_BYTES (8u << 20)  /* a guess of what will be packed must be that wrong before it stops processes */
 #define HOLE_BYTES (1u << 20)   /* given back at once, about */
 
 char *spool_path(const char *log_path)
@@ -82,6 +83,30 @@ struct taker {
     size_t batch_bytes;
 };
 
+static int put_word(int spool, const void *word, size_t bytes, size_t offset)
+{
+    return pwrite(spool, word, bytes, (off_t)offset) == (ssize_t)bytes ? 0 : errno ? -errno : -EIO;
+}
+
+/* What is on its way counts as if it were packed already. Where the spool would have to end
+ * is written down before it is there: we may be killed, or go, while processes go on. */
+static int keep_limit(struct taker *t, uint64_t ahead_bytes)
+{
+    static const uint32_t stop = REC_STOP_LIMIT;
+    struct stat log, spool;
+
+    if (!t->limit_bytes || t->limited || fstat(t->log, &log) != 0 || fstat(t->spool, &spool) != 0)
+        return 0;
+    double ratio = t->taken_bytes ? (double)t->written_bytes / (double)t->taken_bytes : 1;
+    double room = (double)t->limit_bytes - (double)log.st_size, most = (double)t->offset + (room > 0 ? room / ratio : 0);
+    if (most <= (double)spool.st_size) {
+        t->limited = true;
+        return put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+    }
+    uint64_t end_most = most < (double)(UINT64_MAX / 4) ? (uint64_t)most + ahead_bytes : 0;
+    return put_word(t->spool, &end_most, sizeof end_most, offsetof(struct rec_spool_header, end_most));
+}
+
 int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_taker)
 {
     struct rec_file_header header;
@@ -111,6 +136,11 @@ int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_ta
     t->packer = packer_make();
     t->buffer = alloc_zeroed(1, BUFFER_BYTES);
     t->batch = alloc_zeroed(1, BUFFER_BYTES);
+    error = keep_limit(t, AHEAD_BYTES);
+    if (error) {
+        taker_free(t);
+        return error;
+    }
     *ret_taker = t;
     return 0;
 }
@@ -119,6 +149,7 @@ void taker_free(struct taker *t)
 {
     if (!t)
         return;
+    keep_limit(t, 0);
     close(t->spool);
     close(t->log);
     packer_free(t->packer);
@@ -203,27 +234,6 @@ static void give_back(struct taker *t)
     t->hole_end = t->offset;
 }
 
-static int put_word(int spool, const void *word, size_t bytes, size_t offset)
-{
-    return pwrite(spool, word, bytes, (off_t)offset) == (ssize_t)bytes ? 0 : errno ? -errno : -EIO;
-}
-
-/* What is on its way counts as if it were packed already. */
-static int keep_limit(struct taker *t)
-{
-    static const uint32_t stop = REC_STOP_LIMIT;
-    struct stat log, spool;
-
-    if (!t->limit_bytes || t->limited || fstat(t->log, &log) != 0 || fstat(t->spool, &spool) != 0)
-        return 0;
-    double ratio = t->taken_bytes ? (double)t->written_bytes / (double)t->taken_bytes : 1;
-    double waiting = (double)((uint64_t)spool.st_size - t->offset) * ratio;
-    if ((double)log.st_size + waiting < (double)t->limit_bytes)
-        return 0;
-    t->limited = true;
-    return put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
-}
-
 int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
 {
     struct stat st;
@@ -232,7 +242,7 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     if (fstat(t->spool, &st) != 0)
         return -errno;
     if ((uint64_t)st.st_size <= t->offset)
-        return keep_limit(t);
+        return keep_limit(t, AHEAD_BYTES);
     uint64_t rest = (uint64_t)st.st_size - t->offset;
     size_t wanted = rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES;
     ssize_t got = pread(t->spool, t->buffer, wanted, (off_t)t->offset);
@@ -240,7 +250,7 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
         return errno == EINTR ? 0 : -errno;
     size_t taken = fill_batch(t, (size_t)got, (uint64_t)got == rest, all);
     if (!taken)
-        return keep_limit(t);
+        return keep_limit(t, AHEAD_BYTES);
     int error = check_log(t->log_path, t->log);
     if (!error)
         error = append_all(t->log, t->batch, t->batch_bytes);
@@ -254,7 +264,7 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     if (error)
         return error;
     give_back(t);
-    return keep_limit(t);
+    return keep_limit(t, AHEAD_BYTES);
 }
 
 static int move_all(struct taker *t)

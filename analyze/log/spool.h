@@ -33,6 +33,8 @@ struct taker;
 /* -EBUSY: another one is at work. limit_bytes: when the log has as many, nothing more
  * is to be logged; 0: no limit. */
 int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_taker);
+
+/* Processes that go on keep the limit by what has been packed so far. */
 void taker_free(struct taker *t);
 
 /* Moves what is whole in the spool. all: also what is not, at the end, because

@@ -57,23 +57,23 @@ static bool buffer_begin_elsewhere(struct context *c)
 }
 
 /* Whether the log may have so many bytes more: 0 or -errno. Of a spool, whoever packs it
- * knows, and says so in its header. */
+ * knows, and says so in its header, for the time after itself, too. */
 static int check_limit(size_t bytes)
 {
+    struct rec_spool_header spool = { 0 };
     struct kept_use use;
-    uint32_t stop = 0;
 
     if (!session.spools && !session.max_bytes)
         return 0;
     int error = kept_file_begin(&session.log, &use);
     if (error)
         return error;
-    if (!session.spools)
-        stop = use.bytes + bytes > session.max_bytes ? REC_STOP_LIMIT : 0;
+    if (session.spools) /* where this fails there is no limit */
+        sys_pread(use.fd, &spool, sizeof spool, 0);
     else
-        sys_pread(use.fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+        spool.end_most = session.max_bytes;
     kept_file_end(&use);
-    return -(int)stop;
+    return spool.stop ? -(int)spool.stop : spool.end_most && use.bytes + bytes > spool.end_most ? -(int)REC_STOP_LIMIT : 0;
 }
 
 static void stop_for(struct context *c, int error)

@@ -18,6 +18,14 @@ int kept_file_high_number(void)
     return high < KEPT_FILE_HIGH_MAX ? (int)high : KEPT_FILE_HIGH_MAX;
 }
 
+static void note_number(int number)
+{
+    int lowest = atomic_load(&kept_file_lowest);
+
+    while (number < lowest && !atomic_compare_exchange_weak(&kept_file_lowest, &lowest, number))
+        ;
+}
+
 /* A duplicate as high as can be, and never one of the lowest: those are what the
  * program gets next. */
 static int duplicate_high(int fd)
@@ -27,8 +35,8 @@ static int duplicate_high(int fd)
 
     for (int tries = 0; high < 0 && tries < 12 && number > 3; tries++, number -= step)
         high = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
-    if (high >= 0 && high < atomic_load(&kept_file_lowest))
-        atomic_store(&kept_file_lowest, (int)high);
+    if (high >= 0)
+        note_number((int)high);
     return (int)high;
 }
 
@@ -79,8 +87,7 @@ void kept_file_adopt(struct kept_file *file, int fd)
     file->device = st.st_dev;
     file->inode = st.st_ino;
     atomic_store(&file->fd, fd);
-    if (fd < atomic_load(&kept_file_lowest))
-        atomic_store(&kept_file_lowest, fd);
+    note_number(fd);
 }
 
 void kept_file_move(struct kept_file *to, const struct kept_file *from)

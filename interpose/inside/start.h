@@ -11,6 +11,10 @@ struct context;
  * for none. NULL: not recorded. */
 struct context *start_thread(const void *caller);
 
+/* Makes ready what stands in for the exec family, which may be called before the program's
+ * first event, in a vfork child too. */
+void start_exec(void);
+
 /* One more context, idle, for a thread that has one. NULL: there is none to be had. */
 struct context *start_nested(void);
 

@@ -8,13 +8,11 @@
 #include "interpose/outside/deepbind.h"
 
 #include "interpose/inside/clock.h"
-#include "interpose/inside/context.h"
 #include "interpose/inside/hints.h"
-#include "interpose/inside/start.h"
+#include "interpose/outside/remark.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -41,22 +39,11 @@ void deepbind_prepare(void)
 static __attribute__((noinline)) void log_library(const char *path)
 {
     int saved_errno = errno;
-    size_t bytes = strnlen(path, PATH_BYTES_MAX);
-    struct context *c = current_context, *now = NULL;
+    struct encode_text text = { path, strnlen(path, PATH_BYTES_MAX) };
+    struct context *c = remark_begin(REMARK_HERE, ENCODE_TEXTS_MAX + text.bytes);
 
-    if (c == &context_none)
-        c = start_thread(NULL);
-    if (c && !c->busy) {
-        c->busy = CONTEXT_RECORDING;
-        context_fence();
-        now = context_room(c, ENCODE_TEXTS_MAX + bytes);
-        if (now) {
-            struct encode_text text = { path, bytes };
-            context_publish(now, encode_deepbind(&now->encoder, now->at, clock_before_free(), text));
-            now->busy = CONTEXT_IDLE;
-        }
-        c->busy = CONTEXT_IDLE;
-    }
+    if (c)
+        remark_end(c, encode_deepbind(&c->encoder, c->at, clock_before_free(), text));
     errno = saved_errno;
 }
 

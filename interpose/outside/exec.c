@@ -10,6 +10,7 @@
 #include "interpose/outside/exec.h"
 
 #include "interpose/inside/process.h"
+#include "interpose/inside/start.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/exec_target.h"
 #include "interpose/outside/follow.h"
@@ -206,10 +207,10 @@ static int run(struct call *c)
     struct follow_environment environment;
     char room[PATH_BYTES];
     const char *path = NULL;
-    pid_t child = 0, *ret_pid = c->ret_pid;
+    pid_t child = 0;
 
     if (!real.execve)
-        exec_prepare(); /* called before our first event: by a library that is initialised before us */
+        start_exec(); /* called before our first event: by a library that is initialised before us */
     if (!follow_concerns_exec())
         return call_real(c, c->environment);
     if (sys_forbidden || sandbox_child())
@@ -221,7 +222,8 @@ static int run(struct call *c)
     follow_make_environment(&environment, c->environment, wanted && reason == REC_UNTRACED_WITHDRAWN);
     if (reason && !spawns)
         tell(sys_pid(), reason, path, room, sizeof room);
-    c->ret_pid = &child;
+    if (!c->ret_pid) /* else the program's own: it must be there when a handler of SIGCHLD looks */
+        c->ret_pid = &child;
     int result = call_real(c, environment.variables), error = errno;
     if (environment.variables != c->environment && (spawns ? result : error) == E2BIG && result != 0)
         result = call_real(c, c->environment), error = errno; /* our variables were too much */
@@ -229,9 +231,7 @@ static int run(struct call *c)
     if (reason && !spawns)
         tell(sys_pid(), REC_UNTRACED_WITHDRAWN, path, room, sizeof room);
     if (reason && spawns && result == 0)
-        tell((uint32_t)child, reason, path, room, sizeof room);
-    if (spawns && result == 0 && ret_pid)
-        *ret_pid = child;
+        tell((uint32_t)*c->ret_pid, reason, path, room, sizeof room);
     errno = error;
     return result;
 }

@@ -35,6 +35,7 @@
 #define ENVIRONMENT_BYTES 4096
 
 static bool prepared, unwinder_asked;
+static struct config config;
 /* Asked for once: a forked child must not wait for the loader's lock. */
 static Dl_info allocator;
 static const char *other_malloc; /* path of the module whose malloc goes before ours; NULL: none */
@@ -85,27 +86,35 @@ static void find_other_malloc(void)
 
 /* What `record --follow` says of this program. It is started without us where it
  * should not be recorded, but by functions that we stand in for only. */
-static bool is_wanted(const struct config *config)
+static bool is_wanted(void)
 {
-    if (config->follow == FOLLOW_EXEC || !config->joins || !config->first_pid)
+    if (config.follow == FOLLOW_EXEC || !config.joins || !config.first_pid)
         return true;
-    return config->first_pid == sys_pid() && !log_file_has_earlier(config->output);
+    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output);
+}
+
+void start_exec(void)
+{
+    static bool done;
+
+    if (done)
+        return;
+    done = true;
+    exec_prepare();
+    char *const *environment = first_environment();
+    config_read(environment, &config);
+    follow_prepare(environment, &config);
 }
 
 /* Once in a program: what a forked child keeps. False: it is not recorded, or no log can be had. */
 static bool prepare(void)
 {
-    struct config config;
-
     prepared = true;
     resolve_real();
     fork_prepare();
-    exec_prepare();
+    start_exec();
     deepbind_prepare();
-    char *const *environment = first_environment();
-    config_read(environment, &config);
-    follow_prepare(environment, &config);
-    session.unrecorded = !is_wanted(&config);
+    session.unrecorded = !is_wanted();
     process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;

@@ -214,6 +214,21 @@ clear()
 got = run([MALLOSCOPE, "record", "-q", "-o", log, "--max-log", "128K", "--", "sh", "-c", f"{steady} {counter} 3000000; {steady} {counter} 10"])
 r = report(log)
 equal(len(r["processes"]), 3, "a process that begins when the log is full is there")
+# Nobody packs any more, and processes go on.
+for kill, most in (False, 256 << 10), (True, 1 << 20):
+    what = f"--max-log when record {'has been killed' if kill else 'has ended'}"
+    recorder = start("3000000", "2", *([] if kill else ["daemon"]), options=["--max-log", "128K"])
+    if wait_for(begun, what):
+        if kill:
+            recorder.kill()
+        recorder.communicate(timeout=60)
+        calls = 12_000_000 if kill else 6_000_000
+        wait_for(lambda: sum(counted()) == calls // 2, what)
+        wait_for(lambda: json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout) and files() == ["log"], f"{what}: one file is left")
+        trust = json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout)["trust"]
+        equal(trust["lost_reason"], "the log had reached its limit (--max-log)", what)
+        check(trust["events"] + trust["lost_events"] >= calls, f"{what}: what is not logged is counted: {trust}")
+        check(os.path.getsize(log) < most, f"{what}: the log has {os.path.getsize(log)} bytes")
 for bad in "", "x", "-1", "0", "63K", "1T":
     got = run([MALLOSCOPE, "record", "--max-log", bad, "touch", path("ran")])
     check(got.returncode == 2 and "--max-log" in got.stderr and len(got.stderr.splitlines()) == 1, f"--max-log {bad}: {got.stderr}")

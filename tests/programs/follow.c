@@ -6,6 +6,7 @@
  *   quiet WORD ...   the same without a call on the heap; quiet_clone
  *   vfork WORD ...   the same by vfork; vmclone: by clone(CLONE_VM) with a stack of its own
  *   daemon WORD ...  a grandchild; its parent ends at once
+ *   handled PROGRAM  spawns it again and again; whether a handler of SIGCHLD finds its pid
  *   fails            what failing calls return, and errno
  *   atfork, born     children of a process with handlers, or whose threads are just being made
  *   signal WORD ...  the same in a signal handler on a small stack
@@ -347,6 +348,39 @@ static int in_signal(char **words)
     return 121;
 }
 
+static volatile pid_t spawned;
+static volatile sig_atomic_t ended, known;
+
+static void child_ended(int number)
+{
+    pid_t child;
+    int saved_errno = errno;
+
+    (void)number;
+    while ((child = waitpid(-1, NULL, WNOHANG)) > 0) {
+        known += child == spawned;
+        ended++;
+    }
+    errno = saved_errno;
+}
+
+static int spawn_handled(char **words)
+{
+    struct sigaction action = { .sa_handler = child_ended, .sa_flags = SA_RESTART };
+    enum { ROUNDS = 60 };
+
+    sigaction(SIGCHLD, &action, NULL);
+    for (int i = 1; i <= ROUNDS; i++) {
+        spawned = -1;
+        if (posix_spawn((pid_t *)(uintptr_t)&spawned, words[0], NULL, NULL, words, environ) != 0)
+            return 1;
+        while (ended < i)
+            usleep(100);
+    }
+    say("%d of %d pids were there\n", (int)known, ROUNDS);
+    return 0;
+}
+
 /* Of address space. */
 static long memory_pages(void)
 {
@@ -416,6 +450,8 @@ static int act(char **words)
         say("memory taken: %s\n", memory_pages() - before < 200 ? "little" : "much");
         return 0;
     }
+    if (strcmp(word, "handled") == 0)
+        return spawn_handled(words);
     if (strcmp(word, "full") == 0)
         return with_full_arguments(words);
     int result = execute(word, words);

@@ -6,6 +6,7 @@
  *   jump   handlers that leave by siglongjmp, often in the middle of a call
  *   fork   after every so many instructions a child, which goes on with the call
  *   child  forked children, each interrupted once, at its first call's n-th instruction
+ *   deepbind  a handler after every instruction of a dlopen with RTLD_DEEPBIND
  *   exit   threads that end inside a handler, in the middle of a call
  *
  * What a call that was left for good has come to is not known: such calls are told
@@ -14,6 +15,7 @@
 #define TRUTH_BUFFERED
 #include "truth.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -137,6 +139,17 @@ static void tell_call(const char *event, const void *address, size_t size)
     char maybe[64];
 
     tell(in_child ? strcat(strcpy(maybe, "maybe-"), event) : event, address, size);
+}
+
+static void deepbind(unsigned long operations)
+{
+    struct sigaction action = { .sa_handler = stepped };
+
+    sigaction(SIGTRAP, &action, NULL);
+    free(malloc(1)); /* the thread has begun */
+    dlopen("/there/is/none", RTLD_NOW | RTLD_DEEPBIND); /* what is done once is done */
+    for (unsigned long i = 0; i < operations; i++)
+        STEPPED(dlopen("/there/is/none", RTLD_NOW | RTLD_DEEPBIND));
 }
 
 static void step(unsigned long operations)
@@ -412,10 +425,14 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     unsigned long operations = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
 
-    if (!CAN_STEP && (strcmp(mode, "step") == 0 || strcmp(mode, "fork") == 0 || strcmp(mode, "child") == 0))
-        return 77;
+    static const char *const stepping[] = { "step", "fork", "child", "deepbind" };
+    for (size_t i = 0; !CAN_STEP && i < sizeof stepping / sizeof *stepping; i++)
+        if (strcmp(mode, stepping[i]) == 0)
+            return 77;
     if (strcmp(mode, "step") == 0) {
         step(operations);
+    } else if (strcmp(mode, "deepbind") == 0) {
+        deepbind(operations);
     } else if (strcmp(mode, "fork") == 0) {
         forks = true;
         every = 37;

@@ -132,6 +132,7 @@ for n, (name, reason) in enumerate(cannot.items()):
     followed([FOLLOW, "execv", path(name)], f"{name} instead of the program", more_untraced=expected)
     followed(["sh", "-c", f'{path(name)} a; {path(name)} b | cat; (exec {path(name)}); echo $?'], f"{name} under sh", untold=True,
              more_untraced=expected * 3)
+truth, events, r = followed([FOLLOW, "handled", path("static")], "a handler of SIGCHLD", more_untraced=[(STATIC, "static")] * 60)
 truth, events, r = followed([FOLLOW, "many", "3", "vfork", "execve", path("static")], "vfork, many times", more_untraced=[(STATIC, "static")] * 3)
 equal(len(starts(events)), 1, "vfork: a child that cannot be recorded is no process of the log")
 followed([FOLLOW, "many", "100", "vfork", "execve_large", "/bin/true"], "vfork with a large environment, many times")
@@ -153,6 +154,10 @@ if ROOT:
     os.chmod(WORK, 0o755)
     followed([sys.executable, "-c", "import os; os.seteuid(65534); os.execv('/bin/true', ['true'])"], "other effective ids",
              untold=True, more_untraced=[(PRIVILEGED, "true")])
+
+# --- before the program's first event ---
+truth, events, r = followed([program("first_exec"), FOLLOW, "end", "7"], "before the first event")
+equal([name for _, _, name in starts(events)], ["follow", "follow"], "before the first event: programs")
 
 # --- failures are the program's, to the errno ---
 here = path("failures")

@@ -31,7 +31,7 @@ static const __attribute__((unused)) struct field packed_header[] = {
 };
 static const __attribute__((unused)) struct field spool_header[] = {
     FIELD(rec_spool_header, file), FIELD(rec_spool_header, consumed), FIELD(rec_spool_header, closed),
-    FIELD(rec_spool_header, stop),
+    FIELD(rec_spool_header, stop), FIELD(rec_spool_header, end_most),
 };
 static const __attribute__((unused)) struct field live_header[] = {
     FIELD(rec_live_header, magic), FIELD(rec_live_header, version), FIELD(rec_live_header, reserved),

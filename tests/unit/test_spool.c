@@ -1,6 +1,7 @@
 /* The spool: what goes through it comes out in the log, once it is counted, wherever
  * somebody is interrupted; and nothing is missing at any moment for whoever reads. */
 #include "analyze/log/live.h"
+#include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
 #include "analyze/model/facts.h"
@@ -80,6 +81,11 @@ static off_t bytes_of(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+static void ignore_size(void *data, uint64_t size, unsigned stack_flags)
+{
+    (void)data, (void)size, (void)stack_flags;
 }
 
 static void test_way(void)
@@ -287,12 +293,12 @@ static void test_adoption(void)
     taker_free(t);
 }
 
-static uint32_t stop_word(void)
+static struct rec_spool_header spool_header(void)
 {
     struct rec_spool_header header = { 0 };
     int fd = spool_open(log_path, log_session, O_RDONLY, &header);
     close(fd);
-    return header.stop;
+    return header;
 }
 
 static void test_limit(void)
@@ -302,13 +308,61 @@ static void test_limit(void)
     begin();
     CHECK(taker_make(log_path, 40000, &t) == 0);
     off_t before = 0;
-    while (!stop_word() && sequence < 1000) {
+    while (!spool_header().stop && sequence < 1000) {
         before = bytes_of(log_path);
         append_chunk(300);
         move(t, false);
     }
-    CHECK(stop_word() == REC_STOP_LIMIT && before < 40000 && bytes_of(log_path) > 36000);
+    CHECK(spool_header().stop == REC_STOP_LIMIT && before < 40000 && bytes_of(log_path) > 36000);
     taker_free(t);
+}
+
+/* When the taker has gone, processes know from the spool how much more there may be. */
+static void test_limit_without_taker(void)
+{
+    struct taker *t;
+
+    begin();
+    CHECK(taker_make(log_path, 40000, &t) == 0);
+    uint64_t first = spool_header().end_most;
+    CHECK(first > 40000 && first < (9u << 20));
+    for (unsigned i = 0; i < 10; i++)
+        append_chunk(300);
+    move(t, false);
+    uint64_t while_there = spool_header().end_most, taken = (uint64_t)bytes_of(spool_name), most;
+    taker_free(t);
+    most = spool_header().end_most;
+    CHECK(!spool_header().stop && most > taken && while_there == most + (8u << 20));
+    while ((uint64_t)bytes_of(spool_name) < most && sequence < 1000)
+        append_chunk(300);
+    CHECK(live_adopt(log_path) == 0 && bytes_of(spool_name) < 0);
+    CHECK(bytes_of(log_path) > 36000 && bytes_of(log_path) < 44000);
+
+    begin(); /* no limit */
+    CHECK(taker_make(log_path, 0, &t) == 0);
+    append_chunk(300);
+    move(t, false);
+    taker_free(t);
+    CHECK(!spool_header().end_most && !spool_header().stop);
+}
+
+/* A chunk that is packed already, in the spool. */
+static void test_sizes(void)
+{
+    struct packer *packer = packer_make();
+    struct log *log;
+    uint64_t events = 0;
+    size_t bytes;
+
+    begin();
+    make_chunk(1000);
+    const void *packed = packer_pack(packer, &made, &bytes);
+    append(packed, bytes);
+    packer_free(packer);
+    if (CHECK(log_open(log_path, &log, &failure) == 0 && log->chunk_count == 1 && log->chunks[0].packed_bytes)) {
+        CHECK(log_load_sizes(log, &log->chunks[0], ignore_size, NULL, &events) == 0 && events == 1000);
+        log_free(log);
+    }
 }
 
 /* A writer, a taker that is killed again and again, and a reader, all at once. */
@@ -371,6 +425,8 @@ int main(void)
     test_pieces();
     test_adoption();
     test_limit();
+    test_limit_without_taker();
+    test_sizes();
     test_together();
     directory_remove();
     return check_summary();
