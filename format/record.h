@@ -104,7 +104,7 @@ enum rec_untraced {
     REC_UNTRACED_PRIVILEGED = 2, /* set-user-ID, set-group-ID, file capabilities; or the process has other effective ids than real ones */
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
-    REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log: another root directory or user */
+    REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log, or its limits leave no room for them */
     REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first */
     REC_UNTRACED_SANDBOX = 7,    /* the process has forbidden itself system calls that recording needs, on pain of death */
 };

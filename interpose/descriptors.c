@@ -142,13 +142,17 @@ INLINE bool may_be_ours(int fd)
     return UNLIKELY(fd >= atomic_load_explicit(&kept_file_lowest, memory_order_relaxed));
 }
 
+bool descriptors_may_close(int fd)
+{
+    if (!may_be_ours(fd) || !owner_of(fd))
+        return true;
+    errno = EBADF;
+    return false;
+}
+
 EXPORT int close(int fd)
 {
-    if (may_be_ours(fd) && owner_of(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    return next.close(fd);
+    return descriptors_may_close(fd) ? next.close(fd) : -1;
 }
 
 /* False: the call fails, as it does untraced. */
@@ -167,17 +171,25 @@ static bool make_way(int old, int new)
     return true;
 }
 
+bool descriptors_may_dup2(int old, int new)
+{
+    return !may_be_ours(new) || make_way(old, new);
+}
+
 EXPORT int dup2(int old, int new)
 {
-    if (may_be_ours(new) && !make_way(old, new))
-        return -1;
-    return next.dup2(old, new);
+    return descriptors_may_dup2(old, new) ? next.dup2(old, new) : -1;
+}
+
+void descriptors_before_dup3(int old, int new)
+{
+    if (may_be_ours(new) && old != new)
+        make_way(old, new);
 }
 
 EXPORT int dup3(int old, int new, int flags)
 {
-    if (may_be_ours(new) && old != new)
-        make_way(old, new);
+    descriptors_before_dup3(old, new);
     return next.dup3(old, new, flags);
 }
 
@@ -194,34 +206,40 @@ static unsigned next_of_ours(unsigned first)
     return lowest;
 }
 
-static int close_around_ours(unsigned first, unsigned last, int flags)
+static int close_around_ours(int (*real)(unsigned, unsigned, int), unsigned first, unsigned last, int flags)
 {
     int result = 0;
 
     for (unsigned ours; result == 0 && first <= last; first = ours + 1) {
         ours = next_of_ours(first);
         if (ours > last || ours == INT_MAX)
-            return next.close_range(first, last, flags);
+            return real(first, last, flags);
         if (ours > first)
-            result = next.close_range(first, ours - 1, flags);
+            result = real(first, ours - 1, flags);
     }
     return result;
 }
 
-EXPORT int close_range(unsigned first, unsigned last, int flags)
+int descriptors_close_range(int (*real)(unsigned, unsigned, int), unsigned first, unsigned last, int flags)
 {
     bool touches_ours = may_be_ours(last < INT_MAX ? (int)last : INT_MAX - 1) && first <= last;
 
     if (touches_ours && !(flags & CLOSE_RANGE_CLOEXEC) && are_needed()) /* that flag ours have anyway */
-        return close_around_ours(first, last, flags);
-    return next.close_range(first, last, flags);
+        return close_around_ours(real, first, last, flags);
+    return real(first, last, flags);
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    return descriptors_close_range(next.close_range, first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
     int saved_errno = errno;
 
-    if (!may_be_ours(INT_MAX - 1) || !are_needed() || close_around_ours(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0) != 0)
+    if (!may_be_ours(INT_MAX - 1) || !are_needed() ||
+        close_around_ours(next.close_range, first < 0 ? 0 : (unsigned)first, UINT_MAX, 0) != 0)
         next.closefrom(first);
     errno = saved_errno;
 }

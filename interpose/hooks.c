@@ -129,13 +129,29 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
                               r->alignment, &stack), CONTEXT_IDLE);
 }
 
+static __attribute__((noinline)) struct context *begin_child(struct context *c, uint64_t sp)
+{
+    c->busy = sp | CONTEXT_RECORDING;
+    context_fence();
+    struct context *now = context_room(c, 1);
+    c = now ? now : c;
+    c->busy = sp | CONTEXT_IN_ALLOCATOR;
+    return c;
+}
+
+/* A forked child is in the log also where none of its events is to be. */
+INLINE struct context *be_there(struct context *c, uint64_t sp)
+{
+    return LIKELY(c->slot) ? c : begin_child(c, sp);
+}
+
 INLINE void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
                        const struct walk_start *start)
 {
     if (UNLIKELY(!c))
         return;
     if (UNLIKELY(session.selection.on) && (block ? !select_alloc(c, block, r->size) : session.selection.paused)) {
-        leave(c);
+        leave(be_there(c, start->sp));
         return;
     }
     if (LIKELY(block))
@@ -253,7 +269,8 @@ INLINE struct context *log_free(struct context *c, enum rec_function function, c
     if (UNLIKELY(!c)) /* then it may be that the clock must not be read */
         return NULL;
     if (UNLIKELY(session.selection.on) && !select_free(block))
-        return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp) : c;
+        return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp)
+                                                                        : be_there(c, start->sp);
     uint64_t ticks = clock_before_free();
     if (UNLIKELY(!(c = begin_event(c, start->sp))))
         return NULL;

@@ -20,9 +20,9 @@
 #define PR_SET_TSC 26
 #endif
 #define TSC_FAULTS 2 /* PR_TSC_SIGSEGV */
-
-int dup3(int old, int new, int flags);
-int close_range(unsigned first, unsigned last, int flags);
+#ifndef SECCOMP_FILTER_FLAG_NEW_LISTENER
+#define SECCOMP_FILTER_FLAG_NEW_LISTENER (1ul << 3)
+#endif
 
 typedef long system_call(long number, long a, long b, long c, long d, long e, long f);
 
@@ -63,8 +63,26 @@ static long first_syscall(long number, long a, long b, long c, long d, long e, l
     return sandbox_next_syscall(number, a, b, c, d, e, f);
 }
 
+static void before_prctl(struct sandbox_change *change, int option, long first, long second)
+{
+    if (option == PR_SET_SECCOMP && first == SECCOMP_MODE_STRICT)
+        sandbox_enter(change, true, NULL);
+    if (option == PR_SET_SECCOMP && first == SECCOMP_MODE_FILTER)
+        sandbox_enter(change, false, (const struct sock_fprog *)second);
+    if (option == PR_SET_TSC && first == TSC_FAULTS)
+        sandbox_give_up_clock();
+}
+
+static void after_prctl(const struct sandbox_change *change, int option, long first, long result)
+{
+    sandbox_entered(change, result >= 0);
+    if (option == PR_SET_TSC && (first != TSC_FAULTS || result < 0))
+        sandbox_take_up_clock();
+}
+
 EXPORT int prctl(int option, ...)
 {
+    struct sandbox_change change = { 0 };
     va_list more;
     long value[4];
 
@@ -72,44 +90,48 @@ EXPORT int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         value[i] = va_arg(more, long);
     va_end(more);
-    bool enters = false;
-    if (option == PR_SET_SECCOMP)
-        enters = sandbox_enter(value[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)value[1] : NULL);
-    if (option == PR_SET_TSC && value[0] == TSC_FAULTS)
-        sandbox_give_up_clock();
+    before_prctl(&change, option, value[0], value[1]);
     int result = next_prctl(option, value[0], value[1], value[2], value[3]);
-    if (enters && result < 0)
-        sandbox_leave();
-    if (option == PR_SET_TSC && (value[0] != TSC_FAULTS || result < 0))
-        sandbox_take_up_clock();
+    after_prctl(&change, option, value[0], result);
     return result;
 }
 
-/* The calls for which the jump comes here. */
+static int close_range_by_syscall(unsigned first, unsigned last, int flags)
+{
+    return (int)sandbox_next_syscall(SYS_close_range, first, last, flags, 0, 0, 0);
+}
+
+/* The calls for which the jump comes here. The functions of the same names are not called:
+ * the program's own, which may be what calls, go before ours, and libc's are cancellation points. */
 __attribute__((visibility("hidden"))) long sandbox_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+    struct sandbox_change change = { 0 };
+    long result;
+
     switch (number) {
-    case SYS_seccomp: {
-        bool enters = false;
+    case SYS_seccomp:
         if (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)
-            enters = sandbox_enter(a == SECCOMP_SET_MODE_FILTER ? (const struct sock_fprog *)c : NULL);
-        long result = sandbox_next_syscall(number, a, b, c, d, e, f);
-        if (enters && result < 0)
-            sandbox_leave();
+            sandbox_enter(&change, a == SECCOMP_SET_MODE_STRICT, (const struct sock_fprog *)c);
+        result = sandbox_next_syscall(number, a, b, c, d, e, f);
+        /* More than 0 is a descriptor, if one was asked for, else the thread for which it was refused. */
+        sandbox_entered(&change, result == 0 || (result > 0 && b & SECCOMP_FILTER_FLAG_NEW_LISTENER));
         return result;
-    }
     case SYS_prctl:
-        return prctl((int)a, b, c, d, e);
+        before_prctl(&change, (int)a, b, c);
+        result = sandbox_next_syscall(number, a, b, c, d, e, f);
+        after_prctl(&change, (int)a, b, result);
+        return result;
     case SYS_close:
-        return close((int)a);
+        return descriptors_may_close((int)a) ? sandbox_next_syscall(number, a, b, c, d, e, f) : -1;
     case SYS_close_range:
-        return close_range((unsigned)a, (unsigned)b, (int)c);
+        return descriptors_close_range(close_range_by_syscall, (unsigned)a, (unsigned)b, (int)c);
 #ifdef SYS_dup2
     case SYS_dup2:
-        return dup2((int)a, (int)b);
+        return descriptors_may_dup2((int)a, (int)b) ? sandbox_next_syscall(number, a, b, c, d, e, f) : -1;
 #endif
     case SYS_dup3:
-        return dup3((int)a, (int)b, (int)c);
+        descriptors_before_dup3((int)a, (int)b);
+        return sandbox_next_syscall(number, a, b, c, d, e, f);
     default:
         return sandbox_next_syscall(number, a, b, c, d, e, f);
     }

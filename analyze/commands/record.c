@@ -346,7 +346,8 @@ static int signal_number(const char *name)
     uint64_t number;
 
     if (parse_number(name, 1, &number))
-        return number <= (uint64_t)SIGRTMAX && number != SIGKILL && number != SIGSTOP ? (int)number : 0;
+        return number <= (uint64_t)SIGRTMAX && (number < 32 || number >= (uint64_t)SIGRTMIN) && number != SIGKILL &&
+                       number != SIGSTOP ? (int)number : 0; /* those between are the C library's own */
     if (strncasecmp(name, "SIG", 3) == 0)
         name += 3;
     for (int i = 1; i < SIGRTMIN; i++)

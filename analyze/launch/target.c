@@ -166,6 +166,10 @@ static int check_loader(const struct image *image, const ElfW(Phdr) *segments, s
     if (access(loader, F_OK) != 0)
         return fail(ret_failure, errno, "%s: its loader %s is missing (%s): install the C library that it was built "
                     "for, or build it here", image->path, loader, strerror(errno));
+    const char *base = basename(loader);
+    if (strncmp(base, "ld-linux", 8) != 0 && strncmp(base, "ld.so", 5) != 0 && strncmp(base, "ld64.so", 7) != 0)
+        return fail(ret_failure, UNTRACEABLE, "%s: its loader %s is not glibc's (ld-linux...), malloscope's library is built "
+                    "for glibc: it cannot be loaded there; record a glibc build", image->path, loader);
     target->loader = copy_text(loader, strlen(loader));
     return 0;
 }

@@ -247,7 +247,7 @@ static void print_untraced(const struct note_untraced *n)
         [REC_UNTRACED_PRIVILEGED] = "set-user-ID, set-group-ID, with capabilities, or under another user's rights",
         [REC_UNTRACED_MACHINE] = "for another architecture",
         [REC_UNTRACED_LIBC] = "for another C library",
-        [REC_UNTRACED_UNREACHABLE] = "it cannot open the log or the recorder's library",
+        [REC_UNTRACED_UNREACHABLE] = "it cannot open the log or the recorder's library, or its limits leave no room for them",
         [REC_UNTRACED_SANDBOX] = "its seccomp filter would kill it for what recording takes",
         [REC_UNTRACED_SANITIZER] = "a sanitizer's runtime in it must be loaded before all else",
     };

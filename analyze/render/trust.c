@@ -104,10 +104,11 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
     if (t->left_out)
         fprintf(to, ", %zu more left out", t->left_out);
-    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost, ", allocators(t), t->streams,
+    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost", allocators(t), t->streams,
             t->streams == 1 ? "" : "s", text_count(t->events), text_count(t->lost_events));
     if (t->lost_reason)
-        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
+        fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
+    fputs(", ", to);
     print_frees(to, f);
     print_stacks(to, t);
     fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
@@ -119,7 +120,7 @@ void trust_print(FILE *to, const struct trust *t)
     if (f && f->notes.untraced_programs)
         fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->notes.untraced_programs),
                 f->notes.untraced_programs == 1 ? " was" : "s were");
-    if (t->launcher_died)
+    if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
@@ -133,11 +134,12 @@ void trust_print(FILE *to, const struct trust *t)
 
 void trust_print_short(FILE *to, const struct trust *t)
 {
-    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost, ", t->processes,
+    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost", t->processes,
             t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
             text_count(t->lost_events));
     if (t->lost_reason)
-        fprintf(to, "(%s), ", text_stop_reason(t->lost_reason));
+        fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
+    fputs(", ", to);
     print_frees(to, t->facts);
     fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
     if (t->missing_chunks)

@@ -1,5 +1,6 @@
 #include "interpose/inside/block_set.h"
 
+#include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 _Atomic(_Atomic uint64_t *) block_set_leaf[BLOCK_SET_LEAVES];
@@ -8,12 +9,12 @@ _Atomic(_Atomic uint64_t *) block_set_leaf[BLOCK_SET_LEAVES];
 
 static bool make_leaf(uint64_t leaf)
 {
-    _Atomic uint64_t *words = NULL, *fresh = sys_forbidden ? NULL : sys_map(-1, 0, LEAF_BYTES);
+    _Atomic uint64_t *words = NULL, *fresh = sys_forbidden ? process_map_wiped(LEAF_BYTES) : sys_map(-1, 0, LEAF_BYTES);
 
     if (!fresh)
         return false;
     if (!atomic_compare_exchange_strong(&block_set_leaf[leaf], &words, fresh))
-        sys_unmap(fresh, LEAF_BYTES); /* another thread was faster */
+        process_unmap_wiped(fresh, LEAF_BYTES); /* another thread was faster */
     return true;
 }
 

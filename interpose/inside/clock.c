@@ -17,7 +17,13 @@ static uint64_t read_ns(clockid_t clock)
 
 uint64_t clock_monotonic_ns(void)
 {
-    return read_ns(CLOCK_MONOTONIC);
+    static volatile uint64_t last;
+
+    if (clock_is_user_space)
+        return read_ns(CLOCK_MONOTONIC);
+    if (!sys_forbidden)
+        last = read_ns(CLOCK_MONOTONIC);
+    return last; /* hooks ask until their buffers are full: time stands still */
 }
 
 uint64_t clock_realtime_ns(void)

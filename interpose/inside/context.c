@@ -103,35 +103,51 @@ void context_release(struct context *c)
 
 void context_recover(struct context *c)
 {
+    uint64_t mask = sys_block_signals(); /* a handler that leaves again must not find it half done */
+
     c->at = (uint8_t *)(c->slot + 1) + sizeof(struct rec_chunk_header) + c->slot->used_bytes;
     c->walk.depth = 0;
     c->walk.repeatable = false;
     rule_cache_clear(&c->rules);
-    if (c->slot->used_bytes) {
+    if (atomic_load(&process->state) != PROCESS_RECORDING) {
+        c->end = c->at;
+    } else if (c->slot->used_bytes) {
         buffer_flush(c);
     } else {
         c->sequence--; /* the chunk that has nothing yet is begun once more */
         buffer_begin_chunk(c);
     }
     c->busy = CONTEXT_IDLE;
+    sys_restore_signals(mask);
+}
+
+/* The context that a thread of a forked child has in place of c, its parent's, which is
+ * wiped: begun by a signal handler meanwhile, or now. */
+static struct context *begin_in_child(struct context *c)
+{
+    struct context *now = current_context;
+
+    if (c->slot)
+        return c;
+    if (!now->busy && now->slot)
+        return now;
+    atomic_store(&process->wiped, c);
+    now = start_thread(NULL);
+    atomic_store(&process->wiped, NULL);
+    return now;
 }
 
 struct context *context_refill(struct context *c, size_t bytes)
 {
     if (!c->slot) {
-        /* Wiped: this is a child, and c was its parent's. */
-        struct context *now = current_context;
         const uint64_t busy = c->busy;
+        uint64_t mask = sys_block_signals();
         c->busy = CONTEXT_IDLE; /* a hook that a handler's fork interrupted may still have it in hand */
-        if (now->busy || !now->slot) {
-            atomic_store(&process->wiped, c);
-            now = start_thread(NULL);
-            atomic_store(&process->wiped, NULL);
-        }
-        if (!now)
-            return NULL;
-        now->busy = busy;
-        return context_room(now, bytes);
+        struct context *now = begin_in_child(c);
+        if (now)
+            now->busy = busy;
+        sys_restore_signals(mask);
+        return now ? context_room(now, bytes) : NULL;
     }
     if (c->orphaned) { /* its parent logs it */
         c->at = (uint8_t *)(c->slot + 1) + sizeof(struct rec_chunk_header);

@@ -109,10 +109,19 @@ struct context *nested_context(struct context *c, const struct walk_start *start
     const uint64_t busy = c->busy;
     struct context *by = c;
 
+    if (!hook_sp(c) && context_state(c) == CONTEXT_RECORDING)
+        process_count_lost(1); /* a handler has come between what we do outside of any hook */
     if (!hook_sp(c) || context_state(c) == CONTEXT_UNWINDING)
         return NULL; /* we call, from outside of any hook, or the unwinder does */
     if (start->pc - nested_allocator.start < nested_allocator.end - nested_allocator.start)
         return NULL;
+    if (!c->slot) { /* wiped: in a forked child, its first hook was interrupted */
+        current_context = &context_none;
+        c = start_thread(NULL);
+        if (!c)
+            process_count_lost(1);
+        return c;
+    }
     if (context_state(c) == CONTEXT_RECORDING)
         by = another_context(c);
     if (!by) {
@@ -148,7 +157,7 @@ void nested_before_fork(struct nested_fork *ret_kept)
     struct context *first = current_context, *c = first;
 
     ret_kept->count = 0;
-    if (!first->ring)
+    if (!first->ring || sys_forbidden) /* then the child can do all but return into our code */
         return;
     do {
         if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX) {

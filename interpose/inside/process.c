@@ -70,6 +70,8 @@ static void say_why(int error)
 
 void process_lack(int error)
 {
+    if (!process) /* not recorded */
+        return;
     say_why(error);
     if (error != ENOMEM && error != EAGAIN && error != (int)REC_STOP_CLOCK) /* what is not there for one thread may be for others */
         atomic_store(&process->state, PROCESS_OFF);
@@ -77,6 +79,8 @@ void process_lack(int error)
 
 void process_stop(int error)
 {
+    if (!process)
+        return;
     say_why(error);
     atomic_store(&process->state, PROCESS_OFF);
 }

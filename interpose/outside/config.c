@@ -70,6 +70,11 @@ static uint64_t parse_count(const char *value)
 
     for (; value && *value >= '0' && *value <= '9' && number < 1ull << 59; value++)
         number = number * 10 + (uint64_t)(*value - '0');
+    const unsigned shift = !value ? 0 : *value == 'K' ? 10 : *value == 'M' ? 20 : *value == 'G' ? 30 : 0;
+    if (shift && number >> (63 - shift) == 0) {
+        number <<= shift;
+        value++;
+    }
     return value && !*value ? number : 0;
 }
 

@@ -162,29 +162,40 @@ static __attribute__((noinline)) void tell(uint32_t pid, enum rec_untraced reaso
     untraced_log(pid, reason, name_of(path, room, bytes));
 }
 
+static void tell_from_sandbox(const struct sandbox_child *child, uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    if (!process || session.unrecorded)
+        return;
+    if (child->pid)
+        untraced_log_into(child->context, pid ? pid : child->pid, reason, path);
+    else
+        untraced_log(pid ? pid : process->pid, reason, path);
+}
+
 /* Our system calls are forbidden, and so they will be to what is executed: where that
  * kills, it is without us. Its file cannot be looked at. */
 static int run_in_sandbox(struct call *c, bool spawns)
 {
     const bool wanted = session.follow == FOLLOW_EXEC, leaves_us = wanted && sandbox_kills();
+    const bool recorded = wanted && !leaves_us;
     const char *path = c->path ? c->path : "";
-    struct follow_environment environment;
-    pid_t child = 0;
+    struct follow_environment environment = { .room = __builtin_alloca(follow_environment_bytes(c->environment, recorded)) };
+    struct sandbox_child this_child;
+    pid_t spawned = 0, *ret_pid = c->ret_pid;
 
-    follow_make_environment(&environment, c->environment, wanted && !leaves_us);
-    if (!leaves_us)
-        return call_real(c, environment.variables);
-    if (!spawns)
-        untraced_log(process->pid, REC_UNTRACED_SANDBOX, path);
-    pid_t *ret_pid = c->ret_pid;
-    c->ret_pid = &child;
+    follow_make_environment(&environment, c->environment, recorded);
+    sandbox_forget_child(&this_child); /* if this succeeds, our parent goes on */
+    if (leaves_us && !spawns)
+        tell_from_sandbox(&this_child, 0, REC_UNTRACED_SANDBOX, path);
+    c->ret_pid = &spawned;
     int result = call_real(c, environment.variables), error = errno;
-    if (!spawns)
-        untraced_log(process->pid, REC_UNTRACED_WITHDRAWN, path);
-    else if (result == 0)
-        untraced_log((uint32_t)child, REC_UNTRACED_SANDBOX, path);
+    if (leaves_us && !spawns)
+        tell_from_sandbox(&this_child, 0, REC_UNTRACED_WITHDRAWN, path);
+    else if (leaves_us && result == 0)
+        tell_from_sandbox(&this_child, (uint32_t)spawned, REC_UNTRACED_SANDBOX, path);
+    sandbox_remember_child(&this_child);
     if (spawns && result == 0 && ret_pid)
-        *ret_pid = child;
+        *ret_pid = spawned;
     errno = error;
     return result;
 }
@@ -202,9 +213,10 @@ static int run(struct call *c)
         start_exec(); /* called before our first event: by a library that is initialised before us */
     if (!follow_concerns_exec())
         return call_real(c, c->environment);
-    if (sys_forbidden)
+    if (sys_forbidden || sandbox_child())
         return run_in_sandbox(c, spawns);
     bool wanted = session.follow == FOLLOW_EXEC;
+    environment.room = NULL;
     if (wanted)
         reason = judge(c, room, sizeof room, &path);
     follow_make_environment(&environment, c->environment, wanted && reason == REC_UNTRACED_WITHDRAWN);

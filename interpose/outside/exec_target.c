@@ -14,6 +14,7 @@
 #define LEVELS 5        /* of scripts whose interpreters are scripts */
 #define SEGMENTS_MAX 64
 #define NEEDED_MAX 64
+#define LOADER_BYTES 80
 #define MOUNT_NOSUID 2  /* of statfs's flags */
 
 struct image {
@@ -138,12 +139,30 @@ static bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header,
     return false;
 }
 
+/* Of the loader's path, the end, which has its name. */
+static void read_loader(const struct image *image, const ElfW(Phdr) *segment, char ret_name[LOADER_BYTES + 1])
+{
+    uint64_t bytes = segment->p_filesz < LOADER_BYTES ? segment->p_filesz : LOADER_BYTES;
+
+    long got = sys_pread(image->fd, ret_name, bytes, segment->p_offset + segment->p_filesz - bytes);
+    ret_name[got > 0 ? got : 0] = 0;
+}
+
+/* By the loader's name: ld-linux-x86-64.so.2, ld.so. Another C library's
+ * may refuse to start with ours. */
+static bool is_glibc(const char *loader)
+{
+    const char *slash = strrchr(loader, '/');
+    const char *name = slash ? slash + 1 : loader;
+    return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0 || strncmp(name, "ld64.so", 7) == 0;
+}
+
 static enum rec_untraced judge_program(const struct image *image)
 {
     ElfW(Ehdr) header;
     ElfW(Phdr) segment, dynamic_segment = { 0 };
     struct dynamic dynamic;
-    char loader[FIRST_BYTES + 1] = "";
+    char loader[LOADER_BYTES + 1] = "";
 
     if (image->first_bytes < sizeof header)
         return REC_UNTRACED_WITHDRAWN; /* exec will fail */
@@ -156,9 +175,9 @@ static enum rec_untraced judge_program(const struct image *image)
         if (segment.p_type == PT_DYNAMIC)
             dynamic_segment = segment;
         if (segment.p_type == PT_INTERP)
-            sys_pread(image->fd, loader, segment.p_filesz < FIRST_BYTES ? segment.p_filesz : FIRST_BYTES, segment.p_offset);
+            read_loader(image, &segment, loader);
     }
-    if (strstr(loader, "ld-musl"))
+    if (*loader && !is_glibc(loader))
         return REC_UNTRACED_LIBC;
     read_dynamic(image, &dynamic_segment, &dynamic);
     if (!*loader)
@@ -230,14 +249,13 @@ const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
         return file;
     for (const char *at = search_path();; at++) {
         size_t length = strcspn(at, ":");
-        if (length + 1 + name + 1 > bytes)
-            return NULL;
-        memcpy(ret_path, at, length);
-        char *end = ret_path + length;
+        bool fits = length + 1 + name + 1 <= bytes;
+        memcpy(ret_path, at, fits ? length : 0);
+        char *end = ret_path + (fits ? length : 0);
         if (length)
             *end++ = '/';
-        memcpy(end, file, name + 1);
-        if (sys_call(SYS_newfstatat, AT_FDCWD, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
+        memcpy(end, file, fits ? name + 1 : 0);
+        if (fits && sys_call(SYS_newfstatat, AT_FDCWD, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
             sys_call(SYS_faccessat, AT_FDCWD, (long)ret_path, X_OK, 0, 0, 0) == 0)
             return ret_path;
         at += length;

@@ -18,6 +18,11 @@ static const int needed[] = {
 static const int useful[] = {
     SYS_read, SYS_openat, SYS_fcntl, SYS_ioctl, SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_nanosleep, SYS_fchmod, SYS_flock,
     SYS_pread64, SYS_unlinkat, SYS_readlinkat, SYS_getcwd, SYS_getppid, SYS_tgkill, SYS_prctl, SYS_prlimit64,
+    SYS_sigaltstack, SYS_futex, SYS_mprotect, SYS_getrandom,
+    /* To look at a program before it is executed: */
+    SYS_newfstatat, SYS_faccessat, SYS_fstatfs, SYS_fgetxattr, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+    /* By functions of libc and of libunwind: */
+    SYS_uname, SYS_rt_sigaction, SYS_pipe2,
 };
 
 #if defined(__x86_64__)
@@ -161,15 +166,21 @@ static enum answer run(const struct sock_fprog *filter, uint32_t number, struct 
     return DEADLY;
 }
 
+/* As sys_can_read, also where that may be refused: then the answer is no. */
+static bool may_read(uint64_t address)
+{
+    return sys_call(SYS_rt_sigprocmask, -1, (long)address, 0, 8, 0, 0) == -EINVAL;
+}
+
 /* The kernel refuses what cannot be read; we must not be killed by it. */
 static bool can_read(const void *at, size_t bytes)
 {
     uint64_t address = (uint64_t)at, last = address + bytes - 8;
 
     for (; address < last; address += 4096)
-        if (!sys_can_read(address))
+        if (!may_read(address))
             return false;
-    return sys_can_read(last);
+    return may_read(last);
 }
 
 static enum answer worst(const struct sock_fprog *filter, const int *calls, size_t count)
@@ -184,10 +195,21 @@ static enum answer worst(const struct sock_fprog *filter, const int *calls, size
     return found;
 }
 
+static bool can_judge(const struct sock_fprog *filter)
+{
+    return can_read(filter, sizeof *filter) && filter->len && filter->len <= BPF_MAXINSNS &&
+           can_read(filter->filter, filter->len * sizeof *filter->filter);
+}
+
+bool filter_lets_ask_pid(const struct sock_fprog *filter)
+{
+    static const int getpid_only[] = { SYS_getpid };
+    return can_judge(filter) && worst(filter, getpid_only, 1) == ALLOWED;
+}
+
 enum filter_verdict filter_judge(const struct sock_fprog *filter)
 {
-    if (!can_read(filter, sizeof *filter) || !filter->len || filter->len > BPF_MAXINSNS ||
-        !can_read(filter->filter, filter->len * sizeof *filter->filter))
+    if (!can_judge(filter))
         return FILTER_KILLS;
     enum answer to_needed = worst(filter, needed, sizeof needed / sizeof *needed);
     if (to_needed == DEADLY || worst(filter, useful, sizeof useful / sizeof *useful) == DEADLY)

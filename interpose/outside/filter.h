@@ -3,6 +3,7 @@
 #define MALLOSCOPE_OUTSIDE_FILTER_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 
 enum filter_verdict {
     FILTER_KILLS,     /* some system call of ours could be deadly, or it cannot be told */
@@ -11,5 +12,8 @@ enum filter_verdict {
 };
 
 enum filter_verdict filter_judge(const struct sock_fprog *filter);
+
+/* Whether getpid passes. */
+bool filter_lets_ask_pid(const struct sock_fprog *filter);
 
 #endif

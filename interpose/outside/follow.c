@@ -81,6 +81,10 @@ static bool can_open(const char *path, int flags)
 
 bool follow_can_record(void)
 {
+    /* Within such limits the loader would fail to load us, and say so, or no live file could be made. */
+    if (sys_file_size_limit() < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES || sys_descriptor_limit() < 8 ||
+        sys_limit(RLIMIT_AS) < 256u << 20)
+        return false;
     /* Neither the session's id nor a pid has a slash: the first begins the log's path. */
     return can_open(kept.shim, O_RDONLY) && (!kept.session || can_open(strchr(kept.session, '/'), O_RDWR));
 }
@@ -225,9 +229,21 @@ static void *map(struct follow_environment *e, size_t bytes)
     return e->mapped;
 }
 
+static char *const none[] = { NULL };
+
+static size_t pointers_bytes(const struct findings *f)
+{
+    return (f->count + 1 + kept.count + 1) * sizeof(char *);
+}
+
+size_t follow_environment_bytes(char *const *given, bool recorded)
+{
+    struct findings f = look(given ? given : none, recorded);
+    return pointers_bytes(&f) + f.texts;
+}
+
 void follow_make_environment(struct follow_environment *e, char *const *given, bool recorded)
 {
-    static char *const none[] = { NULL };
     char *const *from = given ? given : none;
     struct findings f = look(from, recorded);
 
@@ -235,8 +251,8 @@ void follow_make_environment(struct follow_environment *e, char *const *given, b
     e->mapped = NULL;
     if (f.right || f.foreign)
         return;
-    size_t pointers = (f.count + 1 + kept.count + 1) * sizeof *e->small, bytes = pointers + f.texts;
-    char **variables = bytes <= sizeof e->small ? e->small : map(e, bytes);
+    size_t pointers = pointers_bytes(&f), bytes = pointers + f.texts;
+    char **variables = bytes <= sizeof e->small ? e->small : e->room ? e->room : map(e, bytes);
     if (!variables)
         return;
     fill(variables, (char *)variables + pointers, from, recorded, f.has_preload);

@@ -22,10 +22,14 @@ bool follow_can_record(void);
 
 struct follow_environment {
     char *const *variables; /* for the real function */
-    void *mapped;           /* NULL: all fits in here */
+    void *room;             /* the caller's, of follow_environment_bytes; NULL: what does not fit in here is mapped */
+    void *mapped;
     size_t mapped_bytes;
     char *small[128];
 };
+
+/* What room is needed: for those that may not map any. */
+size_t follow_environment_bytes(char *const *given, bool recorded);
 
 /* given: the program's; NULL is an empty one. Its order is kept, and nothing of it
  * but LD_PRELOAD and MALLOSCOPE_* is touched; where all is right, or it is of

@@ -48,41 +48,138 @@ static bool is_vfork_child(void)
     return process && process->pid && process->pid != sys_pid();
 }
 
-bool sandbox_enter(const struct sock_fprog *filter)
+static __thread struct sandbox_child child;
+
+struct sandbox_child *sandbox_child(void)
 {
-    int saved_errno = errno;
+    if (child.pid && child.may_ask && sys_pid() != child.pid)
+        child.pid = 0; /* it has ended, and this is its parent */
+    return child.pid ? &child : NULL;
+}
+
+void sandbox_forget_child(struct sandbox_child *ret_child)
+{
+    *ret_child = child;
+    child.pid = 0;
+}
+
+void sandbox_remember_child(const struct sandbox_child *remembered)
+{
+    child = *remembered;
+}
+
+static bool is_sandboxed_child(void)
+{
+    return !sys_forbidden && sandbox_child();
+}
+
+/* Room for two notes with the longest paths is made while that may be done. */
+static struct context *context_for_notes(void)
+{
+    enum { NOTES_BYTES = 2 * (ENCODE_TEXTS_MAX + 4096) };
+    uint64_t mask = sys_block_signals();
+    struct context *c = clock_is_user_space ? start_nested() : NULL;
+
+    if (c) {
+        c->busy = CONTEXT_RECORDING;
+        context_room(c, NOTES_BYTES);
+        c->busy = CONTEXT_IDLE;
+    }
+    sys_restore_signals(mask);
+    return c;
+}
+
+static void enter_as_child(struct sandbox_change *change, enum filter_verdict verdict, bool may_ask)
+{
+    change->is_child = true;
+    change->forbidden = is_sandboxed_child();
+    change->kills = change->forbidden && child.kills;
+    if (!change->forbidden)
+        child = (struct sandbox_child){ .pid = sys_pid(), .may_ask = true, .context = context_for_notes() };
+    child.kills |= verdict == FILTER_KILLS;
+    child.may_ask &= may_ask;
+}
+
+static void enter(bool strict, enum filter_verdict verdict)
+{
     struct context *c = current_context;
 
-    enum filter_verdict verdict = FILTER_KILLS;
-    if (sys_forbidden || is_vfork_child())
-        return false;
-    if (filter && (verdict = filter_judge(filter)) == FILTER_LETS_LIVE)
-        return false;
     kills = verdict == FILTER_KILLS;
-    if (c == &context_none || (!c->busy && !c->slot))
+    if (process && (c == &context_none || (!c->busy && !c->slot)))
         c = start_thread(NULL);
-    if (c && c->slot)
+    if (process && c && c->slot)
         lay_in(c);
+    /* What was left in the middle of a record is seen to while the counter can be read. */
+    if (strict && c && c->slot && context_state(c) != CONTEXT_RECORDING)
+        nested_release(c);
     if (!clock_is_user_space)
         process_stop(REC_STOP_SANDBOX);
     sys_forbidden = true;
     if (process)
         wait_for_others(c);
-    if (!filter) /* strict mode takes the counter away, too */
-        sandbox_give_up_clock();
+}
+
+void sandbox_enter(struct sandbox_change *ret_change, bool strict, const struct sock_fprog *filter)
+{
+    int saved_errno = errno;
+    enum filter_verdict verdict = FILTER_KILLS;
+
+    *ret_change = (struct sandbox_change){ .strict = strict };
+    if (!strict && !filter)
+        return;
+    /* Where it kills already, it could not be looked at, and nothing becomes worse. */
+    bool may_look = !(sys_forbidden ? kills : is_sandboxed_child() && child.kills);
+    if (!strict && may_look && (verdict = filter_judge(filter)) == FILTER_LETS_LIVE)
+        return;
+    ret_change->enters = true;
+    ret_change->forbidden = sys_forbidden;
+    ret_change->kills = kills;
+    ret_change->state = process ? atomic_load(&process->state) : PROCESS_NEW;
+    ret_change->stop_errno = session.live ? session.live->stop_errno : 0;
+    if (sys_forbidden)
+        kills |= verdict == FILTER_KILLS;
+    else if (is_sandboxed_child() || is_vfork_child())
+        enter_as_child(ret_change, verdict, !strict && may_look && filter_lets_ask_pid(filter));
+    else
+        enter(strict, verdict);
     errno = saved_errno;
-    return true;
 }
 
 bool sandbox_kills(void)
 {
-    return kills;
+    return sys_forbidden ? kills : child.kills;
 }
 
-void sandbox_leave(void)
+static void leave(const struct sandbox_change *change)
 {
-    sys_forbidden = false;
-    sandbox_take_up_clock();
+    int off = PROCESS_OFF;
+
+    if (change->is_child) {
+        child.kills = change->kills;
+        if (!change->forbidden) {
+            child.pid = 0;
+            if (child.context)
+                context_release(child.context);
+        }
+        return;
+    }
+    kills = change->kills;
+    sys_forbidden = change->forbidden;
+    if (change->forbidden || clock_is_user_space || !process)
+        return;
+    if (change->state == PROCESS_RECORDING && atomic_compare_exchange_strong(&process->state, &off, change->state) && session.live)
+        session.live->stop_errno = change->stop_errno;
+}
+
+void sandbox_entered(const struct sandbox_change *change, bool accepted)
+{
+    int saved_errno = errno;
+
+    if (change->enters && !accepted)
+        leave(change);
+    else if (change->enters && change->strict && !change->is_child) /* which takes the counter away, too */
+        sandbox_give_up_clock();
+    errno = saved_errno;
 }
 
 /* Some thread may not. */

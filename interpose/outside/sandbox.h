@@ -8,19 +8,41 @@
 
 #include <linux/filter.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+struct context;
 
 /* Looks up the functions behind those of interpose/sandbox.c. */
 void sandbox_resolve(void);
 
-/* Before a filter is installed; NULL: strict mode. False: nothing changes, because the
- * filter allows what we need, or because it has all changed before. */
-bool sandbox_enter(const struct sock_fprog *filter);
+/* What was before, and is again if the kernel refuses. All 0: nothing changes. */
+struct sandbox_change {
+    bool enters, strict, is_child; /* is_child: a vfork child, to whom alone it applies */
+    bool forbidden, kills;
+    int state;
+    uint32_t stop_errno;
+};
+
+/* Before a filter is installed, or strict mode; a filter that is NULL is a question only,
+ * whether the kernel knows such. Nothing changes where it allows what we need. */
+void sandbox_enter(struct sandbox_change *ret_change, bool strict, const struct sock_fprog *filter);
+void sandbox_entered(const struct sandbox_change *change, bool accepted);
 
 /* Whether system calls of ours could be deadly, and not only fail. */
 bool sandbox_kills(void);
 
-/* The filter was refused. */
-void sandbox_leave(void);
+/* A vfork child that has forbidden itself system calls. Its memory is its parent's, which
+ * has not: so it is known by the thread, whose parent waits. */
+struct sandbox_child {
+    uint32_t pid; /* 0: there is none */
+    bool kills, may_ask; /* may_ask: its pid */
+    struct context *context; /* for what is to be logged of it; NULL: there is none */
+};
+
+/* Of the calling thread; NULL: it is in none such. To forget: before it becomes another program. */
+struct sandbox_child *sandbox_child(void);
+void sandbox_forget_child(struct sandbox_child *ret_child);
+void sandbox_remember_child(const struct sandbox_child *child);
 
 /* The calling thread may not read the clock any more: its events are lost, as are those
  * of threads and children that it makes. */

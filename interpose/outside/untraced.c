@@ -63,3 +63,11 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
     }
     sys_restore_signals(mask);
 }
+
+void untraced_log_into(struct context *c, uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    if (c && (size_t)(c->end - c->at) >= ENCODE_TEXTS_MAX + strnlen(path, 4096))
+        write_record(c, pid, reason, path);
+    else
+        process_count_lost(1);
+}

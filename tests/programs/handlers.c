@@ -5,6 +5,7 @@
  *   storm  timers, three threads, handlers on alternate stacks
  *   jump   handlers that leave by siglongjmp, often in the middle of a call
  *   fork   after every so many instructions a child, which goes on with the call
+ *   child  forked children, each interrupted once, at its first call's n-th instruction
  *   deepbind  a handler after every instruction of a dlopen with RTLD_DEEPBIND
  *   exit   threads that end inside a handler, in the middle of a call
  *
@@ -183,6 +184,49 @@ static void step(unsigned long operations)
         if (in_child)
             tell_call("free", block, NO_SIZE);
         end_child();
+    }
+}
+
+/* --- a child's first call ------------------------------------------------------ */
+
+static void use_heap_once(int number)
+{
+    (void)number;
+    use_heap_in_handler();
+}
+
+/* Where signals are blocked, the other one comes afterwards; SIGTRAP itself could not. */
+static void stepped_once(int number)
+{
+    (void)number;
+    if (steps++ == every)
+        raise(SIGALRM);
+}
+
+static void interrupt_children(unsigned long operations)
+{
+    struct sigaction action = { .sa_handler = stepped_once }, other = { .sa_handler = use_heap_once };
+
+    sigaction(SIGTRAP, &action, NULL);
+    sigaction(SIGALRM, &other, NULL);
+    free(malloc(1));
+    for (every = 0; every < operations; every++) {
+        pid_t child = fork();
+        if (child == 0) {
+            void *block = NULL;
+            size_t size = next_size();
+            steps = 0;
+            STEPPED(block = malloc(size));
+            tell("malloc", block, size);
+            tell("free", block, NO_SIZE);
+            free(block);
+            truth_flush();
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        if (status)
+            say("a child's status is %#x\n", (unsigned)status);
     }
 }
 
@@ -381,8 +425,10 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     unsigned long operations = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
 
-    if (!CAN_STEP && (strcmp(mode, "step") == 0 || strcmp(mode, "fork") == 0 || strcmp(mode, "deepbind") == 0))
-        return 77;
+    static const char *const stepping[] = { "step", "fork", "child", "deepbind" };
+    for (size_t i = 0; !CAN_STEP && i < sizeof stepping / sizeof *stepping; i++)
+        if (strcmp(mode, stepping[i]) == 0)
+            return 77;
     if (strcmp(mode, "step") == 0) {
         step(operations);
     } else if (strcmp(mode, "deepbind") == 0) {
@@ -391,6 +437,8 @@ int main(int argc, char **argv)
         forks = true;
         every = 37;
         step(operations);
+    } else if (strcmp(mode, "child") == 0) {
+        interrupt_children(operations);
     } else if (strcmp(mode, "storm") == 0) {
         storm(operations);
     } else if (strcmp(mode, "jump") == 0) {

@@ -4,6 +4,7 @@ it cannot, it says how many are missing, and why."""
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lib import *
 from told import *
 
 ROOT = os.geteuid() == 0
+SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 skipped = []
 
 
@@ -196,6 +198,64 @@ case("filter", "--call-graph=none")
 case("filter_fork", reason=SANDBOX, unseen=14000)
 trust = case("filter_full", reason=SANDBOX, runs=piped_run)
 check(trust["events"] > 100000, f"filter_full: the stock is used: {trust['events']} events")
+
+
+def sandboxed(name, *arguments, noted=(), options=(), lost=0):
+    """Runs as untraced, and loses nothing. noted: the programs that run without the recorder, for the sandbox's sake."""
+    what, log = " ".join(["sandboxed", *arguments]), path("sandboxed.mscope")
+    untraced = run([program(name), *arguments])
+    got = run([MALLOSCOPE, "record", "-q", "-f", *options, "-o", log, "--", program(name), *arguments])
+    if lost:
+        check("INCOMPLETE: " in got.stderr, f"{what}: {got.stderr}")
+        got.stderr = ""
+    same_run(got, untraced, what)
+    r = run([MALLOSCOPE, "report", "--json", log])
+    report = json.loads(r.stdout)
+    if not lost:
+        equal((r.returncode, report["trust"]["lost_events"]), (0, 0), f"{what}: complete: {r.stderr}")
+    equal([(u["path"], u["reason"]) for u in report["untraced_programs"]], [(p, "sandbox") for p in noted], f"{what}: noted")
+    return report
+
+
+sandboxed("own_calls", "own_calls")
+sandboxed("sandboxed", "cancelled")
+sandboxed("sandboxed", "probe")
+r = run([MALLOSCOPE, "report", path("sandboxed.mscope")])
+check("forbidden" not in r.stdout + r.stderr, f"probe: nothing was forbidden: {r.stdout}")
+sandboxed("sandboxed", "raw_exec", options=["--follow=fork"])
+sandboxed("sandboxed", "vfork", noted=[program("sandboxed")])
+sandboxed("sandboxed", "vfork", "without getpid", noted=[program("sandboxed")])
+sandboxed("sandboxed", "second_filter", noted=[program("sandboxed")])
+sandboxed("sandboxed", "many_variables", noted=[program("sandboxed")])
+sandboxed("sandboxed", "fork_amid")
+OF_THE_PROGRAM = {"seccomp", "dup2", "dup3", "close_range", "execveat"} # made on its behalf only
+
+
+def forbidding():
+    """outside/filter.c knows all system calls that are made in the library."""
+    used = set()
+    for file in glob.glob(os.path.join(SOURCES, "interpose", "**", "*.[ch]"), recursive=True):
+        with open(file) as text:
+            calls = set(re.findall(r"\bSYS_([a-z][a-z0-9_]*)", text.read()))
+        if file.endswith("/filter.c"):
+            known = calls
+        else:
+            used |= calls
+    equal(sorted(used - known - OF_THE_PROGRAM), [], "system calls that outside/filter.c does not know")
+    check(len(used) > 30, f"the sources are searched: {used}")
+
+
+forbidding()
+for number in (107, 269) if os.uname().machine == "x86_64" else (175, 48): # geteuid, faccessat
+    sandboxed("sandboxed", "forbid", str(number), lost=True)
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+with open(path("source"), "w") as file:
+    file.write("acpi_pm\n")
+SLOW_CLOCK = ["unshare", "-m", "sh", "-c", f'mount --bind {path("source")} {CLOCKSOURCE} && exec "$@"', "sh"]
+if os.uname().machine == "x86_64" and ROOT and run([*SLOW_CLOCK, "true"]).returncode == 0:
+    case("filter", reason=SANDBOX, before=[*SLOW_CLOCK, "env", f"LD_PRELOAD={PROGRAMS}/slow_clock.so"])
+else:
+    skip("a clock that needs system calls (unshare, mount)")
 case("strict", reason="the clock")
 case("tsc", reason="the clock")
 

@@ -105,6 +105,10 @@ for least in 1, 50, 1000, 10 ** 9:
     wrong = [(i, a, b) for i, (a, b) in enumerate(zip(log, wanted)) if a != b]
     equal((wrong[:1], len(log)), ([], len(wanted)), f"at least {least} bytes: events")
 
+# --- forked children are there, also those of which nothing is recorded ---
+run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--min-size", "1M", "--", program("forks"), "fork"], pass_fds=())
+equal(len(report(LOG)["processes"]), 7, "at least 1 MiB: processes")
+
 # --- a sample ---
 ALLOCATES = ("malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc",
              "realloc-end", "reallocarray-end")
