@@ -179,13 +179,16 @@ static int finish(struct log_file *file, const struct target *target, const char
 {
     struct failure failure;
     struct log *log;
+    struct stat st;
     int code = exit_code_of(status, program);
 
     compressor_stop(compressor); /* what kept it from its work keeps live_adopt, or is over */
     if (!log_file_is_there(file)) {
+        bool is_moved = fstat(file->fd, &st) == 0 && st.st_nlink > 0, has_spool = is_moved && options->compress;
         complain("%s: was removed or replaced while the program ran: its events are lost%s%s%s", file->path,
-                 options->compress ? ", but for those in " : "", options->compress ? file->path : "",
-                 options->compress ? SPOOL_ENDING : "");
+                 has_spool ? ", but for those in " : "", has_spool ? file->path : "", has_spool ? SPOOL_ENDING : "");
+        if (!is_moved)
+            live_discard_session(file->path, file->session);
         return code;
     }
     int error = live_adopt(file->path);

@@ -449,6 +449,17 @@ static int discard_one(void *data, const char *path)
     return 0;
 }
 
+void live_discard_session(const char *log_path, const uint8_t session[16])
+{
+    struct rec_spool_header header;
+    _cleanup_close_ int spool = spool_open(log_path, session, O_RDONLY, &header);
+    _cleanup_free_ char *path = format_text("%s" SPOOL_ENDING, log_path);
+
+    each_live(log_path, discard_one, (void *)session);
+    if (spool >= 0)
+        unlink(path);
+}
+
 void live_discard(const char *log_path)
 {
     struct rec_file_header header;

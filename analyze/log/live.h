@@ -20,4 +20,7 @@ int live_adopt(const char *log_path);
 /* Removes the live files of ended processes of a log that is about to go. */
 void live_discard(const char *log_path);
 
+/* The same, and its spool, for a log that has gone: what nobody can read any more. */
+void live_discard_session(const char *log_path, const uint8_t session[16]);
+
 #endif

@@ -252,8 +252,12 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     if (!taken)
         return keep_limit(t, AHEAD_BYTES);
     int error = check_log(t->log_path, t->log);
-    if (!error)
-        error = append_all(t->log, t->batch, t->batch_bytes);
+    if (error) { /* it will not come back: nothing more is worth recording */
+        uint32_t stop = (uint32_t)-error;
+        put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+        return error;
+    }
+    error = append_all(t->log, t->batch, t->batch_bytes);
     if (error)
         return error;
     t->offset += taken;

@@ -73,6 +73,8 @@ static int check_limit(size_t bytes)
     else
         spool.end_most = session.max_bytes;
     kept_file_end(&use);
+    if (spool.stop && spool.stop != REC_STOP_LIMIT && spool.stop >= 4096)
+        return -EIO; /* somebody else has written there */
     return spool.stop ? -(int)spool.stop : spool.end_most && use.bytes + bytes > spool.end_most ? -(int)REC_STOP_LIMIT : 0;
 }
 

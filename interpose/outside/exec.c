@@ -181,21 +181,20 @@ static int run_in_sandbox(struct call *c, bool spawns)
     const char *path = c->path ? c->path : "";
     struct follow_environment environment = { .room = __builtin_alloca(follow_environment_bytes(c->environment, recorded)) };
     struct sandbox_child this_child;
-    pid_t spawned = 0, *ret_pid = c->ret_pid;
+    pid_t spawned = 0;
 
     follow_make_environment(&environment, c->environment, recorded);
     sandbox_forget_child(&this_child); /* if this succeeds, our parent goes on */
     if (leaves_us && !spawns)
         tell_from_sandbox(&this_child, 0, REC_UNTRACED_SANDBOX, path);
-    c->ret_pid = &spawned;
+    if (!c->ret_pid)
+        c->ret_pid = &spawned;
     int result = call_real(c, environment.variables), error = errno;
     if (leaves_us && !spawns)
         tell_from_sandbox(&this_child, 0, REC_UNTRACED_WITHDRAWN, path);
     else if (leaves_us && result == 0)
-        tell_from_sandbox(&this_child, (uint32_t)spawned, REC_UNTRACED_SANDBOX, path);
+        tell_from_sandbox(&this_child, (uint32_t)*c->ret_pid, REC_UNTRACED_SANDBOX, path);
     sandbox_remember_child(&this_child);
-    if (spawns && result == 0 && ret_pid)
-        *ret_pid = spawned;
     errno = error;
     return result;
 }

@@ -14,7 +14,7 @@
 
 static int make_absolute(char *path, size_t bytes)
 {
-    char directory[4096];
+    static char directory[4096]; /* as below */
 
     if (path[0] == '/')
         return 0;
@@ -102,7 +102,7 @@ int log_file_confirm(void)
 
 int log_file_open(const struct config *config)
 {
-    char path[4096];
+    static char path[4096]; /* the stack may be a small one; a process is started once */
     struct utsname host;
     uint32_t pid = sys_pid();
 
@@ -177,7 +177,7 @@ static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_
 
 bool log_file_has_earlier(const char *log)
 {
-    char path[4096];
+    static char path[4096]; /* the stack may be a small one; a process is started once */
     uint64_t start_ticks = process_start_ticks();
     struct stat st;
 
