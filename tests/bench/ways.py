@@ -30,7 +30,7 @@ UNTRACED = Way("untraced", "untraced", {}, "")
 UNTRACED_FP = Way("untraced-fp", "untraced, with frame pointers", {}, "-fp")
 TRACED = [_ours("none", "no stacks"), _ours("auto", "own unwinder"),
           _ours("fp", "frame pointers", UNTRACED_FP.programs), _ours("libunwind", "libunwind")]
-TRACED.insert(0, Way("sample", "a sample (`--sample`)", {**TRACED[1].environment, "MALLOSCOPE_SAMPLE": "524288"}, ""))
+TRACED.append(Way("sample", "a sample (`--sample`)", {**TRACED[1].environment, "MALLOSCOPE_SAMPLE": "524288"}, ""))
 _heaptrack = glob.glob("/usr/lib/heaptrack/libheaptrack_preload.so") + \
     glob.glob("/usr/lib/*/heaptrack/libheaptrack_preload.so")
 if _heaptrack:

@@ -71,7 +71,7 @@ if not os.environ.get("TEST_SANITIZED"):
     found = tables(got.stdout)
     equal(len(found), 12, "its tables")
     rows = ["untraced", "no stacks (`--call-graph=none`)", "own unwinder (`--call-graph=auto`)",
-            "frame pointers (`--call-graph=fp`)", "libunwind (`--call-graph=libunwind`)"]
+            "frame pointers (`--call-graph=fp`)", "libunwind (`--call-graph=libunwind`)", "a sample (`--sample`)"]
     if any(os.path.exists(f"/usr/lib/{name}heaptrack/libheaptrack_preload.so")
            for name in ("", "x86_64-linux-gnu/", "aarch64-linux-gnu/")):
         rows.append("heaptrack's library")
