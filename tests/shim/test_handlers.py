@@ -70,8 +70,8 @@ def case(mode, operations, streams, least):
 if platform.machine() == "x86_64":  # one instruction at a time
     case("step", 100 if LONG else 10, 2, 50000)
     case("deepbind", 1, 2, 500)
-    case("fork", 20 if LONG else 1, 2, 500)
-    case("child", 600 if LONG else 160, 2, 500)
+    case("fork", 6 if LONG else 1, 2, 500)
+    case("child", 300 if LONG else 160, 2, 500)
 case("storm", 30000 if LONG else 4000, 6, 10000)
 case("jump", 300000 if LONG else 40000, 4, 10000)
 case("exit", 300 if LONG else 40, 6, 1000)
