@@ -8,21 +8,10 @@ from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
+from told import told_run
 
 SAFE = program("safe_malloc.so")
 LONG = bool(os.environ.get("TEST_LONG"))
-
-
-def told_run(command):
-    name = path("truth")
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    os.dup2(descriptor, 3)
-    if descriptor != 3:
-        os.close(descriptor)
-    got = run(command, pass_fds=(3,), env={"LD_PRELOAD": SAFE}, timeout=300)
-    os.close(3)
-    with open(name) as file:
-        return got, [line.split() for line in file if line.endswith("\n")]
 
 
 def known(words):
@@ -53,7 +42,9 @@ def case(mode, operations, streams, least):
     what, log = f"handlers {mode} {operations}", path("log.mscope")
     for graph in "auto", "none":
         got, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--call-graph", graph, "--",
-                               program("handlers"), mode, str(operations)])
+                               program("handlers"), mode, str(operations)],
+                              timeout=300, env={"LD_PRELOAD": SAFE})
+        truth = [[str(pid), str(tid), *text.split()] for pid, tid, text in truth]
         equal((got.returncode, got.stderr), (0, ""), f"{what}, {graph}: run")
         check("status" not in got.stdout and "no " not in got.stdout, f"{what}, {graph}: {got.stdout}")
         r = report(log)

@@ -7,26 +7,16 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
+from told import told_run
 
 LOG = path("log.mscope")
 SYSTEM = ("ld-linux", "libc.so", "libc-2")
 
 
-def told_run(command):
-    name = path("truth")
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    os.dup2(descriptor, 3)
-    if descriptor != 3:
-        os.close(descriptor)
-    got = run(command, pass_fds=(3,))
-    os.close(3)
-    with open(name) as file:
-        return got, [line.rstrip("\n").split(" ", 2)[2] for line in file]
-
-
 def recorded(name, *arguments, options=()):
     """Runs a program of ours; returns what it told and the log's events but for the system's own."""
     got, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, *options, "--", program(name), *arguments])
+    truth = [text for _, _, text in truth]
     equal((got.returncode, got.stderr), (0, ""), f"{name} {options}: run")
     events, theirs = [], set()
     for e in dump(LOG, stacks=True):

@@ -11,7 +11,7 @@ from lib import *
 ADDED = re.compile(r"^malloscope: .* was killed by signal .*\n", re.M)
 
 
-def told_run(command, **more):
+def told_run(command, timeout=60, **more):
     """Runs a command with descriptor 3 on a fresh file. Returns it and what was told: [(pid, tid, text)]."""
     name = path("truth")
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -19,7 +19,7 @@ def told_run(command, **more):
     if descriptor != 3:
         os.close(descriptor)
     try:
-        got = run(command, pass_fds=(3,), timeout=60, **more)
+        got = run(command, pass_fds=(3,), timeout=timeout, **more)
     except subprocess.TimeoutExpired:
         got = subprocess.CompletedProcess(command, 124, "", "does not end")
     os.close(3)
