@@ -44,14 +44,20 @@ void sandbox_resolve(void)
     memcpy(&next_prctl, &found, sizeof found);
 }
 
+/* All that prctl can be given behind the option: what it takes of them, its option says. */
+static void take_values(va_list *more, long ret_value[4])
+{
+    for (int i = 0; i < 4; i++)
+        ret_value[i] = va_arg(*more, long);
+}
+
 static int first_prctl(int option, ...)
 {
     va_list more;
     long value[4];
 
     va_start(more, option);
-    for (int i = 0; i < 4; i++)
-        value[i] = va_arg(more, long);
+    take_values(&more, value);
     va_end(more);
     sandbox_resolve();
     return next_prctl(option, value[0], value[1], value[2], value[3]);
@@ -87,8 +93,7 @@ EXPORT int prctl(int option, ...)
     long value[4];
 
     va_start(more, option);
-    for (int i = 0; i < 4; i++)
-        value[i] = va_arg(more, long);
+    take_values(&more, value);
     va_end(more);
     before_prctl(&change, option, value[0], value[1]);
     int result = next_prctl(option, value[0], value[1], value[2], value[3]);
