@@ -102,6 +102,15 @@ static struct symtab *read_symtab(const struct elf_file *binary, const struct el
     return symtab;
 }
 
+/* Some libraries define a function under a name of their own, like __libc_malloc, and
+ * export it by another, which is the one that people know. */
+static const char *better_name(const char *in_dwarf, const char *in_symtab)
+{
+    if (!in_dwarf || !in_symtab)
+        return in_dwarf ? in_dwarf : in_symtab;
+    return strncmp(in_dwarf, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(in_dwarf, "_") ? in_symtab : in_dwarf;
+}
+
 bool module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data)
@@ -129,8 +138,7 @@ bool module_names_read(const struct module_names *n,
         size_t count = index ? dwarf_index_frames(index, i, found) : 0;
         uint64_t offset;
         struct dwarf_frame *real = &found[count ? count - 1 : 0];
-        if (!real->function)
-            real->function = symtab_find(symtab, n->addresses[i], &offset);
+        real->function = better_name(real->function, symtab_find(symtab, n->addresses[i], &offset));
         if (!count && real->function)
             count = 1;
         for (size_t k = 0; k < count; k++) {
