@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define SLICE_PLACES 1000        /* fewer are not worth a process of their own */
-#define SLICE_BYTES (4u << 20)   /* nor are smaller files */
+#define SLICE_BYTES (32u << 20)  /* nor are smaller files */
 #define CACHED_BYTES_MAX (32u << 20) /* of a module; what would be more begins anew */
 
 struct module {
@@ -370,7 +370,7 @@ static const char *problem_of(enum worker_outcome outcome)
 {
     switch (outcome) {
     case WORKER_DAMAGED:
-        return ": its debug information cannot be read: it is damaged, or of a kind not known here; names are from its symbols";
+        return ": its debug information cannot be read, or not all of it: it is damaged, or of a later kind; names and lines may be missing";
     case WORKER_DIED:
         return ": its debug information is damaged: reading it did not end well; names are from its symbols";
     case WORKER_NOTHING:
