@@ -49,7 +49,7 @@ struct dwarf_index {
     struct scope *scopes; /* 0 is none */
     size_t scope_count, scope_capacity;
     struct source_paths paths;
-    bool damaged;
+    bool damaged, lacks;
 };
 
 /* A row of queries by address, and what has become of it. */
@@ -100,6 +100,7 @@ static void find_units(struct dwarf_index *x)
             continue;
         x->units = grow(x->units, &x->unit_capacity, x->unit_count + 1, sizeof *x->units);
         x->units[x->unit_count++] = (struct unit){ .die = die, .tree = split.addr ? split : die };
+        x->lacks |= type == DW_UT_skeleton && !split.addr; /* its .dwo */
         claim(x, (uint32_t)x->unit_count);
     }
     x->damaged |= got < 0;
@@ -268,6 +269,7 @@ static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shar
     x->shared = x->shared_elf ? dwarf_begin_elf(x->shared_elf, DWARF_C_READ, NULL) : NULL;
     if (x->shared)
         dwarf_setalt(x->dwarf, x->shared);
+    x->lacks |= !x->shared;
 }
 
 struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
@@ -318,6 +320,11 @@ void dwarf_index_free(struct dwarf_index *x)
 bool dwarf_index_damaged(const struct dwarf_index *x)
 {
     return x->damaged;
+}
+
+bool dwarf_index_lacks(const struct dwarf_index *x)
+{
+    return x->lacks;
 }
 
 /* ---- answers ------------------------------------------------------------------- */

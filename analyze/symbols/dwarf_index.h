@@ -22,6 +22,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t
                                      void *data);
 void dwarf_index_free(struct dwarf_index *index);
 bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read */
+bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in files that are not here */
 
 /* The texts are the index's. */
 struct dwarf_frame {

@@ -126,14 +126,14 @@ static const char *better_name(const char *in_dwarf, const char *in_symtab)
     return strncmp(in_dwarf, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(in_dwarf, "_") ? in_symtab : in_dwarf;
 }
 
-bool module_names_read(const struct module_names *n,
+enum names_outcome module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data)
 {
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
     struct known known = { 0 };
     struct dwarf_index *index = NULL;
-    bool right = true;
+    bool right = true, lacks = false;
 
     if (n->binary && vdso_is(n->binary))
         vdso_open(&binary);
@@ -145,6 +145,7 @@ bool module_names_read(const struct module_names *n,
     if (with_dwarf && !n->without_dwarf) {
         index = dwarf_index_make(with_dwarf, n->addresses, n->count, open_shared, (void *)n);
         right &= index && !dwarf_index_damaged(index);
+        lacks = index && dwarf_index_lacks(index);
     }
     struct symtab *symtab = read_symtab(&binary, &debug);
     for (size_t i = 0; i < n->count; i++) {
@@ -166,5 +167,5 @@ bool module_names_read(const struct module_names *n,
     symtab_free(symtab);
     dwarf_index_free(index);
     known_release(&known);
-    return right;
+    return !right ? NAMES_DAMAGED : lacks ? NAMES_LACKING : NAMES_GOOD;
 }

@@ -369,6 +369,8 @@ static void prepare(struct symbols *s, uint32_t module)
 static const char *problem_of(enum worker_outcome outcome)
 {
     switch (outcome) {
+    case WORKER_LACKING:
+        return ": a part of its debug information is in files that are not here (.dwo, or one that dwz has made): names and lines may be missing";
     case WORKER_DAMAGED:
         return ": its debug information cannot be read, or not all of it: it is damaged, or of a later kind; names and lines may be missing";
     case WORKER_DIED:
