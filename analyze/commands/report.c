@@ -68,10 +68,10 @@ int cmd_report(int argc, char **argv)
     if (refused)
         return refused;
 
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     struct sites sites;
     struct namer namer;
-    struct naming *naming = naming_open(&facts->code, &namer);
+    struct naming *naming = naming_open(&facts->told.code, &namer);
     sites_collect(facts, naming_is_wrapper, naming, &sites);
     if (json) {
         json_t *root = report_json(log, facts, &sites, &namer, &view);
