@@ -330,7 +330,7 @@ static void take_realloc_end(struct collector *c, const struct step *s)
 
     free_old(c, s, &old);
     take_alloc(c, s);
-    if (old.address && old.leaf == s->leaf && old.size < s->size) {
+    if (old.address && old.leaf == s->leaf && old.size < s->size && !is_left_out(c, s)) {
         struct stack_costs *costs = &c->f->costs.of[s->leaf];
         uint64_t units = units_of(c, s->process, s->size);
         costs->regrown += units;

@@ -88,9 +88,9 @@ static bool follow_next(struct stream *s, size_t chunk)
     if (decoder_next(&s->decoder, &event) != 1)
         return false;
     uint32_t node = stack_path_follow(&s->path, &stacks, chunk, &event);
+    uint32_t leaf = stack_path_leaf(&s->path, &stacks);
     return is_stack(node, s->path.root, wanted) && s->path.at.flags == wanted->flags &&
-           stacks.leaves[stack_path_leaf(&s->path, &stacks)].node == node &&
-           (stacks.leaves[stacks.nodes[node].leaf].flags & wanted->flags) == wanted->flags;
+           stacks.leaves[leaf].node == node && (stacks.leaves[leaf].flags & wanted->flags) == wanted->flags;
 }
 
 int main(void)
