@@ -23,6 +23,7 @@ const char dump_help[] =
     "                       tab, #N, module+offset, function\n"
     "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
     PIDS_HELP
+    NAMING_HELP
     "  -h, --help\n\n"
     "Of a sampled recording it shows what was recorded, and estimates nothing.\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
@@ -59,7 +60,7 @@ static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
     for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent) {
         uint32_t location = code_location(&d->code, process, d->stacks.nodes[node].pc);
         const struct code_location *place = &d->code.locations[location];
-        const char *path = d->code.files[place->file].path, *function = d->namer.function(d->namer.data, location);
+        const char *path = d->code.files[place->file].path, *function = namer_function(&d->namer, location);
         printf("\t#%u %s+0x%" PRIx64, number++, *path ? text_base_name(path) : "?", place->address);
         if (function) {
             putchar(' ');
@@ -176,14 +177,16 @@ int cmd_dump(int argc, char **argv)
     enum { STACKS = 256, TSV, PID };
     static const struct option options[] = {
         { "stacks", no_argument, NULL, STACKS }, { "tsv", no_argument, NULL, TSV },
-        { "pid", required_argument, NULL, PID }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "pid", required_argument, NULL, PID }, NAMING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     bool tsv = false, with_stacks = false;
     _cleanup_pids_ struct pids pids = { 0 };
+    struct symbols_options symbols = { 0 };
 
     for (int option; (option = next_option(argc, argv, ":h", options, dump_help)) != -1;) {
         tsv |= option == TSV;
         with_stacks |= option == STACKS;
+        naming_option(&symbols, option, optarg);
         if (option == PID && pids_add(&pids, optarg, "dump") != 0)
             return EXIT_USAGE;
     }
@@ -204,7 +207,7 @@ int cmd_dump(int argc, char **argv)
         read_code(&d);
     else
         code_init(&d.code, log->process_count);
-    struct naming *naming = naming_open(&d.code, &d.namer);
+    struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
     for (size_t i = 0; i < log->stream_count; i++)
         d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);
 
@@ -218,6 +221,7 @@ int cmd_dump(int argc, char **argv)
         else
             print_event(&d, &e);
     }
+    naming_complain(naming);
     int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
     if (output_failed())
         code = EXIT_DAMAGED;

@@ -1,43 +1,98 @@
 #include "analyze/commands/naming.h"
 
-#include "analyze/symbols/symbols.h"
+#include "analyze/options.h"
 
 #include <string.h>
 
-struct file_symbols {
-    bool asked;
-    struct symbols *symbols; /* NULL: the file is not there, or is another build */
-};
+#define PROBLEMS_SHOWN 5
 
 struct naming {
-    const struct code *code;
-    struct file_symbols *files;
+    const struct log *log;
+    struct code *code;
+    struct symbols *symbols;
+    uint32_t *modules; /* by file: 1 + the symbols' number; 0: not asked yet */
+    size_t module_capacity;
+    uint32_t *places; /* by location, likewise */
+    size_t place_capacity;
+    bool all; /* that code had were resolved */
 };
 
-static const char *function_name(void *data, uint32_t location)
+void naming_option(struct symbols_options *options, int option, const char *value)
 {
-    struct naming *n = data;
-    const struct code_location *place = &n->code->locations[location];
-    const struct code_file *file = &n->code->files[place->file];
-    struct file_symbols *known = &n->files[place->file];
-    uint64_t offset;
-
-    if (!location || !place->file)
-        return NULL;
-    if (!known->asked) {
-        known->asked = true;
-        known->symbols = symbols_open(file->path, file->build_id, file->build_id_bytes);
+    switch (option) {
+    case NAMING_SYSROOT:
+        options->sysroot = value;
+        break;
+    case NAMING_DEBUG_PATHS:
+        options->debug_paths = value;
+        break;
+    case NAMING_DEBUGINFOD:
+        options->debuginfod = true;
+        break;
+    case NAMING_NO_CACHE:
+        options->no_cache = true;
+        break;
     }
-    return known->symbols ? symbols_find(known->symbols, code_symbol_address(place), &offset) : NULL;
 }
 
-struct naming *naming_open(const struct code *code, struct namer *ret_namer)
+static uint32_t module_of(struct naming *n, const struct code_location *place)
+{
+    const struct code_file *file = &n->code->files[place->file];
+
+    if (!place->file) {
+        const struct log_process *process = &n->log->processes[place->process];
+        return symbols_jit(n->symbols, process->pid, process->image);
+    }
+    n->modules = grow(n->modules, &n->module_capacity, place->file + 1, sizeof *n->modules);
+    if (!n->modules[place->file])
+        n->modules[place->file] = 1 + symbols_module(n->symbols, file->path, file->build_id, file->build_id_bytes);
+    return n->modules[place->file] - 1;
+}
+
+static void want(struct naming *n, uint32_t location)
+{
+    const struct code_location *place = &n->code->locations[location];
+
+    if (!location || (!place->file && !n->log))
+        return;
+    n->places = grow(n->places, &n->place_capacity, location + 1, sizeof *n->places);
+    n->places[location] = 1 + symbols_want(n->symbols, module_of(n, place), code_symbol_address(place));
+}
+
+void naming_resolve(struct naming *n, const uint32_t *locations, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        want(n, locations[i]);
+    symbols_resolve(n->symbols);
+}
+
+static size_t frames_at(void *data, uint32_t location, const struct symbols_frame **ret_frames)
+{
+    struct naming *n = data;
+    bool known = location < n->place_capacity && n->places[location];
+
+    if (!location)
+        return 0;
+    if (!known && !n->all) {
+        n->all = true;
+        code_locate_all(n->code);
+        for (uint32_t i = 1; i < n->code->location_count; i++)
+            want(n, i);
+        symbols_resolve(n->symbols);
+        known = location < n->place_capacity && n->places[location];
+    }
+    return known ? symbols_frames(n->symbols, n->places[location] - 1, ret_frames) : 0;
+}
+
+struct naming *naming_open(const struct log *log, struct code *code, const struct symbols_options *options,
+                           struct namer *ret_namer)
 {
     struct naming *n = alloc_zeroed(1, sizeof *n);
 
+    n->log = log;
     n->code = code;
-    n->files = alloc_zeroed(code->file_count, sizeof *n->files);
-    *ret_namer = (struct namer){ n, function_name };
+    n->symbols = symbols_new(options);
+    *ret_namer = (struct namer){ n, frames_at };
     return n;
 }
 
@@ -45,14 +100,29 @@ void naming_close(struct naming *n)
 {
     if (!n)
         return;
-    for (size_t i = 0; i < n->code->file_count; i++)
-        symbols_free(n->files[i].symbols);
-    free(n->files);
+    symbols_free(n->symbols);
+    free(n->modules);
+    free(n->places);
     free(n);
 }
 
 bool naming_is_wrapper(void *data, uint32_t location)
 {
-    const char *name = function_name(data, location);
+    const struct symbols_frame *frames;
+    size_t count = frames_at(data, location, &frames);
+    const char *name = count ? frames[count - 1].function : NULL;
     return name && strncmp(name, "operator new", 12) == 0;
+}
+
+void naming_complain(const struct naming *n)
+{
+    size_t count = 0;
+
+    for (size_t i = 1; i < n->module_capacity && i < n->code->file_count; i++) {
+        const char *problem = n->modules[i] ? symbols_problem(n->symbols, n->modules[i] - 1) : NULL;
+        if (problem && count++ < PROBLEMS_SHOWN)
+            complain("%s%s", n->code->files[i].path, problem);
+    }
+    if (count > PROBLEMS_SHOWN)
+        complain("names are missing or fewer than they might be for %zu more files", count - PROBLEMS_SHOWN);
 }

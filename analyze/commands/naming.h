@@ -1,17 +1,47 @@
-/* Joins the session's code locations with the symbols of their files. */
+/* Joins the session's code locations with the names of their files, and the options that
+ * all commands with names have. */
 #ifndef MALLOSCOPE_COMMANDS_NAMING_H
 #define MALLOSCOPE_COMMANDS_NAMING_H
 
+#include "analyze/log/log.h"
 #include "analyze/model/code.h"
 #include "analyze/render/namer.h"
 
+#define NAMING_HELP                                                                       \
+    "  --sysroot DIR        look for programs and libraries under DIR, as in the image of\n" \
+    "                       another machine\n"                                              \
+    "  --debug-paths A:B    where debug files are (default /usr/lib/debug)\n"               \
+    "  --debuginfod         ask the servers of DEBUGINFOD_URLS for debug files\n"           \
+    "  --no-cache           neither use nor keep names in ~/.cache/malloscope\n"
+
+/* For a command's `struct option` table and its loop over them. */
+enum { NAMING_SYSROOT = 0x1000, NAMING_DEBUG_PATHS, NAMING_DEBUGINFOD, NAMING_NO_CACHE };
+#define NAMING_OPTIONS                                           \
+    { "sysroot", required_argument, NULL, NAMING_SYSROOT },         \
+    { "debug-paths", required_argument, NULL, NAMING_DEBUG_PATHS }, \
+    { "debuginfod", no_argument, NULL, NAMING_DEBUGINFOD },         \
+    { "no-cache", no_argument, NULL, NAMING_NO_CACHE }
+
+/* Takes one of them; any other is left alone. */
+void naming_option(struct symbols_options *options, int option, const char *value);
+
 struct naming;
 
-struct naming *naming_open(const struct code *code, struct namer *ret_namer);
+/* log: for its processes' pids; NULL: code that is in no file has no names. All that is
+ * given must live as long. *ret_namer answers at once for what naming_resolve() was told;
+ * asked for anything else, it resolves first whatever the session has. */
+struct naming *naming_open(const struct log *log, struct code *code, const struct symbols_options *options,
+                           struct namer *ret_namer);
 void naming_close(struct naming *naming);
+
+/* Resolves these locations in one go: worth it where they are few among many. */
+void naming_resolve(struct naming *naming, const uint32_t *locations, size_t count);
 
 /* Whether a location only passes allocations on: C++'s operator new. data: the
  * naming. For sites_collect. */
 bool naming_is_wrapper(void *data, uint32_t location);
+
+/* Complains, a line for each module whose names are fewer than they might be. */
+void naming_complain(const struct naming *naming);
 
 #endif

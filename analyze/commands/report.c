@@ -13,6 +13,7 @@ const char report_help[] =
     "  --threshold N        smaller than N bytes is small (default 100, or\n"
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     PIDS_HELP
+    NAMING_HELP
     "  --json               as JSON, schema malloscope-report/1 (docs/report.schema.json)\n"
     "  -h, --help\n\n"
     "  allocation   a call that returned a block; a successful realloc is one free and one\n"
@@ -40,11 +41,12 @@ int cmd_report(int argc, char **argv)
     enum { THRESHOLD = 256, JSON, PID };
     static const struct option options[] = {
         { "num-largest", required_argument, NULL, 'n' }, { "threshold", required_argument, NULL, THRESHOLD },
-        { "json", no_argument, NULL, JSON }, { "pid", required_argument, NULL, PID },
+        { "json", no_argument, NULL, JSON }, { "pid", required_argument, NULL, PID }, NAMING_OPTIONS,
         { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct report_view view = { .threshold = default_threshold(), .top = 10 };
     _cleanup_pids_ struct pids pids = { 0 };
+    struct symbols_options symbols = { 0 };
     bool json = false;
 
     for (int option; (option = next_option(argc, argv, ":n:h", options, report_help)) != -1;) {
@@ -59,6 +61,7 @@ int cmd_report(int argc, char **argv)
         if (option == PID && pids_add(&pids, optarg, "report") != 0)
             return EXIT_USAGE;
         json |= option == JSON;
+        naming_option(&symbols, option, optarg);
     }
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
@@ -71,7 +74,7 @@ int cmd_report(int argc, char **argv)
     struct facts *facts = facts_collect(log, NULL);
     struct sites sites;
     struct namer namer;
-    struct naming *naming = naming_open(&facts->told.code, &namer);
+    struct naming *naming = naming_open(log, &facts->told.code, &symbols, &namer);
     sites_collect(facts, naming_is_wrapper, naming, &sites);
     if (json) {
         json_t *root = report_json(log, facts, &sites, &namer, &view);
@@ -81,6 +84,7 @@ int cmd_report(int argc, char **argv)
     } else {
         report_print(log, facts, &sites, &namer, &view);
     }
+    naming_complain(naming);
     int code = log_verdict(log, facts->bad_chunks, facts->bad_offset);
     if (output_failed())
         code = EXIT_DAMAGED;

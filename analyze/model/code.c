@@ -73,12 +73,13 @@ static uint32_t file_of(struct code *c, struct text path, struct text build_id)
 
 static bool is_same(const struct code_location *a, const struct code_location *b)
 {
-    return a->file == b->file && a->address == b->address && a->exact == b->exact;
+    return a->file == b->file && a->address == b->address && a->process == b->process && a->exact == b->exact;
 }
 
 static uint32_t *place_of(const struct code *c, const struct code_location *location)
 {
-    uint64_t key = (location->address ^ (uint64_t)location->file << 48 ^ (uint64_t)location->exact << 47) *
+    uint64_t key = (location->address ^ (uint64_t)location->file << 48 ^ (uint64_t)location->exact << 47 ^
+                    (uint64_t)location->process << 32) *
                    0x9e3779b97f4a7c15ull;
     size_t at = (size_t)(key >> 28) & (c->table_capacity - 1);
 
@@ -132,7 +133,15 @@ uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
         struct module module = { 0 };
         if (pc->module < p->module_capacity)
             module = p->modules[pc->module];
-        pc->location = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias, pc->exact });
+        pc->location = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
+                                                               module.file ? 0 : process, pc->exact });
     }
     return pc->location;
+}
+
+void code_locate_all(struct code *c)
+{
+    for (uint32_t process = 0; process < c->process_count; process++)
+        for (size_t number = 0; number < c->processes[process].pc_capacity; number++)
+            code_location(c, process, (uint32_t)number);
 }

@@ -17,6 +17,7 @@ struct code_file {
 struct code_location {
     uint32_t file;    /* index; 0: in no known module */
     uint64_t address; /* in the file, or in memory where file is 0 */
+    uint32_t process; /* index, where file is 0; else 0 */
     bool exact;       /* of an instruction that a signal interrupted; else a return address */
 };
 
@@ -49,5 +50,8 @@ static inline uint64_t code_symbol_address(const struct code_location *location)
 /* The location of a pc number; 0 where it was never announced. To be asked when
  * all records are in: one thread's numbers may be announced by another. */
 uint32_t code_location(struct code *c, uint32_t process, uint32_t pc);
+
+/* Gives all pc numbers of all processes their locations. */
+void code_locate_all(struct code *c);
 
 #endif

@@ -105,7 +105,7 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
 static void print_place(const struct facts *f, const struct namer *namer, uint32_t location)
 {
     const struct code_location *place = &f->told.code.locations[location];
-    const char *function = namer->function(namer->data, location);
+    const char *function = namer_function(namer, location);
 
     if (!location)
         printf("(no stack)");

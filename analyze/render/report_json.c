@@ -58,7 +58,7 @@ static json_t *site_list(struct facts *f, struct sites *sites, enum site_order o
     for (size_t i = 0; i < sites->count && i < top; i++) {
         const struct site *site = &sites->sites[i];
         const struct code_location *place = &f->told.code.locations[site->location];
-        const char *function = namer->function(namer->data, site->location);
+        const char *function = namer_function(namer, site->location);
         json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:I, s:I}", "module",
                                               text_json(f->told.code.files[place->file].path), "offset",
                                               (json_int_t)place->address, "function",

@@ -1,28 +1,65 @@
-/* The function names of one ELF file: address -> name. Knows nothing of load
- * addresses: an address here is the one the file itself gives (link-time).
+/* Names of code addresses, in one batch: say which modules and addresses there are,
+ * resolve them all, then look them up.
  *
- * Of several names for one address the shown one is: exported before local; then
- * the fewest leading underscores; the shortest; global before weak; the first in
- * the alphabet. So libc's is `malloc`, not `__libc_malloc`. Names of C++ and Rust
- * are demangled, without parameters, return types, hashes and .cold/.part suffixes.
+ *     struct symbols *s = symbols_new(&options);
+ *     uint32_t module = symbols_module(s, path, build_id, build_id_bytes);
+ *     uint32_t place = symbols_want(s, module, address);
+ *     symbols_resolve(s);
+ *     size_t count = symbols_frames(s, place, &frames);
  *
- * A file without .symtab is completed from /usr/lib/debug/.build-id. Nothing here
- * prints; a damaged file yields fewer names. One thread at a time per object. */
+ * The same address asked for twice is one place. What was resolved stays; more may be
+ * wanted after that, and resolved. Finding and reading files is costly, a look-up is not:
+ * collect first. One thread at a time per object. Nothing here prints; what is missing or
+ * damaged gives frames with less in them, and symbols_problem() says why. */
 #ifndef MALLOSCOPE_SYMBOLS_SYMBOLS_H
 #define MALLOSCOPE_SYMBOLS_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct symbols_options {
+    const char *sysroot;     /* where the files of the recorded machine are; NULL: / */
+    const char *debug_paths; /* "A:B", directories of debug files; NULL: /usr/lib/debug, in the sysroot */
+    bool debuginfod;         /* ask the servers of DEBUGINFOD_URLS for what is not there */
+    bool no_cache;           /* neither read nor write ~/.cache/malloscope */
+    unsigned jobs;           /* processes at one time; 0: as many as there are CPUs */
+};
+
+/* Functions are as a reader wants them: demangled, without the compiler's .cold or
+ * .part suffixes. */
+struct symbols_frame {
+    const char *function;  /* without parameters: "space::Class::method"; NULL: unknown */
+    const char *signature; /* with them: "space::Class::method(int)"; function where it has none; NULL: unknown */
+    const char *file;      /* of the source, as the compiler named it, absolute where it said so; NULL: unknown */
+    uint32_t line, column; /* 0: unknown */
+};
+
 struct symbols;
 
-/* NULL: path cannot be read, is no ELF program or library, or (when build_id_bytes
- * is not 0) has another build-id or none: names from another build would be lies. */
-struct symbols *symbols_open(const char *path, const void *build_id, size_t build_id_bytes);
-void symbols_free(struct symbols *s); /* accepts NULL */
+struct symbols *symbols_new(const struct symbols_options *options); /* NULL: all defaults; the texts must live as long */
+void symbols_free(struct symbols *s);                                /* accepts NULL */
 
-/* The function that contains the address, and how far into it the address is.
- * The name is s's and lives as long. NULL: there is none, or s is NULL. */
-const char *symbols_find(struct symbols *s, uint64_t address, uint64_t *ret_offset);
+/* A file that was loaded: its path as the process saw it, and its build-id, if it has one
+ * (without, any file at that path is believed). The same file twice is one module. */
+uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes);
+/* What is in no file: code that process pid, which began at began_ns (of CLOCK_REALTIME; 0:
+ * unknown), has made itself, and may have named in /tmp/perf-PID.map. */
+uint32_t symbols_jit(struct symbols *s, uint32_t pid, uint64_t began_ns);
+
+/* The place of an address: as the module's file has it (link-time), or in memory for a
+ * symbols_jit(). Of a return address, the byte before it. Places are numbered from 0. */
+uint32_t symbols_want(struct symbols *s, uint32_t module, uint64_t address);
+
+void symbols_resolve(struct symbols *s);
+
+/* The functions at a place: the innermost first, each inlined into the next one, the last
+ * is real. 0: nothing is known, and module+offset is all there is to show. Valid until
+ * symbols_resolve() is called again; texts as long as s. */
+size_t symbols_frames(const struct symbols *s, uint32_t place, const struct symbols_frame **ret_frames);
+
+/* Why a module's names are missing or fewer than they might be, as the end of a sentence
+ * that begins with its path; NULL: nothing is wrong, or nothing of it was wanted. */
+const char *symbols_problem(const struct symbols *s, uint32_t module);
 
 #endif

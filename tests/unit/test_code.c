@@ -30,7 +30,7 @@ static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t 
 
 static bool is_named(const struct namer *namer, uint32_t location, const char *wanted)
 {
-    const char *name = namer->function(namer->data, location);
+    const char *name = namer_function(namer, location);
     return wanted ? name && strcmp(name, wanted) == 0 : !name;
 }
 
@@ -67,7 +67,7 @@ int main(void)
     CHECK(!code.locations[called].exact && code.locations[interrupted].exact);
     CHECK(code_location(&code, 1, 1) != called && code.locations[code_location(&code, 1, 2)].exact);
 
-    struct naming *naming = naming_open(&code, &namer);
+    struct naming *naming = naming_open(NULL, &code, NULL, &namer);
     CHECK(is_named(&namer, called, "tc_first") && is_named(&namer, interrupted, "tc_second"));
     CHECK(is_named(&namer, code_location(&code, 0, 4), "tc_first"));
     CHECK(is_named(&namer, code_location(&code, 0, 5), "tc_second"));

@@ -34,11 +34,12 @@ static void add_allocations(const unsigned *flags, size_t count)
     }
 }
 
-static const char *no_name(void *data, uint32_t location)
+static size_t no_name(void *data, uint32_t location, const struct symbols_frame **ret_frames)
 {
     (void)data;
     (void)location;
-    return NULL;
+    (void)ret_frames;
+    return 0;
 }
 
 static const uint32_t *selected; /* pids; NULL: all */

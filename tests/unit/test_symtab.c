@@ -1,7 +1,7 @@
-/* analyze/symbols/symbols.h: which name an address gets. The truth is nm's for
+/* analyze/symbols/symtab.h: which name an address gets. The truth is nm's for
  * libc, and for the rules this file's own assembly, where every offset is known.
  * Then damage: cut and altered copies of this program, for the sanitizers. */
-#include "analyze/symbols/symbols.h"
+#include "analyze/symbols/symtab.h"
 
 #include "analyze/util.h"
 #include "tests/unit/check.h"
@@ -136,7 +136,7 @@ static int take_module(struct dl_phdr_info *info, size_t bytes, void *data)
 
 static void test_rules(const struct module *own)
 {
-    struct symbols *s = symbols_open(own->path, NULL, 0);
+    struct symtab *s = symtab_open(own->path, NULL, 0);
     uint64_t start = (uintptr_t)ts_start - own->base, into;
 
     if (!CHECK(s))
@@ -144,27 +144,27 @@ static void test_rules(const struct module *own)
     for (int twice = 0; twice < 2; twice++) {
         for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
             into = 0;
-            const char *name = symbols_find(s, start + rules[i].offset, &into);
+            const char *name = symtab_find(s, start + rules[i].offset, &into);
             bool right = name && rules[i].name ? strcmp(name, rules[i].name) == 0 : name == rules[i].name;
             if (!CHECK(right) || !CHECK(into == rules[i].into))
                 printf("  offset %u: %s+%llu\n", rules[i].offset, name ? name : "none", (unsigned long long)into);
         }
     }
-    const char *name = symbols_find(s, start + LONG_CPP_AT, &into);
+    const char *name = symtab_find(s, start + LONG_CPP_AT, &into);
     CHECK(name && strncmp(name, "long<abc, abc, ", 15) == 0 && strlen(name) == 5 + 299 * 5 + 4);
-    name = symbols_find(s, start + LAST_END, &into);
+    name = symtab_find(s, start + LAST_END, &into);
     CHECK(!name || strcmp(name, "ts_last") != 0);
-    name = symbols_find(s, (uintptr_t)ts_greedy - own->base + 15, &into);
+    name = symtab_find(s, (uintptr_t)ts_greedy - own->base + 15, &into);
     CHECK(name && strcmp(name, "ts_greedy") == 0 && into == 15);
-    name = symbols_find(s, (uintptr_t)ts_greedy - own->base + 16, &into);
+    name = symtab_find(s, (uintptr_t)ts_greedy - own->base + 16, &into);
     CHECK(!name || strcmp(name, "ts_greedy") != 0);
-    name = symbols_find(s, (uintptr_t)test_rules - own->base, &into);
+    name = symtab_find(s, (uintptr_t)test_rules - own->base, &into);
     CHECK(name && strcmp(name, "test_rules") == 0 && into == 0);
-    CHECK(!symbols_find(s, 0, &into));
-    CHECK(!symbols_find(s, UINT64_MAX, &into));
-    CHECK(!symbols_find(NULL, start, &into));
-    symbols_free(s);
-    symbols_free(NULL);
+    CHECK(!symtab_find(s, 0, &into));
+    CHECK(!symtab_find(s, UINT64_MAX, &into));
+    CHECK(!symtab_find(NULL, start, &into));
+    symtab_free(s);
+    symtab_free(NULL);
 }
 
 struct known {
@@ -210,7 +210,7 @@ static bool is_known(const struct known *known, size_t count, uint64_t address, 
 
 /* Every function that nm knows has one of nm's names for it, from its first to its
  * last byte and no further; data have none. */
-static void compare_with_nm(struct symbols *s, const char *options, const char *path)
+static void compare_with_nm(struct symtab *s, const char *options, const char *path)
 {
     _cleanup_free_ struct known *known = NULL;
     size_t count = ask_nm(options, path, &known), compared = 0;
@@ -219,32 +219,32 @@ static void compare_with_nm(struct symbols *s, const char *options, const char *
         const struct known *k = &known[i];
         uint64_t into = 0, end = k->address + k->bytes;
         if (strchr("DdBbRrV", k->type))
-            CHECK(!symbols_find(s, k->address, &into));
+            CHECK(!symtab_find(s, k->address, &into));
         if (!strchr("TtWi", k->type) || !k->bytes)
             continue;
         compared++;
-        const char *name = symbols_find(s, k->address, &into);
+        const char *name = symtab_find(s, k->address, &into);
         if (!CHECK(name && into == 0 && is_known(known, count, k->address, name)))
             printf("  %s: %s+%llu\n", k->name, name ? name : "none", (unsigned long long)into);
-        name = symbols_find(s, end - 1, &into);
+        name = symtab_find(s, end - 1, &into);
         CHECK(name && (options[0] == 0 || into < k->bytes));
         for (size_t other = 0; other < count; other++)
             if (known[other].address == k->address && known[other].address + known[other].bytes > end)
                 end = known[other].address + known[other].bytes;
-        CHECK(!symbols_find(s, end, &into) || end - into != k->address);
+        CHECK(!symtab_find(s, end, &into) || end - into != k->address);
     }
     CHECK(!count || compared >= 200);
     printf("%s: %zu functions compared with nm %s\n", path, compared, options);
 }
 
-static void check_name(struct symbols *s, const struct known *known, size_t count, const char *in_file,
+static void check_name(struct symtab *s, const struct known *known, size_t count, const char *in_file,
                        const char *shown)
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t into = 1;
         if (strcmp(known[i].name, in_file) != 0)
             continue;
-        const char *name = symbols_find(s, known[i].address, &into);
+        const char *name = symtab_find(s, known[i].address, &into);
         CHECK(name && strcmp(name, shown) == 0 && into == 0);
         return;
     }
@@ -279,7 +279,7 @@ static int copy_file(const char *original, char ret_path[64], uint8_t **ret_byte
 
 /* Without a debug file (its build-id is no longer found) only libc's exports have
  * names: what lies between them must not be taken for the last one before it. */
-static void test_exports_only(const struct module *libc, struct symbols *complete)
+static void test_exports_only(const struct module *libc, struct symtab *complete)
 {
     char path[64];
     size_t bytes;
@@ -293,19 +293,19 @@ static void test_exports_only(const struct module *libc, struct symbols *complet
         flipped = *id ^ 0xff;
         CHECK(pwrite(fd, &flipped, 1, id - whole) == 1);
     }
-    struct symbols *s = symbols_open(path, NULL, 0);
+    struct symtab *s = symtab_open(path, NULL, 0);
     if (CHECK(s)) {
         compare_with_nm(s, "-D", path);
         unsigned named_count = 0, nameless_count = 0;
         for (uint64_t address = 0; address < bytes; address += 64) {
-            const char *name = symbols_find(s, address, &into);
+            const char *name = symtab_find(s, address, &into);
             named_count += name != NULL;
-            nameless_count += !name && symbols_find(complete, address, &other);
+            nameless_count += !name && symtab_find(complete, address, &other);
         }
         CHECK(named_count > 1000);
         CHECK(nameless_count > 1000 || !has_debug_file(libc, debug_path));
     }
-    symbols_free(s);
+    symtab_free(s);
     close(fd);
 }
 
@@ -313,7 +313,7 @@ static void test_libc(const struct module *libc)
 {
     static const char *const plain[] = { "malloc", "calloc", "realloc", "free", "memalign", "strdup", "fopen", "mmap",
                                          "posix_memalign", "valloc", "reallocarray", "getline", "pthread_create" };
-    struct symbols *s = symbols_open(libc->path, libc->build_id, libc->build_id_bytes);
+    struct symtab *s = symtab_open(libc->path, libc->build_id, libc->build_id_bytes);
 
     if (!CHECK(s))
         return;
@@ -330,21 +330,21 @@ static void test_libc(const struct module *libc)
         compare_with_nm(s, "", path);
     if (libc->build_id_bytes)
         test_exports_only(libc, s);
-    symbols_free(s);
+    symtab_free(s);
 }
 
 static bool opens(const char *path, const void *build_id, size_t build_id_bytes)
 {
-    struct symbols *s = symbols_open(path, build_id, build_id_bytes);
+    struct symtab *s = symtab_open(path, build_id, build_id_bytes);
 
-    symbols_free(s);
+    symtab_free(s);
     return s != NULL;
 }
 
 static void test_refusals(const struct module *libc)
 {
     uint8_t other[64];
-    char directory[] = "/tmp/test_symbols.XXXXXX", path[sizeof directory + 8];
+    char directory[] = "/tmp/test_symtab.XXXXXX", path[sizeof directory + 8];
 
     if (libc->build_id_bytes) {
         memcpy(other, libc->build_id, sizeof other);
@@ -384,14 +384,14 @@ static uint64_t random_below(uint64_t limit)
 /* All that is done with a file, for the sanitizers to watch. */
 static bool use(const char *path, uint64_t bytes)
 {
-    struct symbols *s = symbols_open(path, NULL, 0);
+    struct symtab *s = symtab_open(path, NULL, 0);
     uint64_t into;
     bool found = false;
 
     for (uint64_t address = 0; s && address < bytes; address += bytes / 200 + 1)
-        found |= symbols_find(s, address, &into) != NULL;
-    symbols_find(s, UINT64_MAX, &into);
-    symbols_free(s);
+        found |= symtab_find(s, address, &into) != NULL;
+    symtab_find(s, UINT64_MAX, &into);
+    symtab_free(s);
     return found;
 }
 
