@@ -14,6 +14,16 @@ void reading_options_release(struct reading_options *o)
     pids_release(&o->tids);
 }
 
+static int parse_jobs(struct reading_options *o, const char *value, const char *command)
+{
+    uint64_t jobs;
+
+    if (!parse_number(value, 1, &jobs) || jobs > 1024)
+        return usage_error(command, "%s: --jobs %s: want a number from 1 to 1024", command, value);
+    o->symbols.jobs = (unsigned)jobs;
+    return 0;
+}
+
 int reading_option(struct reading_options *o, int option, const char *value, const char *command)
 {
     switch (option) {
@@ -27,6 +37,8 @@ int reading_option(struct reading_options *o, int option, const char *value, con
     case READING_TO:
         o->to = value;
         return 0;
+    case READING_JOBS:
+        return parse_jobs(o, value, command);
     default:
         naming_option(&o->symbols, option, value);
         return 0;
@@ -127,6 +139,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
 
     if (refused)
         return refused;
+    r.log->one_thread = o->symbols.jobs == 1;
     refused = find_times(o, command, &r);
     if (!refused) {
         progress_begin(&progress, "reading the log:");
