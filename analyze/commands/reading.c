@@ -64,8 +64,8 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     return false;
 }
 
-/* The first mark of this name at not_before_ns or later. False: there is none. */
-static bool find_mark(const struct log *log, const char *name, uint64_t not_before_ns, uint64_t *ret_ns)
+/* The first mark of this name; after this time, if that is not 0. False: there is none. */
+static bool find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
 {
     struct reader *reader = reader_open(log);
     struct timed_event e;
@@ -74,7 +74,7 @@ static bool find_mark(const struct log *log, const char *name, uint64_t not_befo
     while (!found && reader_next(reader, &e)) {
         const struct text *mark = &e.event.mark.name;
         if (e.event.type != EVENT_OTHER || e.event.other != REC_MARK || e.ns < log->first_ns ||
-            e.ns - log->first_ns < not_before_ns)
+            (after_ns && e.ns - log->first_ns <= after_ns))
             continue;
         found = strlen(name) == mark->bytes && memcmp(name, mark->data, mark->bytes) == 0;
         *ret_ns = e.ns - log->first_ns;
@@ -83,13 +83,13 @@ static bool find_mark(const struct log *log, const char *name, uint64_t not_befo
     return found;
 }
 
-static int find_time(const struct log *log, const char *option, const char *text, uint64_t not_before_ns, const char *command,
+static int find_time(const struct log *log, const char *option, const char *text, uint64_t after_ns, const char *command,
                      uint64_t *ret_ns)
 {
-    if (!text || parse_time(text, ret_ns) || find_mark(log, text, not_before_ns, ret_ns))
+    if (!text || parse_time(text, ret_ns) || find_mark(log, text, after_ns, ret_ns))
         return 0;
     return usage_error(command, "%s: %s %s: want a time (1.5, 20ms) or a mark; %s has no mark of that name%s", command, option,
-                       text, log->path, not_before_ns ? " after --from" : "");
+                       text, log->path, after_ns ? " after --from" : "");
 }
 
 static int find_times(const struct reading_options *o, const char *command, struct reading *r)
