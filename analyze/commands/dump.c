@@ -209,7 +209,7 @@ int cmd_dump(int argc, char **argv)
         tsv |= option == TSV;
         with_stacks |= option == STACKS;
         naming_option(&symbols, option, optarg);
-        if (option == PID && pids_add(&pids, optarg, "dump") != 0)
+        if (option == PID && pids_add(&pids, "--pid", optarg, "dump") != 0)
             return EXIT_USAGE;
     }
     if (tsv && with_stacks)

@@ -80,7 +80,7 @@ int cmd_hist(int argc, char **argv)
             return usage_error("hist", "hist: --linear %s: want a number of bytes from 1 up", optarg);
         if (option == THRESHOLD && !parse_number(optarg, 1, &view.threshold))
             return usage_error("hist", "hist: --threshold %s: want a number of bytes from 1 up", optarg);
-        if (option == PID && pids_add(&pids, optarg, "hist") != 0)
+        if (option == PID && pids_add(&pids, "--pid", optarg, "hist") != 0)
             return EXIT_USAGE;
         view.by_bytes |= option == BYTES;
         json |= option == JSON;

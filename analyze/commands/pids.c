@@ -13,14 +13,14 @@ void pids_release(struct pids *pids)
     free(pids->list);
 }
 
-int pids_add(struct pids *pids, const char *text, const char *command)
+int pids_add(struct pids *pids, const char *option, const char *text, const char *command)
 {
     for (const char *at = text;; at++) {
         char *end;
         errno = 0;
         unsigned long pid = strtoul(at, &end, 10);
         if (*at < '0' || *at > '9' || errno || pid > UINT32_MAX || (*end && *end != ','))
-            return usage_error(command, "%s: --pid %s: want a process's number, or some with commas between", command, text);
+            return usage_error(command, "%s: %s %s: want a number, or some with commas between", command, option, text);
         pids->list = grow(pids->list, &pids->capacity, pids->count + 1, sizeof *pids->list);
         pids->list[pids->count++] = (uint32_t)pid;
         if (!*end)

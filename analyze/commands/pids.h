@@ -16,8 +16,8 @@ struct pids {
 void pids_release(struct pids *pids);
 #define _cleanup_pids_ __attribute__((cleanup(pids_release)))
 
-/* 0, or EXIT_USAGE after a message. */
-int pids_add(struct pids *pids, const char *text, const char *command);
+/* 0, or EXIT_USAGE after a message, which names the option. */
+int pids_add(struct pids *pids, const char *option, const char *text, const char *command);
 
 /* Opens the log with these processes only; with all where none were named. 0, or the
  * exit code after a message: the log is none, or does not have one of them. */

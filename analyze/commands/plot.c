@@ -84,7 +84,7 @@ int cmd_plot(int argc, char **argv)
             plot.output = optarg;
         if (option == KEEP)
             plot.keep_dir = optarg;
-        if (option == PID && pids_add(&pids, optarg, "plot") != 0)
+        if (option == PID && pids_add(&pids, "--pid", optarg, "plot") != 0)
             return EXIT_USAGE;
         plot.linear |= option == LINEAR;
         if (option == THRESHOLD && !parse_number(optarg, 1, &plot.threshold))

@@ -213,7 +213,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         log_free(log);
         return code;
     }
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     report_print_summary(stderr, log, facts, &(struct report_view){
         .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
     facts_free(facts);

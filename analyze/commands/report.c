@@ -1,6 +1,5 @@
 #include "analyze/command.h"
-#include "analyze/commands/naming.h"
-#include "analyze/commands/pids.h"
+#include "analyze/commands/reading.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
 
@@ -12,8 +11,7 @@ const char report_help[] =
     "  -n, --num-largest N  call sites in each list (default 10; 0 or more)\n"
     "  --threshold N        smaller than N bytes is small (default 100, or\n"
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
-    PIDS_HELP
-    NAMING_HELP
+    READING_HELP
     "  --json               as JSON, schema malloscope-report/1 (docs/report.schema.json)\n"
     "  -h, --help\n\n"
     "  allocation   a call that returned a block; a successful realloc is one free and one\n"
@@ -38,15 +36,15 @@ const char report_help[] =
 
 int cmd_report(int argc, char **argv)
 {
-    enum { THRESHOLD = 256, JSON, PID };
+    enum { THRESHOLD = 256, JSON };
     static const struct option options[] = {
         { "num-largest", required_argument, NULL, 'n' }, { "threshold", required_argument, NULL, THRESHOLD },
-        { "json", no_argument, NULL, JSON }, { "pid", required_argument, NULL, PID }, NAMING_OPTIONS,
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "json", no_argument, NULL, JSON }, READING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct report_view view = { .threshold = default_threshold(), .top = 10 };
-    _cleanup_pids_ struct pids pids = { 0 };
-    struct symbols_options symbols = { 0 };
+    _cleanup_reading_options_ struct reading_options wanted = { 0 };
+    struct reading r;
+    struct sites sites;
     bool json = false;
 
     for (int option; (option = next_option(argc, argv, ":n:h", options, report_help)) != -1;) {
@@ -58,39 +56,25 @@ int cmd_report(int argc, char **argv)
         }
         if (option == THRESHOLD && !parse_number(optarg, 1, &view.threshold))
             return usage_error("report", "report: --threshold %s: want a number of bytes from 1 up", optarg);
-        if (option == PID && pids_add(&pids, optarg, "report") != 0)
-            return EXIT_USAGE;
         json |= option == JSON;
-        naming_option(&symbols, option, optarg);
+        if (reading_option(&wanted, option, optarg, "report") != 0)
+            return EXIT_USAGE;
     }
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
         return EXIT_USAGE;
-    struct log *log;
-    int refused = pids_open(&pids, view.log_name, "report", &log);
+    int refused = reading_open(&wanted, view.log_name, "report", &r);
     if (refused)
         return refused;
-
-    struct facts *facts = facts_collect(log);
-    struct sites sites;
-    struct namer namer;
-    struct naming *naming = naming_open(log, &facts->code, &symbols, &namer);
-    sites_collect(facts, naming_is_wrapper, naming, &sites);
+    sites_collect(r.facts, naming_is_wrapper, r.naming, &sites);
     if (json) {
-        json_t *root = report_json(log, facts, &sites, &namer, &view);
+        json_t *root = report_json(r.log, r.facts, &sites, &r.namer, &view);
         json_dumpf(root, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(root);
     } else {
-        report_print(log, facts, &sites, &namer, &view);
+        report_print(r.log, r.facts, &sites, &r.namer, &view);
     }
-    naming_complain(naming);
-    int code = log_verdict(log, facts->bad_chunks, facts->bad_offset);
-    if (output_failed())
-        code = EXIT_DAMAGED;
-    naming_close(naming);
     sites_release(&sites);
-    facts_free(facts);
-    log_free(log);
-    return code;
+    return reading_close(&r);
 }

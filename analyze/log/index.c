@@ -36,6 +36,7 @@ void index_add(struct index *x, uint64_t first, uint64_t second, uint32_t number
         free(x->places);
         *x = larger;
     }
-    *place_of(x, first, second) = (struct index_place){ first, second, number + 1 };
-    x->used++;
+    struct index_place *place = place_of(x, first, second);
+    x->used += !place->number;
+    *place = (struct index_place){ first, second, number + 1 };
 }

@@ -22,7 +22,7 @@ void index_release(struct index *x);
 /* The number of a pair; UINT32_MAX: it has none. */
 uint32_t index_find(const struct index *x, uint64_t first, uint64_t second);
 
-/* Gives a number below UINT32_MAX to a pair that has none. */
+/* Gives a number below UINT32_MAX to a pair, in place of the one that it may have. */
 void index_add(struct index *x, uint64_t first, uint64_t second, uint32_t number);
 
 #endif

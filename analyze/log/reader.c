@@ -23,7 +23,7 @@ struct cursor {
 
 struct reader {
     const struct log *log;
-    struct ahead *ahead; /* NULL: nothing in the log is packed */
+    struct ahead *ahead; /* NULL: nothing in the log is packed, or one thread is to do all */
     struct cursor *cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
@@ -31,6 +31,7 @@ struct reader {
     bool last_ended;
     uint64_t bad_chunks, bad_offset;
     const char *bad_reason;
+    size_t opened; /* chunks */
 };
 
 static bool comes_before(const struct cursor *a, const struct cursor *b)
@@ -77,6 +78,7 @@ static bool open_chunk(struct reader *r, struct cursor *c)
 
     while (c->next_chunk < stream->chunk_count) {
         c->chunk = stream->chunks[c->next_chunk++];
+        r->opened++;
         const struct log_chunk *chunk = &r->log->chunks[c->chunk];
         int error = load(r, c, chunk);
         if (error) {
@@ -131,7 +133,7 @@ struct reader *reader_open(const struct log *log)
     bool packed = false;
     for (size_t i = 0; i < log->chunk_count && !packed; i++)
         packed = log->chunks[i].packed_bytes && log->chunks[i].stream != UINT32_MAX;
-    r->ahead = packed ? ahead_make(log, log->stream_count) : NULL;
+    r->ahead = packed && !log->one_thread ? ahead_make(log, log->stream_count) : NULL;
     for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
         c->stream = i;
@@ -206,6 +208,11 @@ int reader_next(struct reader *r, struct timed_event *ret_event)
 bool reader_stream_ended(const struct reader *r)
 {
     return r->last_ended;
+}
+
+double reader_progress(const struct reader *r)
+{
+    return r->log->chunk_count ? (double)r->opened / (double)r->log->chunk_count : 1;
 }
 
 uint64_t reader_bad_chunks(const struct reader *r, uint64_t *ret_offset, const char **ret_reason)

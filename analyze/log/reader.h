@@ -29,6 +29,9 @@ int reader_next(struct reader *reader, struct timed_event *ret_event);
 /* Of the stream of the last event: it has no more. */
 bool reader_stream_ended(const struct reader *reader);
 
+/* What has been read of the log: 0 to 1. */
+double reader_progress(const struct reader *reader);
+
 /* Chunks that are whole but hold bytes that are no record: how many, and the
  * first one's offset in its file and reason. */
 uint64_t reader_bad_chunks(const struct reader *reader, uint64_t *ret_offset, const char **ret_reason);

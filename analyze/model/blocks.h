@@ -1,29 +1,50 @@
-/* The live blocks of one process, by address. Memory: 24 bytes for each place,
- * at most half of them used. */
+/* The live blocks of one process, by address.
+ *
+ * A program with a million live blocks has a table that no cache holds, so its size
+ * is what counts: 24 bytes for each place, between one half and three quarters of
+ * the places used. What does not fit into 24 bytes (4 GiB and more, addresses that
+ * are no multiples of 8) goes into a second table of whole blocks. */
 #ifndef MALLOSCOPE_MODEL_BLOCKS_H
 #define MALLOSCOPE_MODEL_BLOCKS_H
 
 #include "analyze/util.h"
 
 struct block {
-    uint64_t address; /* 0: an empty place */
+    uint64_t address; /* not 0 */
     uint64_t size;    /* bytes asked for */
-    uint32_t node;    /* stack that allocated it (model/stacks.h) */
-    uint32_t stream;  /* that allocated it */
+    uint64_t number;  /* of its allocation in the session, from 1 */
+    uint64_t born_us; /* since the session's start */
+    uint32_t leaf;    /* stack that allocated it (model/stacks.h) */
+};
+
+/* In sixteen parts, so that growing copies a part at a time and never doubles the whole. */
+#define BLOCKS_PARTS 16
+
+struct blocks_part {
+    struct place *places;
+    uint32_t used, capacity;
 };
 
 struct blocks {
-    struct block *places;
-    size_t used, capacity;
+    struct blocks_part parts[BLOCKS_PARTS];
+    struct block *whole; /* open addressing; address 0: an empty place */
+    size_t whole_used, whole_capacity;
 };
 
 void blocks_release(struct blocks *b);
 
-/* A place for the address: an existing block, or a fresh one (its size and node
- * are 0, *ret_fresh true). Valid until the next call. */
-struct block *blocks_insert(struct blocks *b, uint64_t address, bool *ret_fresh);
+/* True: there was a block at this address, and it is replaced. */
+bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_old);
 
 /* Takes the block at address out. False: there is none. */
-bool blocks_remove(struct blocks *b, uint64_t address, struct block *ret_block);
+bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block);
+
+bool blocks_has(const struct blocks *b, uint64_t address);
+
+/* A put or take of this address comes soon. */
+void blocks_prefetch(const struct blocks *b, uint64_t address);
+
+/* In no order that means anything, but always the same. */
+void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data);
 
 #endif

@@ -1,102 +1,132 @@
-/* Events -> facts. Comes after log/reader.c, which has put the events of all
+/* Steps -> facts. Comes after model/feed.c, which has put the events of all
  * threads in one order. The one hard part is realloc: between its begin and its
  * end the old block is still counted as live, but its address may already be
  * another block's. So it waits in its stream until the end says what became of
  * it, or the process ends without one, and it lives on. */
 #include "analyze/model/facts.h"
 
-#include "analyze/log/reader.h"
+#include "analyze/model/blocks.h"
+#include "analyze/model/feed.h"
 #include "analyze/model/waiting.h"
 
 #include <string.h>
 
-struct stream_state {
-    struct stack_path path;
-    struct block reallocating; /* address 0: none */
-    uint64_t last_alloc;       /* address of the thread's last allocation, not freed yet */
-    uint32_t last_pauses;      /* of its process, then: after another one it may not be the last */
-    bool ended;
+/* Blocks that options leave out: they live, so that their frees are known, and count nowhere. */
+#define LEAF_LEFT_OUT UINT32_MAX
+
+struct process_state {
+    struct blocks blocks; /* live ones */
+    uint64_t live_bytes;  /* in units */
+    uint32_t open_streams, pauses;
+    bool is_fork;
 };
 
-struct collector {
-    struct facts *f;
-    const struct log *log;
-    struct stream_state *streams;
-    uint64_t live_bytes, live_blocks; /* of all processes */
-    struct waiting waiting;
-    struct unfinished *unfinished;
-    size_t unfinished_count, unfinished_capacity;
+struct thread_state {
+    uint64_t last_number; /* of the thread's last allocation, not freed yet; 0: none */
+    uint32_t last_pauses; /* of its process, then: after another one it may not be the last */
+    bool left_out;
+};
+
+struct stream_state {
+    struct block reallocating; /* address 0: none */
+    bool ended;
 };
 
 /* The old block of a realloc that its thread did not live to see the end of. It lives on, unless its address
  * is given out again: then it had been moved. */
 struct unfinished {
-    struct facts_process *process;
+    uint32_t process;
     struct block block;
 };
 
-static char *text_copy(struct text text)
-{
-    char *copy = copy_text(text.data, text.bytes);
-    for (size_t i = 0; i + 1 < text.bytes; i++) /* arguments are separated by 0 */
-        if (!copy[i])
-            copy[i] = ' ';
-    return copy;
-}
+struct collector {
+    struct facts *f;
+    const struct log *log;
+    const struct facts_options *options;
+    struct process_state *processes;
+    struct stream_state *streams;
+    struct thread_state *threads;
+    size_t thread_capacity, facts_thread_capacity;
+    uint64_t number; /* allocations so far */
+    struct waiting waiting;
+    struct unfinished *unfinished;
+    size_t unfinished_count, unfinished_capacity;
+    uint64_t *mark_bytes; /* live in the mark's process */
+    size_t mark_capacity;
+};
 
-static struct node_counts *counts_of(struct facts *f, uint32_t node)
+static uint64_t since_start(const struct collector *c, uint64_t ns)
 {
-    f->nodes = grow(f->nodes, &f->node_capacity, node + 1, sizeof *f->nodes);
-    return &f->nodes[node];
+    return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
 }
 
 /* What an allocation of this size counts for, in units. */
-static uint64_t units_of(const struct collector *c, const struct facts_process *p, uint64_t size)
+static uint64_t units_of(const struct collector *c, uint32_t process, uint64_t size)
 {
-    return settings_units(&c->f->settings, (uint32_t)(p - c->f->processes), size);
+    return settings_units(&c->f->settings, process, size);
 }
 
-static void block_lives(struct collector *c, struct facts_process *p, uint64_t size, uint64_t units)
+static struct timeline_bucket *now(struct collector *c, uint64_t ns)
 {
-    p->live_bytes += size * units;
-    c->live_bytes += size * units;
-    c->live_blocks += units;
+    return timeline_at(&c->f->timeline, since_start(c, ns), c->f->costs.live_bytes, c->f->costs.live_blocks);
 }
 
-static void block_dies(struct collector *c, struct facts_process *p, uint64_t size, uint64_t units)
+static void block_lives(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
 {
-    p->live_bytes -= size * units;
-    c->live_bytes -= size * units;
-    c->live_blocks -= units;
+    struct timeline_bucket *bucket = now(c, ns);
+    const struct costs *all = &c->f->costs;
+
+    c->processes[process].live_bytes += block->size * units;
+    costs_live(&c->f->costs, block->leaf, block->size, units, ns);
+    bucket->live_bytes = all->live_bytes;
+    bucket->live_blocks = all->live_blocks;
+    if (bucket->most_live < all->live_bytes)
+        bucket->most_live = all->live_bytes;
 }
 
-static void note_peak(struct collector *c, uint64_t ns)
+static void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
 {
-    if (c->live_bytes > c->f->peak_bytes) {
-        c->f->peak_bytes = c->live_bytes;
-        c->f->peak_blocks = c->live_blocks;
-        c->f->peak_ns = ns - c->log->first_ns;
-    }
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct timeline_bucket *bucket = now(c, ns);
+    c->processes[process].live_bytes -= block->size * units;
+    costs_die(&c->f->costs, block->leaf, block->size, units);
+    bucket->frees += units;
+    bucket->live_bytes = c->f->costs.live_bytes;
+    bucket->live_blocks = c->f->costs.live_blocks;
+}
+
+static unsigned lifetime_class(uint64_t length)
+{
+    unsigned class = length ? 64 - (unsigned)__builtin_clzll(length) : 0;
+    return class < FACTS_LIFETIMES ? class : FACTS_LIFETIMES - 1;
+}
+
+/* A block whose free was seen. */
+static void note_lifetime(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
+{
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct stack_costs *costs = &c->f->costs.of[block->leaf];
+    uint64_t now_us = since_start(c, ns) / 1000, us = now_us > block->born_us ? now_us - block->born_us : 0;
+    uint64_t allocations = c->number - block->number;
+
+    costs->freed += units;
+    costs->lifetime_us += us * units;
+    costs->lifetime_allocations += allocations * units;
+    c->f->lifetimes_us[lifetime_class(us)] += units;
+    c->f->lifetimes_allocations[lifetime_class(allocations)] += units;
 }
 
 static void count_stack(struct facts *f, unsigned flags)
 {
+    if (!flags)
+        return;
     f->partial_stacks += flags & REC_STACK_PARTIAL ? 1 : 0;
     f->cut_stacks += flags & REC_STACK_CUT ? 1 : 0;
     f->guessed_stacks += flags & REC_STACK_GUESSED ? 1 : 0;
     f->fallback_stacks += flags & REC_STACK_FALLBACK ? 1 : 0;
     f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
-}
-
-static void end_unfinished(struct collector *c, struct facts_process *p, uint64_t address)
-{
-    for (size_t i = 0; i < c->unfinished_count; i++) {
-        const struct unfinished u = c->unfinished[i];
-        if (u.process != p || u.block.address != address)
-            continue;
-        block_dies(c, p, u.block.size, units_of(c, p, u.block.size));
-        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
-    }
 }
 
 static void add_variance(const struct collector *c, uint32_t process, uint64_t size, double *count, double *bytes)
@@ -107,6 +137,17 @@ static void add_variance(const struct collector *c, uint32_t process, uint64_t s
     *bytes += one * (double)size * (double)size;
 }
 
+static void end_unfinished(struct collector *c, uint32_t process, uint64_t address, uint64_t ns)
+{
+    for (size_t i = 0; i < c->unfinished_count; i++) {
+        const struct unfinished u = c->unfinished[i];
+        if (u.process != process || u.block.address != address)
+            continue;
+        block_dies(c, process, &u.block, units_of(c, process, u.block.size), ns);
+        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
+    }
+}
+
 /* A free has been counted as one before its block was known. */
 static void count_late_free(struct collector *c, uint64_t units, const struct waiting_free *lone)
 {
@@ -115,62 +156,79 @@ static void count_late_free(struct collector *c, uint64_t units, const struct wa
         c->f->by_function[lone->function] += units - c->f->settings.unit;
 }
 
-static void take_alloc(struct collector *c, const struct timed_event *e)
+static bool is_left_out(const struct collector *c, const struct step *s)
+{
+    return (c->options->from_ns && since_start(c, s->ns) < c->options->from_ns) ||
+           (c->options->tids && c->threads[s->thread].left_out);
+}
+
+static void count_allocation(struct collector *c, const struct step *s, uint64_t units)
 {
     struct facts *f = c->f;
-    struct facts_process *p = &f->processes[e->process];
-    struct stream_state *s = &c->streams[e->stream];
-    uint32_t node = stack_path_follow(&s->path, &f->stacks, e->chunk, &e->event);
-    struct node_counts *counts = counts_of(f, node);
-    uint64_t units = units_of(c, p, e->event.size), bytes = e->event.size * units;
-    bool fresh;
+    struct facts_process *p = &f->processes[s->process];
+    struct stack_costs *costs = &f->costs.of[s->leaf];
+    struct timeline_bucket *bucket = now(c, s->ns);
+    uint64_t bytes = s->size * units;
 
     f->recorded++;
     f->allocations += units;
-    f->by_function[e->event.function] += units;
+    f->by_function[s->function] += units;
     f->allocated_bytes += bytes;
-    count_stack(f, s->path.at.flags);
+    count_stack(f, s->stack_flags);
     p->allocations += units;
     p->allocated_bytes += bytes;
-    counts->allocations += units;
-    counts->bytes += bytes;
-    sizes_add(&f->sizes, e->event.size, units);
+    f->threads[s->thread].allocations += units;
+    f->threads[s->thread].allocated_bytes += bytes;
+    costs->allocations += units;
+    costs->bytes += bytes;
+    costs->least = s->size < costs->least ? s->size : costs->least;
+    costs->most = s->size > costs->most ? s->size : costs->most;
+    bucket->allocations += units;
+    bucket->bytes += bytes;
+    sizes_add(&f->sizes, s->size, units);
     if (f->settings.sample_bytes)
-        add_variance(c, e->process, e->event.size, &f->variance.allocations, &f->variance.bytes);
-
-    if (!e->event.address)
-        return;
-    if (c->unfinished_count)
-        end_unfinished(c, p, e->event.address);
-    struct block *block = blocks_insert(&p->blocks, e->event.address, &fresh);
-    if (!fresh) {
-        f->unseen_frees++;
-        block_dies(c, p, block->size, units_of(c, p, block->size));
-    }
-    block->size = e->event.size;
-    block->node = node;
-    block->stream = e->stream;
-    block_lives(c, p, block->size, units);
-    note_peak(c, e->ns);
-    struct waiting_free lone;
-    if (c->waiting.count && waiting_take(&c->waiting, e->process, e->stream, e->event.address, &lone)) {
-        struct block gone;
-        blocks_remove(&p->blocks, e->event.address, &gone);
-        block_dies(c, p, gone.size, units);
-        count_late_free(c, units, &lone);
-        return;
-    }
-    s->last_alloc = e->event.address;
-    s->last_pauses = p->pauses;
+        add_variance(c, s->process, s->size, &f->variance.allocations, &f->variance.bytes);
 }
 
-static bool take_out(struct collector *c, const struct timed_event *e, struct block *ret_block)
+static void take_alloc(struct collector *c, const struct step *s)
 {
-    if (blocks_remove(&c->f->processes[e->process].blocks, e->event.address, ret_block))
+    struct process_state *p = &c->processes[s->process];
+    uint64_t units = units_of(c, s->process, s->size);
+    bool left_out = is_left_out(c, s);
+    const struct block block = { .address = s->address, .size = s->size, .number = ++c->number,
+                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf };
+    struct block old;
+
+    if (!left_out)
+        count_allocation(c, s, units);
+    if (!s->address)
+        return;
+    if (c->unfinished_count)
+        end_unfinished(c, s->process, s->address, s->ns);
+    if (blocks_put(&p->blocks, &block, &old)) {
+        c->f->unseen_frees++;
+        block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
+    }
+    if (!left_out)
+        block_lives(c, s->process, &block, units, s->ns);
+    struct waiting_free lone;
+    if (c->waiting.count && waiting_take(&c->waiting, s->process, s->stream, s->address, &lone)) {
+        blocks_take(&p->blocks, s->address, &old);
+        block_dies(c, s->process, &block, units, s->ns);
+        if (!left_out)
+            count_late_free(c, units, &lone);
+        return;
+    }
+    c->threads[s->thread].last_number = block.number;
+    c->threads[s->thread].last_pauses = p->pauses;
+}
+
+static bool take_out(struct collector *c, const struct step *s, struct block *ret_block)
+{
+    if (blocks_take(&c->processes[s->process].blocks, s->address, ret_block))
         return true;
     waiting_add(&c->waiting, &(struct waiting_free){
-        .address = e->event.address, .ns = e->ns, .process = e->process, .stream = e->stream,
-        .function = e->event.function });
+        .address = s->address, .ns = s->ns, .process = s->process, .stream = s->stream, .function = s->function });
     return false;
 }
 
@@ -180,263 +238,298 @@ static void expire(struct collector *c, uint64_t ns)
     struct waiting_free lone;
 
     while (waiting_expired(&c->waiting, ns, &lone)) {
-        if (c->f->processes[lone.process].start == REC_START_FORK)
+        if (c->processes[lone.process].is_fork)
             c->f->inherited_frees++;
         else
             c->f->unmatched_frees++;
     }
 }
 
-static void take_free(struct collector *c, const struct timed_event *e)
+static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
+{
+    struct thread_state *thread = &c->threads[s->thread];
+
+    if (thread->last_number != block->number)
+        return;
+    if (thread->last_pauses == c->processes[s->process].pauses && block->leaf != LEAF_LEFT_OUT) {
+        c->f->temporary += units;
+        c->f->threads[s->thread].temporary += units;
+        c->f->costs.of[block->leaf].temporary += units;
+    }
+    thread->last_number = 0;
+}
+
+static void take_free(struct collector *c, const struct step *s)
 {
     struct facts *f = c->f;
-    struct facts_process *p = &f->processes[e->process];
-    struct stream_state *s = &c->streams[e->stream];
     struct block block;
-    bool known = take_out(c, e, &block);
-    uint64_t units = known ? units_of(c, p, block.size) : f->settings.unit;
+    bool known = take_out(c, s, &block);
+    uint64_t units = known ? units_of(c, s->process, block.size) : f->settings.unit;
 
+    if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
+        return;
     f->frees += units;
-    f->by_function[e->event.function] += units;
+    f->by_function[s->function] += units;
+    f->threads[s->thread].frees += units;
     if (!known)
         return;
-    block_dies(c, p, block.size, units);
-    if (s->last_alloc == e->event.address && block.stream == e->stream && s->last_pauses == p->pauses) {
-        f->temporary += units;
-        counts_of(f, block.node)->temporary += units;
-    }
-    if (s->last_alloc == e->event.address)
-        s->last_alloc = 0;
+    block_dies(c, s->process, &block, units, s->ns);
+    note_lifetime(c, &block, units, s->ns);
+    count_temporary(c, s, &block, units);
 }
 
 /* The old block of a realloc, if one is under way. */
-static bool end_realloc(struct stream_state *s, struct block *ret_block)
+static bool end_realloc(struct stream_state *stream, struct block *ret_block)
 {
-    *ret_block = s->reallocating;
-    s->reallocating.address = 0;
+    *ret_block = stream->reallocating;
+    stream->reallocating.address = 0;
     return ret_block->address != 0;
 }
 
-static void reinstate(struct collector *c, struct facts_process *p, const struct block *block)
+static void reinstate(struct collector *c, uint32_t process, const struct block *block, uint64_t ns)
 {
-    bool fresh;
-    struct block *place = blocks_insert(&p->blocks, block->address, &fresh);
+    struct blocks *blocks = &c->processes[process].blocks;
+    struct block none;
 
-    if (fresh)
-        *place = *block;
+    if (!blocks_has(blocks, block->address))
+        blocks_put(blocks, block, &none);
     else /* the address has another block: it was freed after all */
-        block_dies(c, p, block->size, units_of(c, p, block->size));
+        block_dies(c, process, block, units_of(c, process, block->size), ns);
 }
 
 /* The old block of a realloc is gone; one that was not known counts as one. */
-static void free_old(struct collector *c, struct facts_process *p, struct stream_state *s)
+static void free_old(struct collector *c, const struct step *s, struct block *ret_old)
 {
-    struct block old;
-    bool known = end_realloc(s, &old);
-    uint64_t units = known ? units_of(c, p, old.size) : c->f->settings.unit;
+    bool known = end_realloc(&c->streams[s->stream], ret_old);
+    uint64_t units = known ? units_of(c, s->process, ret_old->size) : c->f->settings.unit;
 
+    if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
+        return;
     c->f->frees += units;
-    if (known)
-        block_dies(c, p, old.size, units);
+    c->f->threads[s->thread].frees += units;
+    if (known) {
+        block_dies(c, s->process, ret_old, units, s->ns);
+        note_lifetime(c, ret_old, units, s->ns);
+    }
 }
 
 /* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
-static void leave_unfinished(struct collector *c, struct facts_process *p, struct stream_state *s)
+static void leave_unfinished(struct collector *c, uint32_t process, uint32_t stream)
 {
     struct block old;
 
-    if (!end_realloc(s, &old))
+    if (!end_realloc(&c->streams[stream], &old))
         return;
     c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
-    c->unfinished[c->unfinished_count++] = (struct unfinished){ p, old };
+    c->unfinished[c->unfinished_count++] = (struct unfinished){ process, old };
 }
 
-static void take_realloc(struct collector *c, const struct timed_event *e)
+static void take_realloc_end(struct collector *c, const struct step *s)
 {
-    struct facts *f = c->f;
-    struct facts_process *p = &f->processes[e->process];
-    struct stream_state *s = &c->streams[e->stream];
     struct block old;
 
-    switch (e->event.type) {
-    case EVENT_REALLOC_BEGIN:
-        leave_unfinished(c, p, s); /* its end was lost */
-        if (take_out(c, e, &old))
-            s->reallocating = old;
+    free_old(c, s, &old);
+    take_alloc(c, s);
+    if (old.address && old.leaf == s->leaf && old.size < s->size && !is_left_out(c, s)) {
+        struct stack_costs *costs = &c->f->costs.of[s->leaf];
+        uint64_t units = units_of(c, s->process, s->size);
+        costs->regrown += units;
+        costs->regrown_from += old.size * units;
+    }
+}
+
+static void take_realloc(struct collector *c, const struct step *s)
+{
+    struct facts *f = c->f;
+    struct block old;
+
+    switch (s->type) {
+    case STEP_REALLOC_BEGIN:
+        leave_unfinished(c, s->process, s->stream); /* its end was lost */
+        if (take_out(c, s, &old))
+            c->streams[s->stream].reallocating = old;
         return;
-    case EVENT_REALLOC_FREED:
+    case STEP_REALLOC_FREED:
         /* Under sampling it is nearly always a realloc into a block that was not recorded:
          * the calls are estimated by their new blocks alone. */
-        if (!f->settings.of[e->process].sample_bytes)
-            f->by_function[e->event.function] += f->settings.unit;
-        free_old(c, p, s);
+        if (!f->settings.of[s->process].sample_bytes && !is_left_out(c, s))
+            f->by_function[s->function] += f->settings.unit;
+        free_old(c, s, &old);
         return;
-    case EVENT_REALLOC_FAILED:
-        f->failed++;
-        if (end_realloc(s, &old))
-            reinstate(c, p, &old);
+    case STEP_REALLOC_FAILED:
+        f->failed += !is_left_out(c, s);
+        if (end_realloc(&c->streams[s->stream], &old))
+            reinstate(c, s->process, &old, s->ns);
         return;
     default:
-        free_old(c, p, s);
-        take_alloc(c, e);
+        take_realloc_end(c, s);
     }
 }
 
-static void switch_recording(struct collector *c, struct facts_process *p, uint64_t ns, bool on)
+static void thread_begins(struct collector *c, const struct step *s)
 {
-    if (p->paused && on)
-        p->paused_ns += ns > p->paused_since_ns ? ns - p->paused_since_ns : 0;
-    if (!p->paused && !on) {
-        p->paused_since_ns = ns;
-        p->pauses++;
-    }
-    p->paused = !on;
-    c->f->was_paused |= p->paused;
+    const struct facts_options *options = c->options;
+    bool wanted = !options->tids;
+
+    for (size_t i = 0; i < options->tid_count && !wanted; i++)
+        wanted = options->tids[i] == s->address;
+    c->threads[s->thread].left_out = !wanted;
 }
 
-static void take_other(struct collector *c, const struct timed_event *e)
+static void note_mark(struct collector *c, const struct step *s)
 {
-    struct facts *f = c->f;
-    struct facts_process *p = &f->processes[e->process];
-    const struct event *event = &e->event;
-
-    code_take(&f->code, e->process, event);
-    switch (event->other) {
-    case REC_PROCESS_START:
-        if (p->started)
-            return;
-        p->started = true;
-        p->start = event->process.start;
-        p->ppid = event->process.ppid;
-        p->exe = text_copy(event->process.exe);
-        p->arguments = text_copy(event->process.arguments);
-        p->allocator = text_copy(event->process.allocator);
-        p->call_graph = text_copy(event->process.call_graph);
-        p->other_malloc = text_copy(event->process.other_malloc);
-        f->stacks_checked |= strstr(p->call_graph, "checked") != NULL;
-        if (event->process.max_depth > f->max_depth)
-            f->max_depth = event->process.max_depth;
-        if (event->process.thread_bytes > f->recorder_thread_bytes)
-            f->recorder_thread_bytes = event->process.thread_bytes;
-        if (event->process.flags & REC_PROCESS_PAUSED)
-            switch_recording(c, p, e->ns, false);
-        return;
-    case REC_RECORDING:
-        switch_recording(c, p, e->ns, event->recording.on);
-        return;
-    case REC_MARK:
-    case REC_UNTRACED:
-    case REC_DEEPBIND:
-        notes_take(&f->notes, e, settings_rounded(&f->settings, p->live_bytes));
-        return;
-    case REC_PROCESS_END:
-        if (event->end.status_known) {
-            p->status_known = true;
-            p->wait_status = event->end.wait_status;
-        }
-        return;
-    case REC_LOST:
-        f->lost_events += event->lost.count;
-        return;
-    case REC_THREAD_BEGIN:
-        if (event->thread.nested)
-            return;
-        p->threads++;
-        f->threads++;
-        return;
-    }
+    c->mark_bytes = grow(c->mark_bytes, &c->mark_capacity, s->size + 1, sizeof *c->mark_bytes);
+    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, c->processes[s->process].live_bytes);
 }
 
-static void take_session_record(void *data, const struct timed_event *e)
+struct leak_taker {
+    struct collector *c;
+    uint32_t process;
+};
+
+static void take_leak(void *data, const struct block *block)
 {
-    struct collector *c = data;
-    take_other(c, e);
+    const struct leak_taker *t = data;
+    struct facts *f = t->c->f;
+    struct facts_process *p = &f->processes[t->process];
+
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct stack_costs *costs = &f->costs.of[block->leaf];
+    uint64_t units = units_of(t->c, t->process, block->size);
+    costs->leaked_blocks += units;
+    costs->leaked_bytes += block->size * units;
+    p->leaked_blocks += units;
+    p->leaked_bytes += block->size * units;
+    costs_die(&f->costs, block->leaf, block->size, units);
+    if (f->settings.sample_bytes)
+        add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
 }
 
-static void end_process(struct collector *c, struct facts_process *p)
+static void end_process(struct collector *c, uint32_t process, uint64_t ns)
 {
-    struct facts *f = c->f;
+    struct process_state *p = &c->processes[process];
+    struct leak_taker taker = { c, process };
 
     for (size_t i = 0; i < c->unfinished_count; i++) {
-        if (c->unfinished[i].process != p)
+        if (c->unfinished[i].process != process)
             continue;
-        reinstate(c, p, &c->unfinished[i].block);
+        reinstate(c, process, &c->unfinished[i].block, ns);
         c->unfinished[i--] = c->unfinished[--c->unfinished_count];
     }
-    for (size_t i = 0; i < p->blocks.capacity; i++) {
-        const struct block *block = &p->blocks.places[i];
-        if (!block->address)
-            continue;
-        struct node_counts *counts = counts_of(f, block->node);
-        uint64_t units = units_of(c, p, block->size);
-        counts->leaked_blocks += units;
-        counts->leaked_bytes += block->size * units;
-        p->leaked_blocks += units;
-        p->leaked_bytes += block->size * units;
-        if (f->settings.sample_bytes)
-            add_variance(c, (uint32_t)(p - f->processes), block->size, &f->variance.leaked_blocks,
-                         &f->variance.leaked_bytes);
-    }
-    switch_recording(c, p, p->last_ns, true);
-    f->leaked_blocks += p->leaked_blocks;
-    f->leaked_bytes += p->leaked_bytes;
-    c->live_bytes -= p->live_bytes;
-    c->live_blocks -= p->leaked_blocks;
+    blocks_each(&p->blocks, take_leak, &taker);
+    c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
+    c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
     p->live_bytes = 0;
     blocks_release(&p->blocks);
 }
 
-static void end_stream(struct collector *c, uint32_t stream)
+static void end_stream(struct collector *c, uint32_t stream, uint64_t ns)
 {
-    struct facts_process *p = &c->f->processes[c->log->streams[stream].process];
+    uint32_t process = c->log->streams[stream].process;
     struct stream_state *s = &c->streams[stream];
 
     if (s->ended)
         return;
     s->ended = true;
-    stack_path_release(&s->path);
-    leave_unfinished(c, p, s);
-    if (--p->open_streams == 0)
-        end_process(c, p);
+    leave_unfinished(c, process, stream);
+    if (--c->processes[process].open_streams == 0)
+        end_process(c, process, ns);
 }
 
-static void take(struct collector *c, const struct timed_event *e)
+static void take(struct collector *c, const struct step *s)
 {
-    struct facts *f = c->f;
-    struct facts_process *p = &f->processes[e->process];
-
     if (c->waiting.count)
-        expire(c, e->ns);
-    if (!p->first_ns)
-        p->first_ns = e->ns;
-    p->last_ns = e->ns;
-    switch (e->event.type) {
-    case EVENT_ALLOC:
-        f->events++;
-        take_alloc(c, e);
+        expire(c, s->ns);
+    switch (s->type) {
+    case STEP_ALLOC:
+        c->f->events++;
+        take_alloc(c, s);
         return;
-    case EVENT_FREE:
-        f->events++;
-        take_free(c, e);
+    case STEP_FREE:
+        c->f->events++;
+        take_free(c, s);
         return;
-    case EVENT_REALLOC_BEGIN:
-    case EVENT_REALLOC_END:
-        f->events++;
-        take_realloc(c, e);
+    case STEP_REALLOC_BEGIN:
+    case STEP_REALLOC_END:
+        c->f->events++;
+        take_realloc(c, s);
         return;
-    case EVENT_REALLOC_FAILED:
-    case EVENT_REALLOC_FREED:
-        take_realloc(c, e);
+    case STEP_REALLOC_FAILED:
+    case STEP_REALLOC_FREED:
+        take_realloc(c, s);
         return;
-    case EVENT_ALLOC_FAILED:
-        f->failed++;
+    case STEP_ALLOC_FAILED:
+        c->f->failed += !is_left_out(c, s);
         return;
-    case EVENT_OTHER:
-        if (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END)
-            leave_unfinished(c, p, &c->streams[e->stream]);
-        take_other(c, e);
+    case STEP_PROCESS_STARTS:
+        c->processes[s->process].is_fork = s->address;
+        c->processes[s->process].pauses += s->size != 0;
+        return;
+    case STEP_PAUSED:
+        c->processes[s->process].pauses++;
+        return;
+    case STEP_THREAD_BEGINS:
+        thread_begins(c, s);
+        leave_unfinished(c, s->process, s->stream);
+        return;
+    case STEP_THREAD_ENDS:
+        leave_unfinished(c, s->process, s->stream);
+        return;
+    case STEP_MARK:
+        note_mark(c, s);
+        return;
+    case STEP_STREAM_ENDS:
+        end_stream(c, s->stream, s->ns);
         return;
     }
+}
+
+#define PREFETCHED 12 /* steps ahead: some hundred nanoseconds */
+
+static void prefetch(const struct collector *c, const struct step *s)
+{
+    if (s->type <= STEP_REALLOC_END)
+        blocks_prefetch(&c->processes[s->process].blocks, s->address);
+    if (s->type == STEP_ALLOC)
+        __builtin_prefetch(&c->f->costs.of[s->leaf]);
+}
+
+/* False: no further. */
+static bool take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (c->options->to_ns && since_start(c, steps[i].ns) > c->options->to_ns)
+            return false;
+        if (i + PREFETCHED < count)
+            prefetch(c, &steps[i + PREFETCHED]);
+        take(c, &steps[i]);
+        *last_ns = steps[i].ns;
+    }
+    return true;
+}
+
+static void take_all(struct collector *c, struct feed *feed)
+{
+    struct facts *f = c->f;
+    const struct step *steps;
+    uint64_t last_ns = c->log->first_ns;
+    bool goes_on = true;
+
+    for (size_t count; goes_on && (count = feed_next(feed, &steps)) > 0;) {
+        costs_reserve(&f->costs, feed_leaves(feed));
+        f->threads = grow(f->threads, &c->facts_thread_capacity, feed_threads(feed), sizeof *f->threads);
+        c->threads = grow(c->threads, &c->thread_capacity, feed_threads(feed), sizeof *c->threads);
+        goes_on = take_steps(c, steps, count, &last_ns);
+        if (c->options->goes_on && !c->options->goes_on(c->options->data, feed_progress(feed))) {
+            f->interrupted = true;
+            goes_on = false;
+        }
+    }
+    expire(c, UINT64_MAX);
+    for (uint32_t i = 0; i < c->log->stream_count; i++)
+        end_stream(c, i, last_ns); /* where it ended in damage, or we do */
+    f->duration_ns = since_start(c, last_ns);
 }
 
 static int by_image(const void *left, const void *right, void *data)
@@ -448,15 +541,15 @@ static int by_image(const void *left, const void *right, void *data)
 
 static void order_processes(struct facts *f, struct log const *log)
 {
-    f->by_start = alloc_zeroed(f->process_count, sizeof *f->by_start);
-    for (uint32_t i = 0; i < f->process_count; i++)
+    f->by_start = alloc_zeroed(log->process_count, sizeof *f->by_start);
+    for (uint32_t i = 0; i < log->process_count; i++)
         if (log->processes[i].stream_count && !log->processes[i].left_out)
             f->by_start[f->by_start_count++] = i;
     qsort_r(f->by_start, f->by_start_count, sizeof *f->by_start, by_image, (void *)log);
 }
 
-/* From units to numbers; the nodes' are left to those who sum them. */
-static void round_all(struct facts *f)
+/* From units to numbers; the stacks' and the buckets' are left to those who sum them. */
+static void round_all(struct facts *f, size_t process_count)
 {
     uint64_t *const totals[] = { &f->allocations, &f->frees, &f->temporary, &f->allocated_bytes, &f->peak_bytes,
                                  &f->peak_blocks, &f->leaked_bytes, &f->leaked_blocks };
@@ -465,61 +558,62 @@ static void round_all(struct facts *f)
         *totals[i] = settings_rounded(&f->settings, *totals[i]);
     for (size_t i = 0; i < REC_FN_COUNT; i++)
         f->by_function[i] = settings_rounded(&f->settings, f->by_function[i]);
-    for (size_t i = 0; i < f->process_count; i++) {
+    for (size_t i = 0; i < process_count; i++) {
         struct facts_process *p = &f->processes[i];
         p->allocations = settings_rounded(&f->settings, p->allocations);
         p->allocated_bytes = settings_rounded(&f->settings, p->allocated_bytes);
         p->leaked_blocks = settings_rounded(&f->settings, p->leaked_blocks);
         p->leaked_bytes = settings_rounded(&f->settings, p->leaked_bytes);
     }
+    for (size_t i = 0; i < f->told.threads.count; i++) {
+        struct facts_thread *t = &f->threads[i];
+        t->allocations = settings_rounded(&f->settings, t->allocations);
+        t->allocated_bytes = settings_rounded(&f->settings, t->allocated_bytes);
+        t->frees = settings_rounded(&f->settings, t->frees);
+        t->temporary = settings_rounded(&f->settings, t->temporary);
+    }
 }
 
-struct facts *facts_collect(const struct log *log)
+struct facts *facts_collect(const struct log *log, const struct facts_options *options)
 {
+    static const struct facts_options everything;
     struct facts *f = alloc_zeroed(1, sizeof *f);
-    struct collector c = { .f = f, .log = log, .streams = alloc_zeroed(log->stream_count, sizeof *c.streams) };
-    struct reader *reader = reader_open(log);
-    struct timed_event event;
-    const char *reason;
-    uint64_t last_ns = log->first_ns;
+    struct collector c = { .f = f, .log = log, .options = options ? options : &everything };
 
-    f->process_count = log->process_count;
-    f->processes = alloc_zeroed(f->process_count, sizeof *f->processes);
-    code_init(&f->code, f->process_count);
+    f->processes = alloc_zeroed(log->process_count, sizeof *f->processes);
+    c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
+    c.streams = alloc_zeroed(log->stream_count, sizeof *c.streams);
+    for (size_t i = 0; i < log->stream_count; i++)
+        c.processes[log->streams[i].process].open_streams++;
     settings_read(log, &f->settings);
     f->sizes.unit = f->settings.unit;
-    for (uint32_t i = 0; i < f->process_count; i++) {
-        f->processes[i].pid = log->processes[i].pid;
-        f->processes[i].root = stacks_root(&f->stacks, i);
-    }
-    for (size_t i = 0; i < log->stream_count; i++) {
-        c.streams[i].path.root = f->processes[log->streams[i].process].root;
-        f->processes[log->streams[i].process].open_streams++;
-    }
-    for (size_t i = 0; i < log->live_count; i++)
-        f->processes[log->lives[i].process].running |= log->lives[i].running;
-    f->lost_events = log->lost_events;
+    timeline_begin(&f->timeline);
+    f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
-    reader_session_records(log, take_session_record, &c);
-    while (reader_next(reader, &event)) {
-        take(&c, &event);
-        last_ns = event.ns;
-        if (reader_stream_ended(reader))
-            end_stream(&c, event.stream);
-    }
-    expire(&c, UINT64_MAX);
+    told_begin(&f->told, log);
+
+    struct feed *feed = feed_open(log, &f->told);
+    take_all(&c, feed);
+    f->bad_chunks = feed_close(feed, &f->bad_offset);
+    told_end(&f->told);
+    for (size_t i = 0; i < log->process_count; i++)
+        f->processes[i].told = &f->told.processes[i];
+    /* The feed may have been further than we were. */
+    costs_reserve(&f->costs, f->told.stacks.leaf_count);
+    f->threads = grow(f->threads, &c.facts_thread_capacity, f->told.threads.count, sizeof *f->threads);
+    for (size_t i = 0; i < f->told.notes.mark_count && i < c.mark_capacity; i++)
+        f->told.notes.marks[i].live_bytes = c.mark_bytes[i];
+    f->peak_bytes = f->costs.peak_bytes;
+    f->peak_blocks = f->costs.peak_blocks;
+    f->peak_ns = f->peak_bytes ? since_start(&c, f->costs.peak_ns) : 0;
+    round_all(f, log->process_count);
     waiting_release(&c.waiting);
-    f->duration_ns = last_ns > log->first_ns ? last_ns - log->first_ns : 0;
-    f->bad_chunks = reader_bad_chunks(reader, &f->bad_offset, &reason);
-    reader_free(reader);
-    for (uint32_t i = 0; i < log->stream_count; i++)
-        end_stream(&c, i); /* where it ended in damage */
+    free(c.processes);
     free(c.streams);
+    free(c.threads);
     free(c.unfinished);
-    counts_of(f, (uint32_t)f->stacks.node_count);
-    notes_end(&f->notes);
-    round_all(f);
+    free(c.mark_bytes);
     return f;
 }
 
@@ -527,22 +621,12 @@ void facts_free(struct facts *f)
 {
     if (!f)
         return;
-    for (size_t i = 0; i < f->process_count; i++) {
-        struct facts_process *p = &f->processes[i];
-        free(p->exe);
-        free(p->arguments);
-        free(p->allocator);
-        free(p->call_graph);
-        free(p->other_malloc);
-        blocks_release(&p->blocks);
-    }
     free(f->processes);
+    free(f->threads);
     free(f->by_start);
-    free(f->nodes);
+    costs_release(&f->costs);
     sizes_release(&f->sizes);
     settings_release(&f->settings);
-    notes_release(&f->notes);
-    stacks_release(&f->stacks);
-    code_release(&f->code);
+    told_release(&f->told);
     free(f);
 }

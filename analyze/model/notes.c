@@ -2,15 +2,14 @@
 
 #include <string.h>
 
-static void take_mark(struct notes *n, const struct timed_event *e, uint64_t live_bytes)
+static void take_mark(struct notes *n, const struct timed_event *e)
 {
     n->marks_seen++;
     if (n->mark_count == NOTES_MARKS_MAX)
         return;
     n->marks = grow(n->marks, &n->mark_capacity, n->mark_count + 1, sizeof *n->marks);
     n->marks[n->mark_count++] = (struct note_mark){
-        .name = copy_text(e->event.mark.name.data, e->event.mark.name.bytes), .ns = e->ns, .process = e->process,
-        .live_bytes = live_bytes };
+        .name = copy_text(e->event.mark.name.data, e->event.mark.name.bytes), .ns = e->ns, .process = e->process };
 }
 
 #define WITHDRAWAL_LOOKS_AT 1000 /* it comes right after what it withdraws, but for other processes' */
@@ -47,10 +46,10 @@ static void take_deepbind(struct notes *n, struct text path)
     n->deepbind[n->deepbind_count++] = copy_text(path.data, path.bytes);
 }
 
-void notes_take(struct notes *n, const struct timed_event *e, uint64_t live_bytes)
+void notes_take(struct notes *n, const struct timed_event *e)
 {
     if (e->event.other == REC_MARK)
-        take_mark(n, e, live_bytes);
+        take_mark(n, e);
     else if (e->event.other == REC_UNTRACED)
         take_untraced(n, e);
     else if (e->event.other == REC_DEEPBIND)

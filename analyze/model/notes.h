@@ -13,7 +13,7 @@ struct note_mark {
     char *name;
     uint64_t ns; /* CLOCK_MONOTONIC */
     uint32_t process;
-    uint64_t live_bytes; /* of the process, then */
+    uint64_t live_bytes; /* of the process, then; filled by facts_collect() */
 };
 
 struct note_untraced {
@@ -35,8 +35,7 @@ struct notes {
     size_t deepbind_count, deepbind_capacity;
 };
 
-/* live_bytes: of the event's process. */
-void notes_take(struct notes *n, const struct timed_event *e, uint64_t live_bytes);
+void notes_take(struct notes *n, const struct timed_event *e);
 void notes_end(struct notes *n);
 void notes_release(struct notes *n);
 

@@ -45,7 +45,7 @@ static uint32_t program_of(const struct facts *f, const struct pid_place *places
     size_t last = places_before(places, f->by_start_count, pid, place);
 
     for (size_t i = last; exe && i-- > 0 && last - i <= PROGRAMS_OF_A_PID && places[i].pid == pid;) {
-        const char *mine = process_at(f, places[i].place)->exe;
+        const char *mine = process_at(f, places[i].place)->told->exe;
         if (mine && strcmp(mine, exe) == 0)
             return places[i].place;
     }
@@ -57,13 +57,13 @@ static uint32_t parent_of(const struct facts *f, const struct pid_place *places,
     const struct facts_process *p = process_at(f, place);
     uint32_t before = TREE_NONE;
 
-    if (!p->started)
+    if (!p->told->started)
         return TREE_NONE;
-    if (p->start == REC_START_EXEC)
-        before = program_of(f, places, p->pid, place, NULL);
+    if (p->told->start == REC_START_EXEC)
+        before = program_of(f, places, p->told->pid, place, NULL);
     if (before != TREE_NONE)
         return before;
-    return program_of(f, places, p->ppid, place, p->start == REC_START_FORK ? p->exe : NULL);
+    return program_of(f, places, p->told->ppid, place, p->told->start == REC_START_FORK ? p->told->exe : NULL);
 }
 
 static void append(struct process_tree *t, uint32_t parent, uint32_t place, uint32_t *last_root)
@@ -86,7 +86,7 @@ void process_tree_make(const struct facts *f, struct process_tree *ret_tree)
 
     t.nodes = alloc_zeroed(t.count, sizeof *t.nodes);
     for (uint32_t i = 0; i < t.count; i++) {
-        places[i] = (struct pid_place){ process_at(f, i)->pid, i };
+        places[i] = (struct pid_place){ process_at(f, i)->told->pid, i };
         t.nodes[i] = (struct tree_node){ TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE };
     }
     if (t.count)

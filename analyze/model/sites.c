@@ -22,24 +22,17 @@ static bool is_wrapper(struct asker *a, uint32_t location)
     return a->known[location] == IS_WRAPPER;
 }
 
-static uint32_t process_of(const struct stacks *s, uint32_t node)
-{
-    while (!stack_is_root(s, node))
-        node = s->nodes[node].parent;
-    return s->nodes[node].pc;
-}
-
-/* The frame in a stack that counts as its site, and where that is. */
+/* The frame in a stack that costs as its site, and where that is. */
 static uint32_t site_frame(struct asker *a, uint32_t node, uint32_t *ret_location)
 {
-    const struct stacks *s = &a->facts->stacks;
-    uint32_t process = process_of(s, node), frame = node;
+    const struct stacks *s = &a->facts->told.stacks;
+    uint32_t process = stacks_process(s, node), frame = node;
 
     *ret_location = 0;
     if (stack_is_root(s, node))
         return node;
     for (;;) {
-        *ret_location = code_location(&a->facts->code, process, s->nodes[frame].pc);
+        *ret_location = code_location(&a->facts->told.code, process, s->nodes[frame].pc);
         uint32_t caller = s->nodes[frame].parent;
         if (stack_is_root(s, caller) || !is_wrapper(a, *ret_location))
             return frame;
@@ -47,11 +40,24 @@ static uint32_t site_frame(struct asker *a, uint32_t node, uint32_t *ret_locatio
     }
 }
 
-static void round_counts(struct node_counts *c, uint64_t unit)
+static void add(struct site_costs *sum, const struct stack_costs *c)
+{
+    sum->allocations += c->allocations;
+    sum->bytes += c->bytes;
+    sum->temporary += c->temporary;
+    sum->peak_blocks += c->peak_blocks;
+    sum->peak_bytes += c->peak_bytes;
+    sum->leaked_blocks += c->leaked_blocks;
+    sum->leaked_bytes += c->leaked_bytes;
+}
+
+static void round_costs(struct site_costs *c, uint64_t unit)
 {
     c->allocations = round_units(c->allocations, unit);
     c->bytes = round_units(c->bytes, unit);
     c->temporary = round_units(c->temporary, unit);
+    c->peak_blocks = round_units(c->peak_blocks, unit);
+    c->peak_bytes = round_units(c->peak_bytes, unit);
     c->leaked_blocks = round_units(c->leaked_blocks, unit);
     c->leaked_bytes = round_units(c->leaked_bytes, unit);
 }
@@ -64,10 +70,10 @@ void sites_collect(struct facts *facts, bool (*wrapper)(void *data, uint32_t loc
     size_t site_of_capacity = 0;
     struct sites s = { 0 };
 
-    for (uint32_t node = 1; node < facts->stacks.node_count; node++) {
-        const struct node_counts *counts = &facts->nodes[node];
-        uint32_t location;
-        if (!counts->allocations)
+    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++) {
+        const struct stack_costs *costs = &facts->costs.of[leaf];
+        uint32_t location, node = facts->told.stacks.leaves[leaf].node;
+        if (!costs->allocations)
             continue;
         uint32_t frame = site_frame(&asker, node, &location);
         site_of = grow(site_of, &site_of_capacity, location + 1, sizeof *site_of);
@@ -77,20 +83,16 @@ void sites_collect(struct facts *facts, bool (*wrapper)(void *data, uint32_t loc
             site_of[location] = (uint32_t)s.count;
         }
         struct site *site = &s.sites[site_of[location] - 1];
-        site->counts.allocations += counts->allocations;
-        site->counts.bytes += counts->bytes;
-        site->counts.temporary += counts->temporary;
-        site->counts.leaked_blocks += counts->leaked_blocks;
-        site->counts.leaked_bytes += counts->leaked_bytes;
-        if (counts->bytes >= site->heaviest_bytes) {
-            site->heaviest_bytes = counts->bytes;
+        add(&site->costs, costs);
+        if (costs->bytes >= site->heaviest_bytes) {
+            site->heaviest_bytes = costs->bytes;
             site->heaviest = node;
             site->frame = frame;
         }
     }
     free(asker.known);
     for (size_t i = 0; i < s.count; i++)
-        round_counts(&s.sites[i].counts, facts->settings.unit);
+        round_costs(&s.sites[i].costs, facts->settings.unit);
     *ret_sites = s;
 }
 
@@ -103,16 +105,16 @@ void sites_release(struct sites *s)
 static int by_allocations(const void *left, const void *right)
 {
     const struct site *a = left, *b = right;
-    if (a->counts.allocations != b->counts.allocations)
-        return a->counts.allocations > b->counts.allocations ? -1 : 1;
+    if (a->costs.allocations != b->costs.allocations)
+        return a->costs.allocations > b->costs.allocations ? -1 : 1;
     return a->location < b->location ? -1 : a->location > b->location;
 }
 
 static int by_bytes(const void *left, const void *right)
 {
     const struct site *a = left, *b = right;
-    if (a->counts.bytes != b->counts.bytes)
-        return a->counts.bytes > b->counts.bytes ? -1 : 1;
+    if (a->costs.bytes != b->costs.bytes)
+        return a->costs.bytes > b->costs.bytes ? -1 : 1;
     return by_allocations(left, right);
 }
 

@@ -6,9 +6,16 @@
 
 #include "analyze/model/facts.h"
 
+/* Rounded to numbers of allocations and bytes. */
+struct site_costs {
+    uint64_t allocations, bytes, temporary;
+    uint64_t peak_blocks, peak_bytes;
+    uint64_t leaked_blocks, leaked_bytes;
+};
+
 struct site {
     uint32_t location; /* in facts->code; 0: unknown or no stacks were taken */
-    struct node_counts counts;
+    struct site_costs costs;
     uint32_t heaviest; /* stack node with the most bytes of this site ... */
     uint64_t heaviest_bytes;
     uint32_t frame;    /* ... and in it, the node of the site's own frame */

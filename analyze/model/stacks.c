@@ -3,32 +3,37 @@
 void stacks_release(struct stacks *s)
 {
     free(s->nodes);
-    free(s->table);
+    free(s->leaves);
+    free(s->edges);
     *s = (struct stacks){ 0 };
 }
 
-static uint32_t *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
+static uint64_t hash(uint32_t parent, uint32_t pc)
 {
-    uint64_t key = (uint64_t)parent << 32 | pc;
-    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 30) & (s->table_capacity - 1);
+    uint64_t product = ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull;
+    return product ^ product >> 32; /* the parent is in the upper half only */
+}
 
-    while (s->table[at]) {
-        const struct stack_node *node = &s->nodes[s->table[at]];
-        if (node->parent == parent && node->pc == pc)
-            break;
-        at = (at + 1) & (s->table_capacity - 1);
-    }
-    return &s->table[at];
+static struct stack_edge *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
+{
+    size_t at = (size_t)hash(parent, pc) & (s->edge_capacity - 1);
+
+    while (s->edges[at].child && (s->edges[at].parent != parent || s->edges[at].pc != pc))
+        at = (at + 1) & (s->edge_capacity - 1);
+    return &s->edges[at];
 }
 
 static void rehash(struct stacks *s)
 {
-    s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
-    free(s->table);
-    s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
-    for (uint32_t i = 1; i < s->node_count; i++)
-        if (!stack_is_root(s, i))
-            *place_of(s, s->nodes[i].parent, s->nodes[i].pc) = i;
+    struct stack_edge *old = s->edges;
+    size_t old_capacity = s->edge_capacity;
+
+    s->edge_capacity = old_capacity ? old_capacity * 2 : 4096;
+    s->edges = alloc_zeroed(s->edge_capacity, sizeof *s->edges);
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].child)
+            *place_of(s, old[i].parent, old[i].pc) = old[i];
+    free(old);
 }
 
 static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
@@ -36,7 +41,7 @@ static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
     if (s->node_count == 0)
         s->node_count = 1;
     s->nodes = grow(s->nodes, &s->node_capacity, s->node_count + 1, sizeof *s->nodes);
-    s->nodes[s->node_count] = (struct stack_node){ .parent = parent, .pc = pc };
+    s->nodes[s->node_count] = (struct stack_node){ .parent = parent, .pc = pc, .leaf = LEAF_NONE };
     return (uint32_t)s->node_count++;
 }
 
@@ -47,16 +52,25 @@ uint32_t stacks_root(struct stacks *s, uint32_t process)
     return node;
 }
 
+static uint32_t find_child(struct stacks *s, uint32_t parent, uint32_t pc)
+{
+    if (s->node_count * 4 >= s->edge_capacity * 3)
+        rehash(s);
+    struct stack_edge *edge = place_of(s, parent, pc);
+    if (!edge->child)
+        *edge = (struct stack_edge){ parent, pc, add_node(s, parent, pc) };
+    return edge->child;
+}
+
 static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    if (s->node_count * 2 >= s->table_capacity)
-        rehash(s);
-    uint32_t *place = place_of(s, parent, pc);
-    if (!*place) {
-        uint32_t node = add_node(s, parent, pc);
-        *place = node;
-    }
-    return *place;
+    uint32_t last = s->nodes[parent].child;
+
+    if (last && s->nodes[last].pc == pc)
+        return last;
+    uint32_t child = find_child(s, parent, pc);
+    s->nodes[parent].child = child;
+    return child;
 }
 
 void stack_path_release(struct stack_path *p)
@@ -70,7 +84,8 @@ static void give_number(struct stack_path *p, uint32_t number)
 {
     if (number >= REC_STACK_NUMBERS)
         return;
-    p->given = grow(p->given, &p->given_capacity, number + 1, sizeof *p->given);
+    if (number >= p->given_capacity)
+        p->given = grow(p->given, &p->given_capacity, number + 1, sizeof *p->given);
     p->given[number] = p->at;
 }
 
@@ -84,14 +99,36 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
         if (event->stack_number < p->given_capacity) /* the decoder knows it to be given */
             p->at = p->given[event->stack_number];
     } else if (event->stack_mode != REC_STACK_SAME) {
+        uint32_t node = p->at.node;
         if (event->stack_mode == REC_STACK_LONG)
             p->at.flags = event->stack_flags;
         for (uint32_t i = 0; i < event->pops; i++)
-            p->at.node = s->nodes[p->at.node].parent; /* of the root: itself */
+            node = s->nodes[node].parent; /* of the root: itself */
         for (uint32_t i = 0; i < event->pushes; i++)
-            p->at.node = child_of(s, p->at.node, event->ids[i]);
+            node = child_of(s, node, event->ids[i]);
+        p->at.node = node;
         give_number(p, event->stack_number);
     }
-    s->nodes[p->at.node].flags |= p->at.flags;
     return p->at.node;
+}
+
+uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s)
+{
+    struct stack_node *node = &s->nodes[p->at.node];
+
+    if (node->leaf == LEAF_NONE) {
+        s->leaves = grow(s->leaves, &s->leaf_capacity, s->leaf_count + 1, sizeof *s->leaves);
+        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node };
+        node->leaf = (uint32_t)s->leaf_count++;
+    }
+    if (p->at.flags)
+        s->leaves[node->leaf].flags |= p->at.flags;
+    return node->leaf;
+}
+
+uint32_t stacks_process(const struct stacks *s, uint32_t node)
+{
+    while (!stack_is_root(s, node))
+        node = s->nodes[node].parent;
+    return s->nodes[node].pc;
 }

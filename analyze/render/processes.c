@@ -117,7 +117,7 @@ static struct row *add_row(struct view *v, unsigned kind, uint32_t which, unsign
 
 static void add_untraced(struct view *v, uint32_t process, unsigned level)
 {
-    const struct notes *n = &v->facts->notes;
+    const struct notes *n = &v->facts->told.notes;
     size_t at = v->untraced[process], end = at;
 
     while (end < n->untraced_count && n->untraced[end].process == process)
@@ -143,7 +143,7 @@ static void make_rows(struct view *v)
 
     while (place != TREE_NONE) {
         add_row(v, ROW_PROCESS, place, level);
-        if (process_at(v->facts, place)->other_malloc && *process_at(v->facts, place)->other_malloc)
+        if (process_at(v->facts, place)->told->other_malloc && *process_at(v->facts, place)->told->other_malloc)
             add_row(v, ROW_OWN_MALLOC, place, level + 1);
         add_untraced(v, v->facts->by_start[place], level + 1);
         uint32_t next = shown_from(v, v->tree.nodes[place].first_child);
@@ -219,24 +219,24 @@ static double seconds(uint64_t ns)
 static void print_process(const struct facts_process *p, const struct row *row)
 {
     static const char *const starts[] = { "", "fork: ", "exec: " };
-    const char *start = p->started ? starts[p->start % 3] : "";
+    const char *start = p->told->started ? starts[p->told->start % 3] : "";
 
-    printf("%10u  %12s  %10s  %12s  ", p->pid, text_count(p->allocations), text_bytes(p->allocated_bytes),
+    printf("%10u  %12s  %10s  %12s  ", p->told->pid, text_count(p->allocations), text_bytes(p->allocated_bytes),
            text_bytes(p->leaked_bytes));
     int columns = text_columns() - FIGURES_COLUMNS - print_lines(row) - (int)strlen(start);
     fputs(start, stdout);
-    if (!p->started)
+    if (!p->told->started)
         printf("(its start was not recorded)");
     else
-        print_cut(short_command(*p->arguments ? p->arguments : p->exe), columns);
-    if (p->status_known && WIFSIGNALED(p->wait_status))
-        printf("; killed by signal %d (%s)", WTERMSIG(p->wait_status), strsignal(WTERMSIG(p->wait_status)));
-    else if (p->status_known)
-        printf("; exit status %d", WEXITSTATUS(p->wait_status));
-    else if (p->running)
+        print_cut(short_command(*p->told->arguments ? p->told->arguments : p->told->exe), columns);
+    if (p->told->status_known && WIFSIGNALED(p->told->wait_status))
+        printf("; killed by signal %d (%s)", WTERMSIG(p->told->wait_status), strsignal(WTERMSIG(p->told->wait_status)));
+    else if (p->told->status_known)
+        printf("; exit status %d", WEXITSTATUS(p->told->wait_status));
+    else if (p->told->running)
         printf("; still running");
-    if (p->paused_ns)
-        printf("; paused for %.3f s of %.3f s", seconds(p->paused_ns), seconds(p->last_ns - p->first_ns));
+    if (p->told->paused_ns)
+        printf("; paused for %.3f s of %.3f s", seconds(p->told->paused_ns), seconds(p->told->last_ns - p->told->first_ns));
     putchar('\n');
 }
 
@@ -282,14 +282,14 @@ static void print_row(const struct view *v, const struct row *row)
         return;
     }
     if (row->kind == ROW_UNTRACED)
-        printf("%10u  %12s  %10s  %12s  ", v->facts->notes.untraced[row->which].pid, "-", "-", "-");
+        printf("%10u  %12s  %10s  %12s  ", v->facts->told.notes.untraced[row->which].pid, "-", "-", "-");
     else
         printf("%10s  %12s  %10s  %12s  ", "", "", "", "");
     print_lines(row);
     if (row->kind == ROW_OWN_MALLOC)
-        print_own_malloc(process_at(v->facts, row->which)->other_malloc);
+        print_own_malloc(process_at(v->facts, row->which)->told->other_malloc);
     else if (row->kind == ROW_UNTRACED)
-        print_untraced(&v->facts->notes.untraced[row->which]);
+        print_untraced(&v->facts->told.notes.untraced[row->which]);
     else
         printf("... %s more programs that were not recorded\n", text_count(row->sum.processes));
 }
@@ -303,7 +303,7 @@ struct program {
 
 static const char *program_name(const struct facts_process *p)
 {
-    return p->exe ? text_base_name(p->exe) : "(not known)";
+    return p->told->exe ? text_base_name(p->told->exe) : "(not known)";
 }
 
 static int by_name(const void *left, const void *right)
@@ -359,9 +359,9 @@ void processes_print(const struct facts *f)
 
     process_tree_make(f, &v.tree);
     v.more = alloc_zeroed(v.tree.count + 1, sizeof *v.more);
-    v.untraced = alloc_zeroed(f->process_count, sizeof *v.untraced);
-    for (size_t i = f->notes.untraced_count; i-- > 0;)
-        v.untraced[f->notes.untraced[i].process] = i;
+    v.untraced = alloc_zeroed(f->told.process_count, sizeof *v.untraced);
+    for (size_t i = f->told.notes.untraced_count; i-- > 0;)
+        v.untraced[f->told.notes.untraced[i].process] = i;
     if (v.tree.count > PROCESSES_SHOWN) {
         print_programs(f);
         choose(&v);

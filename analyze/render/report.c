@@ -2,6 +2,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -52,7 +53,7 @@ static void print_totals(const struct facts *f)
         printf("  still allocated  %s%s   in %s%s blocks%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
                text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
                text_error(settings_error(f->variance.leaked_blocks), false));
-    printf("  threads          %15s\n", text_count(f->threads));
+    printf("  threads          %15s\n", text_count(f->told.thread_count));
     printf("  calls            ");
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
         if (f->by_function[i]) {
@@ -65,13 +66,13 @@ static void print_totals(const struct facts *f)
 /* What the program noted, and what is worth a warning. */
 static void print_marks(const struct log *log, const struct facts *f)
 {
-    const struct notes *n = &f->notes;
+    const struct notes *n = &f->told.notes;
 
     if (n->mark_count)
         printf("\nMarks\n   seconds         pid  its live bytes\n");
     for (size_t i = 0; i < n->mark_count && i < MARKS_SHOWN; i++) {
         const struct note_mark *mark = &n->marks[i];
-        printf("%10.3f  %10u  %14s  ", (double)(mark->ns - log->first_ns) / 1e9, f->processes[mark->process].pid,
+        printf("%10.3f  %10u  %14s  ", (double)(mark->ns - log->first_ns) / 1e9, f->processes[mark->process].told->pid,
                text_bytes(mark->live_bytes));
         text_print_safe(mark->name, strlen(mark->name));
         putchar('\n');
@@ -82,9 +83,9 @@ static void print_marks(const struct log *log, const struct facts *f)
 
 static void print_warnings(const struct facts *f)
 {
-    for (size_t i = 0; i < f->notes.deepbind_count; i++) {
+    for (size_t i = 0; i < f->told.notes.deepbind_count; i++) {
         printf("%sWarning: ", i ? "" : "\n");
-        text_print_safe(f->notes.deepbind[i], strlen(f->notes.deepbind[i]));
+        text_print_safe(f->told.notes.deepbind[i], strlen(f->told.notes.deepbind[i]));
         printf(" was loaded with RTLD_DEEPBIND (or dlmopen): its allocations may not be here\n");
     }
 }
@@ -106,7 +107,7 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
 /* The callers of the site in its heaviest stack, nearest first. */
 static void print_callers(struct facts *f, const struct namer *namer, const struct site *site)
 {
-    const struct stacks *s = &f->stacks;
+    const struct stacks *s = &f->told.stacks;
     uint32_t root = site->heaviest;
 
     while (!stack_is_root(s, root))
@@ -117,7 +118,7 @@ static void print_callers(struct facts *f, const struct namer *namer, const stru
         if (stack_is_root(s, node))
             break;
         printf("\n         called from  ");
-        place_print(&f->code, namer, code_location(&f->code, process, s->nodes[node].pc), INLINED_INTO);
+        place_print(&f->told.code, namer, code_location(&f->told.code, process, s->nodes[node].pc), INLINED_INTO);
     }
 }
 
@@ -130,9 +131,9 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
     printf("\nTop %zu call sites by %s\n", count, order == SITES_BY_BYTES ? "bytes" : "allocations");
     for (size_t i = 0; i < count; i++) {
         const struct site *site = &sites->sites[i];
-        const struct node_counts *c = &site->counts;
+        const struct site_costs *c = &site->costs;
         printf("  %2zu  ", i + 1);
-        place_print(&f->code, namer, site->location, INLINED_INTO);
+        place_print(&f->told.code, namer, site->location, INLINED_INTO);
         print_callers(f, namer, site);
         printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
                text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),
@@ -143,13 +144,13 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
 void report_print(const struct log *log, struct facts *f, struct sites *sites, const struct namer *namer,
                   const struct report_view *view)
 {
-    const struct coverage coverage = { &f->settings, f->recorded, f->was_paused };
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
     struct size_table sizes;
     struct trust trust;
 
     trust_of_facts(log, f, &trust);
     sizes_table(&f->sizes, &sizes);
-    if (coverage_print(stdout, &coverage, ""))
+    if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
     processes_print(f);
     print_totals(f);
@@ -216,7 +217,7 @@ static void print_next(FILE *to, const struct log *log, const struct facts *f, c
 
 void report_print_summary(FILE *to, const struct log *log, const struct facts *f, const struct report_view *view)
 {
-    const struct coverage coverage = { &f->settings, f->recorded, f->was_paused };
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
     struct trust trust;
 
     trust_of_facts(log, f, &trust);

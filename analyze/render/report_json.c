@@ -3,6 +3,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -26,11 +27,11 @@ static json_t *marks(const struct log *log, const struct facts *f)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < f->notes.mark_count; i++) {
-        const struct note_mark *mark = &f->notes.marks[i];
+    for (size_t i = 0; i < f->told.notes.mark_count; i++) {
+        const struct note_mark *mark = &f->told.notes.marks[i];
         json_array_append_new(list, json_pack("{s:o, s:f, s:I, s:I}", "name", text_json(mark->name), "seconds",
                                               (double)(mark->ns - log->first_ns) / 1e9, "pid",
-                                              (json_int_t)f->processes[mark->process].pid, "live_bytes",
+                                              (json_int_t)f->processes[mark->process].told->pid, "live_bytes",
                                               (json_int_t)mark->live_bytes));
     }
     return list;
@@ -58,18 +59,18 @@ static json_t *site_list(struct facts *f, struct sites *sites, enum site_order o
     sites_sort(sites, order);
     for (size_t i = 0; i < sites->count && i < top; i++) {
         const struct site *site = &sites->sites[i];
-        const struct code_location *place = &f->code.locations[site->location];
+        const struct code_location *place = &f->told.code.locations[site->location];
         const char *function = namer_function(namer, site->location);
         json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "module",
-                                              text_json(f->code.files[place->file].path), "offset",
+                                              text_json(f->told.code.files[place->file].path), "offset",
                                               (json_int_t)place->address, "function",
                                               function ? text_json(function) : json_null(), "frames",
                                               place_json(namer, site->location), "allocations",
-                                              (json_int_t)site->counts.allocations, "bytes",
-                                              (json_int_t)site->counts.bytes, "temporary",
-                                              temporary(f, site->counts.temporary), "leaked_blocks",
-                                              (json_int_t)site->counts.leaked_blocks, "leaked_bytes",
-                                              (json_int_t)site->counts.leaked_bytes));
+                                              (json_int_t)site->costs.allocations, "bytes",
+                                              (json_int_t)site->costs.bytes, "temporary",
+                                              temporary(f, site->costs.temporary), "leaked_blocks",
+                                              (json_int_t)site->costs.leaked_blocks, "leaked_bytes",
+                                              (json_int_t)site->costs.leaked_bytes));
     }
     return list;
 }
@@ -77,7 +78,7 @@ static json_t *site_list(struct facts *f, struct sites *sites, enum site_order o
 json_t *report_json(const struct log *log, struct facts *f, struct sites *sites, const struct namer *namer,
                     const struct report_view *view)
 {
-    const struct coverage coverage = { &f->settings, f->recorded, f->was_paused };
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
     struct trust trust;
     struct size_table table;
     uint64_t small, small_bytes;
@@ -97,7 +98,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
     size_table_release(&table);
     json_object_set_new(root, "seconds", json_pack("{s:f, s:f}", "duration", (double)f->duration_ns / 1e9, "peak",
                                                    (double)f->peak_ns / 1e9));
-    json_object_set_new(root, "threads", integer(f->threads));
+    json_object_set_new(root, "threads", integer(f->told.thread_count));
     json_object_set_new(root, "processes", processes_json(f));
     json_object_set_new(root, "top_sites", json_pack("{s:o, s:o}", "by_allocations",
                                                      site_list(f, sites, SITES_BY_ALLOCATIONS, namer, view->top),
@@ -105,6 +106,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                                                      site_list(f, sites, SITES_BY_BYTES, namer, view->top)));
     json_object_set_new(root, "untraced_programs", untraced_json(f));
     json_object_set_new(root, "marks", marks(log, f));
+    json_object_set_new(root, "part", part_json(f));
     coverage_json(root, &coverage, standard_errors(f));
     trust_of_facts(log, f, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));

@@ -35,7 +35,7 @@ static void take_log(const struct log *log, const struct settings *settings, str
 
 void trust_of_facts(const struct log *log, const struct facts *f, struct trust *ret_trust)
 {
-    *ret_trust = (struct trust){ .events = f->events, .lost_events = f->lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
+    *ret_trust = (struct trust){ .events = f->events, .lost_events = f->told.lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
                                  .partial_stacks = f->partial_stacks, .facts = f };
     take_log(log, &f->settings, ret_trust);
 }
@@ -76,8 +76,8 @@ static void print_stacks(FILE *to, const struct trust *t)
     if (t->facts)
         fprintf(to, " and %s cut", text_count(t->facts->cut_stacks));
     fprintf(to, " stacks");
-    if (t->facts && t->facts->cut_stacks && t->facts->max_depth)
-        fprintf(to, " (of more than %s frames)", text_count(t->facts->max_depth));
+    if (t->facts && t->facts->cut_stacks && t->facts->told.max_depth)
+        fprintf(to, " (of more than %s frames)", text_count(t->facts->told.max_depth));
 }
 
 /* How the stacks were come by, where that is worth a word. */
@@ -93,7 +93,7 @@ static void print_unwinding(FILE *to, const struct facts *f)
         fprintf(to, "%s%s stacks taken by libunwind", separator, text_count(f->fallback_stacks));
         separator = ", ";
     }
-    if (f->differing_stacks || f->stacks_checked)
+    if (f->differing_stacks || f->told.stacks_checked)
         fprintf(to, "%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
 }
 
@@ -117,17 +117,17 @@ void trust_print(FILE *to, const struct trust *t)
     if (t->own_mallocs)
         fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
                 t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
-    if (f && f->notes.untraced_programs)
-        fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->notes.untraced_programs),
-                f->notes.untraced_programs == 1 ? " was" : "s were");
+    if (f && f->told.notes.untraced_programs)
+        fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->told.notes.untraced_programs),
+                f->told.notes.untraced_programs == 1 ? " was" : "s were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
     if (f)
         print_unwinding(to, f);
-    if (f && f->recorder_thread_bytes)
-        fprintf(to, ";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->recorder_thread_bytes),
+    if (f && f->told.recorder_thread_bytes)
+        fprintf(to, ";\n       recorder: %s a thread and %s of live buffer", text_bytes(f->told.recorder_thread_bytes),
                 text_bytes(REC_LIVE_SLOT_BYTES));
     fprintf(to, ".\n");
 }
@@ -146,9 +146,9 @@ void trust_print_short(FILE *to, const struct trust *t)
         fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
     if (t->own_mallocs)
         fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
-    if (t->facts && t->facts->notes.untraced_programs)
-        fprintf(to, "; not recorded: %s program%s", text_count(t->facts->notes.untraced_programs),
-                t->facts->notes.untraced_programs == 1 ? "" : "s");
+    if (t->facts && t->facts->told.notes.untraced_programs)
+        fprintf(to, "; not recorded: %s program%s", text_count(t->facts->told.notes.untraced_programs),
+                t->facts->told.notes.untraced_programs == 1 ? "" : "s");
     fputc('\n', to);
 }
 
@@ -168,10 +168,10 @@ static void set_of_facts(json_t *object, const struct facts *f)
     set(object, "guessed_stacks", f->guessed_stacks);
     set(object, "fallback_stacks", f->fallback_stacks);
     set(object, "differing_stacks", f->differing_stacks);
-    set(object, "recorder_thread_bytes", f->recorder_thread_bytes);
-    set(object, "untraced_programs", f->notes.untraced_programs);
-    for (size_t i = 0; i < f->notes.deepbind_count; i++)
-        json_array_append_new(libraries, text_json(f->notes.deepbind[i]));
+    set(object, "recorder_thread_bytes", f->told.recorder_thread_bytes);
+    set(object, "untraced_programs", f->told.notes.untraced_programs);
+    for (size_t i = 0; i < f->told.notes.deepbind_count; i++)
+        json_array_append_new(libraries, text_json(f->told.notes.deepbind[i]));
     json_object_set_new(object, "deepbind_libraries", libraries);
 }
 

@@ -76,7 +76,7 @@ static struct log *read_all(void)
 
     if (!log)
         return NULL;
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     count_sizes(log, &counted);
     if (counted.bad_chunks != facts->bad_chunks)
         CHECK(false);
@@ -286,7 +286,7 @@ static void test_garbage_payload(void)
     CHECK(reader_bad_chunks(reader, &offset, &reason) == 1 && reason);
     CHECK(offset == l.starts[0] + sizeof(struct rec_chunk_header) + good);
     reader_free(reader);
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 2 && facts->bad_chunks == 1 && facts->bad_offset == offset && facts->leaked_blocks == 2);
     facts_free(facts);
     count_sizes(log, &counted);

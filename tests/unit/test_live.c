@@ -106,8 +106,8 @@ static const char *read_log(struct log **ret_log)
         if (e.event.type == EVENT_ALLOC)
             used += (size_t)sprintf(text + used, "%u ", (unsigned)e.event.size);
     reader_free(reader);
-    struct facts *facts = facts_collect(log);
-    sprintf(text + used, "lost %u missing %u damaged %u", (unsigned)facts->lost_events, (unsigned)log->missing_chunks,
+    struct facts *facts = facts_collect(log, NULL);
+    sprintf(text + used, "lost %u missing %u damaged %u", (unsigned)facts->told.lost_events, (unsigned)log->missing_chunks,
             (unsigned)log->damaged_bytes);
     facts_free(facts);
     if (ret_log)

@@ -80,13 +80,13 @@ static void test_many(void)
     CHECK(log->chunk_count == 36 && log->process_count == 3 && log->stream_count == 12 && log->recorded_count == 3);
     CHECK(log->damage_count == 0 && log->missing_chunks == 0 && log->first_ns == 1000);
 
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 3600 && facts->frees == 1800 && facts->events == 5400);
     CHECK(facts->allocated_bytes == expected_bytes);
     CHECK(facts->leaked_blocks == 1800 && facts->unmatched_frees == 0 && facts->unseen_frees == 0 && facts->bad_chunks == 0);
     CHECK(facts->temporary == 1800);
     for (size_t i = 0; i < 3; i++)
-        CHECK(facts->processes[i].pid == 10 + i && facts->processes[i].allocations == 1200 &&
+        CHECK(facts->processes[i].told->pid == 10 + i && facts->processes[i].allocations == 1200 &&
               facts->processes[i].leaked_blocks == 600);
     count_sizes(log, &counted);
     CHECK(counted.events == 5400 && counted.bad_chunks == 0);
@@ -133,7 +133,7 @@ static void test_order(void)
         chunk_end(&bytes);
     }
     struct log *log = open_written();
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 2000 && facts->frees == 1999 && facts->unmatched_frees == 0 && facts->unseen_frees == 0);
     CHECK(facts->leaked_blocks == 1 && facts->peak_bytes == 64 && facts->temporary == 0);
     facts_free(facts);
@@ -200,7 +200,7 @@ static void test_sequences(void)
     log_bytes_add_again(&bytes);
     CHECK(reads("m1@100 f1@200"));
     log = open_written();
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     struct sizes_counted counted;
     count_sizes(log, &counted);
     CHECK(log->missing_chunks == 0 && facts->allocations == 1 && facts->frees == 1 && counted.events == 2);
@@ -252,8 +252,8 @@ static void test_later_version(void)
     log_bytes_add(&bytes, &made, sizeof made.header + 8 + payload_bytes);
     CHECK(reads("m1@100 o40@100 o10@105 f1@107"));
     struct log *log = open_written();
-    struct facts *facts = facts_collect(log);
-    CHECK(facts->lost_events == 7 && facts->bad_chunks == 0 && log->chunk_count == 1);
+    struct facts *facts = facts_collect(log, NULL);
+    CHECK(facts->told.lost_events == 7 && facts->bad_chunks == 0 && log->chunk_count == 1);
     facts_free(facts);
     log_free(log);
 }
@@ -308,7 +308,7 @@ static void test_no_log(void)
     log_bytes_begin(&bytes); /* a header and nothing more is a log */
     CHECK(reads(""));
     log = open_written();
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->events == 0 && facts->duration_ns == 0);
     facts_free(facts);
     log_free(log);
@@ -330,7 +330,7 @@ static void test_realloc(void)
     chunk_end(&bytes);
     CHECK(reads("m1@110 b1@120 m1@130 e2@150 f2@160"));
     struct log *log = open_written();
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 3 && facts->frees == 2 && facts->allocated_bytes == 307);
     CHECK(facts->leaked_blocks == 1 && facts->leaked_bytes == 7 && facts->unseen_frees == 0 && facts->unmatched_frees == 0);
     CHECK(facts->peak_bytes == 207);
@@ -349,7 +349,7 @@ static void test_realloc(void)
             at = encode_realloc_freed(&encoder, at, 130);
         chunk_end(&bytes);
         log = open_written();
-        facts = facts_collect(log);
+        facts = facts_collect(log, NULL);
         CHECK(facts->leaked_blocks == (ending < 2) && facts->leaked_bytes == (ending < 2 ? 100 : 0));
         CHECK(facts->failed == (ending == 1) && facts->frees == (ending == 2) && facts->unmatched_frees == 0);
         facts_free(facts);
@@ -381,7 +381,7 @@ static void test_realloc_unfinished(bool cancelled)
         add_malloc(150, 0x50, 1);
         chunk_end(&bytes);
         struct log *log = open_written();
-        struct facts *facts = facts_collect(log);
+        struct facts *facts = facts_collect(log, NULL);
         CHECK(facts->unseen_frees == 0 && facts->unmatched_frees == 0);
         CHECK(facts->leaked_bytes == leaked[given_out]);
         facts_free(facts);
@@ -421,15 +421,15 @@ static void test_processes(void)
     at = encode_process_end(&encoder, at, 400, 20, true, 0x0900);
     chunk_end(&bytes);
     struct log *log = open_written();
-    struct facts *facts = facts_collect(log);
-    CHECK(log->process_count == 3 && log->recorded_count == 3 && log->stream_count == 3 && facts->process_count == 3);
+    struct facts *facts = facts_collect(log, NULL);
+    CHECK(log->process_count == 3 && log->recorded_count == 3 && log->stream_count == 3 && facts->told.process_count == 3);
     static const unsigned starts[] = { REC_START_IMAGE, REC_START_FORK, REC_START_EXEC };
     for (size_t i = 0; i < 3; i++)
-        CHECK(facts->processes[i].started && facts->processes[i].start == starts[i] &&
-              facts->processes[i].pid == (i ? 20 : 10) && facts->processes[i].ppid == (i ? 10 : 1));
-    CHECK(strcmp(facts->processes[2].exe, "/bin/child") == 0 && strcmp(facts->processes[2].arguments, "a b c") == 0);
-    CHECK(facts->processes[2].status_known && facts->processes[2].wait_status == 0x0900 && !facts->processes[1].status_known);
-    CHECK(facts->processes[0].threads == 1);
+        CHECK(facts->processes[i].told->started && facts->processes[i].told->start == starts[i] &&
+              facts->processes[i].told->pid == (i ? 20 : 10) && facts->processes[i].told->ppid == (i ? 10 : 1));
+    CHECK(strcmp(facts->processes[2].told->exe, "/bin/child") == 0 && strcmp(facts->processes[2].told->arguments, "a b c") == 0);
+    CHECK(facts->processes[2].told->status_known && facts->processes[2].told->wait_status == 0x0900 && !facts->processes[1].told->status_known);
+    CHECK(facts->processes[0].told->threads == 1);
     CHECK(facts->inherited_frees == 2 && facts->unmatched_frees == 0);
     CHECK(facts->processes[0].leaked_blocks == 1 && facts->processes[1].leaked_blocks == 0 &&
           facts->processes[2].leaked_bytes == 5);
@@ -450,10 +450,10 @@ static void read_numbers(uint32_t number)
     at = encode_module_unload(&encoder, at, 120, number);
     chunk_end(&bytes);
     struct log *log = open_written();
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 1);
-    code_location(&facts->code, 0, number);
-    code_location(&facts->code, 0, 1);
+    code_location(&facts->told.code, 0, number);
+    code_location(&facts->told.code, 0, 1);
     facts_free(facts);
     log_free(log);
 }
@@ -511,7 +511,7 @@ static bool reads_many_processes(uint32_t count)
         limit_memory(450u << 20);
         if (log_open(log_path, &log, &failure) != 0)
             _exit(1);
-        struct facts *facts = facts_collect(log);
+        struct facts *facts = facts_collect(log, NULL);
         bool wrong = log->process_count != count || log->stream_count != count || log->missing_chunks ||
                      log->cut_processes || facts->events != 3 * count || facts->leaked_bytes != 2 * count ||
                      facts->unmatched_frees;

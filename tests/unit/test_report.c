@@ -60,7 +60,7 @@ static json_t *make_report(void)
         exit(check_summary());
     if (selected)
         log_select(log, selected, selected_count);
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     sites_collect(facts, NULL, NULL, &sites);
     json_t *json = report_json(log, facts, &sites, &namer, &view);
 

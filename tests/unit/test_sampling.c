@@ -158,7 +158,7 @@ static void test_unbiased(void)
     for (int seed = 0; seed < SEEDS; seed++) {
         write_run(&truth);
         struct log *log = open_written();
-        struct facts *f = facts_collect(log);
+        struct facts *f = facts_collect(log, NULL);
         struct sizes_counted counted;
         struct size_table table, ordered;
         struct sites sites;
@@ -168,7 +168,7 @@ static void test_unbiased(void)
         sizes_table(&f->sizes, &ordered);
         sites_collect(f, NULL, NULL, &sites);
         for (size_t i = 0; i < sites.count; i++)
-            in_sites += (double)sites.sites[i].counts.bytes;
+            in_sites += (double)sites.sites[i].costs.bytes;
         mean_add(&of_sites, in_sites, 0);
         mean_add(&allocations, (double)f->allocations, f->variance.allocations);
         mean_add(&allocated, (double)f->allocated_bytes, f->variance.bytes);
@@ -220,7 +220,7 @@ static void test_mixed(void)
     add_free(117, 0x2000);
     chunk_end(&bytes);
     struct log *log = open_written();
-    struct facts *f = facts_collect(log);
+    struct facts *f = facts_collect(log, NULL);
     CHECK(f->settings.sampling_differs && f->settings.sample_bytes == SAMPLE && f->recorded == 4);
     CHECK(f->processes[1].allocations == 2 && f->processes[1].allocated_bytes == 107 && f->processes[1].leaked_bytes == 100);
     CHECK(f->processes[0].allocations == (uint64_t)(2 * weight + 0.5) && f->processes[0].leaked_blocks == (uint64_t)(weight + 0.5));
@@ -230,7 +230,7 @@ static void test_mixed(void)
     facts_free(f);
 
     log_select(log, (const uint32_t[]){ 2 }, 1);
-    f = facts_collect(log);
+    f = facts_collect(log, NULL);
     CHECK(f->settings.sample_bytes == 0 && f->settings.unit == 1 && f->allocations == 2 && f->allocated_bytes == 107 &&
           f->temporary == 1 && f->variance.allocations == 0 && f->by_start_count == 1);
     facts_free(f);
@@ -251,7 +251,7 @@ static void test_realloc(void)
     at = encode_alloc(&encoder, at, REC_ALLOC_REALLOC, 0x2000, 100, 130, 0, 0, &(struct encode_stack){ 0 });
     chunk_end(&bytes);
     struct log *log = open_written();
-    struct facts *f = facts_collect(log);
+    struct facts *f = facts_collect(log, NULL);
     CHECK(f->by_function[REC_FN_REALLOC] == (uint64_t)(weight + 0.5) && f->frees == (uint64_t)(weight + 0.5));
     CHECK(f->leaked_blocks == (uint64_t)(weight + 0.5) && f->allocations == (uint64_t)(2 * weight + 0.5));
     facts_free(f);
@@ -271,7 +271,7 @@ static void test_late(void)
     add_free(200, 0x1000);
     chunk_end(&bytes);
     struct log *log = open_written();
-    struct facts *f = facts_collect(log);
+    struct facts *f = facts_collect(log, NULL);
     CHECK(f->frees == (uint64_t)(weight + 0.5) && f->by_function[REC_FN_FREE] == f->frees && f->leaked_blocks == 0);
     facts_free(f);
     log_free(log);
@@ -292,7 +292,7 @@ static void test_extremes(void)
         add_free(201, 0x9990);
         chunk_end(&bytes);
         struct log *log = open_written();
-        struct facts *f = facts_collect(log);
+        struct facts *f = facts_collect(log, NULL);
         struct sizes_counted counted;
         struct size_table table;
         count_sizes(log, &counted);

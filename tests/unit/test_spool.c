@@ -58,7 +58,7 @@ static long allocations(void)
 
     if (log_open(log_path, &log, &failure) != 0)
         return -1;
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     long count = log->damage_count || log->missing_chunks || facts->bad_chunks ? -1 : (long)facts->allocations;
     facts_free(facts);
     log_free(log);
@@ -161,7 +161,7 @@ static void test_holes(void)
         append_chunk(8000);
     CHECK(log_open(log_path, &log, &failure) == 0);
     move(t, false);
-    struct facts *facts = facts_collect(log); /* from the spool, behind its back */
+    struct facts *facts = facts_collect(log, NULL); /* from the spool, behind its back */
     CHECK(facts->allocations == 320000 && facts->bad_chunks == 0);
     facts_free(facts);
     log_free(log);

@@ -79,7 +79,7 @@ static bool is_stack(uint32_t node, uint32_t root, const struct frames *wanted)
     return node == root;
 }
 
-/* The same frames have the same node, so a node's flags are those of all its stacks. */
+/* The same frames have the same node, so a leaf's flags are those of all its stacks. */
 static bool follow_next(struct stream *s, size_t chunk)
 {
     const struct frames *wanted = &s->wanted[s->found++];
@@ -88,8 +88,9 @@ static bool follow_next(struct stream *s, size_t chunk)
     if (decoder_next(&s->decoder, &event) != 1)
         return false;
     uint32_t node = stack_path_follow(&s->path, &stacks, chunk, &event);
+    uint32_t leaf = stack_path_leaf(&s->path, &stacks);
     return is_stack(node, s->path.root, wanted) && s->path.at.flags == wanted->flags &&
-           (stacks.nodes[node].flags & wanted->flags) == wanted->flags;
+           stacks.leaves[leaf].node == node && (stacks.leaves[leaf].flags & wanted->flags) == wanted->flags;
 }
 
 int main(void)

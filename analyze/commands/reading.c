@@ -1,0 +1,172 @@
+#include "analyze/commands/reading.h"
+
+#include "analyze/command.h"
+#include "analyze/commands/progress.h"
+#include "analyze/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+void reading_options_release(struct reading_options *o)
+{
+    pids_release(&o->pids);
+    pids_release(&o->tids);
+}
+
+static int parse_jobs(struct reading_options *o, const char *value, const char *command)
+{
+    uint64_t jobs;
+
+    if (!parse_number(value, 1, &jobs) || jobs > 1024)
+        return usage_error(command, "%s: --jobs %s: want a number from 1 to 1024", command, value);
+    o->symbols.jobs = (unsigned)jobs;
+    return 0;
+}
+
+int reading_option(struct reading_options *o, int option, const char *value, const char *command)
+{
+    switch (option) {
+    case READING_PID:
+        return pids_add(&o->pids, "--pid", value, command);
+    case READING_THREAD:
+        return pids_add(&o->tids, "--thread", value, command);
+    case READING_FROM:
+        o->from = value;
+        return 0;
+    case READING_TO:
+        o->to = value;
+        return 0;
+    case READING_JOBS:
+        return parse_jobs(o, value, command);
+    default:
+        naming_option(&o->symbols, option, value);
+        return 0;
+    }
+}
+
+/* A number of seconds, or of another unit. */
+static bool parse_time(const char *text, uint64_t *ret_ns)
+{
+    static const struct { const char *name; double ns; } units[] = {
+        { "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "ns", 1 }, { "min", 60e9 },
+    };
+    char *end;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    double number = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0 && number * units[i].ns < 9e18) {
+            *ret_ns = (uint64_t)llround(number * units[i].ns);
+            return true;
+        }
+    return false;
+}
+
+/* The first mark of this name; after this time, if that is not 0. False: there is none. */
+static bool find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
+{
+    struct reader *reader = reader_open(log);
+    struct timed_event e;
+    bool found = false;
+
+    while (!found && reader_next(reader, &e)) {
+        const struct text *mark = &e.event.mark.name;
+        if (e.event.type != EVENT_OTHER || e.event.other != REC_MARK || e.ns < log->first_ns ||
+            (after_ns && e.ns - log->first_ns <= after_ns))
+            continue;
+        found = strlen(name) == mark->bytes && memcmp(name, mark->data, mark->bytes) == 0;
+        *ret_ns = e.ns - log->first_ns;
+    }
+    reader_free(reader);
+    return found;
+}
+
+static int find_time(const struct log *log, const char *option, const char *text, uint64_t after_ns, const char *command,
+                     uint64_t *ret_ns)
+{
+    if (!text || parse_time(text, ret_ns) || find_mark(log, text, after_ns, ret_ns))
+        return 0;
+    return usage_error(command, "%s: %s %s: want a time (1.5, 20ms) or a mark; %s has no mark of that name%s", command, option,
+                       text, log->path, after_ns ? " after --from" : "");
+}
+
+static int find_times(const struct reading_options *o, const char *command, struct reading *r)
+{
+    int refused = find_time(r->log, "--from", o->from, 0, command, &r->from_ns);
+
+    if (!refused)
+        refused = find_time(r->log, "--to", o->to, r->from_ns, command, &r->to_ns);
+    if (!refused && o->to && r->to_ns <= r->from_ns)
+        refused = usage_error(command, "%s: --to %s is not after --from %s", command, o->to, o->from ? o->from : "0");
+    return refused;
+}
+
+static int refuse_thread(const struct reading *r, uint32_t tid, const char *command)
+{
+    return usage_error(command, "%s: --thread %u: %s has no such thread; `malloscope report --threads` lists them", command, tid,
+                       r->log->path);
+}
+
+/* 0, or the exit code: threads that are named must be there. */
+static int check_threads(const struct reading_options *o, const char *command, const struct reading *r)
+{
+    const struct threads *threads = &r->facts->told.threads;
+
+    for (size_t i = 0; i < o->tids.count && !r->facts->interrupted; i++) {
+        bool found = false;
+        for (size_t k = 0; k < threads->count && !found; k++)
+            found = threads->of[k].tid == o->tids.list[i];
+        if (!found)
+            return refuse_thread(r, o->tids.list[i], command);
+    }
+    return 0;
+}
+
+static void release(struct reading *r)
+{
+    naming_close(r->naming);
+    facts_free(r->facts);
+    log_free(r->log);
+}
+
+int reading_open(const struct reading_options *o, const char *path, const char *command, struct reading *ret_reading)
+{
+    struct reading r = { 0 };
+    struct progress progress;
+    int refused = pids_open(&o->pids, path, command, &r.log);
+
+    if (refused)
+        return refused;
+    r.log->one_thread = o->symbols.jobs == 1;
+    refused = find_times(o, command, &r);
+    if (!refused) {
+        progress_begin(&progress, "reading the log:");
+        r.facts = facts_collect(r.log, &(struct facts_options){
+            .from_ns = r.from_ns, .to_ns = r.to_ns, .tids = o->tids.list, .tid_count = o->tids.count,
+            .goes_on = progress_goes_on, .data = &progress });
+        progress_end(&progress);
+        refused = check_threads(o, command, &r);
+    }
+    if (refused) {
+        release(&r);
+        return refused;
+    }
+    r.naming = naming_open(r.log, &r.facts->told.code, &o->symbols, &r.namer);
+    *ret_reading = r;
+    return 0;
+}
+
+int reading_close(struct reading *r)
+{
+    int code = log_verdict(r->log, r->facts->bad_chunks, r->facts->bad_offset);
+
+    naming_complain(r->naming);
+    if (r->facts->interrupted)
+        complain("%s: interrupted: what is shown is of the log's beginning only", r->log->path);
+    if (output_failed() || r->facts->interrupted)
+        code = EXIT_DAMAGED;
+    release(r);
+    return code;
+}

@@ -1,0 +1,66 @@
+/* What the commands share that answer from a whole log: the options that say which part
+ * of it, one pass over it, names, and the exit code.
+ *
+ *     struct reading_options wanted = { 0 };
+ *     ... reading_option(&wanted, option, optarg, "report") in the loop over options ...
+ *     struct reading r;
+ *     int refused = reading_open(&wanted, log_name, "report", &r);
+ *     if (refused)
+ *         return refused;
+ *     ... r.facts, r.namer ...
+ *     return reading_close(&r);
+ */
+#ifndef MALLOSCOPE_COMMANDS_READING_H
+#define MALLOSCOPE_COMMANDS_READING_H
+
+#include "analyze/commands/naming.h"
+#include "analyze/commands/pids.h"
+#include "analyze/model/facts.h"
+
+#define READING_HELP                                                                       \
+    PIDS_HELP                                                                              \
+    "  --thread TID[,TID..] only what these threads allocated; may be given more than once\n" \
+    "  --from WHEN          only allocations from then on, and what became of them\n"        \
+    "  --to WHEN            nothing later. WHEN: seconds since the session began (1.5), or\n" \
+    "                       with a unit (us, ms, s, min), or the name of a mark that the\n"   \
+    "                       program set: its first, or for --to its first after --from\n"     \
+    "  --jobs N             threads and processes at one time (default: as many as CPUs);\n" \
+    "                       what is shown is the same\n"                                     \
+    NAMING_HELP
+
+enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS };
+#define READING_OPTIONS                                                                    \
+    { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD }, \
+    { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, \
+    { "jobs", required_argument, NULL, READING_JOBS }, \
+    NAMING_OPTIONS
+
+/* All zero: the whole log. */
+struct reading_options {
+    struct pids pids, tids;
+    const char *from, *to;
+    struct symbols_options symbols;
+};
+
+void reading_options_release(struct reading_options *o);
+#define _cleanup_reading_options_ __attribute__((cleanup(reading_options_release)))
+
+/* Takes an option of READING_OPTIONS, and leaves any other alone. 0, or EXIT_USAGE after a message. */
+int reading_option(struct reading_options *o, int option, const char *value, const char *command);
+
+struct reading {
+    struct log *log;
+    struct facts *facts;
+    struct naming *naming;
+    struct namer namer;
+    uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: the end */
+};
+
+/* 0, or the exit code after a message. options must live as long as *ret_reading. */
+int reading_open(const struct reading_options *options, const char *path, const char *command, struct reading *ret_reading);
+
+/* The exit code, after what is wrong with the log has been said; but EXIT_DAMAGED also
+ * where stdout did not take all. Releases everything. */
+int reading_close(struct reading *r);
+
+#endif

@@ -1,0 +1,45 @@
+/* What was allocated with each stack: totals, what lives, and what lived at the
+ * session's peak. The peak is exact in one pass: each stack whose live bytes have
+ * changed since the peak so far is on a list, and a new peak copies the live bytes
+ * of the stacks on the list. So the sum of peak_bytes over all stacks is the peak.
+ *
+ * All numbers are in units (model/settings.h). Memory: 128 bytes a stack. */
+#ifndef MALLOSCOPE_MODEL_COSTS_H
+#define MALLOSCOPE_MODEL_COSTS_H
+
+#include "analyze/util.h"
+
+struct stack_costs {
+    uint64_t allocations, bytes;
+    uint64_t temporary;    /* freed by their thread before it allocated again */
+    uint64_t live_blocks, live_bytes;
+    uint64_t peak_blocks, peak_bytes;
+    uint64_t leaked_blocks, leaked_bytes; /* lived when their process ended */
+    uint64_t freed;        /* blocks whose lifetimes are in: */
+    uint64_t lifetime_us;  /* the sum */
+    uint64_t lifetime_allocations; /* the sum, in allocations of the session from one's own to the free */
+    uint64_t regrown;      /* by realloc, from a smaller block of the same stack */
+    uint64_t regrown_from; /* bytes of those smaller blocks */
+    uint64_t least, most;  /* bytes of one allocation; least is more than most: there was none */
+    bool since_peak;       /* live bytes have changed since the peak: it is on the list */
+};
+
+struct costs {
+    struct stack_costs *of; /* by leaf (model/stacks.h) */
+    size_t capacity;
+    uint32_t *changed;
+    size_t changed_count, changed_capacity;
+    uint64_t live_blocks, live_bytes; /* of all */
+    uint64_t peak_blocks, peak_bytes, peak_ns;
+};
+
+void costs_release(struct costs *c);
+
+/* Entries for all leaves below count. */
+void costs_reserve(struct costs *c, size_t count);
+
+/* A block of so many bytes, which counts as `units` blocks, lives or dies. */
+void costs_live(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units, uint64_t ns);
+void costs_die(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units);
+
+#endif

@@ -1,0 +1,39 @@
+#include "analyze/model/timeline.h"
+
+void timeline_begin(struct timeline *t)
+{
+    *t = (struct timeline){ .bucket_ns = 1000 };
+}
+
+static void join_pairs(struct timeline *t)
+{
+    for (size_t i = 0; i < TIMELINE_BUCKETS; i++) {
+        const struct timeline_bucket b = t->buckets[i];
+        struct timeline_bucket *into = &t->buckets[i / 2];
+        if (i % 2 == 0) {
+            *into = b;
+        } else if (i < t->count) {
+            into->allocations += b.allocations;
+            into->bytes += b.bytes;
+            into->frees += b.frees;
+            into->most_live = into->most_live > b.most_live ? into->most_live : b.most_live;
+            into->live_bytes = b.live_bytes;
+            into->live_blocks = b.live_blocks;
+        }
+    }
+    for (size_t i = TIMELINE_BUCKETS / 2; i < TIMELINE_BUCKETS; i++)
+        t->buckets[i] = (struct timeline_bucket){ 0 };
+    t->count = (t->count + 1) / 2;
+    t->bucket_ns *= 2;
+    t->now_ends = t->count * t->bucket_ns;
+}
+
+struct timeline_bucket *timeline_enter(struct timeline *t, uint64_t ns, uint64_t live_bytes, uint64_t live_blocks)
+{
+    while (ns / t->bucket_ns >= TIMELINE_BUCKETS)
+        join_pairs(t);
+    for (size_t at = (size_t)(ns / t->bucket_ns); t->count <= at; t->count++)
+        t->buckets[t->count] = (struct timeline_bucket){ .most_live = live_bytes, .live_bytes = live_bytes, .live_blocks = live_blocks };
+    t->now_ends = t->count * t->bucket_ns;
+    return &t->buckets[t->count - 1];
+}

@@ -1,0 +1,250 @@
+#include "analyze/render/call_tree.h"
+
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct builder {
+    struct facts *facts;
+    const struct namer *namer;
+    struct call_tree *tree;
+    uint32_t *frame_table; /* hash -> 1 + frame */
+    size_t frame_table_capacity;
+    uint32_t *node_table; /* hash of (parent, frame) -> node */
+    size_t node_table_capacity;
+    uint32_t *path; /* of the stack at hand: frames, innermost first */
+    size_t path_count, path_capacity;
+};
+
+/* --- frames --------------------------------------------------------------------- */
+
+static uint32_t file_of(const struct call_tree *t, uint32_t location)
+{
+    return t->code->locations[location].file;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
+    return hash;
+}
+
+static uint64_t hash_frame(const struct builder *b, const struct call_frame *frame)
+{
+    uint64_t hash = 0xcbf29ce484222325ull ^ (frame->function ? file_of(b->tree, frame->location) : frame->location);
+
+    if (frame->function)
+        hash = hash_text(hash, frame->function);
+    return (hash ^ frame->is_inlined) * 0x9e3779b97f4a7c15ull >> 20;
+}
+
+static bool frames_are_same(const struct builder *b, const struct call_frame *x, const struct call_frame *y)
+{
+    if (!x->function || !y->function)
+        return !x->function && !y->function && x->location == y->location;
+    return file_of(b->tree, x->location) == file_of(b->tree, y->location) && x->is_inlined == y->is_inlined &&
+           (x->function == y->function || strcmp(x->function, y->function) == 0);
+}
+
+static uint32_t *frame_place(const struct builder *b, const struct call_frame *frame)
+{
+    size_t at = (size_t)hash_frame(b, frame) & (b->frame_table_capacity - 1);
+
+    while (b->frame_table[at] && !frames_are_same(b, &b->tree->frames[b->frame_table[at] - 1], frame))
+        at = (at + 1) & (b->frame_table_capacity - 1);
+    return &b->frame_table[at];
+}
+
+static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
+{
+    struct call_tree *t = b->tree;
+
+    if (t->frame_count * 2 >= b->frame_table_capacity) {
+        b->frame_table_capacity = b->frame_table_capacity ? b->frame_table_capacity * 2 : 1024;
+        free(b->frame_table);
+        b->frame_table = alloc_zeroed(b->frame_table_capacity, sizeof *b->frame_table);
+        for (size_t i = 0; i < t->frame_count; i++)
+            *frame_place(b, &t->frames[i]) = (uint32_t)i + 1;
+    }
+    uint32_t *place = frame_place(b, frame);
+    if (!*place) {
+        t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
+        t->frames[t->frame_count++] = *frame;
+        *place = (uint32_t)t->frame_count;
+    }
+    return *place - 1;
+}
+
+/* The frames of one location, the innermost first. */
+static void add_frames(struct builder *b, uint32_t location)
+{
+    const struct symbols_frame *names;
+    size_t count = location ? b->namer->frames(b->namer->data, location, &names) : 0;
+    size_t shown = count ? count : 1;
+
+    b->path = grow(b->path, &b->path_capacity, b->path_count + shown, sizeof *b->path);
+    for (size_t i = 0; i < shown; i++) {
+        struct call_frame frame = { .location = location, .is_inlined = i + 1 < count };
+        if (count) {
+            frame.function = names[i].function;
+            frame.source = names[i].file;
+            frame.line = names[i].line;
+        }
+        b->path[b->path_count++] = frame_number(b, &frame);
+    }
+}
+
+/* --- nodes ---------------------------------------------------------------------- */
+
+static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t frame)
+{
+    uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
+    size_t at = (size_t)(hash ^ hash >> 32) & (b->node_table_capacity - 1);
+
+    for (; b->node_table[at]; at = (at + 1) & (b->node_table_capacity - 1)) {
+        const struct call_node *node = &b->tree->nodes[b->node_table[at]];
+        if (node->parent == parent && node->frame == frame)
+            break;
+    }
+    return &b->node_table[at];
+}
+
+static uint32_t child_of(struct builder *b, uint32_t parent, uint32_t frame)
+{
+    struct call_tree *t = b->tree;
+
+    if (t->node_count * 2 >= b->node_table_capacity) {
+        b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
+        free(b->node_table);
+        b->node_table = alloc_zeroed(b->node_table_capacity, sizeof *b->node_table);
+        for (size_t i = 1; i < t->node_count; i++)
+            *node_place(b, t->nodes[i].parent, t->nodes[i].frame) = (uint32_t)i;
+    }
+    uint32_t *place = node_place(b, parent, frame);
+    if (!*place) {
+        t->nodes = grow(t->nodes, &t->node_capacity, t->node_count + 1, sizeof *t->nodes);
+        *place = (uint32_t)t->node_count++;
+        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .next = t->nodes[parent].child };
+        t->nodes[parent].child = *place;
+    }
+    return *place;
+}
+
+static void add_stack(struct builder *b, uint32_t leaf, bool inverted)
+{
+    const struct stacks *s = &b->facts->told.stacks;
+    const struct stack_costs *costs = &b->facts->costs.of[leaf];
+    uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at), node = 0;
+
+    b->path_count = 0;
+    if (stack_is_root(s, at))
+        add_frames(b, 0);
+    for (; !stack_is_root(s, at); at = s->nodes[at].parent)
+        add_frames(b, code_location(&b->facts->told.code, process, s->nodes[at].pc));
+    for (size_t i = 0;; i++) {
+        struct call_node *n = &b->tree->nodes[node];
+        for (enum cost cost = 0; cost < COST_COUNT; cost++) {
+            n->total[cost] += cost_of(costs, cost);
+            if (i == b->path_count)
+                n->self[cost] += cost_of(costs, cost);
+        }
+        if (i == b->path_count)
+            break;
+        node = child_of(b, node, b->path[inverted ? i : b->path_count - 1 - i]);
+    }
+}
+
+void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
+                    struct call_tree *ret_tree)
+{
+    static const struct call_tree_options defaults;
+    struct call_tree tree = { .code = &facts->told.code, .node_count = 1 };
+    struct builder b = { .facts = facts, .namer = namer, .tree = &tree };
+
+    if (!options)
+        options = &defaults;
+    code_locate_all(&facts->told.code);
+    tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
+    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++) {
+        if (!facts->costs.of[leaf].allocations || (options->wanted && !options->wanted(options->data, leaf)))
+            continue;
+        add_stack(&b, leaf, options->inverted);
+        tree.stack_count++;
+    }
+    for (size_t i = 0; i < tree.node_count; i++)
+        for (enum cost cost = 0; cost < COST_COUNT; cost++) {
+            tree.nodes[i].total[cost] = settings_rounded(&facts->settings, tree.nodes[i].total[cost]);
+            tree.nodes[i].self[cost] = settings_rounded(&facts->settings, tree.nodes[i].self[cost]);
+        }
+    free(b.frame_table);
+    free(b.node_table);
+    free(b.path);
+    *ret_tree = tree;
+}
+
+void call_tree_release(struct call_tree *t)
+{
+    free(t->frames);
+    free(t->nodes);
+    *t = (struct call_tree){ 0 };
+}
+
+/* --- order and names -------------------------------------------------------------- */
+
+struct by_cost {
+    const struct call_tree *tree;
+    enum cost cost;
+};
+
+static int by_cost(const void *left, const void *right, void *data)
+{
+    const struct by_cost *order = data;
+    const struct call_node *a = &order->tree->nodes[*(const uint32_t *)left], *b = &order->tree->nodes[*(const uint32_t *)right];
+    char a_name[CALL_NAME_BYTES], b_name[CALL_NAME_BYTES];
+
+    if (a->total[order->cost] != b->total[order->cost])
+        return a->total[order->cost] > b->total[order->cost] ? -1 : 1;
+    int names = strcmp(call_frame_name(order->tree, a->frame, a_name), call_frame_name(order->tree, b->frame, b_name));
+    return names ? names : a->frame < b->frame ? -1 : a->frame > b->frame;
+}
+
+void call_tree_sort(struct call_tree *t, enum cost cost)
+{
+    struct by_cost order = { t, cost };
+    _cleanup_free_ uint32_t *children = NULL;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < t->node_count; i++) {
+        size_t count = 0;
+        for (uint32_t child = t->nodes[i].child; child; child = t->nodes[child].next) {
+            children = grow(children, &capacity, count + 1, sizeof *children);
+            children[count++] = child;
+        }
+        if (count < 2)
+            continue;
+        qsort_r(children, count, sizeof *children, by_cost, &order);
+        t->nodes[i].child = children[0];
+        for (size_t k = 0; k < count; k++)
+            t->nodes[children[k]].next = k + 1 < count ? children[k + 1] : 0;
+    }
+}
+
+const char *call_frame_module(const struct call_tree *t, uint32_t frame)
+{
+    return text_base_name(t->code->files[file_of(t, t->frames[frame].location)].path);
+}
+
+const char *call_frame_name(const struct call_tree *t, uint32_t frame, char buffer[CALL_NAME_BYTES])
+{
+    const struct call_frame *f = &t->frames[frame];
+    const struct code_location *place = &t->code->locations[f->location];
+
+    if (f->function)
+        return f->function;
+    if (!f->location)
+        return "(no stack)";
+    snprintf(buffer, CALL_NAME_BYTES, "%.200s+0x%" PRIx64, place->file ? call_frame_module(t, frame) : "?", place->address);
+    return buffer;
+}

@@ -1,0 +1,62 @@
+/* All stacks of a session as one tree of named frames, with costs: what `tree`, `flame`,
+ * `sites` and `diff` show. Frames are the same where module and function are, or, where
+ * no function is known, the address in the module; inlined functions are frames of their
+ * own. Processes are added up.
+ *
+ * Callers are parents, from the program's start down to the call site; inverted, the call
+ * site is the child of the root, and its callers are below it. */
+#ifndef MALLOSCOPE_RENDER_CALL_TREE_H
+#define MALLOSCOPE_RENDER_CALL_TREE_H
+
+#include "analyze/model/cost.h"
+#include "analyze/model/facts.h"
+#include "analyze/render/namer.h"
+
+struct call_frame {
+    const char *function; /* the namer's; NULL: unknown */
+    const char *source;   /* file, where the frame was met first; NULL: unknown */
+    uint32_t line;        /* 0: unknown */
+    uint32_t location;    /* in facts->told.code: 0: the stack's record was lost, or none was taken */
+    bool is_inlined;
+};
+
+struct call_node {
+    uint32_t parent;      /* index; the root is its own */
+    uint32_t frame;       /* index; the root's means nothing */
+    uint32_t child, next; /* the first child, and the parent's next one; 0: none */
+    uint64_t total[COST_COUNT]; /* of all stacks through here */
+    uint64_t self[COST_COUNT];  /* of stacks that end here */
+};
+
+struct call_tree {
+    const struct code *code;
+    struct call_frame *frames;
+    size_t frame_count, frame_capacity;
+    struct call_node *nodes; /* 0 is the root */
+    size_t node_count, node_capacity;
+    uint64_t stack_count; /* that were put in */
+};
+
+struct call_tree_options {
+    bool inverted;
+    /* Whether a stack, given by its leaf, is to be in the tree; NULL: all are. */
+    bool (*wanted)(void *data, uint32_t leaf);
+    void *data;
+};
+
+/* options may be NULL. */
+void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
+                    struct call_tree *ret_tree);
+void call_tree_release(struct call_tree *tree);
+
+/* Children of each node, the most costly first; ties by name, so that the order is always the same. */
+void call_tree_sort(struct call_tree *tree, enum cost cost);
+
+/* What a frame is called: its function, or "module+0x1234", or "(no stack)". Into
+ * buffer, if it has to be made. */
+#define CALL_NAME_BYTES 300
+const char *call_frame_name(const struct call_tree *tree, uint32_t frame, char buffer[CALL_NAME_BYTES]);
+/* The module's file name without its directories; "" unknown. */
+const char *call_frame_module(const struct call_tree *tree, uint32_t frame);
+
+#endif

@@ -1,0 +1,122 @@
+/* analyze/model/blocks against a plain array: random puts and takes of blocks of all
+ * kinds, those that fit into a small place and those that do not. */
+#include "analyze/model/blocks.h"
+
+#include "tests/unit/check.h"
+#include "tests/unit/random.h"
+
+#include <string.h>
+
+#define ADDRESSES 5000
+#define ROUNDS 400000
+
+static struct block known[ADDRESSES]; /* address 0: not live */
+static size_t known_count;
+
+static uint64_t address_of(size_t which)
+{
+    switch (which % 8) {
+    case 0:
+        return 8 * which + 8; /* the lowest */
+    case 1:
+        return 0x7fff00000000 + which; /* no multiple of 8 but for some */
+    case 2:
+        return 0xff00000000000000 + 16 * which; /* tagged, or a kernel's */
+    default:
+        return 0x55d000000000 + 16 * which;
+    }
+}
+
+static struct block random_block(size_t which)
+{
+    struct block block = { .address = address_of(which), .size = random_below(5000), .number = random_below(1 << 20),
+                           .born_us = random_below(1 << 30), .leaf = (uint32_t)random_below(1u << 31) };
+
+    if (random_below(20) == 0)
+        block.size = (1ull << 32) - 2 + random_below(4);
+    if (random_below(50) == 0)
+        block.number = (1ull << 40) - 2 + random_below(4);
+    if (random_below(50) == 0)
+        block.born_us = (1ull << 40) - 2 + random_below(4);
+    return block;
+}
+
+static bool equal(const struct block *a, const struct block *b)
+{
+    return a->address == b->address && a->size == b->size && a->number == b->number && a->born_us == b->born_us && a->leaf == b->leaf;
+}
+
+struct seen {
+    size_t count, wrong;
+    bool which[ADDRESSES];
+};
+
+static void see(void *data, const struct block *block)
+{
+    struct seen *seen = data;
+
+    seen->count++;
+    for (size_t i = 0; i < ADDRESSES; i++)
+        if (known[i].address == block->address) {
+            seen->wrong += !equal(&known[i], block) || seen->which[i];
+            seen->which[i] = true;
+            return;
+        }
+    seen->wrong++;
+}
+
+static void look_at_all(const struct blocks *blocks)
+{
+    static struct seen seen;
+
+    seen = (struct seen){ 0 };
+    blocks_each(blocks, see, &seen);
+    CHECK(seen.count == known_count && seen.wrong == 0);
+}
+
+static bool put(struct blocks *blocks, size_t which)
+{
+    struct block block = random_block(which), old;
+    bool was_known = known[which].address != 0, replaced = blocks_put(blocks, &block, &old);
+    bool right = replaced == was_known && (!replaced || equal(&old, &known[which]));
+
+    known_count += !was_known;
+    known[which] = block;
+    return right;
+}
+
+static bool take(struct blocks *blocks, size_t which)
+{
+    struct block block;
+    bool was_known = known[which].address != 0;
+    bool right = blocks_has(blocks, address_of(which)) == was_known;
+
+    blocks_prefetch(blocks, address_of(which));
+    right &= blocks_take(blocks, address_of(which), &block) == was_known && (!was_known || equal(&block, &known[which]));
+    known_count -= was_known;
+    known[which] = (struct block){ 0 };
+    return right;
+}
+
+int main(void)
+{
+    struct blocks blocks = { 0 };
+    struct block none;
+    bool right = true;
+
+    CHECK(!blocks_take(&blocks, 0, &none) && !blocks_take(&blocks, 8, &none) && !blocks_has(&blocks, 8));
+    for (int round = 0; round < ROUNDS && right; round++) {
+        unsigned puts = round / 50000 % 2 ? 4 : 8; /* of 10: it grows, and shrinks */
+        size_t which = random_below(ADDRESSES);
+        right = random_below(10) < puts ? put(&blocks, which) : take(&blocks, which);
+        if (round % 20000 == 0)
+            look_at_all(&blocks);
+    }
+    CHECK(right);
+    for (size_t i = 0; i < ADDRESSES; i++)
+        right &= take(&blocks, i);
+    CHECK(right && known_count == 0);
+    look_at_all(&blocks);
+    blocks_release(&blocks);
+    return check_summary();
+}
