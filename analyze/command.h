@@ -17,11 +17,13 @@ int cmd_hist(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_flame(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_symbolize(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], symbolize_help[], doctor_help[];
-extern const char leaks_help[];
+extern const char leaks_help[], tree_help[], flame_help[];
 
 #endif

@@ -17,6 +17,8 @@ static const struct {
     { "plot", cmd_plot, "draw the sizes as a picture (png, svg, pdf)", plot_help },
     { "report", cmd_report, "totals, peak, leaks, call sites", report_help },
     { "leaks", cmd_leaks, "what was never freed, and who allocated it", leaks_help },
+    { "tree", cmd_tree, "who allocates: callers and whom they call", tree_help },
+    { "flame", cmd_flame, "folded stacks, or a flame graph (svg)", flame_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "symbolize", cmd_symbolize, "write the names of functions into a log, to read it elsewhere", symbolize_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },

@@ -67,7 +67,10 @@ def seeds():
 
 
 def main():
-    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c")
+    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c",
+                   "analyze/render/call_*.c", "analyze/render/f*.c", "analyze/render/leaks.c", "analyze/render/suppressions.c",
+                   "analyze/render/text.c", "analyze/render/tree_print.c", "analyze/render/trust.c", "analyze/render/coverage.c",
+                   "analyze/render/part.c")
     if not fuzzer:
         return
     words = ("MSCK", r"\x8fMSCOPE\x0a", r"\xff\xff\xff\xff\x0f", r"\x7f\xff\xff\xff")
