@@ -75,7 +75,6 @@ static size_t frames_at(void *data, uint32_t location, const struct symbols_fram
         return 0;
     if (!known && !n->all) {
         n->all = true;
-        code_locate_all(n->code);
         for (uint32_t i = 1; i < n->code->location_count; i++)
             want(n, i);
         symbols_resolve(n->symbols);
@@ -91,6 +90,7 @@ struct naming *naming_open(const struct log *log, struct code *code, const struc
 
     n->log = log;
     n->code = code;
+    code_locate_all(code); /* now: renderers hold pointers to locations while they ask for names */
     n->symbols = symbols_new(options);
     *ret_namer = (struct namer){ n, frames_at };
     return n;

@@ -28,7 +28,7 @@ void naming_option(struct symbols_options *options, int option, const char *valu
 struct naming;
 
 /* log: for its processes' pids; NULL: code that is in no file has no names. All that is
- * given must live as long. *ret_namer answers at once for what naming_resolve() was told;
+ * given must live as long, and code must have all its records. *ret_namer answers at once for what naming_resolve() was told;
  * asked for anything else, it resolves first whatever the session has. */
 struct naming *naming_open(const struct log *log, struct code *code, const struct symbols_options *options,
                            struct namer *ret_namer);

@@ -2,6 +2,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
@@ -11,7 +12,7 @@
 
 #define CALLERS_SHOWN 3
 #define MARKS_SHOWN 20
-#define NAME_SHOWN 100    /* characters: C++ has longer ones; --json gives them whole */
+#define INLINED_INTO "\n         inlined into "
 #define FIGURE_COLUMNS 15
 
 /* A figure, marked where it is an estimate, right-aligned by characters, not bytes. */
@@ -102,26 +103,6 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
            text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
 }
 
-static void print_place(const struct facts *f, const struct namer *namer, uint32_t location)
-{
-    const struct code_location *place = &f->told.code.locations[location];
-    const char *function = namer_function(namer, location);
-
-    if (!location)
-        printf("(no stack)");
-    else if (place->file)
-        printf("%s+0x%" PRIx64, text_base_name(f->told.code.files[place->file].path), place->address);
-    else
-        printf("0x%" PRIx64 " in no file", place->address);
-    if (function) {
-        size_t bytes = strlen(function);
-        putchar(' ');
-        text_print_safe(function, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
-        if (bytes > NAME_SHOWN)
-            printf("...");
-    }
-}
-
 /* The callers of the site in its heaviest stack, nearest first. */
 static void print_callers(struct facts *f, const struct namer *namer, const struct site *site)
 {
@@ -136,7 +117,7 @@ static void print_callers(struct facts *f, const struct namer *namer, const stru
         if (stack_is_root(s, node))
             break;
         printf("\n         called from  ");
-        print_place(f, namer, code_location(&f->told.code, process, s->nodes[node].pc));
+        place_print(&f->told.code, namer, code_location(&f->told.code, process, s->nodes[node].pc), INLINED_INTO);
     }
 }
 
@@ -151,7 +132,7 @@ static void print_sites(struct facts *f, struct sites *sites, enum site_order or
         const struct site *site = &sites->sites[i];
         const struct site_costs *c = &site->costs;
         printf("  %2zu  ", i + 1);
-        print_place(f, namer, site->location);
+        place_print(&f->told.code, namer, site->location, INLINED_INTO);
         print_callers(f, namer, site);
         printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
                text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),

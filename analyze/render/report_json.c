@@ -3,6 +3,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
@@ -59,10 +60,11 @@ static json_t *site_list(struct facts *f, struct sites *sites, enum site_order o
         const struct site *site = &sites->sites[i];
         const struct code_location *place = &f->told.code.locations[site->location];
         const char *function = namer_function(namer, site->location);
-        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:I, s:I}", "module",
+        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "module",
                                               text_json(f->told.code.files[place->file].path), "offset",
                                               (json_int_t)place->address, "function",
-                                              function ? text_json(function) : json_null(), "allocations",
+                                              function ? text_json(function) : json_null(), "frames",
+                                              place_json(namer, site->location), "allocations",
                                               (json_int_t)site->costs.allocations, "bytes",
                                               (json_int_t)site->costs.bytes, "temporary",
                                               temporary(f, site->costs.temporary), "leaked_blocks",

@@ -1,0 +1,22 @@
+/* One module's files -> the frames of its addresses. Reads files that may be damaged
+ * through libraries that may not bear it: for a process of its own (worker.h). */
+#ifndef MALLOSCOPE_SYMBOLS_MODULE_NAMES_H
+#define MALLOSCOPE_SYMBOLS_MODULE_NAMES_H
+
+#include "analyze/symbols/symbols.h"
+
+struct module_names {
+    const struct symbols_options *options;
+    const char *binary, *debug; /* paths; NULL: none */
+    const uint64_t *addresses;  /* in ascending order */
+    size_t count;
+    bool without_dwarf;         /* only tables of symbols */
+};
+
+/* add() gets every address in its order, those without a name with no frames; the texts
+ * are only lent. False: a file has debug information that cannot be read. */
+bool module_names_read(const struct module_names *names,
+                       void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
+                       void *data);
+
+#endif
