@@ -14,6 +14,16 @@ void reading_options_release(struct reading_options *o)
     pids_release(&o->tids);
 }
 
+static int parse_jobs(struct reading_options *o, const char *value, const char *command)
+{
+    uint64_t jobs;
+
+    if (!parse_number(value, 1, &jobs) || jobs > 1024)
+        return usage_error(command, "%s: --jobs %s: want a number from 1 to 1024", command, value);
+    o->symbols.jobs = (unsigned)jobs;
+    return 0;
+}
+
 int reading_option(struct reading_options *o, int option, const char *value, const char *command)
 {
     switch (option) {
@@ -27,6 +37,8 @@ int reading_option(struct reading_options *o, int option, const char *value, con
     case READING_TO:
         o->to = value;
         return 0;
+    case READING_JOBS:
+        return parse_jobs(o, value, command);
     default:
         naming_option(&o->symbols, option, value);
         return 0;
@@ -52,8 +64,8 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     return false;
 }
 
-/* The first mark of this name at not_before_ns or later. False: there is none. */
-static bool find_mark(const struct log *log, const char *name, uint64_t not_before_ns, uint64_t *ret_ns)
+/* The first mark of this name; after this time, if that is not 0. False: there is none. */
+static bool find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
 {
     struct reader *reader = reader_open(log);
     struct timed_event e;
@@ -62,7 +74,7 @@ static bool find_mark(const struct log *log, const char *name, uint64_t not_befo
     while (!found && reader_next(reader, &e)) {
         const struct text *mark = &e.event.mark.name;
         if (e.event.type != EVENT_OTHER || e.event.other != REC_MARK || e.ns < log->first_ns ||
-            e.ns - log->first_ns < not_before_ns)
+            (after_ns && e.ns - log->first_ns <= after_ns))
             continue;
         found = strlen(name) == mark->bytes && memcmp(name, mark->data, mark->bytes) == 0;
         *ret_ns = e.ns - log->first_ns;
@@ -71,13 +83,13 @@ static bool find_mark(const struct log *log, const char *name, uint64_t not_befo
     return found;
 }
 
-static int find_time(const struct log *log, const char *option, const char *text, uint64_t not_before_ns, const char *command,
+static int find_time(const struct log *log, const char *option, const char *text, uint64_t after_ns, const char *command,
                      uint64_t *ret_ns)
 {
-    if (!text || parse_time(text, ret_ns) || find_mark(log, text, not_before_ns, ret_ns))
+    if (!text || parse_time(text, ret_ns) || find_mark(log, text, after_ns, ret_ns))
         return 0;
     return usage_error(command, "%s: %s %s: want a time (1.5, 20ms) or a mark; %s has no mark of that name%s", command, option,
-                       text, log->path, not_before_ns ? " after --from" : "");
+                       text, log->path, after_ns ? " after --from" : "");
 }
 
 static int find_times(const struct reading_options *o, const char *command, struct reading *r)
@@ -127,6 +139,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
 
     if (refused)
         return refused;
+    r.log->one_thread = o->symbols.jobs == 1;
     refused = find_times(o, command, &r);
     if (!refused) {
         progress_begin(&progress, "reading the log:");

@@ -24,12 +24,15 @@
     "  --to WHEN            nothing later. WHEN: seconds since the session began (1.5), or\n" \
     "                       with a unit (us, ms, s, min), or the name of a mark that the\n"   \
     "                       program set: its first, or for --to its first after --from\n"     \
+    "  --jobs N             threads and processes at one time (default: as many as CPUs);\n" \
+    "                       what is shown is the same\n"                                     \
     NAMING_HELP
 
-enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO };
+enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS };
 #define READING_OPTIONS                                                                    \
     { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD }, \
     { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, \
+    { "jobs", required_argument, NULL, READING_JOBS }, \
     NAMING_OPTIONS
 
 /* All zero: the whole log. */

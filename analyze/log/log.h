@@ -75,6 +75,7 @@ struct log {
     uint64_t spool_end;   /* its bytes, when it was opened */
     uint64_t spool_bytes; /* of them, those that were not in the log then */
     struct unpackers *unpackers;
+    bool one_thread; /* who reads it starts no threads; what is read is the same. Set by the user of the log */
 
     struct log_chunk *chunks;
     size_t chunk_count, chunk_capacity;

@@ -23,7 +23,7 @@ struct cursor {
 
 struct reader {
     const struct log *log;
-    struct ahead *ahead; /* NULL: nothing in the log is packed */
+    struct ahead *ahead; /* NULL: nothing in the log is packed, or one thread is to do all */
     struct cursor *cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
@@ -133,7 +133,7 @@ struct reader *reader_open(const struct log *log)
     bool packed = false;
     for (size_t i = 0; i < log->chunk_count && !packed; i++)
         packed = log->chunks[i].packed_bytes && log->chunks[i].stream != UINT32_MAX;
-    r->ahead = packed ? ahead_make(log, log->stream_count) : NULL;
+    r->ahead = packed && !log->one_thread ? ahead_make(log, log->stream_count) : NULL;
     for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
         c->stream = i;

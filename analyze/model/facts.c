@@ -588,6 +588,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     settings_read(log, &f->settings);
     f->sizes.unit = f->settings.unit;
     timeline_begin(&f->timeline);
+    f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
     told_begin(&f->told, log);

@@ -33,6 +33,12 @@ struct facts_thread {
     uint64_t allocations, allocated_bytes, frees, temporary;
 };
 
+/* Which part of the log the facts are of; all 0: the whole. */
+struct facts_part {
+    uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: to the end */
+    size_t thread_count;     /* that were chosen; 0: all */
+};
+
 #define FACTS_LIFETIMES 48 /* classes of lifetimes: 0, 1, 2 to 3, 4 to 7, ...; the last has all that is longer */
 
 struct facts {
@@ -49,6 +55,7 @@ struct facts {
     uint64_t lifetimes_allocations[FACTS_LIFETIMES]; /* ... and by allocations of the session */
 
     /* How far all this can be trusted. */
+    struct facts_part part;
     bool interrupted;         /* options.goes_on said no: what comes later is not in it */
     uint32_t lost_reason;     /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t unmatched_frees; /* of addresses that were not known to be live */

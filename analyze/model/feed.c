@@ -173,7 +173,7 @@ struct feed *feed_open(const struct log *log, struct told *told)
     }
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
-    f->is_threaded = pthread_create(&f->thread, NULL, run, f) == 0;
+    f->is_threaded = !log->one_thread && pthread_create(&f->thread, NULL, run, f) == 0;
     return f;
 }
 

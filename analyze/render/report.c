@@ -2,6 +2,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -149,7 +150,7 @@ void report_print(const struct log *log, struct facts *f, struct sites *sites, c
 
     trust_of_facts(log, f, &trust);
     sizes_table(&f->sizes, &sizes);
-    if (coverage_print(stdout, &coverage, ""))
+    if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
     processes_print(f);
     print_totals(f);

@@ -3,6 +3,7 @@
 #include "analyze/render/report.h"
 
 #include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -105,6 +106,7 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                                                      site_list(f, sites, SITES_BY_BYTES, namer, view->top)));
     json_object_set_new(root, "untraced_programs", untraced_json(f));
     json_object_set_new(root, "marks", marks(log, f));
+    json_object_set_new(root, "part", part_json(f));
     coverage_json(root, &coverage, standard_errors(f));
     trust_of_facts(log, f, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
