@@ -61,7 +61,7 @@ static json_t *make_report(void)
     if (selected)
         log_select(log, selected, selected_count);
     struct facts *facts = facts_collect(log, NULL);
-    sites_collect(facts, NULL, NULL, &sites);
+    sites_collect(facts, NULL, &sites);
     json_t *json = report_json(log, facts, &sites, &namer, &view);
 
     FILE *captured = tmpfile();
