@@ -10,7 +10,6 @@
 /* Realloc. Doubling copies about as much as the block's final size, steps of an eighth (Python's
  * lists) eight times as much; steps of one size half as many times as there are steps. */
 #define REALLOC_COPIED_LEAST 12.0 /* times the final size */
-#define REALLOC_STEPS_LEAST 24.0  /* for each block */
 #define REALLOC_CALLS_LEAST 1000
 #define REALLOC_BYTES_LEAST (1u << 20)
 #define REALLOC_CALLS_SHARE 0.01  /* of all allocations */
@@ -94,8 +93,7 @@ static void find_realloc(const struct facts *f, uint32_t index, const struct sta
     uint64_t chains = c->allocations > c->regrown ? c->allocations - c->regrown : 1;
     uint64_t final_bytes = c->bytes > c->regrown_from ? c->bytes - c->regrown_from : 1;
 
-    if ((double)c->regrown < REALLOC_STEPS_LEAST * (double)chains ||
-        (double)c->regrown_from < REALLOC_COPIED_LEAST * (double)final_bytes ||
+    if ((double)c->regrown_from < REALLOC_COPIED_LEAST * (double)final_bytes ||
         (c->regrown < REALLOC_CALLS_LEAST && c->regrown_from < REALLOC_BYTES_LEAST) ||
         ((double)c->regrown < REALLOC_CALLS_SHARE * (double)f->allocations &&
          (double)c->regrown_from < REALLOC_BYTES_SHARE * (double)f->allocated_bytes))
