@@ -21,7 +21,7 @@
 
 #define ROUNDING_SHARE (1.0 / 3)  /* of what the site's blocks can hold */
 #define ROUNDING_BYTES_LEAST 65536
-#define ROUNDING_OF_PEAK 0.05
+#define ROUNDING_OF_PEAK 0.1
 
 struct found {
     struct advice *of;

@@ -56,7 +56,7 @@ void modules_print(const struct facts *f, const struct sites *sites, size_t most
 
     if (count < 2)
         return;
-    printf("\nModules of the call sites\n allocations      %%      bytes      %%    at peak       left  module\n");
+    printf("\nModules of the call sites\nallocations     %%      bytes     %%    at peak       left  module\n");
     for (size_t i = 0; i < count; i++) {
         const struct module *m = &modules[i];
         if (i >= most) {
@@ -67,7 +67,7 @@ void modules_print(const struct facts *f, const struct sites *sites, size_t most
             rest.sites++;
             continue;
         }
-        printf("%12s  %5s  %9s  %5s  %9s  %9s  ", text_count(m->allocations), text_share(m->allocations, f->allocations),
+        printf("%11s %5s %10s %5s %10s %10s  ", text_count(m->allocations), text_share(m->allocations, f->allocations),
                text_bytes(m->bytes), text_share(m->bytes, f->allocated_bytes), text_bytes(m->peak_bytes),
                text_bytes(m->leaked_bytes));
         const char *path = f->told.code.files[m->file].path, *name = *path ? text_base_name(path) : "(in no file)";
@@ -75,7 +75,7 @@ void modules_print(const struct facts *f, const struct sites *sites, size_t most
         putchar('\n');
     }
     if (rest.sites)
-        printf("%12s  %5s  %9s  %5s  %9s  %9s  ... %zu more\n", text_count(rest.allocations),
+        printf("%11s %5s %10s %5s %10s %10s  ... %zu more\n", text_count(rest.allocations),
                text_share(rest.allocations, f->allocations), text_bytes(rest.bytes), text_share(rest.bytes, f->allocated_bytes),
                text_bytes(rest.peak_bytes), text_bytes(rest.leaked_bytes), rest.sites);
 }

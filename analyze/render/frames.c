@@ -174,14 +174,39 @@ static size_t characters(const char *text)
     return count;
 }
 
+const char *frame_short_name(const char *function)
+{
+    static char text[300];
+    size_t used = 0;
+    int depth = 0;
+
+    for (const char *at = function; *at && used < sizeof text - 1; at++) {
+        bool is_operator = at - function >= 8 && memcmp(at - 8, "operator", 8) == 0;
+        if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
+            for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
+                text[used++] = *at;
+        if (!*at)
+            break;
+        depth -= *at == '>' && depth > 0 && at[-1] != '-';
+        if (depth == 0 && used < sizeof text - 1)
+            text[used++] = *at;
+        depth += *at == '<';
+    }
+    text[used] = 0;
+    return text;
+}
+
 void frame_print(const struct code *code, const struct frame *frame, int columns)
 {
     const char *name = frame_name(code, frame);
     char place[200];
-    size_t room, shown = strlen(name);
+    size_t room;
 
     place_text(code, frame, place, sizeof place);
     room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
+    if (frame->function && characters(name) > room)
+        name = frame_short_name(name);
+    size_t shown = strlen(name);
     if (characters(name) > room) {
         size_t count = 0;
         for (shown = 0; name[shown] && count < room - 3; shown++)

@@ -45,6 +45,9 @@ int frame_columns(const struct code *code, const struct frame *frame);
 /* The same without the source. Good until the next call. */
 const char *frame_name(const struct code *code, const struct frame *frame);
 
+/* With its templates' arguments left out: "std::vector<>::reserve". Good until the next call. */
+const char *frame_short_name(const char *function);
+
 json_t *frame_json(const struct code *code, const struct frame *frame);
 
 #endif

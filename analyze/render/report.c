@@ -107,12 +107,14 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
 
 static const char *duration(uint64_t us, char text[32])
 {
-    if (us < 10000)
-        snprintf(text, 32, "%s us", text_count(us));
+    if (us == 0)
+        strcpy(text, "less than 1 us");
+    else if (us < 10000)
+        snprintf(text, 32, "up to %s us", text_count(us));
     else if (us < 10000000)
-        snprintf(text, 32, "%s ms", text_count(us / 1000));
+        snprintf(text, 32, "up to %s ms", text_count(us / 1000));
     else
-        snprintf(text, 32, "%s s", text_count(us / 1000000));
+        snprintf(text, 32, "up to %s s", text_count(us / 1000000));
     return text;
 }
 
@@ -122,7 +124,7 @@ static void print_lifetimes(const struct facts *f)
 
     if (!f->frees)
         return;
-    printf("  lifetimes        half of the freed blocks up to %s and %s allocations,\n                   90 %% up to %s and %s\n",
+    printf("  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
            duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
            duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }

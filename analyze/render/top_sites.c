@@ -75,12 +75,16 @@ static void print_costs(const struct lister *l, const struct site_costs *c, enum
 static void print_own(const struct code *code, const struct frames *frames, int columns)
 {
     const struct frame *own = &frames->of[frames->site];
-    const char *name = frames->site ? frame_name(code, &frames->of[frames->site - 1]) : "";
+    const char *name = frames->site ? frame_short_name(frame_name(code, &frames->of[frames->site - 1])) : "";
     size_t bytes = strlen(name), shown = bytes > THROUGH_SHOWN ? THROUGH_SHOWN : bytes;
 
-    frame_print(code, own, columns);
-    if (!frames->site)
+    if (!frames->site) {
+        frame_print(code, own, columns);
         return;
+    }
+    _cleanup_free_ char *kept = copy_text(name, bytes);
+    frame_print(code, own, columns);
+    name = kept;
     bool fits = frame_columns(code, own) + 10 + (int)shown <= columns;
     fputs(fits ? "  through " : "\n      through ", stdout);
     text_print_safe(name, shown);
