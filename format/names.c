@@ -32,25 +32,36 @@ static struct text take_text(const uint8_t **at, const uint8_t *end, bool *ret_b
     return (struct text){ (const char *)*at - bytes, bytes };
 }
 
-static struct text take_string(struct names_decoder *d)
+static struct names_string take_string(struct names_decoder *d)
 {
+    struct names_string none = { { "", 0 }, NAMES_TEXTS_MAX };
     uint64_t number = take_number(&d->at, d->end, &d->bad);
 
     if (number == STRING_NONE)
-        return (struct text){ "", 0 };
-    if (number == STRING_NEW)
-        return take_text(&d->at, d->end, &d->bad);
-    if (number - STRING_AGAIN >= (uint64_t)(d->at - d->start)) {
-        d->bad = true;
-        return (struct text){ "", 0 };
+        return none;
+    if (number == STRING_NEW) {
+        bool has_number = d->text_count < NAMES_TEXTS_MAX;
+        if (has_number)
+            d->texts[d->text_count] = (uint32_t)(d->at - d->start);
+        struct text text = take_text(&d->at, d->end, &d->bad);
+        return (struct names_string){ text, has_number ? d->text_count++ : NAMES_TEXTS_MAX };
     }
-    const uint8_t *there = d->start + (number - STRING_AGAIN);
-    return take_text(&there, d->at, &d->bad);
+    number -= STRING_AGAIN;
+    if (number >= d->text_count) {
+        d->bad = true;
+        return none;
+    }
+    const uint8_t *there = d->start + d->texts[number];
+    return (struct names_string){ take_text(&there, d->at, &d->bad), (uint32_t)number };
 }
 
 bool names_decoder_begin(struct names_decoder *d, const void *payload, size_t bytes)
 {
-    *d = (struct names_decoder){ .start = payload, .at = payload, .end = (const uint8_t *)payload + bytes };
+    d->start = d->at = payload;
+    d->end = d->at + bytes;
+    d->text_count = d->frames_left = 0;
+    d->address = 0;
+    d->bad = false;
     d->path = take_text(&d->at, d->end, &d->bad);
     d->build_id = take_text(&d->at, d->end, &d->bad);
     return !d->bad;
@@ -114,14 +125,13 @@ void names_put_none(struct names_encoder *e)
 uint32_t names_put_text(struct names_encoder *e, struct text text)
 {
     *e->at++ = STRING_NEW;
-    uint32_t number = (uint32_t)(e->at - e->start) + STRING_AGAIN;
     put_text(e, text);
-    return number;
+    return e->text_count < NAMES_TEXTS_MAX ? e->text_count++ : NAMES_TEXTS_MAX;
 }
 
 void names_put_again(struct names_encoder *e, uint32_t number)
 {
-    e->at = encode_varint(e->at, number);
+    e->at = encode_varint(e->at, (uint64_t)number + STRING_AGAIN);
 }
 
 void names_put_line(struct names_encoder *e, uint32_t line, uint32_t column)

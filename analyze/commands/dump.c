@@ -42,20 +42,6 @@ struct dumper {
     bool with_stacks;
 };
 
-/* Numbers may be announced later than they are used, by another thread; so the
- * announcements of the whole log are read first. */
-static void read_code(struct dumper *d)
-{
-    struct reader *reader = reader_open(d->log);
-    struct timed_event e;
-
-    code_init(&d->code, d->log->process_count);
-    while (reader_next(reader, &e))
-        if (e.event.type == EVENT_OTHER)
-            code_take(&d->code, e.process, &e.event);
-    reader_free(reader);
-}
-
 static void print_frame(const struct symbols_frame *frame, bool is_inlined)
 {
     const char *function = frame->function ? frame->function : "?";
@@ -225,10 +211,11 @@ int cmd_dump(int argc, char **argv)
     struct dumper d = { .log = log, .with_stacks = with_stacks };
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);
     d.tids = alloc_zeroed(log->stream_count, sizeof *d.tids);
+    code_init(&d.code, log->process_count);
+    /* Numbers may be announced later than they are used, by another thread; so the
+     * announcements of the whole log are read first. */
     if (with_stacks)
-        read_code(&d);
-    else
-        code_init(&d.code, log->process_count);
+        code_read(&d.code, log);
     struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
     for (size_t i = 0; i < log->stream_count; i++)
         d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);

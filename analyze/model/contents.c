@@ -1,11 +1,8 @@
 #include "analyze/model/contents.h"
 
 #include "analyze/log/reader.h"
-#include "format/chunk.h"
 
 #include <string.h>
-
-#define NAMES_CHUNK 3 /* type of chunks with names */
 
 const char *contents_kind_name(size_t kind)
 {
@@ -86,33 +83,19 @@ static void take_chunk(struct contents *c, const struct log *log, const struct l
         c->bad_offset = chunk->offset;
 }
 
-static void count_chunk(struct contents *c, const struct log_chunk *chunk)
+static void count_chunk(struct contents *c, struct contents_chunks *of, const struct log_chunk *chunk)
 {
-    struct contents_chunks *of = chunk->stream == UINT32_MAX ? &c->session : &c->events;
-
     of->count++;
     of->payload_bytes += chunk->payload_bytes;
     of->stored_bytes += chunk->packed_bytes ? chunk->packed_bytes : chunk->payload_bytes;
     c->packed_chunks += chunk->packed_bytes != 0;
-    c->ticks_are_ns += chunk->ticks_are_ns;
     c->header_bytes += sizeof(struct rec_chunk_header);
 }
 
-/* Chunks that log_open() leaves out, up to the first that is not whole. */
 static void count_names(struct contents *c, const struct log *log)
 {
-    struct rec_chunk_header header;
-    uint64_t at = log->header.header_bytes;
-
-    while (log_read_at(log->fd, &header, sizeof header, at) == 0 && chunk_header_sound(&header)) {
-        if (header.type == NAMES_CHUNK) {
-            c->names.count++;
-            c->names.stored_bytes += header.payload_bytes;
-            c->names.payload_bytes += header.payload_bytes;
-            c->header_bytes += sizeof header;
-        }
-        at += (uint64_t)header.header_bytes + header.payload_bytes;
-    }
+    for (size_t i = 0; i < log->names_count; i++)
+        count_chunk(c, &c->names, &log->names[i].chunk);
 }
 
 static int by_time(const void *left, const void *right)
@@ -136,7 +119,8 @@ void contents_read(const struct log *log, bool (*goes_on)(void *data, double pro
             break;
         }
         payload = grow(payload, &capacity, chunk->payload_bytes + 1, 1);
-        count_chunk(&c, chunk);
+        count_chunk(&c, chunk->stream == UINT32_MAX ? &c.session : &c.events, chunk);
+        c.ticks_are_ns += chunk->ticks_are_ns;
         if (log_load(log, chunk, payload) == 0)
             take_chunk(&c, log, chunk, payload, decoder);
         else if (c.bad_chunks++ == 0)

@@ -31,7 +31,7 @@ struct contents {
     bool interrupted;
     struct contents_chunks events, session, names; /* names: symbols that were written into the log */
     uint64_t packed_chunks;
-    uint64_t ticks_are_ns; /* chunks whose clock is nanoseconds */
+    uint64_t ticks_are_ns; /* chunks whose clock is nanoseconds; names have none */
     uint64_t header_bytes; /* of the chunks, and of the file */
     uint64_t bad_chunks, bad_offset; /* bytes that are no record */
     struct contents_kind kinds[CONTENTS_OTHERS + REC_OTHER_COUNT];

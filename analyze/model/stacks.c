@@ -10,7 +10,8 @@ void stacks_release(struct stacks *s)
 
 static uint64_t hash(uint32_t parent, uint32_t pc)
 {
-    return ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull >> 20;
+    uint64_t product = ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull;
+    return product ^ product >> 32; /* the parent is in the upper half only */
 }
 
 static struct stack_edge *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)

@@ -100,7 +100,8 @@ static void add_frames(struct builder *b, uint32_t location)
 
 static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t frame)
 {
-    size_t at = (size_t)(((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull >> 20) & (b->node_table_capacity - 1);
+    uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
+    size_t at = (size_t)(hash ^ hash >> 32) & (b->node_table_capacity - 1);
 
     for (; b->node_table[at]; at = (at + 1) & (b->node_table_capacity - 1)) {
         const struct call_node *node = &b->tree->nodes[b->node_table[at]];

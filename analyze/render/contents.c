@@ -78,7 +78,7 @@ static void print_summary(const struct log *log, const struct contents *c)
     putchar('\n');
     print_field("command", c->command ? c->command : "unknown: the launcher's record is missing");
     printf("  %-11s  %.3f s\n", "duration", duration(log, c));
-    printf("  %-11s  %zu, with %zu streams\n", "processes", log->recorded_count, log->stream_count);
+    printf("  %-11s  %zu, with %zu stream%s\n", "processes", log->recorded_count, log->stream_count, log->stream_count == 1 ? "" : "s");
     printf("  %-11s  %s\n", "events", text_count(c->heap_events));
     if (c->ticks_are_ns == c->events.count + c->session.count)
         printf("  %-11s  nanoseconds of the system's clock\n", "clock");
@@ -86,7 +86,8 @@ static void print_summary(const struct log *log, const struct contents *c)
         printf("  %-11s  a counter of the CPU, %.3f MHz%s\n", "clock", log->ns_per_tick > 0 ? 1e3 / log->ns_per_tick : 0.0,
                c->ticks_are_ns ? "; in some chunks nanoseconds of the system's clock" : "");
     if (c->names.count)
-        printf("  %-11s  in the log: %s in %s chunks\n", "names", text_bytes(c->names.stored_bytes), text_count(c->names.count));
+        printf("  %-11s  in the log, of %s module%s: %s\n", "names", text_count(c->names.count), c->names.count == 1 ? "" : "s",
+               text_bytes(c->names.stored_bytes));
     else
         printf("  %-11s  not in the log\n", "names");
     print_completeness(log, c);

@@ -49,6 +49,7 @@ struct dwarf_index {
     struct scope *scopes; /* 0 is none */
     size_t scope_count, scope_capacity;
     struct source_paths paths;
+    bool damaged, lacks;
 };
 
 /* A row of queries by address, and what has become of it. */
@@ -92,14 +93,17 @@ static void find_units(struct dwarf_index *x)
     Dwarf_CU *cu = NULL;
     uint8_t type;
     Dwarf_Die die, split;
+    int got;
 
-    while (dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, &split) == 0) {
+    while ((got = dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, &split)) == 0) {
         if (type != DW_UT_compile && type != DW_UT_skeleton)
             continue;
         x->units = grow(x->units, &x->unit_capacity, x->unit_count + 1, sizeof *x->units);
         x->units[x->unit_count++] = (struct unit){ .die = die, .tree = split.addr ? split : die };
+        x->lacks |= type == DW_UT_skeleton && !split.addr; /* its .dwo */
         claim(x, (uint32_t)x->unit_count);
     }
+    x->damaged |= got < 0;
 }
 
 static int by_unit(const void *left, const void *right)
@@ -145,9 +149,8 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
 {
     Dwarf_Die die;
 
-    if (depth > TREE_DEPTH_MAX || dwarf_child(parent, &die) != 0)
-        return;
-    for (;;) {
+    int got = depth > TREE_DEPTH_MAX ? -1 : dwarf_child(parent, &die);
+    while (got == 0) {
         uint32_t scope;
         Dwarf_Off offset = dwarf_dieoffset(&die);
         switch (dwarf_tag(&die)) {
@@ -181,9 +184,11 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
             break;
         }
         /* Never backwards: damage would make that a circle. */
-        if (dwarf_siblingof(&die, &die) != 0 || dwarf_dieoffset(&die) <= offset)
-            return;
+        got = dwarf_siblingof(&die, &die);
+        if (got == 0 && dwarf_dieoffset(&die) <= offset)
+            got = -1;
     }
+    x->damaged |= got < 0;
 }
 
 /* ---- lines --------------------------------------------------------------------- */
@@ -199,8 +204,12 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
     Dwarf_Lines *lines;
     size_t count, row = 0;
 
-    if (dwarf_getsrclines(unit, &lines, &count) != 0 || !count)
+    if (!dwarf_hasattr(unit, DW_AT_stmt_list))
         return;
+    if (dwarf_getsrclines(unit, &lines, &count) != 0) {
+        x->damaged = true;
+        return;
+    }
     const char *directory = directory_of(unit);
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
@@ -260,6 +269,7 @@ static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shar
     x->shared = x->shared_elf ? dwarf_begin_elf(x->shared_elf, DWARF_C_READ, NULL) : NULL;
     if (x->shared)
         dwarf_setalt(x->dwarf, x->shared);
+    x->lacks |= !x->shared;
 }
 
 struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
@@ -305,6 +315,16 @@ void dwarf_index_free(struct dwarf_index *x)
     free(x->scopes);
     source_paths_release(&x->paths);
     free(x);
+}
+
+bool dwarf_index_damaged(const struct dwarf_index *x)
+{
+    return x->damaged;
+}
+
+bool dwarf_index_lacks(const struct dwarf_index *x)
+{
+    return x->lacks;
 }
 
 /* ---- answers ------------------------------------------------------------------- */

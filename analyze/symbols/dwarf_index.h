@@ -8,6 +8,7 @@
 #define MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
 
 #include <libelf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct dwarf_index;
 struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
                                      void *data);
 void dwarf_index_free(struct dwarf_index *index);
+bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read */
+bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in files that are not here */
 
 /* The texts are the index's. */
 struct dwarf_frame {

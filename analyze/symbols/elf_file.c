@@ -39,8 +39,9 @@ int elf_file_open(struct elf_file *f, const char *path, bool mapped)
     f->elf = elf_begin(f->fd, mapped ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
     GElf_Ehdr header;
     if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header)
-        || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
+        || (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL))
         return -ENOEXEC;
+    f->is_loadable = header.e_type != ET_REL;
     elf_file_find_build_id(f);
     return 0;
 }

@@ -14,14 +14,15 @@ struct elf_file {
     int fd;
     Elf *elf;
     struct stat status;
+    bool is_loadable; /* a program or library; dwz's shared files are objects */
     const uint8_t *build_id; /* elf's; NULL: it has none */
     size_t build_id_bytes;
 };
 
 #define ELF_FILE_CLOSED { .fd = -1 }
 
-/* 0. -ENOENT and the like: it cannot be opened. -ENOEXEC: no regular file, or no ELF
- * program or library. mapped: for a process that may die of it. */
+/* 0. -ENOENT and the like: it cannot be opened. -ENOEXEC: no regular file, or no ELF program,
+ * library or object. mapped: for a process that may die of it. */
 int elf_file_open(struct elf_file *f, const char *path, bool mapped);
 void elf_file_find_build_id(struct elf_file *f); /* of an elf that was opened otherwise */
 void elf_file_release(struct elf_file *f); /* accepts one that is closed */

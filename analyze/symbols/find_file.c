@@ -171,6 +171,8 @@ static int take_binary(struct module_files *f, struct elf_file *binary, const ch
 {
     int error = elf_file_open(binary, path, false);
 
+    if (!error && !binary->is_loadable)
+        error = -ENOEXEC;
     if (!error && build_id_bytes && !elf_file_has_build_id(binary, build_id, build_id_bytes))
         error = -ESTALE;
     if (error) {

@@ -102,23 +102,38 @@ static struct symtab *read_symtab(const struct elf_file *binary, const struct el
     return symtab;
 }
 
-/* Some libraries define a function under a name of their own, like __libc_malloc, and
- * export it by another, which is the one that people know. */
+static bool is_mangled(const char *name)
+{
+    return strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0;
+}
+
+/* Whether this may be the last part of a mangled name. */
+static bool may_be_of(const char *part, const char *mangled)
+{
+    return strncmp(part, "operator", 8) == 0 || strstr(mangled, part + (*part == '~'));
+}
+
+/* Debug information knows which of several functions with the same code it was. But some
+ * libraries define a function under a name of their own, like __libc_malloc, and export it
+ * by another, which is the one that people know; and of a local class's functions gcc gives
+ * the last part of their names only. */
 static const char *better_name(const char *in_dwarf, const char *in_symtab)
 {
     if (!in_dwarf || !in_symtab)
         return in_dwarf ? in_dwarf : in_symtab;
+    if (!is_mangled(in_dwarf) && is_mangled(in_symtab) && may_be_of(in_dwarf, in_symtab))
+        return in_symtab;
     return strncmp(in_dwarf, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(in_dwarf, "_") ? in_symtab : in_dwarf;
 }
 
-bool module_names_read(const struct module_names *n,
+enum names_outcome module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data)
 {
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
     struct known known = { 0 };
     struct dwarf_index *index = NULL;
-    bool right = true;
+    bool right = true, lacks = false;
 
     if (n->binary && vdso_is(n->binary))
         vdso_open(&binary);
@@ -129,7 +144,8 @@ bool module_names_read(const struct module_names *n,
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
     if (with_dwarf && !n->without_dwarf) {
         index = dwarf_index_make(with_dwarf, n->addresses, n->count, open_shared, (void *)n);
-        right &= index != NULL;
+        right &= index && !dwarf_index_damaged(index);
+        lacks = index && dwarf_index_lacks(index);
     }
     struct symtab *symtab = read_symtab(&binary, &debug);
     for (size_t i = 0; i < n->count; i++) {
@@ -151,5 +167,5 @@ bool module_names_read(const struct module_names *n,
     symtab_free(symtab);
     dwarf_index_free(index);
     known_release(&known);
-    return right;
+    return !right ? NAMES_DAMAGED : lacks ? NAMES_LACKING : NAMES_GOOD;
 }

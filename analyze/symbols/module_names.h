@@ -13,9 +13,15 @@ struct module_names {
     bool without_dwarf;         /* only tables of symbols */
 };
 
+enum names_outcome {
+    NAMES_GOOD,
+    NAMES_LACKING, /* a part of the debug information is in files that are not here */
+    NAMES_DAMAGED, /* there is debug information that cannot be read */
+};
+
 /* add() gets every address in its order, those without a name with no frames; the texts
- * are only lent. False: a file has debug information that cannot be read. */
-bool module_names_read(const struct module_names *names,
+ * are only lent. */
+enum names_outcome module_names_read(const struct module_names *names,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data);
 

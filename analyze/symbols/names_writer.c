@@ -14,8 +14,8 @@ struct names_writer {
     struct text path, build_id;
     struct names_encoder encoder;
     size_t head_bytes;
-    uint32_t *table; /* hash of a text -> the number under which it is in the payload */
-    size_t table_capacity, table_count;
+    uint32_t table[2 * NAMES_TEXTS_MAX]; /* hash of a text -> 1 + its number in the payload */
+    uint32_t places[NAMES_TEXTS_MAX];    /* in the payload, by number */
     uint8_t payload[PAYLOAD_BYTES];
 };
 
@@ -28,8 +28,7 @@ static void begin(struct names_writer *w)
 {
     names_encoder_begin(&w->encoder, w->payload, w->path, w->build_id);
     w->head_bytes = used(w);
-    memset(w->table, 0, w->table_capacity * sizeof *w->table);
-    w->table_count = 0;
+    memset(w->table, 0, sizeof w->table);
 }
 
 struct names_writer *names_writer_begin(const char *path, const void *build_id, size_t build_id_bytes,
@@ -41,8 +40,6 @@ struct names_writer *names_writer_begin(const char *path, const void *build_id, 
     w->data = data;
     w->path = (struct text){ path, strnlen(path, NAMES_TEXT_MAX) };
     w->build_id = (struct text){ build_id, build_id_bytes < 256 ? build_id_bytes : 256 };
-    w->table_capacity = 1 << 16; /* more texts than a payload has room for entries with new ones */
-    w->table = alloc_zeroed(w->table_capacity, sizeof *w->table);
     begin(w);
     return w;
 }
@@ -57,8 +54,8 @@ static void flush(struct names_writer *w)
 /* The bytes of the text that has this number, which begin with its length. */
 static bool is_there(const struct names_writer *w, uint32_t number, const uint8_t *wanted, size_t bytes)
 {
-    const uint8_t *there = w->payload + number - 2;
-    return used(w) - (size_t)(there - w->payload) >= bytes && memcmp(there, wanted, bytes) == 0;
+    size_t there = w->places[number];
+    return used(w) - there >= bytes && memcmp(w->payload + there, wanted, bytes) == 0;
 }
 
 static void put_string(struct names_writer *w, const char *string)
@@ -78,16 +75,18 @@ static void put_string(struct names_writer *w, const char *string)
     size_t bytes = (size_t)(at - head) + text.bytes;
     for (size_t i = 0; i < bytes; i++)
         hash = (hash ^ head[i]) * 1099511628211ull;
-    size_t slot = (size_t)(hash >> 32) & (w->table_capacity - 1);
-    while (w->table[slot] && !is_there(w, w->table[slot], head, bytes))
-        slot = (slot + 1) & (w->table_capacity - 1);
+    size_t slot = (size_t)(hash >> 32) % (2 * NAMES_TEXTS_MAX);
+    while (w->table[slot] && !is_there(w, w->table[slot] - 1, head, bytes))
+        slot = (slot + 1) % (2 * NAMES_TEXTS_MAX);
     if (w->table[slot]) {
-        names_put_again(&w->encoder, w->table[slot]);
-    } else if (w->table_count < w->table_capacity / 2) {
-        w->table[slot] = names_put_text(&w->encoder, text);
-        w->table_count++;
-    } else {
-        names_put_text(&w->encoder, text);
+        names_put_again(&w->encoder, w->table[slot] - 1);
+        return;
+    }
+    size_t place = used(w) + 1;
+    uint32_t number = names_put_text(&w->encoder, text);
+    if (number < NAMES_TEXTS_MAX) {
+        w->places[number] = (uint32_t)place;
+        w->table[slot] = number + 1;
     }
 }
 
@@ -124,6 +123,5 @@ void names_writer_end(struct names_writer *w)
 {
     if (used(w) > w->head_bytes)
         w->take(w->data, w->payload, used(w));
-    free(w->table);
     free(w);
 }

@@ -12,6 +12,7 @@
 #include "analyze/symbols/texts.h"
 #include "analyze/symbols/worker.h"
 #include "analyze/util.h"
+#include "format/checksum.h"
 #include "format/names.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #define SLICE_PLACES 1000        /* fewer are not worth a process of their own */
-#define SLICE_BYTES (4u << 20)   /* nor are smaller files */
+#define SLICE_BYTES (32u << 20)  /* nor are smaller files */
 #define CACHED_BYTES_MAX (32u << 20) /* of a module; what would be more begins anew */
 
 struct module {
@@ -39,7 +40,7 @@ struct place {
     uint64_t address;
     uint32_t module;
     uint32_t first, count; /* in frames */
-    bool resolved;
+    bool resolved, taken; /* taken: from a log, by symbols_take() */
 };
 
 struct symbols {
@@ -47,6 +48,8 @@ struct symbols {
     char *cache; /* directory; NULL: none */
     struct module *modules;
     size_t module_count, module_capacity;
+    uint32_t *module_table; /* hash of what tells a module apart -> 1 + module */
+    size_t module_table_capacity;
     struct place *places;
     size_t place_count, place_capacity;
     uint32_t *table; /* hash of (module, address) -> 1 + place */
@@ -84,6 +87,7 @@ void symbols_free(struct symbols *s)
     texts_release(&s->texts);
     free(s->cache);
     free(s->modules);
+    free(s->module_table);
     free(s->places);
     free(s->table);
     free(s->frames);
@@ -92,38 +96,84 @@ void symbols_free(struct symbols *s)
 
 /* ---- modules and places ------------------------------------------------------------- */
 
-static uint32_t find_module(struct symbols *s, const struct module *wanted)
+static bool is_same_module(const struct module *a, const struct module *b)
 {
-    for (size_t i = 0; i < s->module_count; i++) {
-        const struct module *m = &s->modules[i];
-        if (m->is_jit == wanted->is_jit && m->pid == wanted->pid && m->began_ns == wanted->began_ns &&
-            m->build_id_bytes == wanted->build_id_bytes && memcmp(m->build_id, wanted->build_id, m->build_id_bytes) == 0 &&
-            strcmp(m->path, wanted->path) == 0)
-            return (uint32_t)i;
+    return a->is_jit == b->is_jit && a->pid == b->pid && a->began_ns == b->began_ns &&
+           a->build_id_bytes == b->build_id_bytes && memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0 &&
+           strcmp(a->path, b->path) == 0;
+}
+
+static uint32_t *module_slot(const struct symbols *s, const struct module *m)
+{
+    uint64_t key = checksum(m->path, strlen(m->path)) ^ checksum(m->build_id, m->build_id_bytes) * 31 ^ m->began_ns;
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 32) & (s->module_table_capacity - 1);
+
+    while (s->module_table[at] && !is_same_module(&s->modules[s->module_table[at] - 1], m))
+        at = (at + 1) & (s->module_table_capacity - 1);
+    return &s->module_table[at];
+}
+
+static uint32_t add_module(struct symbols *s, const struct module *wanted)
+{
+    if (s->module_count * 2 >= s->module_table_capacity) {
+        s->module_table_capacity = s->module_table_capacity ? s->module_table_capacity * 2 : 64;
+        free(s->module_table);
+        s->module_table = alloc_zeroed(s->module_table_capacity, sizeof *s->module_table);
+        for (uint32_t i = 0; i < s->module_count; i++)
+            *module_slot(s, &s->modules[i]) = i + 1;
     }
-    s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
-    struct module *m = &s->modules[s->module_count];
-    *m = *wanted;
-    m->path = copy_text(wanted->path, strlen(wanted->path));
-    return (uint32_t)s->module_count++;
+    uint32_t *slot = module_slot(s, wanted);
+    if (!*slot) {
+        s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
+        struct module *m = &s->modules[s->module_count];
+        *m = *wanted;
+        m->path = copy_text(wanted->path, strlen(wanted->path));
+        *slot = (uint32_t)++s->module_count;
+    }
+    return *slot - 1;
+}
+
+/* The path is only lent. */
+static struct module file_module(const char *path, const void *build_id, size_t build_id_bytes)
+{
+    struct module m = { .path = (char *)path, .build_id_bytes = build_id_bytes };
+
+    if (m.build_id_bytes > sizeof m.build_id)
+        m.build_id_bytes = sizeof m.build_id;
+    if (m.build_id_bytes)
+        memcpy(m.build_id, build_id, m.build_id_bytes);
+    return m;
+}
+
+#define MAP_PATH_BYTES 64
+
+static struct module jit_module(uint32_t pid, uint64_t began_ns, char path[MAP_PATH_BYTES])
+{
+    snprintf(path, MAP_PATH_BYTES, "/tmp/perf-%u.map", pid);
+    return (struct module){ .path = path, .pid = pid, .began_ns = began_ns, .is_jit = true };
 }
 
 uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes)
 {
-    struct module wanted = { .path = (char *)path, .build_id_bytes = build_id_bytes };
-
-    if (wanted.build_id_bytes > sizeof wanted.build_id)
-        wanted.build_id_bytes = sizeof wanted.build_id;
-    memcpy(wanted.build_id, build_id, wanted.build_id_bytes);
-    return find_module(s, &wanted);
+    struct module wanted = file_module(path, build_id, build_id_bytes);
+    return add_module(s, &wanted);
 }
 
 uint32_t symbols_jit(struct symbols *s, uint32_t pid, uint64_t began_ns)
 {
-    char path[64];
+    char path[MAP_PATH_BYTES];
+    struct module wanted = jit_module(pid, began_ns, path);
+    return add_module(s, &wanted);
+}
 
-    snprintf(path, sizeof path, "/tmp/perf-%u.map", pid);
-    return find_module(s, &(struct module){ .path = path, .pid = pid, .began_ns = began_ns, .is_jit = true });
+size_t symbols_module_count(const struct symbols *s)
+{
+    return s->module_count;
+}
+
+const char *symbols_path(const struct symbols *s, uint32_t module)
+{
+    return s->modules[module].path;
 }
 
 static uint32_t *table_place(const struct symbols *s, uint32_t module, uint64_t address)
@@ -173,31 +223,70 @@ const char *symbols_problem(const struct symbols *s, uint32_t module)
 
 /* ---- names that come in ----------------------------------------------------------------- */
 
-static void add_frame(struct symbols *s, const struct names_frame *from)
+/* A payload that is read. Most of its texts are there many times. */
+struct intake {
+    struct names_decoder decoder;
+    const char *kept[NAMES_TEXTS_MAX]; /* by number; NULL: not yet, or it is empty */
+};
+
+static void intake_free(struct intake **in)
+{
+    free(*in);
+}
+#define _cleanup_intake_ __attribute__((cleanup(intake_free)))
+
+/* NULL: not even a module is there. */
+static struct intake *intake_begin(const void *payload, size_t bytes)
+{
+    struct intake *in = alloc_zeroed(1, sizeof *in);
+
+    if (names_decoder_begin(&in->decoder, payload, bytes))
+        return in;
+    free(in);
+    return NULL;
+}
+
+static const char *keep_string(struct symbols *s, struct intake *in, const struct names_string *string)
+{
+    if (string->number >= NAMES_TEXTS_MAX)
+        return texts_keep(&s->texts, string->text.data, string->text.bytes);
+    const char **kept = &in->kept[string->number];
+    if (!*kept)
+        *kept = texts_keep(&s->texts, string->text.data, string->text.bytes);
+    return *kept;
+}
+
+static void add_frame(struct symbols *s, const struct symbols_frame *frame)
 {
     s->frames = grow(s->frames, &s->frame_capacity, s->frame_count + 1, sizeof *s->frames);
     struct symbols_frame *f = &s->frames[s->frame_count++];
-    *f = (struct symbols_frame){
-        .function = texts_keep(&s->texts, from->function.data, from->function.bytes),
-        .signature = texts_keep(&s->texts, from->signature.data, from->signature.bytes),
-        .file = texts_keep(&s->texts, from->file.data, from->file.bytes),
-        .line = from->line,
-        .column = from->column,
-    };
+    *f = *frame;
     if (!f->signature)
         f->signature = f->function;
 }
 
-/* every: also of places that nobody has wanted so far. False: damage. */
-static bool take_entries(struct symbols *s, uint32_t module, struct names_decoder *d, bool every)
+static void take_frame(struct symbols *s, struct intake *in, const struct names_frame *from)
 {
+    add_frame(s, &(struct symbols_frame){
+        .function = keep_string(s, in, &from->function),
+        .signature = keep_string(s, in, &from->signature),
+        .file = keep_string(s, in, &from->file),
+        .line = from->line,
+        .column = from->column,
+    });
+}
+
+/* What is wanted and has nothing yet. from_log: it was not found out here. False: damage. */
+static bool take_entries(struct symbols *s, uint32_t module, struct intake *in, bool from_log)
+{
+    struct names_decoder *d = &in->decoder;
     uint64_t address;
     uint32_t count;
     int got;
 
     while ((got = names_next(d, &address, &count)) == 1) {
         uint32_t *slot = s->table_capacity ? table_place(s, module, address) : NULL;
-        uint32_t place = every ? symbols_want(s, module, address) : slot && *slot ? *slot - 1 : UINT32_MAX;
+        uint32_t place = slot && *slot ? *slot - 1 : UINT32_MAX;
         bool is_new = place != UINT32_MAX && !s->places[place].resolved;
         size_t first = s->frame_count;
         for (uint32_t i = 0; i < count; i++) {
@@ -207,7 +296,7 @@ static bool take_entries(struct symbols *s, uint32_t module, struct names_decode
                 return false;
             }
             if (is_new && s->frame_count < UINT32_MAX)
-                add_frame(s, &frame);
+                take_frame(s, in, &frame);
         }
         if (!is_new)
             continue;
@@ -215,6 +304,7 @@ static bool take_entries(struct symbols *s, uint32_t module, struct names_decode
         p->first = (uint32_t)first;
         p->count = (uint32_t)(s->frame_count - first);
         p->resolved = true;
+        p->taken = from_log;
         s->unresolved--;
     }
     return got == 0;
@@ -222,27 +312,69 @@ static bool take_entries(struct symbols *s, uint32_t module, struct names_decode
 
 int symbols_take(struct symbols *s, const void *payload, size_t bytes, uint32_t pid, uint64_t began_ns)
 {
-    struct names_decoder d;
+    _cleanup_intake_ struct intake *in = intake_begin(payload, bytes);
+    char map_path[MAP_PATH_BYTES];
 
-    if (!names_decoder_begin(&d, payload, bytes))
+    if (!in)
         return -EBADMSG;
-    _cleanup_free_ char *path = copy_text(d.path.data, d.path.bytes);
-    uint32_t module = *path ? symbols_module(s, path, d.build_id.data, d.build_id.bytes) : symbols_jit(s, pid, began_ns);
-    return take_entries(s, module, &d, true) ? 0 : -EBADMSG;
+    const struct names_decoder *d = &in->decoder;
+    _cleanup_free_ char *path = copy_text(d->path.data, d->path.bytes);
+    struct module wanted = *path ? file_module(path, d->build_id.data, d->build_id.bytes) : jit_module(pid, began_ns, map_path);
+    uint32_t *slot = s->module_table_capacity ? module_slot(s, &wanted) : NULL;
+    if (!slot || !*slot)
+        return 0; /* nobody has wanted anything of it */
+    return take_entries(s, *slot - 1, in, true) ? 0 : -EBADMSG;
 }
 
-void symbols_give(const struct symbols *s, uint32_t module,
-                  void (*take)(void *data, const void *payload, size_t bytes), void *data)
-{
-    const struct module *m = &s->modules[module];
-    struct names_writer *writer = names_writer_begin(m->is_jit ? "" : m->path, m->build_id, m->build_id_bytes, take, data);
+struct gift {
+    const struct module *module;
+    void (*take)(void *data, const void *payload, size_t bytes, uint32_t pid, uint64_t began_ns);
+    void *data;
+};
 
-    for (size_t i = 0; i < s->place_count; i++) {
-        const struct place *p = &s->places[i];
-        if (p->module == module && p->count)
+static void give_payload(void *data, const void *payload, size_t bytes)
+{
+    const struct gift *gift = data;
+    gift->take(gift->data, payload, bytes, gift->module->pid, gift->module->began_ns);
+}
+
+static int by_module(const void *left, const void *right, void *data)
+{
+    const struct symbols *s = data;
+    const struct place *a = &s->places[*(const uint32_t *)left], *b = &s->places[*(const uint32_t *)right];
+
+    if (a->module != b->module)
+        return a->module < b->module ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* That a place of a module that was read whole has no name is worth telling, too. */
+static bool is_found_out(const struct symbols *s, const struct place *p)
+{
+    const struct module *m = &s->modules[p->module];
+    return p->resolved && !p->taken && (p->count || (m->looked_for && !m->problem));
+}
+
+void symbols_give(const struct symbols *s,
+                  void (*take)(void *data, const void *payload, size_t bytes, uint32_t pid, uint64_t began_ns), void *data)
+{
+    _cleanup_free_ uint32_t *places = alloc_zeroed(s->place_count, sizeof *places);
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < s->place_count; i++)
+        if (is_found_out(s, &s->places[i]))
+            places[count++] = i;
+    qsort_r(places, count, sizeof *places, by_module, (void *)s);
+    for (size_t i = 0; i < count;) {
+        const struct module *m = &s->modules[s->places[places[i]].module];
+        struct gift gift = { m, take, data };
+        struct names_writer *writer = names_writer_begin(m->is_jit ? "" : m->path, m->build_id, m->build_id_bytes, give_payload, &gift);
+        for (; i < count && &s->modules[s->places[places[i]].module] == m; i++) {
+            const struct place *p = &s->places[places[i]];
             names_writer_add(writer, p->address, s->frames + p->first, p->count);
+        }
+        names_writer_end(writer);
     }
-    names_writer_end(writer);
 }
 
 /* ---- the cache ---------------------------------------------------------------------- */
@@ -279,11 +411,11 @@ static void take_cached(struct symbols *s, uint32_t module)
     if (!rows)
         return;
     for (size_t at = 0; bytes - at > sizeof(uint32_t);) {
-        struct names_decoder d;
         uint32_t length;
         memcpy(&length, rows + at, sizeof length);
         at += sizeof length;
-        if (length > bytes - at || !names_decoder_begin(&d, rows + at, length) || !take_entries(s, module, &d, false))
+        _cleanup_intake_ struct intake *in = length <= bytes - at ? intake_begin(rows + at, length) : NULL;
+        if (!in || !take_entries(s, module, in, false))
             return;
         add_row(m, rows + at, length);
         at += length;
@@ -300,9 +432,9 @@ struct job {
 static void take_names(void *data, const void *payload, size_t bytes)
 {
     struct job *job = data;
-    struct names_decoder d;
+    _cleanup_intake_ struct intake *in = intake_begin(payload, bytes);
 
-    if (names_decoder_begin(&d, payload, bytes) && take_entries(job->symbols, job->module, &d, false) &&
+    if (in && take_entries(job->symbols, job->module, in, false) &&
         is_cached(job->symbols, &job->symbols->modules[job->module]))
         add_row(&job->symbols->modules[job->module], payload, bytes);
 }
@@ -313,16 +445,6 @@ struct group {
     uint64_t *addresses;
     size_t count;
 };
-
-static int by_module(const void *left, const void *right, void *data)
-{
-    const struct symbols *s = data;
-    const struct place *a = &s->places[*(const uint32_t *)left], *b = &s->places[*(const uint32_t *)right];
-
-    if (a->module != b->module)
-        return a->module < b->module ? -1 : 1;
-    return a->address < b->address ? -1 : a->address > b->address;
-}
 
 /* The unresolved places, by module and address. */
 static size_t collect(const struct symbols *s, uint32_t *ret_places)
@@ -349,7 +471,7 @@ static void resolve_generated(struct symbols *s, const struct group *g)
         struct place *p = &s->places[*table_place(s, g->module, g->addresses[i]) - 1];
         p->first = (uint32_t)s->frame_count;
         p->count = 1;
-        add_frame(s, &(struct names_frame){ .function = { names[i], strlen(names[i]) } });
+        add_frame(s, &(struct symbols_frame){ .function = texts_keep(&s->texts, names[i], strlen(names[i])) });
         free(names[i]);
     }
 }
@@ -369,8 +491,10 @@ static void prepare(struct symbols *s, uint32_t module)
 static const char *problem_of(enum worker_outcome outcome)
 {
     switch (outcome) {
+    case WORKER_LACKING:
+        return ": a part of its debug information is in files that are not here (.dwo, or one that dwz has made): names and lines may be missing";
     case WORKER_DAMAGED:
-        return ": its debug information cannot be read: it is damaged, or of a kind not known here; names are from its symbols";
+        return ": its debug information cannot be read, or not all of it: it is damaged, or of a later kind; names and lines may be missing";
     case WORKER_DIED:
         return ": its debug information is damaged: reading it did not end well; names are from its symbols";
     case WORKER_NOTHING:

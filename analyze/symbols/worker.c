@@ -25,7 +25,7 @@
 struct message {
     uint32_t kind, bytes;
 };
-enum { MESSAGE_NAMES, MESSAGE_GOOD, MESSAGE_DAMAGED };
+enum { MESSAGE_NAMES, MESSAGE_END /* plus an enum names_outcome */ };
 
 struct child {
     struct worker_task *task; /* NULL: none runs here */
@@ -69,14 +69,14 @@ static void add_names(void *data, uint64_t address, const struct symbols_frame *
     names_writer_add(data, address, frames, count);
 }
 
-static bool read_names(const struct module_names *names, void (*take)(void *data, const void *payload, size_t bytes),
+static enum names_outcome read_names(const struct module_names *names, void (*take)(void *data, const void *payload, size_t bytes),
                        void *data)
 {
     struct names_writer *writer = names_writer_begin("", "", 0, take, data);
-    bool right = module_names_read(names, add_names, writer);
+    enum names_outcome outcome = module_names_read(names, add_names, writer);
 
     names_writer_end(writer);
-    return right;
+    return outcome;
 }
 
 static void limit_to(int what, rlim_t most)
@@ -99,8 +99,8 @@ static _Noreturn void be_child(const struct worker_task *task, int fd)
     if (nowhere >= 0)
         dup2(nowhere, STDERR_FILENO); /* what libc says of a heap that a library has damaged */
 #endif
-    bool right = read_names(&task->names, send_names, &fd);
-    send_message(fd, right ? MESSAGE_GOOD : MESSAGE_DAMAGED, NULL, 0);
+    enum names_outcome outcome = read_names(&task->names, send_names, &fd);
+    send_message(fd, MESSAGE_END + outcome, NULL, 0);
     _exit(0);
 }
 
@@ -131,6 +131,13 @@ static bool start(struct child *c, struct worker_task *task)
     return true;
 }
 
+/* What a child died of counts for more than what the next one, without it, comes to. */
+static void end(struct worker_task *task, enum names_outcome outcome)
+{
+    if (task->ret_outcome == WORKER_GOOD)
+        task->ret_outcome = (enum worker_outcome)outcome;
+}
+
 /* Takes what is whole in the buffer. False: it is no row of messages. */
 static bool take_messages(struct child *c, void (*take)(void *data, const void *payload, size_t bytes))
 {
@@ -139,7 +146,7 @@ static bool take_messages(struct child *c, void (*take)(void *data, const void *
     while (c->used - at >= sizeof(struct message) && !c->ended) {
         struct message message;
         memcpy(&message, c->buffer + at, sizeof message);
-        if (message.bytes > MESSAGE_BYTES_MAX || message.kind > MESSAGE_DAMAGED)
+        if (message.bytes > MESSAGE_BYTES_MAX || message.kind > MESSAGE_END + NAMES_DAMAGED)
             return false;
         if (c->used - at - sizeof message < message.bytes)
             break;
@@ -147,8 +154,8 @@ static bool take_messages(struct child *c, void (*take)(void *data, const void *
             take(c->task->data, c->buffer + at + sizeof message, message.bytes);
         else
             c->ended = true;
-        if (message.kind == MESSAGE_DAMAGED && c->task->ret_outcome == WORKER_GOOD)
-            c->task->ret_outcome = WORKER_DAMAGED;
+        if (c->ended)
+            end(c->task, (enum names_outcome)(message.kind - MESSAGE_END));
         at += sizeof message + message.bytes;
     }
     memmove(c->buffer, c->buffer + at, c->used - at);
@@ -192,8 +199,7 @@ static bool finish(struct child *c)
 /* No child can be had: the risk is ours. */
 static void do_here(struct worker_task *task, void (*take)(void *data, const void *payload, size_t bytes))
 {
-    if (!read_names(&task->names, take, task->data) && task->ret_outcome == WORKER_GOOD)
-        task->ret_outcome = WORKER_DAMAGED;
+    end(task, read_names(&task->names, take, task->data));
 }
 
 static void serve(struct child *c, struct worker_task *task, void (*take)(void *data, const void *payload, size_t bytes))

@@ -9,8 +9,9 @@
 #include "analyze/symbols/module_names.h"
 
 enum worker_outcome {
-    WORKER_GOOD,
-    WORKER_DAMAGED, /* there is debug information that cannot be read */
+    WORKER_GOOD = NAMES_GOOD,
+    WORKER_LACKING = NAMES_LACKING,
+    WORKER_DAMAGED = NAMES_DAMAGED,
     WORKER_DIED,    /* reading it crashed, or had no end; all names are from the tables of symbols */
     WORKER_NOTHING, /* reading these died as well */
 };

@@ -242,6 +242,13 @@ text = command("info")
 for wanted in ("  whole        yes\n", "\n  command      " + program("callers"), " by malloscope ", "  names        not in the log\n",
                "  allocation\n", wanted[1] if wanted else "-"):
     check(wanted in text, f"info says {wanted!r}: {text}")
+named = path("named.mscope")
+equal(record([program("callers")], named, "--embed-symbols").returncode, 0, "names in the log")
+info = json.loads(command("info", "--json", of=named))
+b = info["bytes"]
+equal(b["headers"] + sum(b[kind]["stored_bytes"] for kind in ("events", "session", "names")), os.path.getsize(named), "all bytes")
+check(b["names"]["chunks"] >= 2 and b["names"]["payload_bytes"] > 500 and "  names        in the log, of " in command("info", of=named),
+      f"names: {b['names']}")
 raw = path("raw.mscope")
 equal(record([program("callers")], raw, "--no-compress").returncode, 0, "not packed")
 info = json.loads(command("info", "--json", of=raw))
