@@ -58,8 +58,20 @@ static int take_number(const char *name, const char *text, uint64_t least, size_
     return 0;
 }
 
+static int take_filter(struct call_sites_filter *filter, const char *text, struct filter *ret_stacks)
+{
+    struct failure failure;
+
+    filter_release(ret_stacks);
+    if (!filter_init(ret_stacks, text, &failure))
+        return usage_error("report", "report: --filter %s: %s", text, failure.text);
+    filter->stacks = ret_stacks;
+    filter->text = text;
+    return 0;
+}
+
 /* 0, or EXIT_USAGE after a message. */
-static int take_option(struct report_view *view, int option, const char *value)
+static int take_option(struct report_view *view, struct filter *stacks, int option, const char *value)
 {
     switch (option) {
     case 'n':
@@ -76,8 +88,7 @@ static int take_option(struct report_view *view, int option, const char *value)
             return usage_error("report", "report: --sort %s: want " COST_NAMES, value);
         return 0;
     case FILTER:
-        view->filter.stacks = value;
-        return 0;
+        return take_filter(&view->filter, value, stacks);
     case MODULE:
         view->filter.module = value;
         return 0;
@@ -118,21 +129,19 @@ int cmd_report(int argc, char **argv)
     };
     struct report_view view = { .threshold = default_threshold(), .top = REPORT_TOP_DEFAULT };
     _cleanup_reading_options_ struct reading_options wanted = { 0 };
-    struct failure failure;
+    _cleanup_filter_ struct filter stacks = { 0 };
     struct reading r;
     struct sites sites;
     bool json = false;
 
     for (int option; (option = next_option(argc, argv, ":n:h", options, report_help)) != -1;) {
         json |= option == JSON;
-        if (take_option(&view, option, optarg) || reading_option(&wanted, option, optarg, "report"))
+        if (take_option(&view, &stacks, option, optarg) || reading_option(&wanted, option, optarg, "report"))
             return EXIT_USAGE;
     }
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
         return EXIT_USAGE;
-    if (!call_sites_filter_is_good(&view.filter, &failure))
-        return usage_error("report", "report: --filter %s", failure.text);
     int refused = reading_open(&wanted, view.log_name, "report", &r);
     if (refused)
         return refused;

@@ -45,6 +45,18 @@ static int take_sort(const char *value, enum cost *ret_cost)
     return 0;
 }
 
+static int take_filter(struct call_sites_filter *filter, const char *text, struct filter *ret_stacks)
+{
+    struct failure failure;
+
+    filter_release(ret_stacks);
+    if (!filter_init(ret_stacks, text, &failure))
+        return usage_error("sites", "sites: --filter %s: %s", text, failure.text);
+    filter->stacks = ret_stacks;
+    filter->text = text;
+    return 0;
+}
+
 int cmd_sites(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -55,7 +67,7 @@ int cmd_sites(int argc, char **argv)
     _cleanup_reading_options_ struct reading_options wanted = { 0 };
     struct sites_view view = { .sort = COST_ALLOCATED };
     struct call_sites_filter filter = { 0 };
-    struct failure failure;
+    _cleanup_filter_ struct filter stacks = { 0 };
     struct reading r;
     struct sites sites;
     bool json = false;
@@ -63,16 +75,14 @@ int cmd_sites(int argc, char **argv)
     for (int option; (option = next_option(argc, argv, ":h", options, sites_help)) != -1;) {
         json |= option == JSON;
         view.stacks |= option == STACKS;
-        filter.stacks = option == FILTER ? optarg : filter.stacks;
         filter.module = option == MODULE ? optarg : filter.module;
-        if ((option == SORT && take_sort(optarg, &view.sort)) || reading_option(&wanted, option, optarg, "sites"))
+        if ((option == SORT && take_sort(optarg, &view.sort)) || (option == FILTER && take_filter(&filter, optarg, &stacks)) ||
+            reading_option(&wanted, option, optarg, "sites"))
             return EXIT_USAGE;
     }
     const char *name = only_log(argc, argv, "sites");
     if (!name)
         return EXIT_USAGE;
-    if (!call_sites_filter_is_good(&filter, &failure))
-        return usage_error("sites", "sites: --filter %s", failure.text);
     int refused = reading_open(&wanted, name, "sites", &r);
     if (refused)
         return refused;

@@ -3,8 +3,6 @@
 #include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
-#include <errno.h>
-#include <regex.h>
 #include <string.h>
 
 struct key {
@@ -16,15 +14,12 @@ struct key {
 struct collector {
     struct facts *facts;
     const struct namer *namer;
-    const struct call_sites_filter *filter;
+    const char *module;
     struct key *keys;
     size_t count, capacity;
     uint32_t *table; /* hash -> 1 + key */
     size_t table_capacity;
-    bool *matches; /* by stack node: it or a caller matches filter->stacks */
 };
-
-/* --- sites ------------------------------------------------------------------------- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -94,101 +89,29 @@ static bool passes_on(void *data, uint32_t location, uint32_t *ret_key)
     return count && !is_site;
 }
 
-/* --- which of them --------------------------------------------------------------------- */
-
-static bool text_matches(const regex_t *expression, const char *text)
-{
-    return text && *text && regexec(expression, text, 0, NULL, 0) == 0;
-}
-
-static bool location_matches(const struct collector *c, const regex_t *expression, uint32_t location)
-{
-    const struct code *code = &c->facts->told.code;
-    const struct symbols_frame *names;
-    size_t count = location ? c->namer->frames(c->namer->data, location, &names) : 0;
-
-    if (text_matches(expression, code->files[code->locations[location].file].path))
-        return true;
-    for (size_t i = 0; i < count; i++)
-        if (text_matches(expression, names[i].function) || text_matches(expression, names[i].signature) ||
-            text_matches(expression, names[i].file))
-            return true;
-    return false;
-}
-
-/* A node comes after its parent. */
-static void find_matches(struct collector *c, const regex_t *expression)
-{
-    const struct stacks *s = &c->facts->told.stacks;
-    struct code *code = &c->facts->told.code;
-    _cleanup_free_ uint32_t *processes = alloc_zeroed(s->node_count + 1, sizeof *processes); /* by node */
-    _cleanup_free_ uint8_t *known = NULL; /* by location: 1 no, 2 yes */
-    size_t known_capacity = 0;
-
-    c->matches = alloc_zeroed(s->node_count + 1, sizeof *c->matches);
-    for (uint32_t i = 1; i < s->node_count; i++) {
-        processes[i] = stack_is_root(s, i) ? s->nodes[i].pc : processes[s->nodes[i].parent];
-        if (stack_is_root(s, i))
-            continue;
-        uint32_t location = code_location(code, processes[i], s->nodes[i].pc);
-        known = grow(known, &known_capacity, location + 1, sizeof *known);
-        if (!known[location])
-            known[location] = location_matches(c, expression, location) ? 2 : 1;
-        c->matches[i] = c->matches[s->nodes[i].parent] || known[location] == 2;
-    }
-}
-
-static bool is_wanted(void *data, uint32_t leaf)
-{
-    const struct collector *c = data;
-    return c->matches[c->facts->told.stacks.leaves[leaf].node];
-}
-
 static bool is_in_module(void *data, uint32_t location)
 {
     const struct collector *c = data;
     const struct code *code = &c->facts->told.code;
-    const char *path = code->files[code->locations[location].file].path, *wanted = c->filter->module;
+    const char *path = code->files[code->locations[location].file].path, *wanted = c->module;
 
     return *path && strcmp(wanted, strchr(wanted, '/') ? path : text_base_name(path)) == 0;
-}
-
-#define COMPILE_FLAGS (REG_EXTENDED | REG_NOSUB)
-
-bool call_sites_filter_is_good(const struct call_sites_filter *filter, struct failure *ret_failure)
-{
-    regex_t expression;
-    char why[256];
-    int error = filter->stacks ? regcomp(&expression, filter->stacks, COMPILE_FLAGS) : 0;
-
-    if (error) {
-        regerror(error, &expression, why, sizeof why);
-        fail(ret_failure, EINVAL, "%s: %s", filter->stacks, why);
-        return false;
-    }
-    if (filter->stacks)
-        regfree(&expression);
-    return true;
 }
 
 void call_sites_collect(struct facts *facts, const struct namer *namer, const struct call_sites_filter *filter,
                         struct sites *ret_sites)
 {
-    static const struct call_sites_filter everything;
-    struct collector c = { .facts = facts, .namer = namer, .filter = filter ? filter : &everything };
+    struct collector c = { .facts = facts, .namer = namer, .module = filter ? filter->module : NULL };
     struct sites_rule rule = { .data = &c, .passes_on = passes_on };
-    regex_t expression;
 
-    if (c.filter->stacks && regcomp(&expression, c.filter->stacks, COMPILE_FLAGS) == 0) {
-        find_matches(&c, &expression);
-        regfree(&expression);
-        rule.wanted = is_wanted;
-        rule.wanted_data = &c;
+    if (filter && filter->stacks) {
+        filter_use(filter->stacks, facts, namer);
+        rule.wanted = filter_wants;
+        rule.wanted_data = filter->stacks;
     }
     sites_collect(facts, &rule, ret_sites);
-    if (c.filter->module)
+    if (c.module)
         sites_keep(ret_sites, facts, is_in_module, &c);
     free(c.keys);
     free(c.table);
-    free(c.matches);
 }

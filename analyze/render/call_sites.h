@@ -5,18 +5,15 @@
 #define MALLOSCOPE_RENDER_CALL_SITES_H
 
 #include "analyze/model/sites.h"
-#include "analyze/render/namer.h"
+#include "analyze/render/filter.h"
 
 struct call_sites_filter {
-    const char *stacks; /* only stacks with a frame whose function, source file or module this extended regular
-                         * expression matches; NULL: all */
-    const char *module; /* only sites in modules of this file name or path; NULL: all */
+    struct filter *stacks; /* only stacks that it wants; NULL: all */
+    const char *text;      /* its regular expression */
+    const char *module;    /* only sites in modules of this file name or path; NULL: all */
 };
 
-/* False: *ret_failure says what is wrong with the expression. */
-bool call_sites_filter_is_good(const struct call_sites_filter *filter, struct failure *ret_failure);
-
-/* filter: a good one, or NULL. */
+/* filter may be NULL. */
 void call_sites_collect(struct facts *facts, const struct namer *namer, const struct call_sites_filter *filter,
                         struct sites *ret_sites);
 

@@ -125,7 +125,7 @@ void frames_fold(const struct code *code, struct frames *f)
 
 /* --- words ------------------------------------------------------------------------ */
 
-const char *frame_name(const struct code *code, const struct frame *frame)
+const char *frames_name(const struct code *code, const struct frame *frame)
 {
     static char text[300];
     const struct code_location *place = &code->locations[frame->location];
@@ -174,7 +174,7 @@ static size_t characters(const char *text)
     return count;
 }
 
-const char *frame_short_name(const char *function)
+const char *frames_short_name(const char *function)
 {
     static char text[300];
     size_t used = 0;
@@ -196,16 +196,16 @@ const char *frame_short_name(const char *function)
     return text;
 }
 
-void frame_print(const struct code *code, const struct frame *frame, int columns)
+void frames_print(const struct code *code, const struct frame *frame, int columns)
 {
-    const char *name = frame_name(code, frame);
+    const char *name = frames_name(code, frame);
     char place[200];
     size_t room;
 
     place_text(code, frame, place, sizeof place);
     room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
     if (frame->function && characters(name) > room)
-        name = frame_short_name(name);
+        name = frames_short_name(name);
     size_t shown = strlen(name);
     if (characters(name) > room) {
         size_t count = 0;
@@ -218,15 +218,15 @@ void frame_print(const struct code *code, const struct frame *frame, int columns
     text_print_safe(place, strlen(place));
 }
 
-int frame_columns(const struct code *code, const struct frame *frame)
+int frames_columns(const struct code *code, const struct frame *frame)
 {
     char place[200];
 
     place_text(code, frame, place, sizeof place);
-    return (int)(characters(frame_name(code, frame)) + characters(place));
+    return (int)(characters(frames_name(code, frame)) + characters(place));
 }
 
-json_t *frame_json(const struct code *code, const struct frame *frame)
+json_t *frames_json(const struct code *code, const struct frame *frame)
 {
     const struct code_location *place = &code->locations[frame->location];
 

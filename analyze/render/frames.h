@@ -39,15 +39,15 @@ bool frames_is_wrapper(const char *function);
 bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index);
 
 /* On one line of at most so many columns: "function  dir/file.c:12", with the module where that is not known. */
-void frame_print(const struct code *code, const struct frame *frame, int columns);
+void frames_print(const struct code *code, const struct frame *frame, int columns);
 /* The columns that it would have of as many as it likes. */
-int frame_columns(const struct code *code, const struct frame *frame);
+int frames_columns(const struct code *code, const struct frame *frame);
 /* The same without the source. Good until the next call. */
-const char *frame_name(const struct code *code, const struct frame *frame);
+const char *frames_name(const struct code *code, const struct frame *frame);
 
 /* With its templates' arguments left out: "std::vector<>::reserve". Good until the next call. */
-const char *frame_short_name(const char *function);
+const char *frames_short_name(const char *function);
 
-json_t *frame_json(const struct code *code, const struct frame *frame);
+json_t *frames_json(const struct code *code, const struct frame *frame);
 
 #endif

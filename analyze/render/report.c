@@ -142,7 +142,7 @@ static void print_match(const struct facts *f, const struct sites *sites, const 
     }
     if (filter->stacks) {
         printf("%swith ", filter->module ? ", " : "");
-        text_print_safe(filter->stacks, strlen(filter->stacks));
+        text_print_safe(filter->text, strlen(filter->text));
         printf(" in the stack");
     }
     printf(": %s call site%s\n", text_count(sites->count), sites->count == 1 ? "" : "s");

@@ -74,7 +74,7 @@ static json_t *match(const struct facts *f, const struct sites *sites, const str
 
     if (call_sites_is_all(filter))
         return json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "filter", text_or_null(filter->stacks), "module",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "filter", text_or_null(filter->text), "module",
                      text_or_null(filter->module), "sites", integer(sites->count), "stacks", integer(sites->stacks),
                      "allocations", integer(c.allocations), "bytes", integer(c.bytes), "temporary", temporary(f, c.temporary),
                      "peak_blocks", integer(c.peak_blocks), "peak_bytes", integer(c.peak_bytes), "leaked_blocks",

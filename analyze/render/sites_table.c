@@ -49,7 +49,7 @@ static char *location_text(struct table *t, uint32_t location)
     const struct frame unknown = { .location = location };
 
     if (!count) {
-        const char *name = frame_name(&t->facts->told.code, &unknown);
+        const char *name = frames_name(&t->facts->told.code, &unknown);
         char *text = copy_text(name, strlen(name));
         make_plain(text);
         return text;
@@ -319,7 +319,7 @@ static json_t *row_json(const struct table *t, const struct row *row, const uint
     json_object_set_new(object, "largest", json_integer((json_int_t)row->sum.most));
     json_object_set_new(object, "stacks", json_integer(row->stacks));
     frames_of(t->facts, t->namer, t->facts->told.stacks.leaves[row->leaf].node, &frames);
-    json_t *own = frame_json(&t->facts->told.code, &frames.of[frames.site]);
+    json_t *own = frames_json(&t->facts->told.code, &frames.of[frames.site]);
     json_object_del(own, "inlined");
     json_object_update(object, own);
     json_decref(own);

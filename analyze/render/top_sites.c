@@ -28,6 +28,7 @@ struct lister {
     size_t shown_count;
     const uint32_t *orders[COST_COUNT]; /* of lists before; NULL: there was none */
     size_t counts[COST_COUNT];
+    bool was_same; /* the last list, as one before it */
 };
 
 static void stack_of(const struct lister *l, const struct site *site, enum cost cost, struct frames *ret_frames)
@@ -75,17 +76,17 @@ static void print_costs(const struct lister *l, const struct site_costs *c, enum
 static void print_own(const struct code *code, const struct frames *frames, int columns)
 {
     const struct frame *own = &frames->of[frames->site];
-    const char *name = frames->site ? frame_short_name(frame_name(code, &frames->of[frames->site - 1])) : "";
+    const char *name = frames->site ? frames_short_name(frames_name(code, &frames->of[frames->site - 1])) : "";
     size_t bytes = strlen(name), shown = bytes > THROUGH_SHOWN ? THROUGH_SHOWN : bytes;
 
     if (!frames->site) {
-        frame_print(code, own, columns);
+        frames_print(code, own, columns);
         return;
     }
     _cleanup_free_ char *kept = copy_text(name, bytes);
-    frame_print(code, own, columns);
+    frames_print(code, own, columns);
     name = kept;
-    bool fits = frame_columns(code, own) + 10 + (int)shown <= columns;
+    bool fits = frames_columns(code, own) + 10 + (int)shown <= columns;
     fputs(fits ? "  through " : "\n      through ", stdout);
     text_print_safe(name, shown);
     if (shown < bytes)
@@ -116,7 +117,7 @@ static void print_stack(const struct lister *l, const struct site *site, enum co
         if (i == frames.site)
             print_own(code, &frames, columns - 6 - turns);
         else
-            frame_print(code, frame, columns - 8 - turns);
+            frames_print(code, frame, columns - 8 - turns);
         print_turns(frame);
         putchar('\n');
     }
@@ -183,13 +184,14 @@ static void print_list(struct lister *l, enum cost cost)
     const char *same = count ? same_list(l, order, count) : NULL;
 
     if (same) {
-        printf("\nTop %zu call site%s by %s: the same as by %s%s\n", count, count == 1 ? "" : "s", titles[cost], same,
-               count == 1 ? "" : ", in this order");
+        printf("%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
+               titles[cost], same, count == 1 ? "" : ", in this order");
     } else if (count || cost <= COST_ALLOCATED) {
         printf("\nTop %zu call site%s by %s\n", count, count == 1 ? "" : "s", titles[cost]);
         for (size_t i = 0; i < count; i++)
             print_site(l, cost, order[i]);
     }
+    l->was_same = same;
     l->orders[cost] = order;
     l->counts[cost] = count;
 }
@@ -212,7 +214,7 @@ void top_sites_print_name(struct facts *facts, const struct site *site, const st
     struct frames frames;
 
     frames_of(facts, namer, facts->told.stacks.leaves[site->heaviest[COST_ALLOCATED]].node, &frames);
-    frame_print(&facts->told.code, &frames.of[frames.site], columns);
+    frames_print(&facts->told.code, &frames.of[frames.site], columns);
     frames_release(&frames);
 }
 
@@ -266,9 +268,9 @@ static json_t *site_json(const struct lister *l, const struct site *site, enum c
     set(object, "stacks", site->stacks);
     stack_of(l, site, cost, &frames);
     for (size_t i = frames.site; i-- > 0;)
-        json_array_append_new(through, text_json(frame_name(&l->facts->told.code, &frames.of[i])));
+        json_array_append_new(through, text_json(frames_name(&l->facts->told.code, &frames.of[i])));
     for (size_t i = frames.site; i < frames.count; i++) {
-        json_t *frame = frame_json(&l->facts->told.code, &frames.of[i]);
+        json_t *frame = frames_json(&l->facts->told.code, &frames.of[i]);
         set(frame, "recursive", frames.of[i].turns);
         set(frame, "period", frames.of[i].period);
         json_array_append_new(stack, frame);
