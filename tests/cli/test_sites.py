@@ -82,7 +82,7 @@ equal(s["stacks"], 2, "two calls in one line are one site")
 s = costs("grown", "grown", 20, sum(range(16, 321, 16)), 1, 0)
 equal((s["regrown"], s["smallest"], s["largest"], s["through"]), (19, 16, 320, []), "grown")
 s = costs("callers_library", "library", 50, 50000, 0, 0, file="callers_library.c")
-equal((os.path.basename(s["module"]), s["peak_blocks"], s["peak_bytes"]), ("libcallers_library.so", 50, 50000), "the library's")
+equal((os.path.basename(s["module"]), s["peak_blocks"], s["peak_bytes"], s["stacks"]), ("libcallers_library.so", 50, 50000, 2), "the library's")
 check(s["mean_lifetime_us"] > 0 and 60 <= s["mean_lifetime_allocations"] < 150, f"lifetimes: {s['mean_lifetime_allocations']}")
 costs("work", "threads", 65, 2080, 65, 0)
 

@@ -7,7 +7,7 @@
  *   mutual        two functions that call each other 6 times, then 7 x 700 bytes, leaked
  *   one line      10 + 10 x 48 bytes by two calls in one line, freed at once
  *   grown         a block of 16 to 320 bytes by realloc in steps of 16
- *   library       50 x 1000 bytes, kept to the end, by callers_library.c
+ *   library       30 + 20 x 1000 bytes, kept to the end, by two calls of callers_library.c
  *   threads       worker-1 to worker-3: 10, 20, 30 x 32 bytes, freed at once; other: 5 */
 #include "callers.h"
 
@@ -146,7 +146,8 @@ int main(void)
     ping(6);
     one_line();
     grown();
-    callers_library(50, 1000);
+    callers_library(30, 1000);
+    callers_library(20, 1000);
     run_threads();
     for (size_t i = 0; i < kept_count; i++)
         free(kept[i]);

@@ -8,8 +8,8 @@ static int block_count;
 
 void callers_library(int count, size_t size)
 {
-    for (block_count = 0; block_count < count; block_count++)
-        blocks[block_count] = malloc(size); /* library */
+    for (int i = 0; i < count; i++)
+        blocks[block_count++] = malloc(size); /* library */
 }
 
 void callers_library_end(void)
