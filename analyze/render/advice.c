@@ -10,7 +10,7 @@ static const char *const kinds[] = {
 };
 
 /* To be freed. */
-static char *words(const struct facts *f, const struct site *site, const struct advice *a)
+static char *words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
 {
     const char *about = text_about(f->settings.sample_bytes);
 
@@ -32,10 +32,10 @@ static char *words(const struct facts *f, const struct site *site, const struct 
                            a->bytes <= 4096 ? ", or the stack" : "");
     default:
         return format_text("%s%s blocks at the peak lose %s%s, %.0f %% of what they can hold, to malloc's rounding (%.1f bytes "
-                           "each of %.1f asked for): allocate many at once, or from a pool",
+                           "each of %.1f asked for), all sites together %s%s: allocate many at once, or from a pool",
                            about, text_count(a->blocks), about, text_bytes(a->bytes), 100 * a->share,
                            (double)site->sum.rounding / (double)site->sum.allocations,
-                           (double)site->sum.bytes / (double)site->sum.allocations);
+                           (double)site->sum.bytes / (double)site->sum.allocations, about, text_bytes(rounding_bytes));
     }
 }
 
@@ -71,7 +71,7 @@ void advice_print(struct facts *facts, const struct sites *sites, const struct n
         printf("\nAdvice (by which rules: docs/howto-report.md; --no-advice leaves it out)\n");
     for (size_t i = 0; i < advices.count; i++) {
         const struct site *site = &sites->sites[advices.of[i].site];
-        _cleanup_free_ char *text = words(facts, site, &advices.of[i]);
+        _cleanup_free_ char *text = words(facts, site, &advices.of[i], advices.rounding_bytes);
         printf("  %zu  ", i + 1);
         top_sites_print_name(facts, site, namer, columns - 5);
         putchar('\n');
@@ -124,7 +124,7 @@ json_t *advice_json(struct facts *facts, const struct sites *sites, const struct
     for (size_t i = 0; i < advices.count; i++) {
         const struct advice *a = &advices.of[i];
         const struct site *site = &sites->sites[a->site];
-        _cleanup_free_ char *text = words(facts, site, a);
+        _cleanup_free_ char *text = words(facts, site, a, advices.rounding_bytes);
         json_t *object = json_object();
         json_object_set_new(object, "kind", json_string(kinds[a->kind]));
         top_sites_name_json(facts, site, namer, object);

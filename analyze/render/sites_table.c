@@ -200,10 +200,10 @@ static void release_table(struct table *t)
 
 /* --- lines ------------------------------------------------------------------------- */
 
-enum { ALLOCATIONS, BYTES, TEMPORARY, PEAK_BLOCKS, PEAK_BYTES, LEAKED_BLOCKS, LEAKED_BYTES, REGROWN, SUMS };
+enum { ALLOCATIONS, BYTES, TEMPORARY, PEAK_BLOCKS, PEAK_BYTES, LEAKED_BLOCKS, LEAKED_BYTES, REGROWN, ROUNDING, SUMS };
 
 static const char *const sum_names[SUMS] = { "allocations", "bytes", "temporary", "peak_blocks", "peak_bytes",
-                                             "leaked_blocks", "leaked_bytes", "regrown" };
+                                             "leaked_blocks", "leaked_bytes", "regrown", "rounding" };
 
 /* Estimates are rounded by their running totals, so that the rows' sums are the totals. */
 struct running {
@@ -213,7 +213,7 @@ struct running {
 static void next_sums(const struct facts *f, struct running *r, const struct stack_costs *c, uint64_t ret_sums[SUMS])
 {
     const uint64_t units[SUMS] = { c->allocations, c->bytes, c->temporary, c->peak_blocks, c->peak_bytes, c->leaked_blocks,
-                                   c->leaked_bytes, c->regrown };
+                                   c->leaked_bytes, c->regrown, c->rounding };
 
     for (size_t i = 0; i < SUMS; i++) {
         r->units[i] += units[i];

@@ -265,6 +265,7 @@ static json_t *site_json(const struct lister *l, const struct site *site, enum c
     set(object, "smallest", sum->least);
     set(object, "largest", sum->most);
     set(object, "regrown", settings_rounded(settings, sum->regrown));
+    set(object, "rounding", settings_rounded(settings, sum->rounding));
     set(object, "stacks", site->stacks);
     stack_of(l, site, cost, &frames);
     for (size_t i = frames.site; i-- > 0;)
