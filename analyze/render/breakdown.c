@@ -54,7 +54,7 @@ void modules_print(const struct facts *f, const struct sites *sites, size_t most
     _cleanup_free_ struct module *modules = sum_modules(f, sites, &count);
     struct module rest = { 0 };
 
-    if (count < 2)
+    if (count < 2 || !most)
         return;
     printf("\nModules of the call sites\nallocations     %%      bytes     %%    at peak       left  module\n");
     for (size_t i = 0; i < count; i++) {

@@ -186,7 +186,7 @@ static void print_list(struct lister *l, enum cost cost)
     if (same) {
         printf("%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
                titles[cost], same, count == 1 ? "" : ", in this order");
-    } else if (count || cost <= COST_ALLOCATED) {
+    } else if (count || cost <= COST_ALLOCATED || view->has_sort) {
         printf("\nTop %zu call site%s by %s\n", count, count == 1 ? "" : "s", titles[cost]);
         for (size_t i = 0; i < count; i++)
             print_site(l, cost, order[i]);

@@ -115,6 +115,13 @@ check("   1  4,900 B (61.2 %) in 7 blocks; of 7 allocations\n      pong" in one,
 equal(command("report", "--depth", "1").count("←"), 0, "--depth 1")
 check("the same as by" in command("report", "--filter", "libcallers_library"), "a list that says nothing new is told in a line")
 
+bare = path("bare.mscope")
+equal(record([program("callers")], bare, "--call-graph", "none").returncode, 0, "without stacks")
+got = report_of(of=bare)["top_sites"]["by_allocations"]
+equal([(s["module"], s["function"], s["allocations"]) for s in got], [("", None, r["counts"]["allocations"])], "one site for all")
+check("      (no stack)\n" in command("report", of=bare) and command("sites", of=bare).endswith("\t(no stack)\n"), "said so")
+check("Top 0 call sites by bytes still allocated\n" in command("report", "--sort", "leaked", "--filter", "xmalloc"), "a list of nothing")
+
 # --- threads ---
 threads = {t["name"]: t for t in report_of("--threads")["thread_list"]}
 equal({name: (t["allocations"], t["bytes"], t["temporary"], t["threads"]) for name, t in threads.items() if name != "callers"},
