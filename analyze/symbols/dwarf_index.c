@@ -174,13 +174,9 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
         case DW_TAG_module:
             walk(x, s, &die, outer, thorough, depth + 1);
             break;
-        case DW_TAG_class_type:
-        case DW_TAG_structure_type:
-        case DW_TAG_union_type:
+        default: /* types, for example: Rust has functions in its enumerations */
             if (thorough)
                 walk(x, s, &die, outer, thorough, depth + 1);
-            break;
-        default:
             break;
         }
         /* Never backwards: damage would make that a circle. */

@@ -148,6 +148,7 @@ def with_payload(data, chunk, payload):
 
 named = [chunk for chunk in chunks(plain) if chunk[1] == NAMES]
 equal(len(named), 2, "a chunk for each file")
+equal([plain[at + 5] & 1 and struct.unpack_from("<QQ", plain, at + 32) for at, *_ in named], [(0, 0)] * 2, "and no clock")
 chunk = named[0]
 payload = plain[chunk[0] + chunk[2]:chunk[0] + chunk[2] + chunk[3]]
 log = path("damaged.mscope")
