@@ -86,7 +86,7 @@ def demangled(mangled):
     mangled = sorted(mangled)
     text = must("c++filt", input="".join(re.sub(r"\.llvm\.\d+$", "", name) + "\n" for name in mangled), stdin=None)
     # Of Rust's it shows hashes and the types of numbers, too.
-    lines = re.sub(r"::h[0-9a-f]{16}$|(?<=\w)\[[0-9a-f]{12,16}\]|(?<=\d)[ui](8|16|32|64|128|size)\b", "", text, flags=re.M).split("\n")
+    lines = re.sub(r"::h[0-9a-f]{16}$|(?<=\w)\[[0-9a-f]{12,16}\]|: ([ui](8|16|32|64|128|size)|bool|char)\b", "", text, flags=re.M).split("\n")
     return {name: bare(line) for name, line in zip(mangled, lines)}
 
 
