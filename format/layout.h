@@ -42,6 +42,7 @@ struct rec_file_header {
 enum rec_chunk_type {
     REC_CHUNK_EVENTS = 1,  /* a run of one stream's records */
     REC_CHUNK_SESSION = 2, /* what the launcher or a reader knows of a process, of no stream */
+    REC_CHUNK_NAMES = 3,   /* what a reader has found out about code: functions and lines (names.h) */
 };
 
 /* Sequence of the session chunk that sums up a process, written when its live

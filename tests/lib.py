@@ -95,7 +95,9 @@ def dump(log, stacks=False, incomplete=False):
     events = []
     for line in got.stdout.splitlines():
         if line.startswith("\t"):
-            events[-1].frames.append(line.strip())
+            frame = line[1:].split("\t")  # what is real, without where in the source it is
+            if frame[-1] != "inlined":
+                events[-1].frames.append(frame[0])
             continue
         event = Event(line)
         event.is_heap = event.kind.split("-")[0] in HEAP

@@ -1,4 +1,5 @@
 #include "analyze/command.h"
+#include "analyze/commands/embedding.h"
 #include "analyze/launch/compressor.h"
 #include "analyze/launch/log_file.h"
 #include "analyze/launch/not_loaded.h"
@@ -61,6 +62,9 @@ const char record_help[] =
     "                       blocks are still recorded         MALLOSCOPE_TOGGLE_SIGNAL\n"
     "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
     "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
+    "  --embed-symbols      when the program has ended, write the names of its functions\n"
+    "                       into the log (as `malloscope symbolize` does); they come on\n"
+    "                       top of --max-log\n"
     "  -h, --help\n\n"
     "The variables do the same as the options, also for a program that is run without\n"
     "this command: LD_PRELOAD=.../libmalloscope.so PROGRAM; such a log never replaces\n"
@@ -76,7 +80,7 @@ const char record_help[] =
 
 struct record_options {
     const char *output;
-    bool force, quiet, compress;
+    bool force, quiet, compress, embed_symbols;
     uint64_t threshold, max_log; /* bytes; max_log 0: no limit */
 };
 
@@ -174,6 +178,15 @@ static void explain(const struct target *target, const char *program, const char
                  "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program, log_name);
 }
 
+static void embed(const struct log *log)
+{
+    struct embedding done;
+    int error = embed_names(log, NULL, false, &done);
+
+    if (error)
+        complain("%s: names cannot be written into it: %s", short_path(log->path), strerror(-error));
+}
+
 static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
                   int status, struct compressor *compressor, const struct record_options *options)
 {
@@ -206,6 +219,8 @@ static int finish(struct log_file *file, const struct target *target, const char
         return EXIT_NOT_TRACED;
     }
     append_end_of(log, file, pid, status);
+    if (options->embed_symbols)
+        embed(log);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
@@ -391,7 +406,7 @@ static const char *sample_value(int argc, char **argv)
 
 int cmd_record(int argc, char **argv)
 {
-    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, FOLLOW, NO_COMPRESS, MAX_LOG };
+    enum { CALL_GRAPH = 256, MAX_DEPTH, THRESHOLD, SAMPLE, MIN_SIZE, START_PAUSED, TOGGLE_SIGNAL, FOLLOW, NO_COMPRESS, MAX_LOG, EMBED_SYMBOLS };
     static const struct option long_options[] = {
         { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' },
         { "quiet", no_argument, NULL, 'q' }, { "call-graph", required_argument, NULL, CALL_GRAPH },
@@ -400,7 +415,7 @@ int cmd_record(int argc, char **argv)
         { "sample", optional_argument, NULL, SAMPLE }, { "min-size", required_argument, NULL, MIN_SIZE },
         { "start-paused", no_argument, NULL, START_PAUSED },
         { "toggle-signal", required_argument, NULL, TOGGLE_SIGNAL },
-        { "follow", required_argument, NULL, FOLLOW }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "follow", required_argument, NULL, FOLLOW }, { "embed-symbols", no_argument, NULL, EMBED_SYMBOLS }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     const char *output = getenv("MALLOSCOPE_OUTPUT"), *call_graph = getenv("MALLOSCOPE_CALL_GRAPH");
     const char *max_depth = getenv("MALLOSCOPE_MAX_DEPTH"), *max_log = getenv("MALLOSCOPE_MAX_LOG");
@@ -424,6 +439,7 @@ int cmd_record(int argc, char **argv)
         options.force |= option == 'f';
         options.quiet |= option == 'q';
         options.compress &= option != NO_COMPRESS;
+        options.embed_symbols |= option == EMBED_SYMBOLS;
         if (option == MAX_LOG)
             max_log = optarg;
         if (option == CALL_GRAPH)

@@ -43,3 +43,15 @@ int append_end(struct append_chunk *chunk, int fd)
     memcpy(whole + 1, chunk->records, used);
     return append_all(fd, whole, chunk_seal(whole, (uint32_t)used));
 }
+
+int append_names(int fd, struct packer *packer, uint32_t pid, uint64_t image, const void *payload, size_t bytes)
+{
+    _cleanup_free_ struct rec_chunk_header *whole = alloc_zeroed(1, sizeof *whole + bytes);
+
+    /* They may be found out on another machine: its clock must not count. */
+    *whole = (struct rec_chunk_header){ .type = REC_CHUNK_NAMES, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = pid, .image = image };
+    memcpy(whole + 1, payload, bytes);
+    size_t whole_bytes = chunk_seal(whole, (uint32_t)bytes);
+    const void *packed = packer ? packer_pack(packer, whole, &whole_bytes) : whole;
+    return append_all(fd, packed, whole_bytes);
+}

@@ -2,6 +2,7 @@
 import json
 import math
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -58,8 +59,9 @@ check(list(jsonschema.Draft202012Validator(schema).iter_errors(broken)), "the sc
 
 text = run([MALLOSCOPE, "report", log]).stdout
 for wanted in ("1,070", "failed                         1", "temporary                    900", "85.0 % of the allocations",
-               "exit status 7", "0 lost", "known+0x", "Top 2 call sites by bytes"):
+               "exit status 7", "0 lost", "Top 2 call sites by bytes"):
     check(wanted in text, f"report says {wanted!r}")
+check(re.search(r"take  (known\+0x[0-9a-f]+|programs/known\.c:\d+)\n", text), f"report says where: {text}")
 check("Top 0 call sites" in run([MALLOSCOPE, "report", "-n", "0", log]).stdout, "report -n 0")
 
 # --- hist ---

@@ -5,6 +5,7 @@
 #include "format/chunk.h"
 #include "format/decode.h"
 #include "format/encode.h"
+#include "format/names.h"
 #include "tests/unit/check.h"
 #include "tests/unit/format_fields.h"
 
@@ -241,6 +242,7 @@ static const char *name_of_chunk_type(unsigned value)
     switch ((enum rec_chunk_type)value) {
     case REC_CHUNK_EVENTS: return "events";
     case REC_CHUNK_SESSION: return "session";
+    case REC_CHUNK_NAMES: return "names";
     }
     return NULL;
 }
@@ -295,7 +297,7 @@ static void test_constants(void)
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_COLUMNS), N(REC_STACK_DEPTH_MAX),
-        N(REC_STACK_NUMBERS),
+        N(REC_STACK_NUMBERS), N(NAMES_FRAMES_MAX), N(NAMES_TEXTS_MAX),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
         N(REC_STOP_LIMIT), N(REC_STOP_SANDBOX), N(REC_STOP_CLOCK),
     };
