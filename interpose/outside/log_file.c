@@ -79,7 +79,7 @@ static bool spool_is_open(void)
 static int join_log(const struct config *config)
 {
     size_t length = strlen(config->output);
-    char spool[sizeof session.path];
+    static char spool[sizeof session.path]; /* as below */
 
     if (length + sizeof ".spool" > sizeof spool)
         return -ENAMETOOLONG;
@@ -130,7 +130,7 @@ int log_file_open(const struct config *config)
 /* Field 22 of /proc/self/stat; the second field may hold spaces and brackets. */
 static uint64_t process_start_ticks(void)
 {
-    char text[1024];
+    static char text[1024]; /* the stack may be a small one; a process is started once */
     long fd = sys_open("/proc/self/stat", O_RDONLY, 0), got = fd < 0 ? -1 : sys_read((int)fd, text, sizeof text - 1);
     uint64_t value = 0;
 
@@ -167,12 +167,28 @@ static int be_guest(uint64_t start_ticks, int error)
     return 0;
 }
 
-/* False: it is too long. */
+static char *put_number(char *at, unsigned number)
+{
+    if (number >= 10)
+        at = put_number(at, number / 10);
+    *at++ = (char)('0' + number % 10);
+    return at;
+}
+
+/* LOG.live.PID or LOG.live.PID.NUMBER; snprintf takes more than a kilobyte of stack. False: it is too long. */
 static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
 {
-    int length = number ? snprintf(ret_path, bytes, "%s.live.%u.%u", log, pid, number)
-                        : snprintf(ret_path, bytes, "%s.live.%u", log, pid);
-    return length < (int)bytes;
+    size_t length = strlen(log);
+
+    if (length + sizeof ".live.4294967295.4294967295" > bytes)
+        return false;
+    char *at = put_number((char *)mempcpy(mempcpy(ret_path, log, length), ".live.", 6), pid);
+    if (number) {
+        *at++ = '.';
+        at = put_number(at, number);
+    }
+    *at = 0;
+    return true;
 }
 
 bool log_file_has_earlier(const char *log)
@@ -190,13 +206,13 @@ bool log_file_has_earlier(const char *log)
 int log_file_make_live(enum rec_start *ret_start)
 {
     static struct kept_file file; /* one thread of the process is here */
+    static char path[sizeof file.path];
     uint64_t start_ticks = process_start_ticks();
     struct live_page *page = NULL;
     void *at;
     int error = -EEXIST;
 
     for (unsigned number = 0; error == -EEXIST; number++) {
-        char path[sizeof file.path];
         if (!live_name(session.path, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
         error = kept_file_open(&file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
