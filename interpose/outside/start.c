@@ -262,7 +262,7 @@ static void start_unwinder(const void *caller)
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
-    unwinder_load(session.log.fd);
+    unwinder_load();
 }
 
 struct context *start_thread(const void *caller)
