@@ -2,50 +2,19 @@
  * own file only, and never to be killed for it (SIGXFSZ). */
 #include "interpose/inside/kept_file.h"
 
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
-
-_Atomic int kept_file_lowest = INT_MAX;
-
-/* More than KEPT_FILE_HIGH_MAX would cost the kernel memory. */
-int kept_file_high_number(void)
-{
-    uint64_t limit = sys_descriptor_limit(), high = limit - limit / 16;
-    return high < KEPT_FILE_HIGH_MAX ? (int)high : KEPT_FILE_HIGH_MAX;
-}
-
-static void note_number(int number)
-{
-    int lowest = atomic_load(&kept_file_lowest);
-
-    while (number < lowest && !atomic_compare_exchange_weak(&kept_file_lowest, &lowest, number))
-        ;
-}
-
-/* A duplicate as high as can be, and never one of the lowest: those are what the
- * program gets next. */
-static int duplicate_high(int fd)
-{
-    int number = kept_file_high_number(), step = number / 16 ? number / 16 : 1;
-    long high = -EMFILE;
-
-    for (int tries = 0; high < 0 && tries < 12 && number > 3; tries++, number -= step)
-        high = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
-    if (high >= 0)
-        note_number((int)high);
-    return (int)high;
-}
 
 static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
 {
     long fd = sys_open(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    int high = duplicate_high((int)fd);
+    int high = numbers_duplicate((int)fd);
     sys_close((int)fd);
     if (high < 0)
         return high;
@@ -87,7 +56,7 @@ void kept_file_adopt(struct kept_file *file, int fd)
     file->device = st.st_dev;
     file->inode = st.st_ino;
     atomic_store(&file->fd, fd);
-    note_number(fd);
+    numbers_note(fd);
 }
 
 void kept_file_move(struct kept_file *to, const struct kept_file *from)
@@ -129,7 +98,7 @@ void kept_file_close(struct kept_file *file)
 void kept_file_leave(struct kept_file *file, int number)
 {
     enum { WAITS_MAX = 10000, WAIT_NS = 100000 }; /* a second: who is not through by then is in write() itself, which is safe */
-    int other = file->path[0] ? duplicate_high(number) : -1;
+    int other = file->path[0] ? numbers_duplicate(number) : -1;
 
     atomic_store(&file->fd, other < 0 ? -1 : other);
     uint32_t before = atomic_fetch_add(&process->file_epoch, 1); /* who comes now finds the other number */

@@ -5,6 +5,7 @@
 
 #include "interpose/inside/context.h"
 #include "interpose/inside/kept_file.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -24,12 +25,14 @@ static void call_first(int (*backtrace)(void **, int))
     c->busy = busy;
 }
 
-/* Occupies the free descriptors below the high ones, with duplicates of fd. */
-static void take_low_numbers(int fd, uint8_t taken[KEPT_FILE_HIGH_MAX])
-{
-    int limit = kept_file_high_number();
+#define PIPE_MAX 1024 /* more would take too long */
+#define ENDS 64 /* so far above where our numbers begin the pipe may be */
 
-    memset(taken, 0, KEPT_FILE_HIGH_MAX);
+static uint8_t taken[PIPE_MAX], was_open[PIPE_MAX + ENDS]; /* not on what may be a small stack */
+
+/* Occupies the free descriptors below the limit, with duplicates of fd. */
+static void take_low_numbers(int fd, int limit)
+{
     for (;;) {
         long number = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (number < 0)
@@ -42,27 +45,42 @@ static void take_low_numbers(int fd, uint8_t taken[KEPT_FILE_HIGH_MAX])
     }
 }
 
-static void give_numbers_back(const uint8_t taken[KEPT_FILE_HIGH_MAX])
+static void give_numbers_back(void)
 {
-    for (int number = 0; number < KEPT_FILE_HIGH_MAX; number++)
+    for (int number = 0; number < PIPE_MAX; number++)
         if (taken[number])
             sys_close(number);
 }
 
-/* Its pipe is where nothing was before: our own high numbers. */
-static void find_pipe(const uint8_t was_open[KEPT_FILE_HIGH_MAX + 64])
+/* Its pipe is where nothing was before: our own numbers. */
+static void find_pipe(int from)
 {
     struct stat st;
 
-    for (int number = kept_file_high_number(), found = 0; number < KEPT_FILE_HIGH_MAX + 64 && found < 2; number++)
+    for (int number = from, found = 0; number < from + ENDS && found < 2; number++)
         if (!was_open[number] && sys_fstat(number, &st) == 0 && S_ISFIFO(st.st_mode))
             kept_file_adopt(&session.unwinder_pipe[found++], number);
 }
 
-static void find_open(uint8_t is_open[KEPT_FILE_HIGH_MAX + 64])
+static void find_open(int from)
 {
-    for (int number = kept_file_high_number(); number < KEPT_FILE_HIGH_MAX + 64; number++)
-        is_open[number] = sys_fcntl(number, F_GETFD, 0) >= 0;
+    for (int number = from; number < from + ENDS; number++)
+        was_open[number] = sys_fcntl(number, F_GETFD, 0) >= 0;
+}
+
+static void start(int (*backtrace)(void **, int), int kept_fd)
+{
+    struct numbers_lift lift;
+    const int hidden = numbers_lift(&lift);
+    const int from = hidden > 0 && hidden <= PIPE_MAX ? hidden : numbers_high();
+
+    take_low_numbers(kept_fd, from);
+    find_open(from);
+    call_first(backtrace);
+    find_pipe(from);
+    give_numbers_back();
+    if (hidden >= 0)
+        numbers_lower(&lift);
 }
 
 /* For the self-check: a walk by unw_step, which is slow and takes no short cuts. */
@@ -121,7 +139,6 @@ bool unwinder_load(int kept_fd)
     void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
     void *function = library ? dlsym(library, "unw_backtrace") : NULL;
     int (*backtrace)(void **, int);
-    uint8_t taken[KEPT_FILE_HIGH_MAX], was_open[KEPT_FILE_HIGH_MAX + 64];
 
     if (!function) {
         /* The error is ours: the program's dlerror() must not tell it, nor free its text,
@@ -133,11 +150,7 @@ bool unwinder_load(int kept_fd)
     if (session.check_stacks)
         find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
-    take_low_numbers(kept_fd, taken);
-    find_open(was_open);
-    call_first(backtrace);
-    find_pipe(was_open);
-    give_numbers_back(taken);
+    start(backtrace, kept_fd);
     stack_backtrace = backtrace;
     return true;
 }
