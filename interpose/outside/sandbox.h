@@ -12,9 +12,6 @@
 
 struct context;
 
-/* Looks up the functions behind those of interpose/sandbox.c. */
-void sandbox_resolve(void);
-
 /* What was before, and is again if the kernel refuses. All 0: nothing changes. */
 struct sandbox_change {
     bool enters, strict, is_child; /* is_child: a vfork child, to whom alone it applies */

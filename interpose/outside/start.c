@@ -24,6 +24,7 @@
 #include "interpose/outside/sandbox.h"
 #include "interpose/outside/threads.h"
 #include "interpose/outside/unwinder.h"
+#include "interpose/system_calls.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -123,7 +124,7 @@ static bool prepare(void)
     clock_choose(config.monotonic);
     threads_prepare();
     descriptors_resolve();
-    sandbox_resolve();
+    system_calls_resolve();
     dladdr((void *)real.malloc, &allocator);
     nested_allocator = modules_code_of((uint64_t)real.malloc);
     find_other_malloc();
