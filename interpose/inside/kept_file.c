@@ -9,19 +9,43 @@
 #include <errno.h>
 #include <string.h>
 
-static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
+/* A filter's signal has come in place of the call, or nothing is known of what the call did:
+ * the program has forbidden itself system calls behind our back, and no more are made. */
+static int trapped(void)
+{
+    sys_forbidden = true;
+    return -(int)REC_STOP_SANDBOX;
+}
+
+/* A trapped call "returns" the same number again, and that is no descriptor of ours. */
+static long open_surely(const char *path, int flags, unsigned mode)
 {
     long fd = sys_open(path, flags, mode);
+
+    if (!sys_was_trapped(SYS_openat, fd))
+        return fd;
+    long other = sys_open("/", O_PATH, 0);
+    if (other == fd)
+        return trapped();
+    if (other >= 0)
+        sys_close((int)other);
+    return fd;
+}
+
+static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
+{
+    long fd = open_surely(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    int high = numbers_duplicate((int)fd);
-    sys_close((int)fd);
+    int high = sys_careful ? (int)fd : numbers_duplicate((int)fd);
+    if (!sys_careful)
+        sys_close((int)fd);
     if (high < 0)
         return high;
     long error = sys_fstat(high, ret_stat);
     if (error) {
         sys_close(high);
-        return (int)error;
+        return error < 0 ? (int)error : trapped();
     }
     return high;
 }
@@ -33,6 +57,8 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
 
     if (length >= sizeof file->path)
         return -ENAMETOOLONG;
+    if (sys_careful && flags & O_CREAT) /* it grows by write only */
+        flags |= O_APPEND;
     int fd = open_high(path, flags, mode, &st);
     if (fd < 0)
         return fd;
@@ -43,7 +69,9 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
     file->named = st.st_nlink > 0;
     file->device = st.st_dev;
     file->inode = st.st_ino;
-    atomic_store(&file->fd, fd);
+    if (sys_careful)
+        sys_close(fd);
+    atomic_store(&file->fd, sys_careful ? -1 : fd);
     return 0;
 }
 
@@ -74,16 +102,21 @@ static bool is_file(const struct kept_file *file, const struct stat *st)
     return st->st_dev == file->device && st->st_ino == file->inode;
 }
 
-static bool is_ours(const struct kept_file *file, int number, struct stat *ret_stat)
+/* The number, if it is this file's; -EBADF if it is not. */
+static int look(const struct kept_file *file, int number, struct stat *ret_stat)
 {
-    return number > 0 && sys_fstat(number, ret_stat) == 0 && is_file(file, ret_stat);
+    long error = number > 0 ? sys_fstat(number, ret_stat) : -EBADF;
+
+    if (error > 0)
+        return trapped();
+    return !error && is_file(file, ret_stat) ? number : -EBADF;
 }
 
 bool kept_file_owns(const struct kept_file *file, int number)
 {
     struct stat st;
 
-    return number == atomic_load(&file->fd) && is_ours(file, number, &st);
+    return number == atomic_load(&file->fd) && look(file, number, &st) == number;
 }
 
 void kept_file_close(struct kept_file *file)
@@ -106,7 +139,8 @@ void kept_file_leave(struct kept_file *file, int number)
         sys_sleep(WAIT_NS);
 }
 
-/* Opens it again. Two threads may be at it: the first one's descriptor counts. */
+/* Opens it again. Two threads may be at it: the first one's descriptor counts; where none is
+ * kept, each has its own. */
 static int reopen(struct kept_file *file, int gone, struct stat *ret_stat)
 {
     int fd = open_high(file->path, file->flags, 0, ret_stat);
@@ -117,10 +151,10 @@ static int reopen(struct kept_file *file, int gone, struct stat *ret_stat)
         sys_close(fd);
         return -ESTALE;
     }
-    if (atomic_compare_exchange_strong(&file->fd, &gone, fd))
+    if (sys_careful || atomic_compare_exchange_strong(&file->fd, &gone, fd))
         return fd;
     sys_close(fd);
-    return is_ours(file, gone, ret_stat) ? gone : -EBADF;
+    return look(file, gone, ret_stat);
 }
 
 int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
@@ -137,9 +171,9 @@ int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
             break;
         atomic_fetch_sub(&process->file_users[ret_use->epoch & 1], 1);
     }
-    int fd = atomic_load(&file->fd), error = 0;
-    if (!is_ours(file, fd, &st))
-        fd = reopen(file, fd, &st);
+    int kept = atomic_load(&file->fd), fd = look(file, kept, &st), error = 0;
+    if (fd == -EBADF)
+        fd = reopen(file, kept, &st);
     if (fd < 0)
         error = fd;
     else if (file->named && st.st_nlink == 0)
@@ -153,6 +187,8 @@ int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
 
 void kept_file_end(const struct kept_use *use)
 {
+    if (sys_careful && use->fd >= 0)
+        sys_close(use->fd);
     atomic_fetch_sub(&process->file_users[use->epoch & 1], 1);
     sys_restore_signals(use->signals);
 }
@@ -180,6 +216,8 @@ static int append(const struct kept_use *use, const void *data, size_t bytes)
     bool is_programs = has_size_signal(use);
     long written = sys_write(use->fd, data, bytes);
     drop_size_signal(written, is_programs);
+    if (sys_was_trapped(SYS_write, written))
+        return trapped();
     return written == (long)bytes ? 0 : written < 0 ? (int)written : -EAGAIN;
 }
 
@@ -202,14 +240,30 @@ int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
     return error == -EAGAIN ? -ENOSPC : error;
 }
 
+static char zeros[REC_LIVE_SLOT_BYTES]; /* not const: so that it takes no room in the library */
+
+/* By write to a descriptor that appends. Another thread may be at the same. */
+static long append_zeros(int fd, uint64_t end)
+{
+    for (struct stat st;;) {
+        long error = sys_fstat(fd, &st);
+        if (error || (uint64_t)st.st_size >= end)
+            return error;
+        const uint64_t missing = end - (uint64_t)st.st_size;
+        long written = sys_write(fd, zeros, missing < sizeof zeros ? missing : sizeof zeros);
+        if (written <= 0 && written != -EINTR)
+            return written < 0 ? written : -ENOSPC;
+    }
+}
+
 static long write_zeros(int fd, uint64_t offset, size_t bytes)
 {
-    static char zeros[REC_LIVE_SLOT_BYTES];
-
     for (size_t done = 0; done < bytes;) {
         long written = sys_pwrite(fd, zeros, bytes - done < sizeof zeros ? bytes - done : sizeof zeros, offset + done);
         if (written == -EINTR)
             continue;
+        if (sys_was_trapped(SYS_pwrite64, written))
+            return trapped();
         if (written <= 0)
             return written < 0 ? written : -ENOSPC;
         done += (size_t)written;
@@ -224,11 +278,15 @@ static long allocate(int fd, uint64_t offset, size_t bytes)
 {
     long error;
 
+    if (sys_careful)
+        return append_zeros(fd, offset + bytes);
     if (bytes <= REC_LIVE_SLOT_BYTES)
         return write_zeros(fd, offset, bytes);
     do
         error = sys_fallocate(fd, offset, bytes);
     while (error == -EINTR);
+    if (error > 0)
+        return trapped();
     return error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM ? error : write_zeros(fd, offset, bytes);
 }
 

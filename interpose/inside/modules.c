@@ -5,6 +5,7 @@
 #include "format/encode.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -49,7 +50,7 @@ static bool find_object(uint64_t address, struct image *ret)
     if (!HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
         return false;
     const ElfW(Ehdr) *header = found.dlfo_map_start;
-    if (!sys_can_read((uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+    if (!memory_can_read((uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return false; /* its first segment does not hold the headers */
     *ret = (struct image){
         .bias = found.dlfo_link_map->l_addr,

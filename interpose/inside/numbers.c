@@ -57,6 +57,14 @@ void numbers_lower(const struct numbers_lift *lift)
     }
 }
 
+/* A trapped call (sys.h) "returns" its number, which may be the program's descriptor: where it
+ * is the answer indeed, it is not taken. */
+static long duplicate_from(int fd, long from)
+{
+    long number = sys_fcntl(fd, F_DUPFD_CLOEXEC, from);
+    return number >= 0 && (number < from || sys_was_trapped(SYS_fcntl, number)) ? -EMFILE : number;
+}
+
 static int duplicate_hidden(int fd)
 {
     struct numbers_lift lift;
@@ -64,7 +72,7 @@ static int duplicate_hidden(int fd)
     long number = numbers_lift(&lift);
 
     if (number >= 0) {
-        number = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
+        number = duplicate_from(fd, number);
         numbers_lower(&lift);
     }
     sys_restore_signals(mask);
@@ -78,7 +86,7 @@ static int duplicate_high(int fd)
     long high = -EMFILE;
 
     for (int tries = 0; high < 0 && tries < 12 && number > 3; tries++, number -= step)
-        high = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
+        high = duplicate_from(fd, number);
     return (int)high;
 }
 

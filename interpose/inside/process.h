@@ -91,6 +91,10 @@ void *process_map_wiped(size_t bytes);
 void process_unmap_wiped(void *at, size_t bytes);
 void process_reserve_wiped(size_t bytes);
 
+/* Does the same in a forked child whose parent was careful (sys.h): all contexts that the parent
+ * had, but for orphans, are as good as new. */
+void process_wipe(void);
+
 /* The calling thread's id, without a system call where those are forbidden. */
 uint32_t process_thread_id(void);
 

@@ -45,7 +45,7 @@ uint64_t reach_find(struct reach *own, uint64_t sp)
         own->not_start = range.start;
         own->not_end = range.end;
     }
-    return sys_can_read(sp & ~7ull) ? page_end(sp) : sp;
+    return memory_can_read(sp & ~7ull) ? page_end(sp) : sp;
 }
 
 void reach_find_whole(struct reach *own, uint64_t sp)
@@ -62,7 +62,7 @@ void reach_find_whole(struct reach *own, uint64_t sp)
 
 bool reach_can_read(uint64_t from, uint64_t to)
 {
-    return sys_can_read(from) && (page_end(from) >= to || sys_can_read(page_end(from)));
+    return memory_can_read(from) && (page_end(from) >= to || memory_can_read(page_end(from)));
 }
 
 bool reach_extend(const struct reach *own, uint64_t *limit, uint64_t from, uint64_t to)

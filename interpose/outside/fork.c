@@ -4,6 +4,8 @@
 #include "interpose/outside/fork.h"
 
 #include "interpose/inside/nested.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,6 +39,8 @@ static pid_t fork_by(pid_t (*function)(void))
         nested_after_fork(&kept, result);
         errno = saved_errno;
     }
+    if (result == 0 && sys_careful && process)
+        process_wipe();
     return result;
 }
 

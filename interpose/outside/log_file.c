@@ -53,15 +53,19 @@ static int join_file(const char *path, const uint8_t id[16])
     struct rec_file_header header;
     int error = kept_file_open(&session.log, path, O_RDWR | O_APPEND, 0);
 
+    struct kept_use use;
+
+    if (!error)
+        error = kept_file_begin(&session.log, &use);
     if (error)
         return error;
-    if (sys_read(session.log.fd, &header, sizeof header) != sizeof header ||
-        file_header_check(&header) != FILE_HEADER_GOOD || memcmp(header.session, id, sizeof header.session) != 0) {
-        sys_close(session.log.fd);
-        session.log.fd = -1;
-        return -EINVAL; /* the file has been replaced by something else */
-    }
-    return 0;
+    long got = sys_pread(use.fd, &header, sizeof header, 0);
+    kept_file_end(&use);
+    if (got == sizeof header && file_header_check(&header) == FILE_HEADER_GOOD &&
+        memcmp(header.session, id, sizeof header.session) == 0)
+        return 0;
+    kept_file_close(&session.log);
+    return -EINVAL; /* the file has been replaced by something else */
 }
 
 static bool spool_is_open(void)
@@ -108,7 +112,9 @@ int log_file_open(const struct config *config)
 
     if (config->joins)
         return join_log(config);
-    uname(&host);
+    host.nodename[0] = 0;
+    if (!sys_careful)
+        uname(&host);
     for (uint32_t number = 1;; number++) {
         struct output_name name = { session.exe, host.nodename, pid, number };
         if (!output_name_expand(config->output, &name, path, sizeof path - 16))

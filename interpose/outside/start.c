@@ -19,6 +19,7 @@
 #include "interpose/outside/exec.h"
 #include "interpose/outside/follow.h"
 #include "interpose/outside/fork.h"
+#include "interpose/outside/inherited.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/sandbox.h"
@@ -94,6 +95,16 @@ static bool is_wanted(void)
     return config.first_pid == sys_pid() && !log_file_has_earlier(config.output);
 }
 
+/* Before the first system call. */
+static void look_around(void)
+{
+    static bool done;
+
+    if (!done)
+        inherited_find();
+    done = true;
+}
+
 void start_exec(void)
 {
     static bool done;
@@ -101,6 +112,7 @@ void start_exec(void)
     if (done)
         return;
     done = true;
+    look_around();
     exec_prepare();
     char *const *environment = first_environment();
     config_read(environment, &config);
@@ -119,7 +131,8 @@ static bool prepare(void)
     process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;
-    long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
+    long length = sys_careful ? (long)inherited_exe(session.exe, sizeof session.exe)
+                              : sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
     session.exe[length > 0 ? length : 0] = 0;
     clock_choose(config.monotonic);
     threads_prepare();
@@ -142,7 +155,8 @@ static bool prepare(void)
     };
     if (log_file_open(&config) != 0)
         return false;
-    control_prepare(config.toggle_signal);
+    if (!sys_careful)
+        control_prepare(config.toggle_signal);
     return true;
 }
 
@@ -221,6 +235,8 @@ static struct context *start_process(uint32_t tid)
     }
     if (!process || !atomic_compare_exchange_strong(&process->state, &state, PROCESS_STARTING))
         return NULL;
+    if (sys_careful && start == REC_START_FORK)
+        inherited_find(); /* for the pid */
     process->pid = sys_pid();
     process->image = clock_realtime_ns();
     kept_file_close(&session.maps); /* the parent's, in a forked child */
@@ -254,7 +270,7 @@ static struct context *unrecorded(void)
  * see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
-    if (sys_forbidden || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
+    if (sys_forbidden || sys_careful || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
@@ -281,11 +297,12 @@ struct context *start_thread(const void *caller)
         current_context = &context_mute;
         return NULL;
     }
+    look_around();
     /* A handler's calls would be taken for our own. */
     uint64_t mask = sys_block_signals();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
-        c = start_process(sys_tid());
+        c = start_process(process_thread_id());
         if (c && caller)
             start_unwinder(caller);
     } else {
@@ -336,7 +353,7 @@ static __attribute__((constructor)) void constructor(void)
  * threads stay as they are: those may be using them. */
 static void flush_idle(struct context *mine)
 {
-    uint32_t tid = sys_tid(); /* not of a dead thread: another may look for those */
+    uint32_t tid = process_thread_id(); /* not of a dead thread: another may look for those */
 
     for (struct context *c = atomic_load(&process->contexts); c; c = c->next) {
         uint32_t nobody = 0;
