@@ -311,7 +311,7 @@ if os.uname().machine == "x86_64" and ROOT and run([*SLOW_CLOCK, "true"]).return
 else:
     skip("a clock that needs system calls (unshare, mount)")
 case("strict", reason="the clock")
-case("tsc", reason="the clock")
+case("tsc")
 
 # --- the log goes, or its place ---
 home = path("home")
