@@ -222,6 +222,9 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
     body_number(&b, p->min_size);
     body_number(&b, p->flags);
     body_text(&b, p->other_malloc);
+    body_number(&b, p->pid_namespace);
+    body_number(&b, p->began);
+    body_number(&b, p->parent_image);
     return body_end(&b);
 }
 

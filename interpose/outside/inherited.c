@@ -55,6 +55,12 @@ void inherited_find(void)
         sys_careful = !is_of_all(number_of(status, "\nSeccomp_filters:\t"));
 }
 
+uint32_t inherited_parent_pid(void)
+{
+    char status[STATUS_BYTES];
+    return read_status("/proc/self/status", status) ? number_of(status, "\nPPid:\t") : 0;
+}
+
 /* The file that is mapped where the program's headers are: in the first lines of the map. */
 size_t inherited_exe(char *ret_path, size_t bytes)
 {

@@ -183,7 +183,14 @@ static struct encode_text call_graph_name(void)
     return (struct encode_text){ name, strlen(name) };
 }
 
-static void log_process(struct context *c, enum rec_start start)
+/* In a namespace whose parent does not see this process there is none; /proc may be the parent's. */
+static uint32_t parent_pid(void)
+{
+    uint32_t pid = sys_parent_pid();
+    return pid ? pid : inherited_parent_pid();
+}
+
+static void log_process(struct context *c, enum rec_start start, uint64_t parent_image)
 {
     size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
     char *texts = sys_map(-1, 0, bytes);
@@ -194,7 +201,7 @@ static void log_process(struct context *c, enum rec_start start)
     long got = sys_getcwd(directory, 4096);
     struct encode_process record = {
         .start = start,
-        .ppid = sys_parent_pid(),
+        .ppid = parent_pid(),
         .realtime_ns = clock_realtime_ns(),
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
         .exe = { session.exe, strlen(session.exe) },
@@ -208,6 +215,9 @@ static void log_process(struct context *c, enum rec_start start)
         .min_size = session.selection.min_size,
         .flags = session.selection.paused ? REC_PROCESS_PAUSED : 0,
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
+        .pid_namespace = log_file_pid_namespace(),
+        .began = log_file_process_began(),
+        .parent_image = parent_image,
         .other_malloc = { other_malloc, other_malloc ? strlen(other_malloc) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
@@ -238,7 +248,8 @@ static struct context *start_process(uint32_t tid)
     if (sys_careful && start == REC_START_FORK)
         inherited_find(); /* for the pid */
     process->pid = sys_pid();
-    process->image = clock_realtime_ns();
+    const uint64_t parent_image = session.image;
+    session.image = process->image = clock_realtime_ns();
     kept_file_close(&session.maps); /* the parent's, in a forked child */
     kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
     if (log_file_make_live(&start) == 0 && log_file_confirm() == 0)
@@ -248,7 +259,7 @@ static struct context *start_process(uint32_t tid)
         return NULL;
     }
     atomic_store(&process->state, PROCESS_RECORDING);
-    log_process(c, start);
+    log_process(c, start, parent_image);
     threads_begin(c, tid);
     modules_begin(c, start == REC_START_FORK);
     if (start != REC_START_FORK)
