@@ -9,7 +9,7 @@
 
 struct process *process;
 struct session session;
-bool sys_forbidden, sys_careful;
+bool sys_forbidden, sys_may_map, sys_careful;
 uint32_t sys_known_pid, sys_known_parent_pid;
 
 static void *take_reserved(size_t bytes)

@@ -30,6 +30,7 @@ static inline bool sys_was_trapped(long number, long result)
 /* The program forbids itself system calls (outside/sandbox.h): none may be made
  * any more. What can be called then and would need the kernel says so. */
 extern bool sys_forbidden;
+extern bool sys_may_map; /* then mmap and munmap may be made all the same */
 
 /* The program began under a seccomp filter that nobody knows (outside/inherited.h): only calls
  * that the loader has made before us are made, and write; all others fail, as if refused. */

@@ -135,14 +135,19 @@ void sandbox_enter(struct sandbox_change *ret_change, bool strict, const struct 
     ret_change->enters = true;
     ret_change->forbidden = sys_forbidden;
     ret_change->kills = kills;
+    ret_change->may_map = sys_may_map;
+    const bool maps = !strict && may_look && filter_allows(filter, SYS_mmap) && filter_allows(filter, SYS_munmap);
     ret_change->state = process ? atomic_load(&process->state) : PROCESS_NEW;
     ret_change->stop_errno = session.live ? session.live->stop_errno : 0;
-    if (sys_forbidden)
+    if (sys_forbidden) {
         kills |= verdict == FILTER_KILLS;
-    else if (is_sandboxed_child() || is_vfork_child())
-        enter_as_child(ret_change, verdict, !strict && may_look && filter_lets_ask_pid(filter));
-    else
+        sys_may_map &= maps;
+    } else if (is_sandboxed_child() || is_vfork_child()) {
+        enter_as_child(ret_change, verdict, !strict && may_look && filter_allows(filter, SYS_getpid));
+    } else {
+        sys_may_map = maps;
         enter(strict, verdict);
+    }
     errno = saved_errno;
 }
 
@@ -165,6 +170,7 @@ static void leave(const struct sandbox_change *change)
         return;
     }
     kills = change->kills;
+    sys_may_map = change->may_map;
     sys_forbidden = change->forbidden;
     if (change->forbidden || clock_is_user_space || !process)
         return;

@@ -15,7 +15,7 @@ struct context;
 /* What was before, and is again if the kernel refuses. All 0: nothing changes. */
 struct sandbox_change {
     bool enters, strict, is_child; /* is_child: a vfork child, to whom alone it applies */
-    bool forbidden, kills;
+    bool forbidden, kills, may_map;
     int state;
     uint32_t stop_errno;
 };

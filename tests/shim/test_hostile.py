@@ -236,6 +236,7 @@ sandboxed("sandboxed", "vfork", "without getpid", noted=[program("sandboxed")])
 sandboxed("sandboxed", "second_filter", noted=[program("sandboxed")])
 sandboxed("sandboxed", "many_variables", noted=[program("sandboxed")])
 sandboxed("sandboxed", "fork_amid")
+sandboxed("sandboxed", "fork_amid", "returns", lost=True)
 OF_THE_PROGRAM = {"seccomp", "dup2", "dup3", "close_range", "execveat"} # made on its behalf only
 
 
