@@ -216,9 +216,11 @@ static int append(const struct kept_use *use, const void *data, size_t bytes)
     bool is_programs = has_size_signal(use);
     long written = sys_write(use->fd, data, bytes);
     drop_size_signal(written, is_programs);
+    if (written == (long)bytes)
+        return 0;
     if (sys_was_trapped(SYS_write, written))
         return trapped();
-    return written == (long)bytes ? 0 : written < 0 ? (int)written : -EAGAIN;
+    return written < 0 ? (int)written : -EAGAIN;
 }
 
 int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
