@@ -51,6 +51,9 @@ const char record_help[] =
     "                         fork: its forked copies, but no new programs, be they in a\n"
     "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
     "                         none: PROGRAM alone\n"
+    "                         all: as exec, and what its statically linked children\n"
+    "                         start: those must start no programs of another C library,\n"
+    "                         architecture, root directory, or with sanitizers\n"
     "  --sample [BYTES]     record a sample: of each thread's allocations one in so many\n"
     "                       bytes on average, at random (default 512K); every figure of a\n"
     "                       report is then an unbiased estimate MALLOSCOPE_SAMPLE\n"
@@ -101,7 +104,7 @@ static void set_environment(const char *shim)
 static bool follows_all(void)
 {
     const char *follow = getenv("MALLOSCOPE_FOLLOW");
-    return !follow || strcmp(follow, "exec") == 0;
+    return !follow || strcmp(follow, "exec") == 0 || strcmp(follow, "all") == 0;
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -318,8 +321,8 @@ static int set_follow(const char *what)
 {
     if (!what)
         return 0;
-    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
-        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0 && strcmp(what, "all") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork, exec or all", what);
     setenv("MALLOSCOPE_FOLLOW", what, 1);
     return 0;
 }
