@@ -12,6 +12,7 @@
 #include "interpose/descriptors.h"
 
 #include "interpose/inside/hints.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/stand_in.h"
@@ -122,7 +123,7 @@ static struct kept_file *const kept[] = { &session.log, &session.live_file, &ses
 /* Whose number it is; NULL: the program's. */
 static struct kept_file *owner_of(int fd)
 {
-    if (fd < atomic_load_explicit(&kept_file_lowest, memory_order_relaxed) || !are_needed())
+    if (fd < atomic_load_explicit(&numbers_lowest, memory_order_relaxed) || !are_needed())
         return NULL;
     for (size_t i = 0; i < KEPT; i++)
         if (kept_file_owns(kept[i], fd))
@@ -132,7 +133,7 @@ static struct kept_file *owner_of(int fd)
 
 INLINE bool may_be_ours(int fd)
 {
-    return UNLIKELY(fd >= atomic_load_explicit(&kept_file_lowest, memory_order_relaxed));
+    return UNLIKELY(fd >= atomic_load_explicit(&numbers_lowest, memory_order_relaxed));
 }
 
 bool descriptors_may_close(int fd)
@@ -153,7 +154,7 @@ static bool make_way(int old, int new)
 {
     struct kept_file *owner = owner_of(new);
 
-    if (!owner)
+    if (!owner || numbers_is_hidden(new)) /* that the kernel refuses */
         return true;
     if (old == new) {
         errno = EBADF;

@@ -13,6 +13,7 @@
 #include "analyze/render/report.h"
 #include "analyze/render/text.h"
 #include "format/output_name.h"
+#include "format/signal_name.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -60,8 +61,8 @@ const char record_help[] =
     "  --start-paused       record nothing until the program calls malloscope_start() of\n"
     "                       malloscope.h, or the signal comes MALLOSCOPE_START_PAUSED=1\n"
     "  --toggle-signal SIG  a signal to the program that pauses recording and goes on:\n"
-    "                       a name as USR2 or a number. While paused, frees of recorded\n"
-    "                       blocks are still recorded         MALLOSCOPE_TOGGLE_SIGNAL\n"
+    "                       a name as USR2 or RTMIN+1, or a number. While paused, frees\n"
+    "                       of recorded blocks are still there MALLOSCOPE_TOGGLE_SIGNAL\n"
     "  --threshold N        where small ends in the summary, in bytes, 1 or more\n"
     "                       (default 100)                     MALLOSCOPE_THRESHOLD\n"
     "  -h, --help\n\n"
@@ -346,22 +347,6 @@ static bool set_bytes(const char *variable, const char *value, uint64_t least)
     return true;
 }
 
-/* 0: there is no such signal, or it is not one for this. */
-static int signal_number(const char *name)
-{
-    uint64_t number;
-
-    if (parse_number(name, 1, &number))
-        return number <= (uint64_t)SIGRTMAX && (number < 32 || number >= (uint64_t)SIGRTMIN) && number != SIGKILL &&
-                       number != SIGSTOP ? (int)number : 0; /* those between are the C library's own */
-    if (strncasecmp(name, "SIG", 3) == 0)
-        name += 3;
-    for (int i = 1; i < SIGRTMIN; i++)
-        if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), name) == 0 && i != SIGKILL && i != SIGSTOP)
-            return i;
-    return 0;
-}
-
 static int set_selection(const struct selection *s)
 {
     if (!set_bytes("MALLOSCOPE_SAMPLE", s->sample, 1))
@@ -369,11 +354,11 @@ static int set_selection(const struct selection *s)
     if (!set_bytes("MALLOSCOPE_MIN_SIZE", s->min_size, 0))
         return usage_error("record", "record: --min-size %s: want a number of bytes up to 1024G", s->min_size);
     if (s->toggle_signal && *s->toggle_signal) {
-        int number = signal_number(s->toggle_signal);
+        int number = signal_name_number(s->toggle_signal, SIGRTMIN, SIGRTMAX);
         char text[24];
         if (!number)
-            return usage_error("record", "record: --toggle-signal %s: want a signal that can be handled, as USR2 or its "
-                               "number", s->toggle_signal);
+            return usage_error("record", "record: --toggle-signal %s: want a signal that can be handled, as USR2, RTMIN+1 "
+                               "or its number", s->toggle_signal);
         snprintf(text, sizeof text, "%d", number);
         setenv("MALLOSCOPE_TOGGLE_SIGNAL", text, 1);
     }

@@ -308,6 +308,9 @@ static void take_other(struct collector *c, const struct timed_event *e)
         p->started = true;
         p->start = event->process.start;
         p->ppid = event->process.ppid;
+        p->pid_namespace = event->process.pid_namespace;
+        p->began = event->process.began;
+        p->parent_image = event->process.parent_image;
         p->exe = text_copy(event->process.exe);
         p->arguments = text_copy(event->process.arguments);
         p->allocator = text_copy(event->process.allocator);
@@ -490,6 +493,7 @@ struct facts *facts_collect(const struct log *log)
     f->sizes.unit = f->settings.unit;
     for (uint32_t i = 0; i < f->process_count; i++) {
         f->processes[i].pid = log->processes[i].pid;
+        f->processes[i].image = log->processes[i].image;
         f->processes[i].root = stacks_root(&f->stacks, i);
     }
     for (size_t i = 0; i < log->stream_count; i++) {

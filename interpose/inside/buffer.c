@@ -28,7 +28,7 @@ void buffer_begin_chunk(struct context *c)
     __asm__ volatile("" ::: "memory");
     chunk->magic = REC_CHUNK_MAGIC;
     chunk->type = REC_CHUNK_EVENTS;
-    chunk->flags = clock_uses_counter ? 0 : REC_CHUNK_TICKS_ARE_NS;
+    chunk->flags = clock_ticks_are_ns() ? REC_CHUNK_TICKS_ARE_NS : 0;
     chunk->header_bytes = sizeof *chunk;
     chunk->payload_bytes = 0;
     chunk->pid = process->pid;
@@ -42,6 +42,24 @@ void buffer_begin_chunk(struct context *c)
     encoder_begin(&c->encoder, chunk->ticks);
     stack_forget_logged(&c->stack);
     guess_forget(c);
+}
+
+void buffer_begin_anew(struct context *c)
+{
+    if (atomic_load(&process->state) != PROCESS_RECORDING) {
+        c->end = c->at;
+    } else if (c->slot->used_bytes) {
+        buffer_flush(c);
+    } else {
+        c->sequence--; /* the chunk that has nothing yet is begun once more */
+        buffer_begin_chunk(c);
+    }
+}
+
+void buffer_fit_clock(struct context *c)
+{
+    if ((chunk_of(c)->flags & REC_CHUNK_TICKS_ARE_NS) != (clock_ticks_are_ns() ? REC_CHUNK_TICKS_ARE_NS : 0))
+        buffer_begin_anew(c);
 }
 
 static bool buffer_begin_elsewhere(struct context *c)

@@ -3,40 +3,34 @@
 #include "interpose/inside/kept_file.h"
 
 #include "interpose/inside/hints.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
-_Atomic int kept_file_lowest = INT_MAX;
-
-/* More than KEPT_FILE_HIGH_MAX would cost the kernel memory. */
-int kept_file_high_number(void)
+/* A filter's signal has come in place of the call, or nothing is known of what the call did:
+ * the program has forbidden itself system calls behind our back, and no more are made. */
+static int trapped(void)
 {
-    uint64_t limit = sys_descriptor_limit(), high = limit - limit / 16;
-    return high < KEPT_FILE_HIGH_MAX ? (int)high : KEPT_FILE_HIGH_MAX;
+    sys_forbidden = true;
+    return -(int)REC_STOP_SANDBOX;
 }
 
-static void note_number(int number)
+/* A trapped call "returns" the same number again, and that is no descriptor of ours. */
+static long open_surely(const char *path, int flags, unsigned mode)
 {
-    int lowest = atomic_load(&kept_file_lowest);
+    long fd = sys_open(path, flags, mode);
 
-    while (number < lowest && !atomic_compare_exchange_weak(&kept_file_lowest, &lowest, number))
-        ;
-}
-
-int kept_file_duplicate(int fd)
-{
-    int number = kept_file_high_number(), step = number / 16 ? number / 16 : 1;
-    long high = -EMFILE;
-
-    for (int tries = 0; high < 0 && tries < 12 && number > 3; tries++, number -= step)
-        high = sys_fcntl(fd, F_DUPFD_CLOEXEC, number);
-    if (high >= 0)
-        note_number((int)high);
-    return (int)high;
+    if (!sys_was_trapped(SYS_openat, fd))
+        return fd;
+    long other = sys_open("/", O_PATH, 0);
+    if (other == fd)
+        return trapped();
+    if (other >= 0)
+        sys_close((int)other);
+    return fd;
 }
 
 /* What of a file's status is of use. */
@@ -58,17 +52,18 @@ static NOINLINE long get_status(int fd, struct status *ret)
 
 static int open_high(const char *path, int flags, unsigned mode, struct status *ret_status)
 {
-    long fd = sys_open(path, flags, mode);
+    long fd = open_surely(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    int high = kept_file_duplicate((int)fd);
-    sys_close((int)fd);
+    int high = sys_careful ? (int)fd : numbers_duplicate((int)fd);
+    if (!sys_careful)
+        sys_close((int)fd);
     if (high < 0)
         return high;
     long error = get_status(high, ret_status);
     if (error) {
         sys_close(high);
-        return (int)error;
+        return error < 0 ? (int)error : trapped();
     }
     return high;
 }
@@ -80,6 +75,8 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
 
     if (length >= sizeof file->path)
         return -ENAMETOOLONG;
+    if (sys_careful && flags & O_CREAT) /* it grows by write only */
+        flags |= O_APPEND;
     int fd = open_high(path, flags, mode, &st);
     if (fd < 0)
         return fd;
@@ -90,7 +87,9 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
     file->named = st.names > 0;
     file->device = st.device;
     file->inode = st.inode;
-    atomic_store(&file->fd, fd);
+    if (sys_careful)
+        sys_close(fd);
+    atomic_store(&file->fd, sys_careful ? -1 : fd);
     return 0;
 }
 
@@ -103,7 +102,7 @@ void kept_file_adopt(struct kept_file *file, int fd)
     file->device = st.device;
     file->inode = st.inode;
     atomic_store(&file->fd, fd);
-    note_number(fd);
+    numbers_note(fd);
 }
 
 void kept_file_move(struct kept_file *to, const struct kept_file *from)
@@ -121,16 +120,21 @@ static bool is_file(const struct kept_file *file, const struct status *st)
     return st->device == file->device && st->inode == file->inode;
 }
 
-static bool is_ours(const struct kept_file *file, int number, struct status *ret_status)
+/* The number, if it is this file's; -EBADF if it is not. */
+static int look(const struct kept_file *file, int number, struct status *ret_status)
 {
-    return number > 0 && get_status(number, ret_status) == 0 && is_file(file, ret_status);
+    long error = number > 0 ? get_status(number, ret_status) : -EBADF;
+
+    if (error > 0)
+        return trapped();
+    return !error && is_file(file, ret_status) ? number : -EBADF;
 }
 
 bool kept_file_owns(const struct kept_file *file, int number)
 {
     struct status st;
 
-    return number == atomic_load(&file->fd) && is_ours(file, number, &st);
+    return number == atomic_load(&file->fd) && look(file, number, &st) == number;
 }
 
 void kept_file_close(struct kept_file *file)
@@ -145,7 +149,7 @@ void kept_file_close(struct kept_file *file)
 void kept_file_leave(struct kept_file *file, int number)
 {
     enum { WAITS_MAX = 10000, WAIT_NS = 100000 }; /* a second: who is not through by then is in write() itself, which is safe */
-    int other = file->path[0] ? kept_file_duplicate(number) : -1;
+    int other = file->path[0] ? numbers_duplicate(number) : -1;
 
     atomic_store(&file->fd, other < 0 ? -1 : other);
     uint32_t before = atomic_fetch_add(&process->file_epoch, 1); /* who comes now finds the other number */
@@ -153,7 +157,8 @@ void kept_file_leave(struct kept_file *file, int number)
         sys_sleep(WAIT_NS);
 }
 
-/* Opens it again. Two threads may be at it: the first one's descriptor counts. */
+/* Opens it again. Two threads may be at it: the first one's descriptor counts; where none is
+ * kept, each has its own. */
 static int reopen(struct kept_file *file, int gone, struct status *ret_status)
 {
     int fd = open_high(file->path, file->flags, 0, ret_status);
@@ -164,10 +169,10 @@ static int reopen(struct kept_file *file, int gone, struct status *ret_status)
         sys_close(fd);
         return -ESTALE;
     }
-    if (atomic_compare_exchange_strong(&file->fd, &gone, fd))
+    if (sys_careful || atomic_compare_exchange_strong(&file->fd, &gone, fd))
         return fd;
     sys_close(fd);
-    return is_ours(file, gone, ret_status) ? gone : -EBADF;
+    return look(file, gone, ret_status);
 }
 
 int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
@@ -184,9 +189,9 @@ int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
             break;
         atomic_fetch_sub(&process->file_users[ret_use->epoch & 1], 1);
     }
-    int fd = atomic_load(&file->fd), error = 0;
-    if (!is_ours(file, fd, &st))
-        fd = reopen(file, fd, &st);
+    int kept = atomic_load(&file->fd), fd = look(file, kept, &st), error = 0;
+    if (fd == -EBADF)
+        fd = reopen(file, kept, &st);
     if (fd < 0)
         error = fd;
     else if (file->named && st.names == 0)
@@ -200,6 +205,8 @@ int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
 
 void kept_file_end(const struct kept_use *use)
 {
+    if (sys_careful && use->fd >= 0)
+        sys_close(use->fd);
     atomic_fetch_sub(&process->file_users[use->epoch & 1], 1);
     sys_restore_signals(use->signals);
 }
@@ -227,7 +234,11 @@ static int append(const struct kept_use *use, const void *data, size_t bytes)
     bool is_programs = has_size_signal(use);
     long written = sys_write(use->fd, data, bytes);
     drop_size_signal(written, is_programs);
-    return written == (long)bytes ? 0 : written < 0 ? (int)written : -EAGAIN;
+    if (written == (long)bytes)
+        return 0;
+    if (sys_was_trapped(SYS_write, written))
+        return trapped();
+    return written < 0 ? (int)written : -EAGAIN;
 }
 
 int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
@@ -249,14 +260,30 @@ int kept_file_append(struct kept_file *file, const void *data, size_t bytes)
     return error == -EAGAIN ? -ENOSPC : error;
 }
 
+static char zeros[REC_LIVE_SLOT_BYTES]; /* not const: so that it takes no room in the library */
+
+/* By write to a descriptor that appends. Another thread may be at the same. */
+static long append_zeros(int fd, uint64_t end)
+{
+    for (struct stat st;;) {
+        long error = sys_fstat(fd, &st);
+        if (error || (uint64_t)st.st_size >= end)
+            return error;
+        const uint64_t missing = end - (uint64_t)st.st_size;
+        long written = sys_write(fd, zeros, missing < sizeof zeros ? missing : sizeof zeros);
+        if (written <= 0 && written != -EINTR)
+            return written < 0 ? written : -ENOSPC;
+    }
+}
+
 static long write_zeros(int fd, uint64_t offset, size_t bytes)
 {
-    static char zeros[REC_LIVE_SLOT_BYTES];
-
     for (size_t done = 0; done < bytes;) {
         long written = sys_pwrite(fd, zeros, bytes - done < sizeof zeros ? bytes - done : sizeof zeros, offset + done);
         if (written == -EINTR)
             continue;
+        if (sys_was_trapped(SYS_pwrite64, written))
+            return trapped();
         if (written <= 0)
             return written < 0 ? written : -ENOSPC;
         done += (size_t)written;
@@ -271,11 +298,15 @@ static long allocate(int fd, uint64_t offset, size_t bytes)
 {
     long error;
 
+    if (sys_careful)
+        return append_zeros(fd, offset + bytes);
     if (bytes <= REC_LIVE_SLOT_BYTES)
         return write_zeros(fd, offset, bytes);
     do
         error = sys_fallocate(fd, offset, bytes);
     while (error == -EINTR);
+    if (error > 0)
+        return trapped();
     return error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM ? error : write_zeros(fd, offset, bytes);
 }
 

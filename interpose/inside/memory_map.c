@@ -83,6 +83,15 @@ bool memory_find(struct memory_text *text, uint64_t address, struct memory_range
     return found;
 }
 
+bool memory_can_read(struct memory_text *text, uint64_t address)
+{
+    struct memory_range range;
+
+    if (!sys_careful)
+        return sys_can_read(address);
+    return memory_find(text, address, &range) && range.readable && range.end - address >= 8;
+}
+
 bool memory_is_code(struct memory_text *text, uint64_t address, uint64_t bytes)
 {
     struct memory_range range;

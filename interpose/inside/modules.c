@@ -6,6 +6,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -54,7 +55,7 @@ static bool find_object(uint64_t address, struct image *ret)
     if (!HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
         return false;
     const ElfW(Ehdr) *header = found.dlfo_map_start;
-    if (!sys_can_read((uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+    if (!memory_can_read(&current_context->own_stack.text, (uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return false; /* its first segment does not hold the headers */
     *ret = (struct image){
         .bias = found.dlfo_link_map->l_addr,

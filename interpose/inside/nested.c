@@ -15,6 +15,8 @@
 #include "interpose/inside/step.h"
 #include "interpose/inside/sys.h"
 
+#include <string.h>
+
 struct code_range nested_allocator;
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
@@ -160,19 +162,50 @@ struct context *nested_context(struct context *c, const struct walk_start *start
     return c;
 }
 
+/* False: it cannot be kept; then the child can do all but return into our code. */
+static bool keep(struct context *c, struct context **ret_copy)
+{
+    *ret_copy = NULL;
+    if (!sys_forbidden) {
+        sys_advise(c, sizeof *c, MADV_KEEPONFORK);
+        sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DOFORK);
+        return true;
+    }
+    *ret_copy = sys_may_map ? sys_map(-1, 0, sizeof *c) : NULL;
+    if (*ret_copy)
+        memcpy(*ret_copy, c, sizeof *c);
+    return *ret_copy;
+}
+
+static void go_on_as_orphan(struct context *c, const struct context *copy)
+{
+    if (copy)
+        memcpy(c, copy, sizeof *c);
+    c->orphaned = true;
+    if (!sys_forbidden || sys_may_map)
+        sys_map_over(c->slot, REC_LIVE_SLOT_BYTES); /* it is shared with the parent, or was not to be inherited */
+}
+
+static void go_on_as_parent(struct context *c, struct context *copy)
+{
+    if (copy)
+        sys_unmap(copy, sizeof *c);
+    if (sys_forbidden)
+        return;
+    sys_advise(c, sizeof *c, MADV_WIPEONFORK);
+    sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
+}
+
 void nested_before_fork(struct nested_fork *ret_kept)
 {
     struct context *first = current_context, *c = first;
 
     ret_kept->count = 0;
-    if (!first->ring || sys_forbidden) /* then the child can do all but return into our code */
+    if (!first->ring)
         return;
     do {
-        if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX) {
-            sys_advise(c, sizeof *c, MADV_KEEPONFORK);
-            sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DOFORK);
+        if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX && keep(c, &ret_kept->copy[ret_kept->count]))
             ret_kept->kept[ret_kept->count++] = c;
-        }
         c = c->ring;
     } while (c != first);
 }
@@ -182,14 +215,10 @@ void nested_after_fork(const struct nested_fork *kept, pid_t result)
     if (result == 0 && kept->count)
         current_context = &context_none; /* one of the others', which are wiped, or one of these */
     for (int i = 0; i < kept->count; i++) {
-        struct context *c = kept->kept[i];
-        if (result == 0) {
-            c->orphaned = true;
-            sys_map_over(c->slot, REC_LIVE_SLOT_BYTES); /* it is shared with the parent */
-        } else {
-            sys_advise(c, sizeof *c, MADV_WIPEONFORK);
-            sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
-        }
+        if (result == 0)
+            go_on_as_orphan(kept->kept[i], kept->copy[i]);
+        else
+            go_on_as_parent(kept->kept[i], kept->copy[i]);
     }
 }
 

@@ -71,6 +71,7 @@ struct session {
     struct rec_live_header *live; /* mapped shared */
     struct kept_file maps;        /* /proc/self/maps of this process; for memory_map.h */
     struct kept_file unwinder_pipe[2]; /* libunwind's, by which it tests addresses: it writes to it unasked */
+    uint64_t image; /* process->image; in a forked child that has not begun yet, its parent's */
     uint8_t id[16];
     enum call_graph call_graph;
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
@@ -90,6 +91,10 @@ extern struct session session;
 void *process_map_wiped(size_t bytes);
 void process_unmap_wiped(void *at, size_t bytes);
 void process_reserve_wiped(size_t bytes);
+
+/* Does the same in a forked child whose parent was careful (sys.h): all contexts that the parent
+ * had, but for orphans, are as good as new. */
+void process_wipe(void);
 
 /* The calling thread's id, without a system call where those are forbidden. */
 uint32_t process_thread_id(void);

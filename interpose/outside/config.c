@@ -8,15 +8,17 @@
  * MALLOSCOPE_MIN_SIZE    bytes: smaller allocations are not recorded
  * MALLOSCOPE_SAMPLE      bytes: a sample of the allocations is recorded, one in so many
  * MALLOSCOPE_START_PAUSED   1: nothing is recorded until the program or a signal says so
- * MALLOSCOPE_TOGGLE_SIGNAL  number of a signal that pauses recording and goes on with it
+ * MALLOSCOPE_TOGGLE_SIGNAL  a signal that pauses recording and goes on with it: a name or number
  * MALLOSCOPE_SESSION     set by `malloscope record`: session id in hexadecimal,
  *                        a colon, the log's absolute path; before that, where not all
  *                        are followed, the first process's pid and a colon */
 #include "interpose/outside/config.h"
 
 #include "format/output_name.h"
+#include "format/signal_name.h"
 #include "interpose/inside/walk.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const char *value_of(char *const *environment, const char *name)
@@ -119,6 +121,7 @@ void config_read(char *const *environment, struct config *ret_config)
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
     const char *output = value_of(environment, "MALLOSCOPE_OUTPUT");
     const char *clock = value_of(environment, "MALLOSCOPE_CLOCK");
+    const char *toggle_signal = value_of(environment, "MALLOSCOPE_TOGGLE_SIGNAL");
 
     ret_config->call_graph = parse_call_graph(value_of(environment, "MALLOSCOPE_CALL_GRAPH"));
     ret_config->max_depth = parse_depth(value_of(environment, "MALLOSCOPE_MAX_DEPTH"));
@@ -127,7 +130,7 @@ void config_read(char *const *environment, struct config *ret_config)
     ret_config->min_size = parse_count(value_of(environment, "MALLOSCOPE_MIN_SIZE"));
     ret_config->sample_bytes = parse_count(value_of(environment, "MALLOSCOPE_SAMPLE"));
     ret_config->start_paused = is_1(value_of(environment, "MALLOSCOPE_START_PAUSED"));
-    ret_config->toggle_signal = (int)(parse_count(value_of(environment, "MALLOSCOPE_TOGGLE_SIGNAL")) & 127);
+    ret_config->toggle_signal = toggle_signal ? signal_name_number(toggle_signal, SIGRTMIN, SIGRTMAX) : 0;
     ret_config->monotonic = clock && strcmp(clock, "monotonic") == 0;
     ret_config->follow = parse_follow(value_of(environment, "MALLOSCOPE_FOLLOW"));
     ret_config->joins = joins && parse_session(joins, ret_config);

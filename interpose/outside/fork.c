@@ -4,6 +4,8 @@
 #include "interpose/outside/fork.h"
 
 #include "interpose/inside/nested.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
 #include "interpose/stand_in.h"
 
 #include <errno.h>
@@ -31,6 +33,8 @@ static pid_t fork_by(pid_t (*function)(void))
         nested_after_fork(&kept, result);
         errno = saved_errno;
     }
+    if (result == 0 && sys_careful && process)
+        process_wipe();
     return result;
 }
 

@@ -53,15 +53,19 @@ static int join_file(const char *path, const uint8_t id[16])
     struct rec_file_header header;
     int error = kept_file_open(&session.log, path, O_RDWR | O_APPEND, 0);
 
+    struct kept_use use;
+
+    if (!error)
+        error = kept_file_begin(&session.log, &use);
     if (error)
         return error;
-    if (sys_read(session.log.fd, &header, sizeof header) != sizeof header ||
-        file_header_check(&header) != FILE_HEADER_GOOD || memcmp(header.session, id, sizeof header.session) != 0) {
-        sys_close(session.log.fd);
-        session.log.fd = -1;
-        return -EINVAL; /* the file has been replaced by something else */
-    }
-    return 0;
+    long got = sys_pread(use.fd, &header, sizeof header, 0);
+    kept_file_end(&use);
+    if (got == sizeof header && file_header_check(&header) == FILE_HEADER_GOOD &&
+        memcmp(header.session, id, sizeof header.session) == 0)
+        return 0;
+    kept_file_close(&session.log);
+    return -EINVAL; /* the file has been replaced by something else */
 }
 
 static bool spool_is_open(void)
@@ -108,7 +112,9 @@ int log_file_open(const struct config *config)
 
     if (config->joins)
         return join_log(config);
-    uname(&host);
+    host.nodename[0] = 0;
+    if (!sys_careful)
+        uname(&host);
     for (uint32_t number = 1;; number++) {
         struct output_name name = { session.exe, host.nodename, pid, number };
         if (!output_name_expand(config->output, &name, path, sizeof path - 16))
@@ -128,7 +134,7 @@ int log_file_open(const struct config *config)
 }
 
 /* Field 22 of /proc/self/stat; the second field may hold spaces and brackets. */
-static uint64_t process_start_ticks(void)
+uint64_t log_file_process_began(void)
 {
     static char text[1024]; /* the stack may be a small one; a process is started once */
     long fd = sys_open("/proc/self/stat", O_RDONLY, 0), got = fd < 0 ? -1 : sys_read((int)fd, text, sizeof text - 1);
@@ -147,15 +153,28 @@ static uint64_t process_start_ticks(void)
     return value;
 }
 
+/* A link to "pid:[4026531836]". */
+uint64_t log_file_pid_namespace(void)
+{
+    char text[32];
+    long got = sys_readlink("/proc/self/ns/pid", text, sizeof text);
+    uint64_t number = 0;
+
+    for (long i = 5; i < got && text[i] >= '0' && text[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    return number;
+}
+
 static bool is_earlier_program(const char *path, uint64_t start_ticks)
 {
-    struct rec_live_header other;
+    struct live_page other;
     long fd = sys_open(path, O_RDONLY, 0);
     long got = fd < 0 ? -1 : sys_read((int)fd, &other, sizeof other);
 
     if (fd >= 0)
         sys_close((int)fd);
-    return got == sizeof other && other.process_start == start_ticks && start_ticks;
+    return got == sizeof other && other.header.process_start == start_ticks && start_ticks &&
+           other.pid_namespace == log_file_pid_namespace();
 }
 
 /* A forked child that can have no file of its own uses its parent's. */
@@ -194,7 +213,7 @@ static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_
 bool log_file_has_earlier(const char *log)
 {
     static char path[4096]; /* the stack may be a small one; a process is started once */
-    uint64_t start_ticks = process_start_ticks();
+    uint64_t start_ticks = log_file_process_began();
     struct stat st;
 
     for (unsigned number = 0; live_name(log, sys_pid(), number, path, sizeof path) && lstat(path, &st) == 0; number++)
@@ -203,11 +222,24 @@ bool log_file_has_earlier(const char *log)
     return false;
 }
 
-int log_file_make_live(enum rec_start *ret_start)
+/* By a reader in another pid namespace, who takes it for what a process has left that was
+ * killed before it had written the magic: not any more, now that it is there. */
+static bool was_removed(struct kept_file *file)
+{
+    struct kept_use use;
+    int error = kept_file_begin(file, &use);
+
+    if (!error)
+        kept_file_end(&use);
+    return error == -ESTALE;
+}
+
+/* -ESTALE: once more. */
+static int make_live(enum rec_start *ret_start)
 {
     static struct kept_file file; /* one thread of the process is here */
     static char path[sizeof file.path];
-    uint64_t start_ticks = process_start_ticks();
+    uint64_t start_ticks = log_file_process_began();
     struct live_page *page = NULL;
     void *at;
     int error = -EEXIST;
@@ -239,9 +271,15 @@ int log_file_make_live(enum rec_start *ret_start)
     page->header.image = process->image;
     page->header.slot_bytes = REC_LIVE_SLOT_BYTES;
     page->header.process_start = start_ticks;
+    page->pid_namespace = log_file_pid_namespace();
     memcpy(page->header.session, session.id, sizeof page->header.session);
     __asm__ volatile("" ::: "memory"); /* of a killed process, the magic means that the rest is there */
     memcpy(page->header.magic, REC_LIVE_MAGIC, sizeof page->header.magic);
+    if (was_removed(&file)) {
+        sys_unmap(at, REC_LIVE_HEADER_BYTES);
+        kept_file_close(&file);
+        return -ESTALE;
+    }
     if (session.live) { /* the parent's */
         kept_file_close(&session.live_file);
         sys_unmap(session.live, REC_LIVE_HEADER_BYTES);
@@ -249,4 +287,13 @@ int log_file_make_live(enum rec_start *ret_start)
     kept_file_move(&session.live_file, &file);
     session.live = &page->header;
     return 0;
+}
+
+int log_file_make_live(enum rec_start *ret_start)
+{
+    int error = -ESTALE;
+
+    for (int tries = 0; error == -ESTALE && tries < 5; tries++)
+        error = make_live(ret_start);
+    return error;
 }

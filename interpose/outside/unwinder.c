@@ -7,6 +7,7 @@
 
 #include "interpose/inside/context.h"
 #include "interpose/inside/kept_file.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/redirect.h"
@@ -24,7 +25,7 @@ static bool make_pipe(void)
     if (sys_call(SYS_pipe2, (long)low, O_NONBLOCK | O_CLOEXEC, 0, 0, 0, 0) != 0)
         return false;
     for (int i = 0; i < 2; i++) {
-        int high = kept_file_duplicate(low[i]);
+        int high = numbers_duplicate(low[i]);
         sys_close(low[i]);
         if (high >= 0)
             kept_file_adopt(&session.unwinder_pipe[i], high);

@@ -236,16 +236,24 @@ equal(sum(1 for e in events if e.kind == "module-unload"), 200, "plugin: librari
 
 # --- descriptors ---
 case("fds", WORK)
-what, log = "fds tight", path("log.mscope")
-untraced, _ = told_run([program("fds"), WORK, "tight"])
-traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", program("fds"), WORK, "tight"])
-check("INCOMPLETE: " in traced.stderr and len(traced.stderr.splitlines()) == 1, f"{what}: {traced.stderr}")
-traced.stderr = ""
-same_run(traced, untraced, what)
-got = run([MALLOSCOPE, "report", "--json", log])
-check(got.returncode == 1 and "could not be logged: Too many open files" in got.stderr, f"{what}: {got.stderr}")
-r = json.loads(got.stdout)
+case("fds", WORK, "tight") # the recorder is beyond the limit
+
+
+def may_lift_limits():
+    with open("/proc/self/status") as file:
+        return int(re.search(r"CapEff:\s*(\w+)", file.read()).group(1), 16) >> 24 & 1 # CAP_SYS_RESOURCE
+
+
+what, log = "fds tight locked", path("log.mscope")
+untraced, _ = told_run([program("fds"), WORK, "tight", "locked"])
+traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", program("fds"), WORK, "tight", "locked"])
+r = json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout)
 equal(r["trust"]["events"] + r["trust"]["lost_events"], len(truth), f"{what}: what could not be recorded is counted")
+if not may_lift_limits():
+    check("could not be logged: Too many open files" in traced.stderr and len(traced.stderr.splitlines()) == 1,
+          f"{what}: {traced.stderr}")
+    traced.stderr = ""
+same_run(traced, untraced, what)
 
 
 # --- what the program was started with ---

@@ -281,6 +281,39 @@ static void test_tree(void)
     json_decref(report);
 }
 
+/* Equal pids of other namespaces, and a pid that was given to another process. */
+static void test_namespaces(void)
+{
+    static const json_int_t parents[] = { -1, 0, 1, -1, 3, 2, 0, -1, 1 };
+    struct encode_process outer = { .pid_namespace = 7, .began = 50 }, one = { .pid_namespace = 8, .began = 60 },
+                          other = { .pid_namespace = 9, .began = 60 }, later = { .pid_namespace = 7, .began = 70 },
+                          forked = { .pid_namespace = 8, .began = 61, .parent_image = 1100 };
+
+    log_bytes_begin(&bytes);
+    begin_program(10, 1000, REC_START_IMAGE, 4, "/bin/unshare", &outer);
+    end_program(1);
+    begin_program(1, 1100, REC_START_IMAGE, 10, "/bin/sh", &one);
+    end_program(2);
+    begin_program(1, 1200, REC_START_EXEC, 10, "/bin/make", &one);
+    end_program(3);
+    begin_program(1, 1300, REC_START_IMAGE, 0, "/bin/sh", &other); /* its parent cannot be seen from there */
+    end_program(4);
+    begin_program(2, 1400, REC_START_IMAGE, 1, "/bin/cc", &other);
+    end_program(5);
+    begin_program(2, 1500, REC_START_IMAGE, 1, "/bin/cc", &one);
+    end_program(6);
+    begin_program(11, 1600, REC_START_IMAGE, 10, "/bin/ls", &later);
+    end_program(7);
+    begin_program(10, 1700, REC_START_EXEC, 4, "/bin/x", &later); /* of an earlier program that is not in the log */
+    end_program(8);
+    begin_program(3, 1800, REC_START_FORK, 1, "/bin/sh", &forked);
+    end_program(9);
+    json_t *report = make_report();
+    for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
+        CHECK(parent_of(report, i) == parents[i]);
+    json_decref(report);
+}
+
 /* Only some processes: with all their programs, and nothing of the others. */
 static void test_selection(void)
 {
@@ -450,6 +483,7 @@ int main(int argc, char **argv)
     test_each_flag();
     test_checked();
     test_tree();
+    test_namespaces();
     test_selection();
     test_many();
     test_marks_and_pauses();
