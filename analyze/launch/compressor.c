@@ -57,7 +57,8 @@ static void *run(void *data)
             c->error = taker_move(c->taker, false, &bytes);
             moved += bytes;
         } while (!c->error && bytes);
-        if (c->error || stop) /* what came before the end was signalled is there */
+        bool may_end = c->error == -ENOSPC || c->error == -EDQUOT; /* there may be room again */
+        if ((c->error && !may_end) || stop) /* what came before the end was signalled is there */
             return NULL;
         ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < most ? ms * 2 : most;
         stop = pause_for(c, ms);

@@ -1,6 +1,7 @@
 #include "analyze/launch/log_file.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/ballast.h"
 #include "analyze/log/live.h"
 #include "analyze/log/spool.h"
 #include "format/chunk.h"
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIRST_ROOM (256 << 10) /* bytes that must be free on the disk to begin at all */
+#define FIRST_ROOM (128 << 10) /* bytes that must be free on the disk beside the ballast to begin at all */
 #define COMMAND_BYTES 16384
 #define LIVE_ENDING ".live.4194304.999" /* of the longest name that a process of the session gives its live file */
 
@@ -58,17 +59,20 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
     return fail(ret_failure, errno, "%s: cannot make the log: %s; name another place with -o", path, strerror(errno));
 }
 
-/* Whether the first events will find room; takes none for good. */
-static int test_room(int fd)
+/* Whether the first events will find room; takes only the ballast for good. */
+static int test_room(const char *path, int fd)
 {
     struct rlimit limit;
+    int error;
 
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES)
         return -EFBIG; /* a process could not even make its live file */
+    error = ballast_take(path);
+    if (error)
+        return error;
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0)
         return errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* other errors: this file system cannot tell */
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, FIRST_ROOM - 4096);
-    return 0;
+    return ftruncate(fd, sizeof(struct rec_file_header)) == 0 ? 0 : -errno; /* gives back what is behind its end */
 }
 
 static int make_spool(const char *path, const struct log_file *file, struct failure *ret_failure)
@@ -110,7 +114,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);
     error = append_all(fd, &header, sizeof header);
     if (!error)
-        error = test_room(fd);
+        error = test_room(path, fd);
     if (error)
         fail(ret_failure, -error, "%s: cannot write the log: %s; name another place with -o", path, strerror(-error));
     else if (packed)

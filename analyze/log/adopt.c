@@ -4,7 +4,8 @@
 #include "analyze/log/live.h"
 
 #include "analyze/log/append.h"
-#include "analyze/log/pack.h"
+#include "analyze/log/ballast.h"
+#include "analyze/log/cut.h"
 #include "analyze/log/spool.h"
 #include "format/chunk.h"
 
@@ -34,7 +35,8 @@ static void remove_unborn(const char *path)
 
 struct adoption {
     int log_fd;
-    struct packer *packer; /* NULL: chunks are not packed */
+    bool packs;
+    struct cutter *cutter;
     uint8_t session[16];
     bool refused; /* a file that may not be removed */
 };
@@ -139,6 +141,29 @@ static int append_summaries(int log_fd, const struct rec_live_header *live, cons
     return error;
 }
 
+static int append_chunk(const struct adoption *adoption, const void *chunk)
+{
+    struct stat log;
+    size_t bytes;
+
+    if (fstat(adoption->log_fd, &log) != 0)
+        return -errno;
+    const void *fit = cutter_fit(adoption->cutter, chunk, (uint64_t)log.st_size, &bytes);
+    return append_all(adoption->log_fd, fit, bytes);
+}
+
+/* On a full disk one slot makes room for the next. Its beginning stays: how many chunks its
+ * stream has is counted by it, should somebody have to begin again. */
+static void give_back(const char *path, size_t slot)
+{
+    enum { KEPT_BYTES = 4096 };
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+
+    if (fd >= 0)
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)live_slot_offset(slot) + KEPT_BYTES,
+                  REC_LIVE_SLOT_BYTES - KEPT_BYTES);
+}
+
 static int adopt_one(void *data, const char *path)
 {
     struct adoption *adoption = data;
@@ -152,6 +177,8 @@ static int adopt_one(void *data, const char *path)
         remove_unborn(path);
     if (fd < 0 || live_is_used(fd, &live, bytes))
         return 0;
+    if (!adoption->cutter) /* the limit is the session's */
+        adoption->cutter = cutter_make(live.log_most, adoption->packs);
     _cleanup_free_ char *claimed = claim(path);
     if (!claimed) {
         adoption->refused = true;
@@ -163,11 +190,10 @@ static int adopt_one(void *data, const char *path)
         count_chunks(&counts, slot, &live, has_chunk);
         if (!has_chunk)
             continue;
-        const void *chunk = &slot->chunk;
-        size_t chunk_bytes = chunk_seal(&slot->chunk, slot->chunk.payload_bytes);
-        if (adoption->packer)
-            chunk = packer_pack(adoption->packer, chunk, &chunk_bytes);
-        error = append_all(adoption->log_fd, chunk, chunk_bytes);
+        chunk_seal(&slot->chunk, slot->chunk.payload_bytes);
+        error = append_chunk(adoption, &slot->chunk);
+        if (!error && ballast_is_gone())
+            give_back(claimed, i);
     }
     if (!error)
         error = append_summaries(adoption->log_fd, &live, &counts);
@@ -191,10 +217,10 @@ int live_adopt(const char *log_path)
         return -EINVAL;
     int spool_error = spool_adopt(log_path);
     adoption.log_fd = fd;
-    adoption.packer = header.incompatible_flags & REC_FILE_PACKED ? packer_make() : NULL;
+    adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);
     int error = live_each(log_path, adopt_one, &adoption);
-    packer_free(adoption.packer);
+    cutter_free(adoption.cutter);
     return error ? error : adoption.refused ? -EACCES : spool_error;
 }
 

@@ -5,8 +5,9 @@
 #include "analyze/log/spool.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/ballast.h"
+#include "analyze/log/cut.h"
 #include "analyze/log/live.h"
-#include "analyze/log/pack.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
 
@@ -19,7 +20,8 @@
 
 #define BUFFER_BYTES (2u << 20) /* more than the largest chunk */
 #define AHEAD_BYTES (8u << 20)  /* a guess of what will be packed must be that wrong before it stops processes */
-#define HOLE_BYTES (1u << 20)   /* given back at once, about */
+#define BATCH_BYTES (64u << 10) /* of packed chunks to append at once, about: for so many there is room on a full disk */
+#define HOLE_BYTES (256u << 10) /* given back at once, about */
 
 char *spool_path(const char *log_path)
 {
@@ -77,8 +79,8 @@ struct taker {
     uint64_t offset;    /* in the spool: what is before it is in the log */
     uint64_t hole_end;  /* up to there it has been given back */
     uint64_t limit_bytes, taken_bytes, written_bytes;
-    bool limited;       /* the processes have been told */
-    struct packer *packer;
+    bool told;          /* the processes know that the limit is reached */
+    struct cutter *cutter;
     uint8_t *buffer, *batch;
     size_t batch_bytes;
 };
@@ -90,20 +92,20 @@ static int put_word(int spool, const void *word, size_t bytes, size_t offset)
 
 /* What is on its way counts as if it were packed already. Where the spool would have to end
  * is written down before it is there: we may be killed, or go, while processes go on. */
-static int keep_limit(struct taker *t, uint64_t ahead_bytes)
+static int keep_limit(struct taker *t)
 {
     static const uint32_t stop = REC_STOP_LIMIT;
     struct stat log, spool;
 
-    if (!t->limit_bytes || t->limited || fstat(t->log, &log) != 0 || fstat(t->spool, &spool) != 0)
+    if (!t->limit_bytes || t->told || fstat(t->log, &log) != 0 || fstat(t->spool, &spool) != 0)
         return 0;
     double ratio = t->taken_bytes ? (double)t->written_bytes / (double)t->taken_bytes : 1;
     double room = (double)t->limit_bytes - (double)log.st_size, most = (double)t->offset + (room > 0 ? room / ratio : 0);
-    if (most <= (double)spool.st_size) {
-        t->limited = true;
+    if (most <= (double)spool.st_size || cutter_is_full(t->cutter)) {
+        t->told = true;
         return put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
     }
-    uint64_t end_most = most < (double)(UINT64_MAX / 4) ? (uint64_t)most + ahead_bytes : 0;
+    uint64_t end_most = most < (double)(UINT64_MAX / 4) ? (uint64_t)most + AHEAD_BYTES : 0;
     return put_word(t->spool, &end_most, sizeof end_most, offsetof(struct rec_spool_header, end_most));
 }
 
@@ -133,10 +135,12 @@ int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_ta
     fd = log = -1;
     t->offset = t->hole_end = consumed;
     t->limit_bytes = limit_bytes;
-    t->packer = packer_make();
+    t->cutter = cutter_make(limit_bytes ? limit_bytes : spool.log_most, true);
     t->buffer = alloc_zeroed(1, BUFFER_BYTES);
     t->batch = alloc_zeroed(1, BUFFER_BYTES);
-    error = keep_limit(t, AHEAD_BYTES);
+    error = limit_bytes ? put_word(t->spool, &limit_bytes, sizeof limit_bytes, offsetof(struct rec_spool_header, log_most)) : 0;
+    if (!error)
+        error = keep_limit(t);
     if (error) {
         taker_free(t);
         return error;
@@ -149,10 +153,9 @@ void taker_free(struct taker *t)
 {
     if (!t)
         return;
-    keep_limit(t, 0);
     close(t->spool);
     close(t->log);
-    packer_free(t->packer);
+    cutter_free(t->cutter);
     free(t->log_path);
     free(t->buffer);
     free(t->batch);
@@ -189,17 +192,17 @@ static size_t next_whole_chunk(const uint8_t *start, size_t at, size_t bytes)
     return bytes;
 }
 
-/* Packs `bytes` of the buffer into the batch, which cannot become larger; how many
- * of them went into it. */
-static size_t fill_batch(struct taker *t, size_t bytes, bool end_is_here, bool all)
+/* Packs of the buffer's `bytes`, of which some are used, what goes into a batch, which cannot
+ * become larger than they are; how many of them went into it. */
+static size_t fill_batch(struct taker *t, size_t used, size_t bytes, bool end_is_here, bool all, uint64_t log_bytes)
 {
-    size_t at = 0, packed_bytes;
+    size_t at = used, packed_bytes;
 
-    for (t->batch_bytes = 0; at < bytes; t->batch_bytes += packed_bytes) {
+    for (t->batch_bytes = 0; at < bytes && t->batch_bytes < BATCH_BYTES; t->batch_bytes += packed_bytes) {
         const void *packed = t->buffer + at;
         size_t taken = whole_chunk(t->buffer + at, bytes - at);
         if (taken) {
-            packed = packer_pack(t->packer, packed, &packed_bytes);
+            packed = cutter_fit(t->cutter, packed, log_bytes + t->batch_bytes, &packed_bytes);
         } else {
             size_t next = next_whole_chunk(t->buffer, at + 1, bytes);
             /* The next buffer has it whole; or it is perhaps still being written. */
@@ -210,16 +213,17 @@ static size_t fill_batch(struct taker *t, size_t bytes, bool end_is_here, bool a
         memcpy(t->batch + t->batch_bytes, packed, packed_bytes);
         at += taken;
     }
-    return at;
+    return at - used;
 }
 
 /* A log that nobody can find any more, or another one of its name, is no place for events. */
-static int check_log(const char *path, int fd)
+static int check_log(const char *path, int fd, uint64_t *ret_bytes)
 {
     struct stat mine, there;
 
     if (fstat(fd, &mine) != 0 || stat(path, &there) != 0)
         return -errno;
+    *ret_bytes = (uint64_t)mine.st_size;
     return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino ? 0 : -ESTALE;
 }
 
@@ -227,48 +231,70 @@ static int check_log(const char *path, int fd)
  * taken until the spool goes. */
 static void give_back(struct taker *t)
 {
-    if (t->offset - t->hole_end < HOLE_BYTES || flock(t->log, LOCK_EX | LOCK_NB) != 0)
+    if (t->offset - t->hole_end < (ballast_is_gone() ? 1 : HOLE_BYTES) || flock(t->log, LOCK_EX | LOCK_NB) != 0)
         return;
     fallocate(t->spool, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)t->hole_end, (off_t)(t->offset - t->hole_end));
     flock(t->log, LOCK_UN);
     t->hole_end = t->offset;
 }
 
-int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
+/* The buffer has what follows `offset` in the spool. Returns how much, or -errno. */
+static ssize_t fill_buffer(struct taker *t, uint64_t *ret_rest)
 {
     struct stat st;
 
-    *ret_bytes = 0;
     if (fstat(t->spool, &st) != 0)
         return -errno;
-    if ((uint64_t)st.st_size <= t->offset)
-        return keep_limit(t, AHEAD_BYTES);
-    uint64_t rest = (uint64_t)st.st_size - t->offset;
-    size_t wanted = rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES;
-    ssize_t got = pread(t->spool, t->buffer, wanted, (off_t)t->offset);
-    if (got < 0)
-        return errno == EINTR ? 0 : -errno;
-    size_t taken = fill_batch(t, (size_t)got, (uint64_t)got == rest, all);
-    if (!taken)
-        return keep_limit(t, AHEAD_BYTES);
-    int error = check_log(t->log_path, t->log);
-    if (error) { /* it will not come back: nothing more is worth recording */
-        uint32_t stop = (uint32_t)-error;
-        put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
-        return error;
-    }
-    error = append_all(t->log, t->batch, t->batch_bytes);
+    *ret_rest = (uint64_t)st.st_size > t->offset ? (uint64_t)st.st_size - t->offset : 0;
+    size_t wanted = *ret_rest < BUFFER_BYTES ? (size_t)*ret_rest : BUFFER_BYTES;
+    ssize_t got = wanted ? pread(t->spool, t->buffer, wanted, (off_t)t->offset) : 0;
+    return got < 0 && errno != EINTR ? -errno : got < 0 ? 0 : got;
+}
+
+/* It will not come back: nothing more is worth recording. */
+static void stop(struct taker *t, uint32_t reason)
+{
+    put_word(t->spool, &reason, sizeof reason, offsetof(struct rec_spool_header, stop));
+}
+
+/* Appends the batch, which stands for the next `taken` bytes of the spool. */
+static int append_batch(struct taker *t, size_t taken)
+{
+    int error = append_all(t->log, t->batch, t->batch_bytes);
+
     if (error)
         return error;
     t->offset += taken;
     t->taken_bytes += taken;
     t->written_bytes += t->batch_bytes;
-    *ret_bytes = taken;
     error = put_word(t->spool, &t->offset, sizeof t->offset, offsetof(struct rec_spool_header, consumed));
+    if (!error)
+        give_back(t);
+    return error;
+}
+
+int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
+{
+    uint64_t rest = 0, log_bytes = 0;
+    size_t used = 0, taken;
+    ssize_t got = fill_buffer(t, &rest);
+
+    *ret_bytes = 0;
+    if (got < 0)
+        return (int)got;
+    int error = got ? check_log(t->log_path, t->log, &log_bytes) : 0;
     if (error)
-        return error;
-    give_back(t);
-    return keep_limit(t, AHEAD_BYTES);
+        stop(t, (uint32_t)-error);
+    while (!error && used < (size_t)got) {
+        taken = fill_batch(t, used, (size_t)got, (uint64_t)got == rest, all, log_bytes);
+        if (!taken)
+            break;
+        error = append_batch(t, taken);
+        used += taken;
+        log_bytes += t->batch_bytes;
+    }
+    *ret_bytes = error ? 0 : used;
+    return error ? error : keep_limit(t);
 }
 
 static int move_all(struct taker *t)

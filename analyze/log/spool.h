@@ -30,11 +30,10 @@ int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end);
 /* What moves chunks. */
 struct taker;
 
-/* -EBUSY: another one is at work. limit_bytes: when the log has as many, nothing more
- * is to be logged; 0: no limit. */
+/* -EBUSY: another one is at work. limit_bytes: that the log may have, of which the processes,
+ * and whoever takes over later, are told; 0: none, or as they have been told. */
 int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_taker);
 
-/* Processes that go on keep the limit by what has been packed so far. */
 void taker_free(struct taker *t);
 
 /* Moves what is whole in the spool. all: also what is not, at the end, because

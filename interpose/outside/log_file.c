@@ -223,6 +223,7 @@ int log_file_make_live(enum rec_start *ret_start)
     page->header.image = process->image;
     page->header.slot_bytes = REC_LIVE_SLOT_BYTES;
     page->header.process_start = start_ticks;
+    page->header.log_most = session.max_bytes;
     memcpy(page->header.session, session.id, sizeof page->header.session);
     __asm__ volatile("" ::: "memory"); /* of a killed process, the magic means that the rest is there */
     memcpy(page->header.magic, REC_LIVE_MAGIC, sizeof page->header.magic);
