@@ -152,16 +152,14 @@ static int append_chunk(const struct adoption *adoption, const void *chunk)
     return append_all(adoption->log_fd, fit, bytes);
 }
 
-/* On a full disk one slot makes room for the next. Its beginning stays: how many chunks its
- * stream has is counted by it, should somebody have to begin again. */
+/* On a full disk one slot makes room for the next. Should somebody have to begin again, its
+ * chunks are not in the sum that tells a log that was cut. */
 static void give_back(const char *path, size_t slot)
 {
-    enum { KEPT_BYTES = 4096 };
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 
     if (fd >= 0)
-        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)live_slot_offset(slot) + KEPT_BYTES,
-                  REC_LIVE_SLOT_BYTES - KEPT_BYTES);
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)live_slot_offset(slot), REC_LIVE_SLOT_BYTES);
 }
 
 static int adopt_one(void *data, const char *path)

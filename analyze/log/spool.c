@@ -16,11 +16,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES (2u << 20) /* more than the largest chunk */
 #define AHEAD_BYTES (8u << 20)  /* a guess of what will be packed must be that wrong before it stops processes */
 #define BATCH_BYTES (64u << 10) /* of packed chunks to append at once, about: for so many there is room on a full disk */
+#define SHORT_BYTES (32u << 20)
 #define HOLE_BYTES (256u << 10) /* given back at once, about */
 
 char *spool_path(const char *log_path)
@@ -295,6 +297,13 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     }
     *ret_bytes = error ? 0 : used;
     return error ? error : keep_limit(t);
+}
+
+bool taker_room_is_short(const struct taker *t)
+{
+    struct statvfs room;
+
+    return fstatvfs(t->log, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < SHORT_BYTES;
 }
 
 static int move_all(struct taker *t)

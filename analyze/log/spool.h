@@ -40,6 +40,9 @@ void taker_free(struct taker *t);
  * nobody writes any more. *ret_bytes: so many were moved; call again where it is not 0. */
 int taker_move(struct taker *t, bool all, uint64_t *ret_bytes);
 
+/* Whether the disk has little room left. */
+bool taker_room_is_short(const struct taker *t);
+
 /* Empties and removes the spool of a session of which no process runs. 0 also where
  * there is none, somebody else is at it, or it must stay because a process runs. */
 int spool_adopt(const char *log_path);
