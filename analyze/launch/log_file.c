@@ -31,6 +31,22 @@ static char *absolute(const char *path)
     return format_text("%s/%s", directory, path);
 }
 
+/* Held by record as long as it runs; in no reader's way, as flock() would be. Where the file
+ * system knows no locks, the processes' live files must do. */
+static void lock(int fd)
+{
+    fcntl(fd, F_OFD_SETLK, &(struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 });
+}
+
+/* Whether a session still writes there. */
+static bool is_in_use(const char *path)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) || live_any_running(path);
+}
+
 static int create(const char *path, bool force, int *ret_fd, struct failure *ret_failure)
 {
     struct stat st;
@@ -40,6 +56,9 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
     if (force && lstat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode))
             return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
+        if (is_in_use(path))
+            return fail(ret_failure, EBUSY, "%s: a session that still runs is recorded into it; wait for its end, or use "
+                        "another name with -o", path);
         live_discard(path);
         spool_discard(path);
         if (unlink(path) != 0)
@@ -108,6 +127,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     if (error)
         return error;
 
+    lock(fd);
     *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
