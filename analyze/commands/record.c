@@ -195,9 +195,11 @@ static int finish(struct log_file *file, const struct target *target, const char
         return code;
     }
     int error = live_adopt(file->path);
-    if (error)
-        complain("%s: the last events are still in the files %s.live.*%s: %s; keep them beside the log", file->path,
-                 text_base_name(file->path), options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
+    if (error) {
+        _cleanup_free_ char *names = live_names(file->path);
+        complain("%s: the last events are still in the files %s*%s: %s; keep them until the log has been read", file->path,
+                 names, options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
+    }
     if (log_open(file->path, &log, &failure) != 0) {
         complain("%s", failure.text);
         return code;

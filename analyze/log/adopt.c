@@ -156,6 +156,7 @@ static int append_chunk(const struct adoption *adoption, const void *chunk)
  * chunks are not in the sum that tells a log that was cut. */
 static void give_back(const char *path, size_t slot)
 {
+    chmod(path, 0600);
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 
     if (fd >= 0)
@@ -217,7 +218,7 @@ int live_adopt(const char *log_path)
     adoption.log_fd = fd;
     adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);
-    int error = live_each(log_path, adopt_one, &adoption);
+    int error = live_each(log_path, adoption.session, adopt_one, &adoption);
     cutter_free(adoption.cutter);
     return error ? error : adoption.refused ? -EACCES : spool_error;
 }
@@ -241,7 +242,7 @@ void live_discard_session(const char *log_path, const uint8_t session[16])
     _cleanup_close_ int spool = spool_open(log_path, session, O_RDONLY, &header);
     _cleanup_free_ char *path = format_text("%s" SPOOL_ENDING, log_path);
 
-    live_each(log_path, discard_one, (void *)session);
+    live_each(log_path, session, discard_one, (void *)session);
     if (spool >= 0)
         unlink(path);
 }
@@ -253,5 +254,5 @@ void live_discard(const char *log_path)
 
     if (fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
         file_header_check(&header) == FILE_HEADER_GOOD)
-        live_each(log_path, discard_one, header.session);
+        live_each(log_path, header.session, discard_one, header.session);
 }

@@ -20,7 +20,7 @@ int append_all(int fd, const void *data, size_t bytes)
         if (written < 0 && errno != ENOSPC && errno != EDQUOT)
             return -errno;
         int error = written < 0 ? -errno : -ENOSPC;
-        if (!ballast_drop() && written < 0)
+        if (!ballast_drop(fd) && written < 0)
             return error;
         tries++; /* the reader drops the torn piece */
     }

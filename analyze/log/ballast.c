@@ -47,14 +47,15 @@ int ballast_take(const char *log_path)
     return 0;
 }
 
-bool ballast_drop(void)
+bool ballast_drop(int fd)
 {
-    int fd = atomic_exchange(&ballast_fd, -1);
+    int ballast = atomic_exchange(&ballast_fd, -1);
 
-    if (fd < 0)
+    if (ballast < 0)
         return false;
     atomic_store(&ballast_gone, true);
-    close(fd);
+    close(ballast);
+    syncfs(fd); /* before that btrfs has no use for it */
     return true;
 }
 

@@ -10,8 +10,8 @@
  * -errno: there is no room, -ENOSPC or -EDQUOT. */
 int ballast_take(const char *log_path);
 
-/* Gives it back. False: there was none. Any thread. */
-bool ballast_drop(void);
+/* Gives it back, for a write to fd that has found no room. False: there was none. Any thread. */
+bool ballast_drop(int fd);
 
 /* Whether room has run out: it was dropped for an append(). */
 bool ballast_is_gone(void);

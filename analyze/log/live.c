@@ -4,16 +4,33 @@
  * there twice afterwards can be told to be the same. */
 #include "analyze/log/live.h"
 
+#include "format/live_place.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SLOT_PAYLOAD_MAX (REC_LIVE_SLOT_BYTES - sizeof(struct rec_live_slot) - sizeof(struct rec_chunk_header))
+
+char *live_names(const char *log_path)
+{
+    char name[LIVE_PLACE_BYTES];
+    struct rec_file_header header;
+    struct statfs fs;
+    _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstatfs(fd, &fs) != 0 || !live_place_is_memory((uint64_t)fs.f_type) ||
+        pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+        return format_text("%s.live.", log_path);
+    live_place_name(header.session, name);
+    return format_text("%s%s.live.", LIVE_PLACE_MEMORY, name);
+}
 
 /* Field 22 of its stat: when it began, in clock ticks since boot. False: no process has this
  * pid, or only one that has ended and that nobody has waited for. */
@@ -62,12 +79,9 @@ bool live_is_running(const struct rec_live_header *header)
     return is_pid_running(header->pid, header->process_start);
 }
 
-int live_each(const char *log_path, int (*use)(void *data, const char *path), void *data)
+static int each_in(const char *directory, const char *base, int (*use)(void *data, const char *path), void *data)
 {
-    const char *slash = strrchr(log_path, '/');
-    const char *base = slash ? slash + 1 : log_path;
     size_t base_length = strlen(base);
-    _cleanup_free_ char *directory = slash ? copy_text(log_path, (size_t)(slash - log_path) + 1) : copy_text("./", 2);
     DIR *entries = opendir(directory);
     int error = 0;
 
@@ -83,6 +97,18 @@ int live_each(const char *log_path, int (*use)(void *data, const char *path), vo
     }
     closedir(entries);
     return error;
+}
+
+int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *data, const char *path), void *data)
+{
+    const char *slash = strrchr(log_path, '/');
+    _cleanup_free_ char *directory = slash ? copy_text(log_path, (size_t)(slash - log_path) + 1) : copy_text("./", 2);
+    char name[LIVE_PLACE_BYTES];
+    int error = each_in(directory, slash ? slash + 1 : log_path, use, data);
+
+    live_place_name(session, name);
+    int other_error = each_in(LIVE_PLACE_MEMORY, name, use, data);
+    return error ? error : other_error == -ENOENT || other_error == -EACCES ? 0 : other_error;
 }
 
 int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes)
@@ -198,7 +224,7 @@ static int read_live(void *data, const char *path)
 
 int log_read_lives(struct log *log)
 {
-    return live_each(log->path, read_live, log);
+    return live_each(log->path, log->header.session, read_live, log);
 }
 
 void log_add_lives(struct log *log)
@@ -252,6 +278,6 @@ bool live_any_running(const char *log_path)
     if (fd < 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
         return false;
     memcpy(search.session, header.session, sizeof search.session);
-    live_each(log_path, look_whether_running, &search);
+    live_each(log_path, search.session, look_whether_running, &search);
     return search.found;
 }

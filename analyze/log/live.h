@@ -25,6 +25,9 @@ void live_discard(const char *log_path);
 /* The same, and its spool, for a log that has gone: what nobody can read any more. */
 void live_discard_session(const char *log_path, const uint8_t session[16]);
 
+/* How the names of a log's live files begin, for a message. To be freed. */
+char *live_names(const char *log_path);
+
 /* For the files of this folder. */
 struct log_slot {
     struct rec_live_slot head;
@@ -32,8 +35,9 @@ struct log_slot {
     uint8_t payload[];
 };
 
-/* Calls use() for the path of every live file of the log, until one is not 0. */
-int live_each(const char *log_path, int (*use)(void *data, const char *path), void *data);
+/* Calls use() for the path of every live file of the log, or what has such a name, until it
+ * returns another value than 0. */
+int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *data, const char *path), void *data);
 
 /* A descriptor of a sound live file of this session, or -1. */
 int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes);

@@ -89,7 +89,12 @@ struct taker {
 
 static int put_word(int spool, const void *word, size_t bytes, size_t offset)
 {
-    return pwrite(spool, word, bytes, (off_t)offset) == (ssize_t)bytes ? 0 : errno ? -errno : -EIO;
+    ssize_t written;
+
+    do
+        written = pwrite(spool, word, bytes, (off_t)offset);
+    while (written < 0 && (errno == ENOSPC || errno == EDQUOT) && ballast_drop(spool)); /* on btrfs it takes room */
+    return written == (ssize_t)bytes ? 0 : written < 0 ? -errno : -EIO;
 }
 
 /* What is on its way counts as if it were packed already. Where the spool would have to end

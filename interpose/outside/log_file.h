@@ -21,6 +21,6 @@ int log_file_confirm(void);
 int log_file_make_live(enum rec_start *ret_start);
 
 /* Whether an earlier program of this process has been recorded into the log at path. */
-bool log_file_has_earlier(const char *path);
+bool log_file_has_earlier(const char *path, const uint8_t id[16]);
 
 #endif

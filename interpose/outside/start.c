@@ -90,7 +90,7 @@ static bool is_wanted(void)
 {
     if (config.follow == FOLLOW_EXEC || !config.joins || !config.first_pid)
         return true;
-    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output);
+    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output, config.session);
 }
 
 void start_exec(void)

@@ -129,9 +129,9 @@ for what, options in ("record runs", []), ("record runs, not packed", ["--no-com
     for lacks_live in False, True:
         recorder = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", *options, "-o", "busy.mscope", *waiting], cwd=WORK,
                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        pid = recorder.stdout.readline().strip()
+        recorder.stdout.readline()
         if lacks_live:  # then only record's own lock says so
-            os.unlink(path(f"busy.mscope.live.{pid}"))
+            os.unlink(live_files(path("busy.mscope"))[0])
         is_refused(what)
         recorder.communicate("\n", timeout=30)
 recorder = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", "busy.mscope", *waiting], cwd=WORK,

@@ -123,6 +123,18 @@ static void close_by_syscall(void)
     say("closed %d\n", closed);
 }
 
+/* As a program without the C library does. */
+static void bare_close(int fd)
+{
+#if defined(__x86_64__)
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(SYS_close), "D"(fd) : "rcx", "r11", "memory");
+#else
+    register long x8 __asm__("x8") = SYS_close, x0 __asm__("x0") = fd;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8) : "memory");
+#endif
+}
+
 static void daemonize(void)
 {
     int status;
@@ -537,6 +549,10 @@ int main(int argc, char **argv)
     } else if (IS("close_range")) {
         say("close_range %d, %d\n", close_range(4, ~0u, 0), close_range(4, 5000, CLOSE_RANGE_CLOEXEC));
         say("close_range %ld\n", syscall(SYS_close_range, 4, ~0u, 0));
+        use_all();
+    } else if (IS("bare_close")) {
+        for (int fd = 4; fd < 2000; fd++)
+            bare_close(fd);
         use_all();
     } else if (IS("unshare")) {
         say("close_range %d\n", close_range(4, ~0u, CLOSE_RANGE_UNSHARE));

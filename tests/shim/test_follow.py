@@ -3,7 +3,6 @@ leaves alone what cannot be recorded, and says so in the log; --follow=fork and 
 out what they should. The programs notice nothing of it. Who must be in the log is known
 from what the programs tell (truth.h), or from the kinds of programs that a tool starts."""
 import collections
-import glob
 import itertools
 import os
 import shutil
@@ -40,7 +39,7 @@ def untraced_programs(events):
 def await_stragglers():
     """Python's helper for spawned workers may end after its program."""
     end = time.time() + 10
-    for pid in {name.split(".live.")[1].split(".")[0] for name in glob.glob(LOG + ".live.*")}:
+    for pid in {name.split(".live.")[1].split(".")[0] for name in live_files(LOG)}:
         while os.path.exists(f"/proc/{pid}") and time.time() < end:
             time.sleep(0.01)
 
