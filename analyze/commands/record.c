@@ -214,6 +214,10 @@ static int finish(struct log_file *file, const struct target *target, const char
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
+    if (log->missing_chunks)
+        complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
+                 short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
+                 log->missing_chunks == 1 ? "is" : "are");
     if (options->quiet) {
         log_free(log);
         return code;

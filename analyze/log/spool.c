@@ -81,6 +81,7 @@ struct taker {
     uint64_t offset;    /* in the spool: what is before it is in the log */
     uint64_t hole_end;  /* up to there it has been given back */
     uint64_t limit_bytes, taken_bytes, written_bytes;
+    bool was_cut;       /* the spool, by somebody else: what is not whole in it means nothing */
     bool told;          /* the processes know that the limit is reached */
     struct cutter *cutter;
     uint8_t *buffer, *batch;
@@ -215,7 +216,8 @@ static size_t fill_batch(struct taker *t, size_t used, size_t bytes, bool end_is
             /* The next buffer has it whole; or it is perhaps still being written. */
             if (next == bytes && (end_is_here ? !all : at > 0))
                 break;
-            taken = packed_bytes = next - at;
+            taken = next - at;
+            packed_bytes = t->was_cut ? 0 : taken; /* then it is nobody's */
         }
         memcpy(t->batch + t->batch_bytes, packed, packed_bytes);
         at += taken;
@@ -252,6 +254,10 @@ static ssize_t fill_buffer(struct taker *t, uint64_t *ret_rest)
 
     if (fstat(t->spool, &st) != 0)
         return -errno;
+    if ((uint64_t)st.st_size < t->offset) { /* somebody has cut it short: what is there now may be new */
+        t->offset = t->hole_end = 0;
+        t->was_cut = true;
+    }
     *ret_rest = (uint64_t)st.st_size > t->offset ? (uint64_t)st.st_size - t->offset : 0;
     size_t wanted = *ret_rest < BUFFER_BYTES ? (size_t)*ret_rest : BUFFER_BYTES;
     ssize_t got = wanted ? pread(t->spool, t->buffer, wanted, (off_t)t->offset) : 0;

@@ -55,6 +55,12 @@ static const char *allocators(const struct trust *t)
     return *t->allocator_names ? t->allocator_names : "unknown";
 }
 
+/* Of chunks that are missing nobody knows how many events they had. */
+static const char *at_least(const struct trust *t)
+{
+    return t->missing_chunks || t->damaged_bytes ? "at least " : "";
+}
+
 static void print_frees(FILE *to, const struct facts *f)
 {
     if (!f) {
@@ -104,8 +110,8 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
     if (t->left_out)
         fprintf(to, ", %zu more left out", t->left_out);
-    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost", allocators(t), t->streams,
-            t->streams == 1 ? "" : "s", text_count(t->events), text_count(t->lost_events));
+    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s%s lost", allocators(t), t->streams,
+            t->streams == 1 ? "" : "s", text_count(t->events), at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
@@ -134,9 +140,9 @@ void trust_print(FILE *to, const struct trust *t)
 
 void trust_print_short(FILE *to, const struct trust *t)
 {
-    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost", t->processes,
+    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s%s lost", t->processes,
             t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
-            text_count(t->lost_events));
+            at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);

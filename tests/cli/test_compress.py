@@ -261,6 +261,21 @@ if wait_for(begun, "a log that is removed"):
     check(recorder.returncode == 0 and len(complaint.splitlines()) == 1 and "removed" in complaint,
           f"a log that is removed: exit {recorder.returncode}: {complaint}")
 
+# --- the spool is cut short while it is used ---
+what = "the spool is cut short"
+recorder = start("8000000")
+if wait_for(begun, what):
+    recorder.send_signal(signal.SIGSTOP)
+    time.sleep(0.05)
+    os.truncate(path("log.spool"), 96)
+    recorder.send_signal(signal.SIGCONT)
+    _, complaint = recorder.communicate(timeout=60)
+    check("INCOMPLETE" in complaint and "missing" in complaint and len(complaint.splitlines()) == 1, f"{what}: {complaint}")
+    got = run([MALLOSCOPE, "report", log])
+    check(got.returncode == 1 and "at least 0 lost" in got.stdout, f"{what}: {got.returncode} {got.stdout[-500:]}")
+    check(json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout)["trust"]["events"] > 6_000_000, f"{what}: the rest is there")
+    equal(files(), ["log"], f"{what}: one file is left")
+
 # --- a disk that is full ---
 def missing_of_full(name, what, calls):
     """calls of steady, and those of the program's start."""

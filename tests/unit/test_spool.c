@@ -391,6 +391,37 @@ static void test_limit_without_taker(void)
     CHECK(!spool_header().end_most && !spool_header().stop && !spool_header().log_most);
 }
 
+/* Somebody cuts the spool short, at any place: what is written from then on is there, and that
+ * something is missing is told. */
+static void test_cut_short(void)
+{
+    struct taker *t;
+    struct log *log;
+
+    for (unsigned place = 0; place < 4; place++) {
+        begin();
+        CHECK(taker_make(log_path, 0, &t) == 0);
+        for (unsigned i = 0; i < 20; i++)
+            append_chunk(500);
+        move(t, false);
+        for (unsigned i = 0; i < 10; i++)
+            append_chunk(500); /* not taken yet */
+        CHECK(truncate(spool_name, (off_t[]){ 0, sizeof(struct rec_spool_header), 3000, bytes_of(spool_name) / 2 }[place]) == 0);
+        CHECK(place == 0 || move(t, false) < 3000u * 500);
+        for (unsigned i = 0; i < 5; i++)
+            append_chunk(500);
+        move(t, false);
+        taker_free(t);
+        if (CHECK(log_open(log_path, &log, &failure) == 0)) {
+            struct facts *facts = facts_collect(log);
+            CHECK(facts->allocations >= 25 * 500 && log->missing_chunks == 35 - facts->allocations / 500);
+            CHECK(log->missing_chunks == 10 && facts->bad_chunks == 0);
+            facts_free(facts);
+            log_free(log);
+        }
+    }
+}
+
 /* A chunk that is packed already, in the spool. */
 static void test_sizes(void)
 {
@@ -471,6 +502,7 @@ int main(void)
     test_adoption();
     test_limit();
     test_limit_without_taker();
+    test_cut_short();
     test_sizes();
     test_together();
     directory_remove();
