@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/launch/compressor.h"
+#include "analyze/launch/loaded.h"
 #include "analyze/launch/log_file.h"
 #include "analyze/launch/not_loaded.h"
 #include "analyze/launch/run.h"
@@ -244,6 +245,15 @@ static int record(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return code;
     }
+    const char *loaded = loaded_program(&target, command);
+    if (loaded) {
+        _cleanup_target_ struct target program = { 0 };
+        code = target_find(loaded, &program, &failure);
+        if (code == EXIT_NOT_TRACED) { /* of all else the loader complains by itself */
+            complain("%s", failure.text);
+            return code;
+        }
+    }
     _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
     if (own_heap)
         complain("warning: %s: %s", target.program, own_heap);
@@ -254,7 +264,8 @@ static int record(const struct record_options *options, char **command)
     set_environment(shim);
     int error = child_make(command, &child);
     if (error) {
-        complain("cannot make a process: %s", strerror(-error));
+        complain("cannot make a process: %s%s", strerror(-error), error == -EMFILE ? "; it takes a limit of 8 at least "
+                 "(ulimit -n)" : "");
         return EXIT_NOT_TRACED;
     }
     if (log_file_make(options->output, command[0], child.pid, options->force, options->compress, &file, &failure) != 0) {

@@ -117,15 +117,18 @@ void trust_print(FILE *to, const struct trust *t)
     fputs(", ", to);
     print_frees(to, f);
     print_stacks(to, t);
-    fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
+    fprintf(to, ", %s byte%s damaged", text_count(t->damaged_bytes), t->damaged_bytes == 1 ? "" : "s");
     if (t->missing_chunks)
-        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
     if (t->own_mallocs)
         fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
                 t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
     if (f && f->notes.untraced_programs)
         fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->notes.untraced_programs),
                 f->notes.untraced_programs == 1 ? " was" : "s were");
+    if (f && f->notes.deepbind_count)
+        fprintf(to, ";\n       %zu librar%s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
+                f->notes.deepbind_count, f->notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
     if (t->recovered_bytes)
@@ -147,14 +150,17 @@ void trust_print_short(FILE *to, const struct trust *t)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
     print_frees(to, t->facts);
-    fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
+    fprintf(to, ", %s partial stacks, %s byte%s damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes),
+            t->damaged_bytes == 1 ? "" : "s");
     if (t->missing_chunks)
-        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
     if (t->own_mallocs)
         fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
     if (t->facts && t->facts->notes.untraced_programs)
         fprintf(to, "; not recorded: %s program%s", text_count(t->facts->notes.untraced_programs),
                 t->facts->notes.untraced_programs == 1 ? "" : "s");
+    if (t->facts && t->facts->notes.deepbind_count)
+        fprintf(to, "; with RTLD_DEEPBIND: %zu", t->facts->notes.deepbind_count);
     fputc('\n', to);
 }
 

@@ -157,6 +157,9 @@ one_line(call("record", "-f", "-o", "/dev/null", *touch), 125, "no regular file"
 one_line(call("record", "-o", "%z.mscope", *touch), 125, "%z")
 got = run(["sh", "-c", f"ulimit -f 0; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
+for limit in 4, 5, 6:
+    got = run(["sh", "-c", f"ulimit -n {limit}; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
+    one_line(got, 125, "Too many open files", "ulimit -n")
 got = run(["sh", "-c", f"ulimit -f 32; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
 check("limit.mscope" not in logs(), "no half log is left")
