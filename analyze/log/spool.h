@@ -40,6 +40,9 @@ void taker_free(struct taker *t);
  * nobody writes any more. *ret_bytes: so many were moved; call again where it is not 0. */
 int taker_move(struct taker *t, bool all, uint64_t *ret_bytes);
 
+/* Tells processes that begin whether the spool is about to be removed. */
+int taker_set_closed(struct taker *t, uint32_t closed);
+
 /* Whether the disk has little room left. */
 bool taker_room_is_short(const struct taker *t);
 
