@@ -7,14 +7,12 @@
 #include "interpose/descriptors.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/sandbox.h"
+#include "interpose/stand_in.h"
 
-#include <dlfcn.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 #ifndef PR_SET_TSC
 #define PR_SET_TSC 26
@@ -37,11 +35,8 @@ system_call sandbox_syscall;
 
 void sandbox_resolve(void)
 {
-    void *found = dlsym(RTLD_NEXT, "syscall");
-
-    memcpy(&sandbox_next_syscall, &found, sizeof found);
-    found = dlsym(RTLD_NEXT, "prctl");
-    memcpy(&next_prctl, &found, sizeof found);
+    stand_in_find("syscall", &sandbox_next_syscall);
+    stand_in_find("prctl", &next_prctl);
 }
 
 /* All that prctl can be given behind the option: what it takes of them, its option says. */

@@ -38,6 +38,9 @@ const char record_help[] =
     "                         fork: its forked copies, but no new programs, be they in a\n"
     "                         child or in PROGRAM's own process (sh -c 'exec prog')\n"
     "                         none: PROGRAM alone\n"
+    "                         all: as exec, and what its statically linked children\n"
+    "                         start: those must start no programs of another C library,\n"
+    "                         architecture, root directory, or with sanitizers\n"
     "  --sample [BYTES]     record a sample: of each thread's allocations one in so many\n"
     "                       bytes on average, at random (default 512K); every figure of a\n"
     "                       report is then an unbiased estimate MALLOSCOPE_SAMPLE\n"
@@ -110,8 +113,8 @@ static int set_follow(const char *what)
 {
     if (!what)
         return 0;
-    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0)
-        return usage_error("record", "record: --follow %s: want none, fork or exec", what);
+    if (strcmp(what, "none") != 0 && strcmp(what, "fork") != 0 && strcmp(what, "exec") != 0 && strcmp(what, "all") != 0)
+        return usage_error("record", "record: --follow %s: want none, fork, exec or all", what);
     setenv("MALLOSCOPE_FOLLOW", what, 1);
     return 0;
 }

@@ -40,7 +40,7 @@ static void set_environment(const char *shim)
 static bool follows_all(void)
 {
     const char *follow = getenv("MALLOSCOPE_FOLLOW");
-    return !follow || strcmp(follow, "exec") == 0;
+    return !follow || strcmp(follow, "exec") == 0 || strcmp(follow, "all") == 0;
 }
 
 /* The exit code of a shell for what became of the program; says so where a

@@ -50,7 +50,7 @@ struct process {
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
 /* What of a program's children is recorded. */
-enum follow { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE };
+enum follow { FOLLOW_EXEC, FOLLOW_ALL, FOLLOW_FORK, FOLLOW_NONE };
 /* See select.h. */
 struct selection {
     bool on;              /* not everything is recorded, or was not at some time */

