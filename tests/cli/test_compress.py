@@ -162,9 +162,11 @@ for number in range(ROUNDS):
     recorder = start(str(MANY), "3", start_new_session=True)
     if wait_for(begun, what):
         time.sleep(moment)
+        first = children(recorder.pid)
+        running = first + [child for pid in first for child in children(pid)]
         os.killpg(recorder.pid, signal.SIGKILL)
         recorder.wait()
-        time.sleep(0.05)
+        wait_for(lambda: all(gone(pid) for pid in running), what)
         before, told = files(), sum(counted())
         check("log.spool" in before, f"{what}: the spool is left: {before}")
         got = run([MALLOSCOPE, "hist", "--json", log])
