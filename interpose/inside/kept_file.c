@@ -2,6 +2,7 @@
  * own file only, and never to be killed for it (SIGXFSZ). */
 #include "interpose/inside/kept_file.h"
 
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -26,9 +27,7 @@ static void note_number(int number)
         ;
 }
 
-/* A duplicate as high as can be, and never one of the lowest: those are what the
- * program gets next. */
-static int duplicate_high(int fd)
+int kept_file_duplicate(int fd)
 {
     int number = kept_file_high_number(), step = number / 16 ? number / 16 : 1;
     long high = -EMFILE;
@@ -40,16 +39,33 @@ static int duplicate_high(int fd)
     return (int)high;
 }
 
-static int open_high(const char *path, int flags, unsigned mode, struct stat *ret_stat)
+/* What of a file's status is of use. */
+struct status {
+    dev_t device;
+    ino_t inode;
+    uint64_t names, bytes;
+};
+
+static NOINLINE long get_status(int fd, struct status *ret)
+{
+    struct stat st;
+    long error = sys_fstat(fd, &st);
+
+    if (!error)
+        *ret = (struct status){ st.st_dev, st.st_ino, st.st_nlink, (uint64_t)st.st_size };
+    return error;
+}
+
+static int open_high(const char *path, int flags, unsigned mode, struct status *ret_status)
 {
     long fd = sys_open(path, flags, mode);
     if (fd < 0)
         return (int)fd;
-    int high = duplicate_high((int)fd);
+    int high = kept_file_duplicate((int)fd);
     sys_close((int)fd);
     if (high < 0)
         return high;
-    long error = sys_fstat(high, ret_stat);
+    long error = get_status(high, ret_status);
     if (error) {
         sys_close(high);
         return (int)error;
@@ -59,7 +75,7 @@ static int open_high(const char *path, int flags, unsigned mode, struct stat *re
 
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode)
 {
-    struct stat st;
+    struct status st;
     size_t length = strlen(path);
 
     if (length >= sizeof file->path)
@@ -71,21 +87,21 @@ int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned
         sys_chmod(fd, mode); /* whatever the umask */
     memcpy(file->path, path, length + 1);
     file->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
-    file->named = st.st_nlink > 0;
-    file->device = st.st_dev;
-    file->inode = st.st_ino;
+    file->named = st.names > 0;
+    file->device = st.device;
+    file->inode = st.inode;
     atomic_store(&file->fd, fd);
     return 0;
 }
 
 void kept_file_adopt(struct kept_file *file, int fd)
 {
-    struct stat st;
+    struct status st;
 
-    if (sys_fstat(fd, &st) != 0)
+    if (get_status(fd, &st) != 0)
         return;
-    file->device = st.st_dev;
-    file->inode = st.st_ino;
+    file->device = st.device;
+    file->inode = st.inode;
     atomic_store(&file->fd, fd);
     note_number(fd);
 }
@@ -100,19 +116,19 @@ void kept_file_move(struct kept_file *to, const struct kept_file *from)
     atomic_store(&to->fd, atomic_load(&from->fd));
 }
 
-static bool is_file(const struct kept_file *file, const struct stat *st)
+static bool is_file(const struct kept_file *file, const struct status *st)
 {
-    return st->st_dev == file->device && st->st_ino == file->inode;
+    return st->device == file->device && st->inode == file->inode;
 }
 
-static bool is_ours(const struct kept_file *file, int number, struct stat *ret_stat)
+static bool is_ours(const struct kept_file *file, int number, struct status *ret_status)
 {
-    return number > 0 && sys_fstat(number, ret_stat) == 0 && is_file(file, ret_stat);
+    return number > 0 && get_status(number, ret_status) == 0 && is_file(file, ret_status);
 }
 
 bool kept_file_owns(const struct kept_file *file, int number)
 {
-    struct stat st;
+    struct status st;
 
     return number == atomic_load(&file->fd) && is_ours(file, number, &st);
 }
@@ -129,7 +145,7 @@ void kept_file_close(struct kept_file *file)
 void kept_file_leave(struct kept_file *file, int number)
 {
     enum { WAITS_MAX = 10000, WAIT_NS = 100000 }; /* a second: who is not through by then is in write() itself, which is safe */
-    int other = file->path[0] ? duplicate_high(number) : -1;
+    int other = file->path[0] ? kept_file_duplicate(number) : -1;
 
     atomic_store(&file->fd, other < 0 ? -1 : other);
     uint32_t before = atomic_fetch_add(&process->file_epoch, 1); /* who comes now finds the other number */
@@ -138,45 +154,44 @@ void kept_file_leave(struct kept_file *file, int number)
 }
 
 /* One that nobody may write is made so that we may, for the moment. */
-static int open_write_protected(const struct kept_file *file, struct stat *ret_stat)
+static int open_write_protected(const struct kept_file *file, struct status *ret_status)
 {
     long fd = sys_open(file->path, O_RDONLY, 0);
     int high = -EACCES;
 
     if (fd < 0)
         return (int)fd;
-    if (sys_fstat((int)fd, ret_stat) == 0 && is_file(file, ret_stat)) {
-        unsigned mode = ret_stat->st_mode & 0777;
-        sys_chmod((int)fd, mode | S_IWUSR);
-        high = open_high(file->path, file->flags, 0, ret_stat);
-        sys_chmod((int)fd, mode);
+    if (is_ours(file, (int)fd, ret_status)) {
+        sys_chmod((int)fd, S_IRUSR | S_IWUSR);
+        high = open_high(file->path, file->flags, 0, ret_status);
+        sys_chmod((int)fd, S_IRUSR);
     }
     sys_close((int)fd);
     return high;
 }
 
 /* Opens it again. Two threads may be at it: the first one's descriptor counts. */
-static int reopen(struct kept_file *file, int gone, struct stat *ret_stat)
+static int reopen(struct kept_file *file, int gone, struct status *ret_status)
 {
-    int fd = open_high(file->path, file->flags, 0, ret_stat);
+    int fd = open_high(file->path, file->flags, 0, ret_status);
 
     if (fd == -EACCES)
-        fd = open_write_protected(file, ret_stat);
+        fd = open_write_protected(file, ret_status);
     if (fd < 0)
         return fd;
-    if (!is_file(file, ret_stat)) { /* deleted or replaced: not continued elsewhere */
+    if (!is_file(file, ret_status)) { /* deleted or replaced: not continued elsewhere */
         sys_close(fd);
         return -ESTALE;
     }
     if (atomic_compare_exchange_strong(&file->fd, &gone, fd))
         return fd;
     sys_close(fd);
-    return is_ours(file, gone, ret_stat) ? gone : -EBADF;
+    return is_ours(file, gone, ret_status) ? gone : -EBADF;
 }
 
 int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
 {
-    struct stat st;
+    struct status st;
 
     if (sys_forbidden)
         return -EPERM;
@@ -193,10 +208,10 @@ int kept_file_begin(struct kept_file *file, struct kept_use *ret_use)
         fd = reopen(file, fd, &st);
     if (fd < 0)
         error = fd;
-    else if (file->named && st.st_nlink == 0)
+    else if (file->named && st.names == 0)
         error = -ESTALE; /* deleted: nobody would read it, and the disk would fill */
     ret_use->fd = fd;
-    ret_use->bytes = (uint64_t)st.st_size;
+    ret_use->bytes = st.bytes;
     if (error)
         kept_file_end(ret_use);
     return error;

@@ -35,6 +35,10 @@ extern _Atomic int kept_file_lowest;
 /* Where our descriptors' numbers begin: out of the program's way, below its limit. */
 int kept_file_high_number(void);
 
+/* A duplicate as high as can be, and never one of the lowest: those are what the
+ * program gets next. -errno: there is none. */
+int kept_file_duplicate(int fd);
+
 /* Opens path and moves it to a high number. 0 or -errno. */
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode);
 

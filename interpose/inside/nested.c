@@ -9,6 +9,7 @@
 #include "interpose/inside/nested.h"
 
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/step.h"
@@ -24,6 +25,7 @@ enum hook_place {
     HOOK_CALLS,
     HOOK_INTERRUPTED,
     HOOK_UNKNOWN, /* the stack cannot be followed */
+    HOOK_BEYOND_NEW_CODE, /* that is to be learnt first: step_learn */
 };
 
 static bool is_ours(uint64_t pc)
@@ -33,7 +35,7 @@ static bool is_ours(uint64_t pc)
 
 /* Where the innermost hook is on the stack from start outward. by: a context whose
  * caches serve. */
-static enum hook_place find_hook(struct context *by, const struct walk_start *start)
+static NOINLINE enum hook_place find_hook(struct context *by, const struct walk_start *start)
 {
     enum { STEPS_MAX = 64 * WALK_DEPTH_MAX };
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp,
@@ -45,6 +47,8 @@ static enum hook_place find_hook(struct context *by, const struct walk_start *st
         if (is_ours(at.pc))
             return interrupted ? HOOK_INTERRUPTED : HOOK_CALLS;
         enum step_outcome outcome = step_outward(by, &at, &step);
+        if (outcome == STEP_UNKNOWN)
+            return HOOK_BEYOND_NEW_CODE;
         if (outcome == STEP_AT_END || outcome == STEP_FP_END)
             return HOOK_NOWHERE;
         if (outcome != STEP_DONE)
@@ -131,10 +135,14 @@ struct context *nested_context(struct context *c, const struct walk_start *start
     /* Numbers of new code may be logged: whoever interrupts that finds it so. */
     by->busy = start->sp | CONTEXT_RECORDING;
     context_fence();
-    enum hook_place place = find_hook(by, start);
+    enum hook_place place;
+    by->walk.unknown.again = false;
+    do
+        place = find_hook(by, start);
+    while (place == HOOK_BEYOND_NEW_CODE && step_learn(by));
     context_fence();
     by->busy = by == c ? busy : CONTEXT_IDLE;
-    if (place == HOOK_UNKNOWN)
+    if (place == HOOK_UNKNOWN || place == HOOK_BEYOND_NEW_CODE)
         place = guess_hook(c, start->sp);
     if (place == HOOK_CALLS)
         return NULL;

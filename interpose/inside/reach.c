@@ -1,6 +1,5 @@
 #include "interpose/inside/reach.h"
 
-#include "interpose/inside/memory_map.h"
 #include "interpose/inside/sys.h"
 
 #define ASKED_BYTES 65536u /* of its own stack a thread asks for so much at once */
@@ -33,7 +32,7 @@ uint64_t reach_find(struct reach *own, uint64_t sp)
     struct memory_range range;
     uint64_t end = own_end(own, sp);
 
-    if (end && sp - own->not_start >= own->not_end - own->not_start && memory_find(sp, &range)) {
+    if (end && sp - own->not_start >= own->not_end - own->not_start && memory_find(&own->text, sp, &range)) {
         /* They are the same stack if they are in the same mapping. What is further down
          * in it may be another's, and be unmapped: it is asked for when it is needed. */
         if (end > range.start && end <= range.end) {
@@ -54,7 +53,7 @@ void reach_find_whole(struct reach *own, uint64_t sp)
     uint64_t end = &__libc_stack_end ? (uint64_t)__libc_stack_end + 256 : 0;
 
     /* The kernel lets no other mapping join the first thread's stack. */
-    if (end && memory_find(sp, &range) && end > range.start && end <= range.end) {
+    if (end && memory_find(&own->text, sp, &range) && end > range.start && end <= range.end) {
         own->start = range.start;
         own->end = end;
     }

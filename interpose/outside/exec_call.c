@@ -8,6 +8,7 @@
  * and so we look before we read. errno is what the real function leaves. */
 #include "interpose/outside/exec_call.h"
 
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/sys.h"
@@ -70,7 +71,7 @@ static void make_name(char *room, size_t bytes)
 }
 
 /* Not inlined, for its stack. ret_path: for the log. */
-static __attribute__((noinline)) enum rec_untraced judge(const struct exec_call *c, char *room, size_t bytes, const char **ret_path)
+static NOINLINE enum rec_untraced judge(const struct exec_call *c, char *room, size_t bytes, const char **ret_path)
 {
     int opened = c->spawn ? spawn_directory_open(c->actions) : AT_FDCWD;
     bool known = opened >= 0 || opened == AT_FDCWD;
@@ -97,7 +98,7 @@ static void tell_from_sandbox(const struct sandbox_child *child, uint32_t pid, e
 
 /* Our system calls are forbidden, and so they will be to what is executed: where that
  * kills, it is without us. Its file cannot be looked at, nor what the program gives. */
-static int run_in_sandbox(struct exec_call *c)
+static NOINLINE int run_in_sandbox(struct exec_call *c)
 {
     const bool wanted = follow_wants_exec();
     const enum rec_untraced reason = !wanted ? REC_UNTRACED_WITHDRAWN
@@ -126,26 +127,14 @@ static int run_in_sandbox(struct exec_call *c)
     return result;
 }
 
-int exec_call_run(struct exec_call *c)
+/* path: for the log. */
+static NOINLINE int run_judged(struct exec_call *c, bool recorded, enum rec_untraced reason, const char *path)
 {
-    enum rec_untraced reason = REC_UNTRACED_WITHDRAWN;
     struct follow_environment environment;
-    char room[PATH_BYTES];
-    const char *path = NULL;
     pid_t child = 0;
 
-    start_exec(); /* perhaps called before our first event: by a library that is initialised before us */
-    if (!follow_concerns_exec())
-        return c->really(c, c->environment);
-    if (sys_forbidden || sandbox_child())
-        return run_in_sandbox(c);
-    if ((c->path && !readable_text(c->path)) || !readable_list(c->environment))
-        return c->really(c, c->environment);
-    const bool wanted = follow_wants_exec();
     environment.room = NULL;
-    if (wanted)
-        reason = judge(c, room, sizeof room, &path);
-    follow_make_environment(&environment, c->environment, wanted && follow_gives_on(reason));
+    follow_make_environment(&environment, c->environment, recorded);
     if (reason && !c->spawn)
         untraced_log(sys_pid(), reason, path);
     if (!c->ret_pid) /* else the program's own: it must be there when a handler of SIGCHLD looks */
@@ -160,4 +149,24 @@ int exec_call_run(struct exec_call *c)
         untraced_log((uint32_t)*c->ret_pid, reason, path);
     errno = error;
     return result;
+}
+
+/* What takes stack comes one after the other: a handler that forks and executes something may have little. */
+int exec_call_run(struct exec_call *c)
+{
+    enum rec_untraced reason = REC_UNTRACED_WITHDRAWN;
+    char room[PATH_BYTES];
+    const char *path = NULL;
+
+    start_exec(); /* perhaps called before our first event: by a library that is initialised before us */
+    if (!follow_concerns_exec())
+        return c->really(c, c->environment);
+    if (sys_forbidden || sandbox_child())
+        return run_in_sandbox(c);
+    if ((c->path && !readable_text(c->path)) || !readable_list(c->environment))
+        return c->really(c, c->environment);
+    const bool wanted = follow_wants_exec();
+    if (wanted)
+        reason = judge(c, room, sizeof room, &path);
+    return run_judged(c, wanted && follow_gives_on(reason), reason, path);
 }

@@ -82,7 +82,7 @@ static bool spool_is_open(void)
 static int join_log(const struct config *config)
 {
     size_t length = strlen(config->output);
-    char spool[sizeof session.path];
+    static char spool[sizeof session.path]; /* as below */
 
     if (length + sizeof ".spool" > sizeof spool)
         return -ENAMETOOLONG;
@@ -133,7 +133,7 @@ int log_file_open(const struct config *config)
 /* Field 22 of /proc/self/stat; the second field may hold spaces and brackets. */
 static uint64_t process_start_ticks(void)
 {
-    char text[1024];
+    static char text[1024]; /* the stack may be a small one; a process is started once */
     long fd = sys_open("/proc/self/stat", O_RDONLY, 0), got = fd < 0 ? -1 : sys_read((int)fd, text, sizeof text - 1);
     uint64_t value = 0;
 
@@ -170,12 +170,28 @@ static int be_guest(uint64_t start_ticks, int error)
     return 0;
 }
 
-/* False: it is too long. */
+static char *put_number(char *at, unsigned number)
+{
+    if (number >= 10)
+        at = put_number(at, number / 10);
+    *at++ = (char)('0' + number % 10);
+    return at;
+}
+
+/* STEM.live.PID or STEM.live.PID.NUMBER; snprintf takes more than a kilobyte of stack. False: it is too long. */
 static bool live_name(const char *stem, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
 {
-    int length = number ? snprintf(ret_path, bytes, "%s.live.%u.%u", stem, pid, number)
-                        : snprintf(ret_path, bytes, "%s.live.%u", stem, pid);
-    return length < (int)bytes;
+    size_t length = strlen(stem);
+
+    if (length + sizeof ".live.4294967295.4294967295" > bytes)
+        return false;
+    char *at = put_number((char *)mempcpy(mempcpy(ret_path, stem, length), ".live.", 6), pid);
+    if (number) {
+        *at++ = '.';
+        at = put_number(at, number);
+    }
+    *at = 0;
+    return true;
 }
 
 static void memory_stem(const uint8_t id[16], char ret_stem[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES])
@@ -215,10 +231,10 @@ static uint64_t file_system_of(int fd)
 static int make_live(const char *stem, bool in_memory, uint64_t start_ticks, enum rec_start *ret_start,
                      struct kept_file *file, void **ret_at)
 {
+    static char path[sizeof file->path];
     int error = -EEXIST;
 
     for (unsigned number = 0; error == -EEXIST; number++) {
-        char path[sizeof file->path];
         if (!live_name(stem, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
         /* Nobody is to write to it but those who have it open: cut short, it would kill them. */

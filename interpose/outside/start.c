@@ -9,6 +9,7 @@
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -206,7 +207,7 @@ static void log_process(struct context *c, enum rec_start start)
 }
 
 /* The current context is context_busy. */
-static struct context *start_process(uint32_t tid)
+static NOINLINE struct context *start_process(uint32_t tid)
 {
     enum rec_start start = prepared ? REC_START_FORK : REC_START_IMAGE;
     int state = PROCESS_NEW;
@@ -261,7 +262,7 @@ static void start_unwinder(const void *caller)
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
-    unwinder_load(session.log.fd);
+    unwinder_load();
 }
 
 struct context *start_thread(const void *caller)
