@@ -214,7 +214,7 @@ static bool has_earlier(const char *stem)
 
 bool log_file_has_earlier(const char *log, const uint8_t id[16])
 {
-    char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES];
+    static char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES]; /* the stack may be a small one */
 
     memory_stem(id, memory);
     return has_earlier(log) || has_earlier(memory);
@@ -222,7 +222,7 @@ bool log_file_has_earlier(const char *log, const uint8_t id[16])
 
 static uint64_t file_system_of(int fd)
 {
-    struct statfs fs;
+    static struct statfs fs; /* as above */
 
     return sys_call(SYS_fstatfs, fd, (long)&fs, 0, 0, 0, 0) == 0 ? (uint64_t)fs.f_type : 0;
 }
@@ -260,7 +260,7 @@ static int make_live(const char *stem, bool in_memory, uint64_t start_ticks, enu
 int log_file_make_live(enum rec_start *ret_start)
 {
     static struct kept_file file; /* one thread of the process is here */
-    char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES];
+    static char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES]; /* the stack may be a small one */
     uint64_t start_ticks = process_start_ticks();
     struct live_page *page = NULL;
     int error = -EXDEV;
