@@ -65,7 +65,7 @@ struct session {
     struct kept_file log; /* where chunks are appended: the log, or its spool */
     bool spools;          /* it is the spool: somebody packs what is in it into the log */
     char path[4096];      /* the log's, absolute */
-    uint64_t max_bytes;   /* of the log, where it is not packed; 0: no limit */
+    uint64_t max_bytes;   /* that the log may have; 0: no limit */
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */

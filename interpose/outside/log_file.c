@@ -1,15 +1,18 @@
 #include "interpose/outside/log_file.h"
 
 #include "format/chunk.h"
+#include "format/live_place.h"
 #include "format/output_name.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/slots.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/statfs.h>
 #include <sys/utsname.h>
 
 static int make_absolute(char *path, size_t bytes)
@@ -194,14 +197,14 @@ static char *put_number(char *at, unsigned number)
     return at;
 }
 
-/* LOG.live.PID or LOG.live.PID.NUMBER; snprintf takes more than a kilobyte of stack. False: it is too long. */
-static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
+/* STEM.live.PID or STEM.live.PID.NUMBER; snprintf takes more than a kilobyte of stack. False: it is too long. */
+static bool live_name(const char *stem, uint32_t pid, unsigned number, char *ret_path, size_t bytes)
 {
-    size_t length = strlen(log);
+    size_t length = strlen(stem);
 
     if (length + sizeof ".live.4294967295.4294967295" > bytes)
         return false;
-    char *at = put_number((char *)mempcpy(mempcpy(ret_path, log, length), ".live.", 6), pid);
+    char *at = put_number((char *)mempcpy(mempcpy(ret_path, stem, length), ".live.", 6), pid);
     if (number) {
         *at++ = '.';
         at = put_number(at, number);
@@ -210,13 +213,19 @@ static bool live_name(const char *log, uint32_t pid, unsigned number, char *ret_
     return true;
 }
 
-bool log_file_has_earlier(const char *log)
+static void memory_stem(const uint8_t id[16], char ret_stem[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES])
+{
+    memcpy(ret_stem, LIVE_PLACE_MEMORY, sizeof LIVE_PLACE_MEMORY);
+    live_place_name(id, ret_stem + sizeof LIVE_PLACE_MEMORY - 1);
+}
+
+static bool has_earlier(const char *stem)
 {
     static char path[4096]; /* the stack may be a small one; a process is started once */
     uint64_t start_ticks = log_file_process_began();
     struct stat st;
 
-    for (unsigned number = 0; live_name(log, sys_pid(), number, path, sizeof path) && lstat(path, &st) == 0; number++)
+    for (unsigned number = 0; live_name(stem, sys_pid(), number, path, sizeof path) && lstat(path, &st) == 0; number++)
         if (is_earlier_program(path, start_ticks))
             return true;
     return false;
@@ -234,37 +243,68 @@ static bool was_removed(struct kept_file *file)
     return error == -ESTALE;
 }
 
-/* -ESTALE: once more. */
-static int make_live(enum rec_start *ret_start)
+bool log_file_has_earlier(const char *log, const uint8_t id[16])
 {
-    static struct kept_file file; /* one thread of the process is here */
-    static char path[sizeof file.path];
-    uint64_t start_ticks = log_file_process_began();
-    struct live_page *page = NULL;
-    void *at;
+    static char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES]; /* the stack may be a small one */
+
+    memory_stem(id, memory);
+    return has_earlier(log) || has_earlier(memory);
+}
+
+static uint64_t file_system_of(int fd)
+{
+    static struct statfs fs; /* as above */
+
+    return sys_call(SYS_fstatfs, fd, (long)&fs, 0, 0, 0, 0) == 0 ? (uint64_t)fs.f_type : 0;
+}
+
+/* Opens a new live file and maps its header. */
+static int make_live(const char *stem, bool in_memory, uint64_t start_ticks, enum rec_start *ret_start,
+                     struct kept_file *file, void **ret_at)
+{
+    static char path[sizeof file->path];
     int error = -EEXIST;
 
     for (unsigned number = 0; error == -EEXIST; number++) {
-        if (!live_name(session.path, process->pid, number, path, sizeof path))
+        if (!live_name(stem, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;
-        error = kept_file_open(&file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        /* Nobody is to write to it but those who have it open: cut short, it would kill them. */
+        error = kept_file_open(file, path, O_RDWR | O_CREAT | O_EXCL, sys_careful ? 0600 : 0400); /* 0600: it is opened again */
         if (error == -EEXIST && *ret_start == REC_START_IMAGE && is_earlier_program(path, start_ticks))
             *ret_start = REC_START_EXEC;
     }
     if (error)
-        return be_guest(start_ticks, error);
+        return error;
     /* Says that somebody may still write here: also a forked child that has not begun yet,
      * and will be a guest. */
-    sys_lock_shared(file.fd);
+    sys_lock_shared(file->fd);
     /* The path may lead elsewhere by now: another root, another file system over it. */
-    error = file.device == session.log.device ? 0 : -EXDEV;
-    if (!error)
-        error = kept_file_map(&file, 0, REC_LIVE_HEADER_BYTES, &at);
+    bool is_there = in_memory ? file_system_of(file->fd) == TMPFS_MAGIC : file->device == session.log.device;
+    error = is_there ? kept_file_map(file, 0, REC_LIVE_HEADER_BYTES, ret_at) : -EXDEV;
     if (error) {
-        sys_unlink(file.path);
-        kept_file_close(&file);
-        return be_guest(start_ticks, error);
+        sys_unlink(file->path);
+        kept_file_close(file);
     }
+    return error;
+}
+
+/* -ESTALE: once more. */
+static int make_live_once(enum rec_start *ret_start)
+{
+    static struct kept_file file; /* one thread of the process is here */
+    static char memory[sizeof LIVE_PLACE_MEMORY + LIVE_PLACE_BYTES]; /* the stack may be a small one */
+    uint64_t start_ticks = log_file_process_began();
+    struct live_page *page = NULL;
+    int error = -EXDEV;
+    void *at;
+
+    memory_stem(session.id, memory);
+    if (live_place_is_memory(file_system_of(session.log.fd)))
+        error = make_live(memory, true, start_ticks, ret_start, &file, &at);
+    if (error)
+        error = make_live(session.path, false, start_ticks, ret_start, &file, &at);
+    if (error)
+        return be_guest(start_ticks, error);
     page = at;
     page->header.version = REC_VERSION;
     page->header.pid = process->pid;
@@ -272,6 +312,7 @@ static int make_live(enum rec_start *ret_start)
     page->header.slot_bytes = REC_LIVE_SLOT_BYTES;
     page->header.process_start = start_ticks;
     page->pid_namespace = log_file_pid_namespace();
+    page->header.log_most = session.max_bytes;
     memcpy(page->header.session, session.id, sizeof page->header.session);
     __asm__ volatile("" ::: "memory"); /* of a killed process, the magic means that the rest is there */
     memcpy(page->header.magic, REC_LIVE_MAGIC, sizeof page->header.magic);
@@ -294,6 +335,6 @@ int log_file_make_live(enum rec_start *ret_start)
     int error = -ESTALE;
 
     for (int tries = 0; error == -ESTALE && tries < 5; tries++)
-        error = make_live(ret_start);
+        error = make_live_once(ret_start);
     return error;
 }

@@ -25,6 +25,6 @@ uint64_t log_file_pid_namespace(void);
 uint64_t log_file_process_began(void);
 
 /* Whether an earlier program of this process has been recorded into the log at path. */
-bool log_file_has_earlier(const char *path);
+bool log_file_has_earlier(const char *path, const uint8_t id[16]);
 
 #endif

@@ -95,7 +95,7 @@ static bool is_wanted(void)
 {
     if (config.follow == FOLLOW_EXEC || config.follow == FOLLOW_ALL || !config.joins || !config.first_pid)
         return true;
-    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output);
+    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output, config.session);
 }
 
 /* Before the first system call. */

@@ -625,6 +625,14 @@ static void do_closefrom(void)
     use_all();
 }
 
+/* As a program without the C library does. */
+static void do_bare_close(void)
+{
+    for (int fd = 4; fd < 2000; fd++)
+        call_by_instruction(SYS_close, fd, 0, 0);
+    use_all();
+}
+
 static void do_close_range(void)
 {
     say("close_range %d, %d\n", close_range(4, ~0u, 0), close_range(4, 5000, CLOSE_RANGE_CLOEXEC));
@@ -916,6 +924,7 @@ static const struct {
     void (*run)(void);
 } modes[] = {
     { "closefrom", do_closefrom },
+    { "bare_close", do_bare_close },
     { "close_range", do_close_range },
     { "unshare", do_unshare },
     { "loop", do_loop },

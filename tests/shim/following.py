@@ -1,5 +1,4 @@
 """What the tests of following share: a run with and without the recorder, and who was in it."""
-import glob
 import os
 import time
 
@@ -32,7 +31,7 @@ def untraced_programs(events):
 def await_stragglers():
     """Python's helper for spawned workers may end after its program."""
     end = time.time() + 10
-    for pid in {name.split(".live.")[1].split(".")[0] for name in glob.glob(LOG + ".live.*")}:
+    for pid in {name.split(".live.")[1].split(".")[0] for name in live_files(LOG)}:
         while os.path.exists(f"/proc/{pid}") and time.time() < end:
             time.sleep(0.01)
 

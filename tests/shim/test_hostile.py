@@ -4,6 +4,7 @@ it cannot, it says how many are missing, and why."""
 import glob
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -112,7 +113,7 @@ def complete(log, truth, what, reason=None, unseen=0, others=""):
           f"{what}: {trust['lost_events']} events are said to be lost, {missing} of {len(truth)} are missing")
     equal((trust["missing_chunks"], trust["truncated_bytes"]), (0, 0), f"{what}: damage")
     if not others:
-        equal(glob.glob(log + ".live.*"), [], f"{what}: no live file remains")
+        equal(live_files(log), [], f"{what}: no live file remains")
     return trust
 
 
@@ -162,6 +163,32 @@ if os.environ.get("TEST_LONG") and shutil.which("strace") and run([*SLOWLY, "tru
 elif os.environ.get("TEST_LONG"):
     skip("what only happens when threads are slow (strace, with a kernel that lets it trace)")
 ended_daemon("daemon", path("daemon.mscope"))
+
+# --- live files are protected, and opened again where the program has closed them ---
+case("bare_close")
+home = path("home of another user")
+os.mkdir(home)
+log = os.path.join(home, "log")
+ORDINARY = {"user": 65534, "group": 65534, "extra_groups": []} if ROOT else {}  # root may do anything
+os.chmod(WORK, 0o755)
+if ROOT:
+    os.chown(home, 65534, 65534)
+untraced, _ = told_run([program("hostile"), "bare_close"])
+got, truth = told_run(recording("bare_close", log), **ORDINARY)
+same_run(got, untraced, "bare_close, no root")
+complete(log, truth, "bare_close, no root")
+
+
+def cut_short():
+    for name in live_files(log):
+        got = run(["truncate", "--size=0", name], **ORDINARY)
+        check(got.returncode != 0 and "Permission denied" in got.stderr, f"a live file cannot be cut short: {got}")
+
+
+err, truth = disturbed("cut short", log, cut_short, **ORDINARY)
+equal(err, "", "cut short: nothing to say")
+complete(log, truth, "cut short")
+shutil.rmtree(home)
 
 # --- rights and paths ---
 for mode in "chroot", "setuid", "chroot_setuid":
@@ -335,7 +362,7 @@ shutil.rmtree(home)
 os.mkdir(home)
 disturbed("umask", log, lambda: kept.append([os.stat(name).st_mode & 0o777 for name in glob.glob(log + ".live.*")]),
           preexec_fn=lambda: os.umask(0o777) if ROOT else os.umask(0o77))
-equal(kept[2], [0o600], "umask: the live file can be read")
+equal(kept[2], [0o400], "umask: the live file can be read, and not cut short by mistake")
 shutil.rmtree(home)
 os.mkdir(home)
 err, truth = disturbed("directory deleted", log, lambda: shutil.rmtree(home))
@@ -387,6 +414,37 @@ if is_mounted("4m"):
         unmount()
 else:
     skip("a full disk, a file system that goes")
+
+# --- a file system on which a full disk has no room for a page that is written again ---
+def fill_disk():
+    os.sync()
+    for number, size in (0, 65536), (1, 4096), (2, 512):  # what is too much for the last one may do for the next
+        try:
+            with open(os.path.join(home, f"filler{number}"), "wb", buffering=0) as file:
+                while True:
+                    file.write(random.randbytes(size))
+        except OSError:
+            os.sync()
+
+
+image, in_memory = path("image"), set(glob.glob("/dev/shm/malloscope.*"))
+with open(image, "wb") as file:
+    file.truncate(120 << 20)
+if ROOT and shutil.which("mkfs.btrfs") and run(["mkfs.btrfs", "-q", "--mixed", image]).returncode == 0 and \
+        run(["mount", "-o", "loop", image, home]).returncode == 0:
+    try:
+        err, truth = disturbed("a full btrfs", log, fill_disk)
+        lost = "INCOMPLETE: " in err
+        for filler in glob.glob(os.path.join(home, "filler*")):  # there may have been no room to merge what is in buffers
+            os.unlink(filler)
+        run([MALLOSCOPE, "report", log])
+        complete(log, truth, "a full btrfs", "No space left on device" if lost else None)
+        equal(set(glob.glob("/dev/shm/malloscope.*")) - in_memory, set(), "a full btrfs: nothing is left in memory")
+    finally:
+        unmount()
+else:
+    skip("a full btrfs (mkfs.btrfs, loop devices)")
+os.unlink(image)
 
 if skipped:
     print("skipped, since this machine does not allow it:", "; ".join(skipped))
