@@ -228,8 +228,8 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
             text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
             text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s blocks", about, text_bytes(f->peak_bytes), about,
-            text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
+    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), about,
+            text_bytes(f->leaked_bytes), about, text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
     fputc('\n', to);

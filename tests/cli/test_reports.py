@@ -189,6 +189,8 @@ for command in (["report"], ["hist"], ["plot", "sizes", "-o", path("sampled.svg"
     for wanted in (sampled + "\n", "Allocations under 64 bytes were not recorded\n", "Recording was paused for some time",
                    "≈42 ±" if command == ["report"] else "≈42 allocations"):
         check(wanted in text, f"{command} says {wanted!r}: {text}")
+got = run([MALLOSCOPE, "record", "-f", "-o", path("short"), "--sample", "64", program("steady"), path("short-count"), "5000"])
+check(re.search(r"still allocated at exit (≈|~)\S+ \S+ in \1\d", got.stderr), f"in a summary all estimates are marked: {got.stderr}")
 with open(path("sampled.svg"), encoding="utf-8") as file:
     picture_text = file.read()
 check("Sampled: 1 in 4,096 bytes" in picture_text and "(estimated)" in picture_text, "the picture says so")
