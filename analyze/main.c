@@ -19,6 +19,8 @@ static const struct {
     { "leaks", cmd_leaks, "what was never freed, and who allocated it", leaks_help },
     { "tree", cmd_tree, "who allocates: callers and whom they call", tree_help },
     { "flame", cmd_flame, "folded stacks, or a flame graph (svg)", flame_help },
+    { "sites", cmd_sites, "every call site, or every stack, as TSV or JSON", sites_help },
+    { "info", cmd_info, "what is in a log", info_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "symbolize", cmd_symbolize, "write the names of functions into a log, to read it elsewhere", symbolize_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },

@@ -86,7 +86,7 @@ def demangled(mangled):
     mangled = sorted(mangled)
     text = must("c++filt", input="".join(re.sub(r"\.llvm\.\d+$", "", name) + "\n" for name in mangled), stdin=None)
     # Of Rust's it shows hashes and the types of numbers, too.
-    lines = re.sub(r"::h[0-9a-f]{16}$|(?<=\w)\[[0-9a-f]{12,16}\]|(?<=\d)[ui](8|16|32|64|128|size)\b", "", text, flags=re.M).split("\n")
+    lines = re.sub(r"::h[0-9a-f]{16}$|(?<=\w)\[[0-9a-f]{12,16}\]|: ([ui](8|16|32|64|128|size)|bool|char)\b", "", text, flags=re.M).split("\n")
     return {name: bare(line) for name, line in zip(mangled, lines)}
 
 
@@ -319,9 +319,8 @@ equal(in_work, [("leaf", lines["leaf"]), ("middle", lines["middle"]), ("work", l
 equal([(f["function"], f["line"]) for f in sites[2000]["frames"]], [("plain", lines["plain"])], "a function that is not inlined")
 check(all(f["file"].endswith("tests/programs/inlined.c") and f["column"] for f in sites[1001]["frames"]), "files and columns")
 text = must(MALLOSCOPE, "report", log)
-for words in (f"leaf  programs/inlined.c:{lines['leaf']}\n         inlined into middle  programs/inlined.c:{lines['middle']}\n"
-              f"         inlined into work  programs/inlined.c:{lines['work']}\n         called from  inlined+0x",
-              f" main  programs/inlined.c:{lines['main work']}\n"):
+for words in (f"      leaf  programs/inlined.c:{lines['leaf']} (inlined)\n      ← middle  programs/inlined.c:{lines['middle']} (inlined)\n"
+              f"      ← work  programs/inlined.c:{lines['work']}\n      ← main  programs/inlined.c:{lines['main work']}\n",):
     check(words in text, f"the report's words: {words!r} in {text}")
 text = must(MALLOSCOPE, "dump", "--stacks", log)
 check(re.search(rf"\t#0 inlined\+0x\S+ leaf\t/\S+inlined\.c:{lines['leaf']}:\d+\tinlined\n\t#0 inlined\+0x\S+ middle\t\S+\tinlined\n"
