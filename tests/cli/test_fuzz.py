@@ -68,9 +68,8 @@ def seeds():
 
 def main():
     fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c",
-                   "analyze/render/call_*.c", "analyze/render/f*.c", "analyze/render/leaks.c", "analyze/render/suppressions.c",
-                   "analyze/render/text.c", "analyze/render/tree_print.c", "analyze/render/trust.c", "analyze/render/coverage.c",
-                   "analyze/render/part.c")
+                   *(f"analyze/render/{name}.c" for name in ("call_tree", "call_walk", "coverage", "filter", "flame_folded", "flame_svg",
+                     "frame_text", "leaks", "part", "suppressions", "text", "tree_print", "trust")))
     if not fuzzer:
         return
     words = ("MSCK", r"\x8fMSCOPE\x0a", r"\xff\xff\xff\xff\x0f", r"\x7f\xff\xff\xff")
