@@ -16,6 +16,7 @@ static const struct {
     { "hist", cmd_hist, "sizes of allocations: histogram, small-vs-large split, quantiles", hist_help },
     { "plot", cmd_plot, "draw the sizes as a picture (png, svg, pdf)", plot_help },
     { "report", cmd_report, "totals, peak, leaks, call sites", report_help },
+    { "timeline", cmd_timeline, "live bytes and allocations over time", timeline_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },
 };
