@@ -110,6 +110,10 @@ check(abs(part["rows"][0]["seconds"] - first) < 2e-6 and part["rows"][-1]["secon
 check(part["row_seconds"] < whole["row_seconds"] or len(whole["rows"]) < 100, "a part is shown more finely")
 shown = timeline(log)
 check("marks  " in shown and "  a  " in shown and "  c  " in shown and shown.count("  one\n") == 2, f"marks in the chart: {shown}")
+fine = json.loads(timeline(log, "--json", "--buckets", "60"))
+line = next(line for line in timeline(log, "--buckets", "60").splitlines() if line.startswith("      marks  "))
+wanted = {13 + int(mark["seconds"] / fine["row_seconds"]) for mark in fine["marks"]}
+equal({at for at, c in enumerate(line) if c in "abc*" and at >= 13}, wanted, f"marks stand where they were set: {line}")
 
 sampled = path("sampled.mscope")
 record([program("known")], sampled, "--sample=2000")
