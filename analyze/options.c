@@ -2,6 +2,7 @@
 
 #include "analyze/command.h"
 #include "analyze/log/live.h"
+#include "analyze/log/piped.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
 #include "analyze/render/text.h"
@@ -104,13 +105,25 @@ const char *only_log(int argc, char **argv, const char *command)
 
 #define DAMAGES_SHOWN 5
 
+static int open_piped(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    int fd, error = piped_open(path, &fd, ret_failure);
+
+    return error ? error : log_open_fd(fd, piped_name(path), ret_log, ret_failure);
+}
+
+static int open_file(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    live_adopt(path); /* where that is not allowed, log_open reads the live files */
+    return log_open(path, ret_log, ret_failure);
+}
+
 struct log *open_log(const char *path)
 {
     struct failure failure;
     struct log *log;
 
-    live_adopt(path); /* where that is not allowed, log_open reads the live files */
-    if (log_open(path, &log, &failure) != 0) {
+    if ((piped_is_meant(path) ? open_piped : open_file)(path, &log, &failure) != 0) {
         complain("%s", failure.text);
         return NULL;
     }
@@ -130,14 +143,17 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->missing_chunks)
         complain("%s: %" PRIu64 " chunk%s of events %s missing", log->path, log->missing_chunks,
                  log->missing_chunks == 1 ? "" : "s", log->missing_chunks == 1 ? "is" : "are");
-    if (log->cut_processes)
+    if (log->cut_processes && log->is_alone)
+        complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, is still being written, "
+                 "or processes have left files beside it: read it where it lies", log->path, log->bytes, log->cut_processes);
+    else if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.*%s are not beside it", log->path, log->bytes, log->cut_processes, log->path,
                  log->header.incompatible_flags & REC_FILE_PACKED ? " or " SPOOL_ENDING : "");
     bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
     if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
-        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
-                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes);
+        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed%s",
+                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes, log->is_alone ? ", or still runs" : "");
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);

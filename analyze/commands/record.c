@@ -6,6 +6,7 @@
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
 #include "analyze/log/append.h"
+#include "analyze/log/hold.h"
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
@@ -195,7 +196,7 @@ static int finish(struct log_file *file, const struct target *target, const char
     if (error)
         complain("%s: the last events are still in the files %s.live.*%s: %s; keep them beside the log", file->path,
                  text_base_name(file->path), options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
-    if (log_open(file->path, &log, &failure) != 0) {
+    if (log_open_held(file->path, file->fd, &log, &failure) != 0) {
         complain("%s", failure.text);
         return code;
     }
@@ -206,6 +207,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         return EXIT_NOT_TRACED;
     }
     append_end_of(log, file, pid, status);
+    log_let_go(file->fd);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));

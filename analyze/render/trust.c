@@ -27,6 +27,8 @@ static void take_log(const struct log *log, const struct settings *settings, str
     t->missing_chunks = log->missing_chunks;
     t->recovered_bytes = log->recovered_bytes;
     t->own_mallocs = settings->own_mallocs;
+    for (size_t i = 0; i < log->live_count; i++)
+        t->running += log->lives[i].running && !log->processes[log->lives[i].process].left_out;
     t->launcher_died = log_launcher_died(log) && log_events_are_whole(log);
     for (size_t i = 0; i < settings->count; i++)
         if (settings->of[i].allocator && *settings->of[i].allocator)
@@ -122,6 +124,9 @@ void trust_print(FILE *to, const struct trust *t)
                 f->told.notes.untraced_programs == 1 ? " was" : "s were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
+    if (t->running)
+        fprintf(to, ";\n       %zu process%s still ran when the log was read: what came later is not here", t->running,
+                t->running == 1 ? "" : "es");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
     if (f)
@@ -191,6 +196,7 @@ json_t *trust_json(const struct trust *t)
     set(object, "missing_chunks", t->missing_chunks);
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);
+    set(object, "processes_running", t->running);
     set(object, "own_mallocs", t->own_mallocs);
     json_object_set_new(object, "launcher_died", json_boolean(t->launcher_died));
     json_object_set_new(object, "allocator", text_json(allocators(t)));

@@ -9,6 +9,7 @@
 
 struct trust {
     size_t processes, streams, left_out; /* left_out: processes, by --pid */
+    size_t running;         /* processes, when the log was opened */
     uint64_t events, lost_events, recorded;
     uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t partial_stacks, own_mallocs;
