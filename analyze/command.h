@@ -20,8 +20,9 @@ int cmd_dump(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 int cmd_timeline(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 
-extern const char timeline_help[];
+extern const char timeline_help[], diff_help[];
 extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], doctor_help[];
 
 #endif
