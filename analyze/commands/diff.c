@@ -1,10 +1,7 @@
 #include "analyze/command.h"
-#include "analyze/commands/reading.h"
+#include "analyze/commands/by_names.h"
 #include "analyze/options.h"
 #include "analyze/render/compare.h"
-#include "analyze/render/filter.h"
-
-#include <string.h>
 
 const char diff_help[] =
     "malloscope diff [options] OLD NEW\n\n"
@@ -13,13 +10,7 @@ const char diff_help[] =
     "A call site is the function that called the allocator, in its module's file name; for\n"
     "C++'s operator new, its caller. So neither addresses nor rebuilds nor moved lines are\n"
     "changes, and several calls in one function are one site.\n\n"
-    "  --stacks             whole stacks instead of call sites\n"
-    "  --by function|line   line: source lines count, too (default: function)\n"
-    "  --cost COST          sort by: " COST_NAMES "\n"
-    "                       (default: allocated)\n"
-    "  -n, --num-largest N  rows shown (default 20; with --json all)\n"
-    "  --filter REGEX       only stacks with a frame whose function, source file or module\n"
-    "                       matches this POSIX extended expression; totals stay whole\n"
+    BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"
     "  -h, --help\n\n"
@@ -29,81 +20,37 @@ const char diff_help[] =
     "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
     "compared), something may be missing in it, or it is none; 2 usage.\n";
 
-struct diff_options {
-    struct reading_options reading;
-    struct by_name_options by_name;
-    struct compare_view view;
-    const char *filter;
-    bool json, has_top;
-};
-
-/* 0, or EXIT_USAGE after a message. */
-static int take_option(struct diff_options *o, int option, const char *value)
-{
-    uint64_t number;
-
-    switch (option) {
-    case 'n':
-        if (!parse_number(value, 0, &number))
-            return usage_error("diff", "diff: -n %s: want a number of rows", value);
-        o->view.top = (size_t)number;
-        o->has_top = true;
-        return 0;
-    case 'b':
-        o->by_name.lines = strcmp(value, "line") == 0;
-        return o->by_name.lines || strcmp(value, "function") == 0 ? 0 : usage_error("diff", "diff: --by %s: want function or line", value);
-    case 'c':
-        return cost_parse(value, &o->view.cost) ? 0 : usage_error("diff", "diff: --cost %s: want " COST_NAMES, value);
-    case 's':
-        o->by_name.stacks = true;
-        return 0;
-    case 'f':
-        o->filter = value;
-        return 0;
-    case 'j':
-        o->json = true;
-        return 0;
-    default:
-        return reading_option(&o->reading, option, value, "diff");
-    }
-}
-
 /* 0, or the exit code with which there is nothing to compare. *code: of the log. */
-static int add(const struct diff_options *o, const char *path, enum compare_side side, struct comparison *c, int *code)
+static int add(const struct by_names_options *o, const char *path, enum compare_side side, struct comparison *c, int *code)
 {
-    _cleanup_filter_ struct filter filter = { 0 }; /* it remembers what it knows of one log */
-    struct failure failure;
-    struct reading r;
+    struct by_names_log log;
+    int refused = by_names_open(o, path, "diff", side, &log);
 
-    if (o->filter && !filter_init(&filter, o->filter, &failure))
-        return usage_error("diff", "diff: --filter %s: %s", o->filter, failure.text);
-    int refused = reading_open(&o->reading, path, "diff", &r);
     if (refused)
         return refused;
-    filter_use(&filter, r.facts, &r.namer);
-    compare_add(c, r.log, &(struct by_name_source){
-        .side = side, .facts = r.facts, .namer = &r.namer, .is_wrapper = naming_is_wrapper, .wrapper_data = r.naming,
-        .wanted = filter_wants, .wanted_data = &filter });
-    int closed = reading_close(&r);
+    compare_add(c, log.r.log, &log.source);
+    int closed = by_names_close(&log);
     *code = closed ? closed : *code;
     return 0;
 }
 
-static int show(const struct diff_options *o, struct comparison *c)
+static int show(const struct by_names_options *o, struct comparison *c)
 {
-    compare_sort(c, o->view.cost);
+    const struct compare_view view = { o->cost, o->top };
+
+    compare_sort(c, o->cost);
     if (o->json) {
-        json_t *root = compare_json(c, &o->view);
+        json_t *root = compare_json(c, &view);
         json_dumpf(root, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(root);
     } else {
-        compare_print(c, &o->view);
+        compare_print(c, &view);
     }
     return output_failed() ? EXIT_DAMAGED : EXIT_GOOD;
 }
 
-static int compare(const struct diff_options *o, const char *old, const char *new)
+static int compare(const struct by_names_options *o, const char *old, const char *new)
 {
     struct comparison c;
     int code = EXIT_GOOD;
@@ -122,21 +69,17 @@ static int compare(const struct diff_options *o, const char *old, const char *ne
 
 int cmd_diff(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "num-largest", required_argument, NULL, 'n' }, { "stacks", no_argument, NULL, 's' }, { "by", required_argument, NULL, 'b' },
-        { "cost", required_argument, NULL, 'c' }, { "filter", required_argument, NULL, 'f' }, { "json", no_argument, NULL, 'j' },
-        READING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
-    };
-    struct diff_options o = { .view = { .cost = COST_ALLOCATED, .top = 20 } };
+    static const struct option options[] = { BY_NAMES_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 } };
+    struct by_names_options o = BY_NAMES_DEFAULTS;
     int code = 0;
 
     for (int option; !code && (option = next_option(argc, argv, ":n:h", options, diff_help)) != -1;)
-        code = take_option(&o, option, optarg);
-    if (!code && argc - optind != 2)
-        code = usage_error("diff", argc - optind < 2 ? "diff: which two logs?" : "diff: two logs at a time, not also %s",
-                           argc - optind < 2 ? "" : argv[optind + 2]);
-    if (o.json && !o.has_top)
-        o.view.top = SIZE_MAX;
+        code = by_names_option(&o, option, optarg, "diff");
+    by_names_end(&o);
+    if (!code && argc - optind < 2)
+        code = usage_error("diff", "diff: which two logs?");
+    if (!code && argc - optind > 2)
+        code = usage_error("diff", "diff: two logs at a time, not also %s", argv[optind + 2]);
     if (!code)
         code = compare(&o, argv[optind], argv[optind + 1]);
     reading_options_release(&o.reading);

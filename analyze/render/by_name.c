@@ -258,8 +258,8 @@ static bool knows_module(const struct by_name *b, const char *name)
     return false;
 }
 
-/* Two builds of one program may have two names: where neither log has the other's, they are one. */
-static void name_program(struct by_name *b, const struct facts *f)
+/* Two builds of one program, on two sides, may have two names: where neither log has the other's, they are one. */
+static void name_program(struct by_name *b, const struct facts *f, unsigned side)
 {
     const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
     const char *name = first && first->exe ? base_name(first->exe) : "";
@@ -272,7 +272,7 @@ static void name_program(struct by_name *b, const struct facts *f)
     }
     free(b->renamed);
     b->renamed = NULL;
-    if (strcmp(name, b->program) != 0 && !has_module(f, b->program) && !knows_module(b, name))
+    if (side && strcmp(name, b->program) != 0 && !has_module(f, b->program) && !knows_module(b, name))
         b->renamed = copied(name);
 }
 
@@ -286,7 +286,7 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
     struct adding a = { .b = b, .source = source };
     struct facts *f = source->facts;
 
-    name_program(b, f);
+    name_program(b, f, source->side);
     code_locate_all(&f->told.code);
     for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
         if (f->costs.of[leaf].allocations && (!source->wanted || source->wanted(source->wanted_data, leaf)))

@@ -13,6 +13,8 @@
 #include "analyze/model/facts.h"
 #include "analyze/render/namer.h"
 
+#include <jansson.h>
+
 #define BY_NAME_SIDES 2
 #define BY_NAME_CALLERS 3
 
@@ -49,7 +51,7 @@ struct by_name {
     uint32_t *frame_table, *row_table; /* hash -> 1 + index */
     size_t frame_table_capacity, row_table_capacity;
     char *program; /* the first log's first program */
-    char *renamed; /* another log's, that counts as the same module under another name; NULL: none */
+    char *renamed; /* the other side's, that counts as the same module under another name; NULL: none */
 };
 
 /* How a log is to be added. */
@@ -66,5 +68,13 @@ struct by_name_source {
 void by_name_init(struct by_name *b, const struct by_name_options *options);
 void by_name_release(struct by_name *b);
 void by_name_add(struct by_name *b, const struct by_name_source *source);
+
+/* By their names, for qsort. */
+int by_name_order(const struct by_name *b, const struct by_name_row *x, const struct by_name_row *y);
+/* The frames, a line each; the first line is begun and the last one not ended. */
+void by_name_print_frames(const struct by_name *b, const struct by_name_row *row);
+json_t *by_name_frames_json(const struct by_name *b, const struct by_name_row *row);
+/* An object; temporary is null where it is not known. */
+json_t *by_name_costs_json(const uint64_t costs[COST_COUNT], bool temporary_known);
 
 #endif

@@ -91,19 +91,6 @@ static uint64_t size_of(int64_t difference)
     return difference < 0 ? 0 - (uint64_t)difference : (uint64_t)difference;
 }
 
-static int by_names(const struct by_name *table, const struct by_name_row *x, const struct by_name_row *y)
-{
-    for (size_t i = 0; i < x->frame_count && i < y->frame_count; i++) {
-        const struct by_name_frame *a = &table->frames[x->frames[i]], *b = &table->frames[y->frames[i]];
-        int order = strcmp(a->function, b->function);
-        order = order ? order : strcmp(a->module, b->module);
-        order = order ? order : strcmp(a->source, b->source);
-        if (order || a->line != b->line)
-            return order ? order : a->line < b->line ? -1 : 1;
-    }
-    return x->frame_count < y->frame_count ? -1 : x->frame_count > y->frame_count;
-}
-
 static int by_change(const void *left, const void *right, void *data)
 {
     const struct order *order = data;
@@ -115,7 +102,7 @@ static int by_change(const void *left, const void *right, void *data)
         if (x != y)
             return x > y ? -1 : 1;
     }
-    return by_names(order->table, a, b);
+    return by_name_order(order->table, a, b);
 }
 
 void compare_sort(struct comparison *c, enum cost cost)

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define NAME_SHOWN 100 /* characters */
-
 static const char *const change_names[COMPARE_CHANGES] = {
     [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
 
@@ -68,25 +66,6 @@ static void print_totals(const struct comparison *c)
         printf("All figures are estimates, from samples.\n");
 }
 
-static void print_name(const struct by_name_frame *frame)
-{
-    size_t bytes = strlen(frame->function);
-
-    if (frame->is_named && *frame->module) {
-        text_print_safe(frame->module, strlen(frame->module));
-        putchar(' ');
-    }
-    text_print_safe(frame->function, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
-    if (bytes > NAME_SHOWN)
-        printf("...");
-    if (*frame->source) {
-        printf("  ");
-        text_print_safe(frame->source, strlen(frame->source));
-        if (frame->line)
-            printf(":%u", frame->line);
-    }
-}
-
 static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, enum cost shown)
 {
     static const char *const words[COMPARE_CHANGES] = { "", "", "  only before", "  only after" };
@@ -100,11 +79,7 @@ static void print_row(const struct comparison *c, const struct compared_row *r, 
     if (shown != COST_ALLOCATED && shown != COST_ALLOCATIONS)
         printf(", %s %s", change(shown, before[shown], after[shown]), cost_name(shown));
     printf("\n      ");
-    for (size_t i = 0; i < row->frame_count; i++) {
-        if (i)
-            printf("\n        from  ");
-        print_name(&c->table.frames[row->frames[i]]);
-    }
+    by_name_print_frames(&c->table, row);
     printf("\n      %s %s %s, in %s %s %s allocations; still allocated %s %s %s\n", text_bytes(before[COST_ALLOCATED]), arrow,
            text_bytes(after[COST_ALLOCATED]), text_count(before[COST_ALLOCATIONS]), arrow, text_count(after[COST_ALLOCATIONS]),
            text_bytes(before[COST_LEAKED]), arrow, text_bytes(after[COST_LEAKED]));
@@ -143,44 +118,19 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 
 /* --- JSON ---------------------------------------------------------------------------- */
 
-static json_t *costs_json(const uint64_t costs[COST_COUNT], bool temporary_known)
-{
-    json_t *object = json_object();
-
-    for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        json_object_set_new(object, cost_name(cost), cost == COST_TEMPORARY && !temporary_known
-                                                         ? json_null()
-                                                         : json_integer((json_int_t)costs[cost]));
-    return object;
-}
-
 static json_t *log_json(const struct compared_log *l)
 {
     return json_pack("{s:o, s:o, s:o, s:f, s:I, s:I, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
-                     costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", (json_int_t)l->sample_bytes,
+                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", (json_int_t)l->sample_bytes,
                      "min_size", (json_int_t)l->min_size, "part", l->part_json, "trust", l->trust_json);
-}
-
-static json_t *frames_json(const struct by_name *table, const struct by_name_row *row)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < row->frame_count; i++) {
-        const struct by_name_frame *f = &table->frames[row->frames[i]];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "module", text_json(f->module), "function",
-                                              text_json(f->function), "is_named", f->is_named, "file",
-                                              *f->source ? text_json(f->source) : json_null(), "line",
-                                              f->line ? json_integer(f->line) : json_null()));
-    }
-    return list;
 }
 
 static json_t *row_json(const struct comparison *c, const struct compared_row *r)
 {
     bool known = is_known(c, COST_TEMPORARY);
 
-    return json_pack("{s:s, s:o, s:o, s:o}", "change", change_names[r->change], "frames", frames_json(&c->table, r->row), "before",
-                     costs_json(r->row->costs[COMPARE_BEFORE], known), "after", costs_json(r->row->costs[COMPARE_AFTER], known));
+    return json_pack("{s:s, s:o, s:o, s:o}", "change", change_names[r->change], "frames", by_name_frames_json(&c->table, r->row), "before",
+                     by_name_costs_json(r->row->costs[COMPARE_BEFORE], known), "after", by_name_costs_json(r->row->costs[COMPARE_AFTER], known));
 }
 
 static void append_warning(void *data, const char *sentence)

@@ -1,9 +1,9 @@
-/* generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed]]]]]  writes a log of about
+/* generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY]]]]]]  writes a log of about
  * so many events without recording anything: for tests of how exact, fast and frugal its readers are.
  *
  * One process, STREAMS threads (default 4) that free each other's blocks, LIVE blocks (1000)
  * on average, of random sizes, from STACKS (500) stacks; stamps are nanoseconds, some 50
- * apart. FILE may be - for stdout. What is in the log is printed, a name and a number a
+ * apart; by the clock on the wall it begins DELAY ns later than others. FILE may be - for stdout. What is in the log is printed, a name and a number a
  * line: to stdout, or to stderr where the log goes there. */
 #include "analyze/log/pack.h"
 #include "analyze/util.h"
@@ -46,7 +46,7 @@ static struct {
     uint32_t stack_count;
     struct stream *streams;
     uint32_t stream_count;
-    uint64_t chunks;
+    uint64_t chunks, delay_ns;
 } g;
 
 static struct {
@@ -206,7 +206,7 @@ static void put_session(uint32_t pid, uint32_t stream, uint32_t sequence)
 
     encoder_begin(&e, g.ns);
     if (!pid)
-        at = encode_session_start(&e, at, g.ns, IMAGE, TEXT("generate_log"), TEXT("nowhere"), TEXT("0"));
+        at = encode_session_start(&e, at, g.ns, IMAGE + g.delay_ns, TEXT("generate_log"), TEXT("nowhere"), TEXT("0"));
     else if (sequence == REC_SESSION_END)
         at = encode_process_end(&e, at, g.ns, pid, true, 0);
     put_chunk(&chunk.header, (size_t)(at - chunk.records));
@@ -259,9 +259,10 @@ int main(int argc, char **argv)
     g.stack_count = (uint32_t)number(argc, argv, 5, 500);
     g.random = (uint32_t)number(argc, argv, 6, 1);
     g.packer = argc > 7 && strcmp(argv[7], "packed") == 0 ? packer_make() : NULL;
+    g.delay_ns = number(argc, argv, 8, 0);
     g.ns = BEGIN_NS;
     if (argc < 3 || !g.stream_count || !place_count || !g.stack_count || !g.random) {
-        fputs("usage: generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed]]]]]\n", stderr);
+        fputs("usage: generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY]]]]]]\n", stderr);
         return 2;
     }
     g.fd = to_stdout ? STDOUT_FILENO : open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -273,7 +274,8 @@ int main(int argc, char **argv)
     g.streams = alloc_zeroed(g.stream_count, sizeof *g.streams);
     for (uint32_t i = 0; i < g.stream_count; i++)
         g.streams[i].number_of = alloc_zeroed(g.stack_count, sizeof *g.streams[i].number_of);
-    file_header_make_with(&header, (const uint8_t *)"generated events", g.packer ? REC_FILE_PACKED : 0, sizeof header);
+    uint64_t session[2] = { g.random, g.delay_ns };
+    file_header_make_with(&header, (const uint8_t *)session, g.packer ? REC_FILE_PACKED : 0, sizeof header);
     put(&header, sizeof header);
     put_session(0, 0, 0);
     begin_process();
