@@ -57,7 +57,8 @@ def true_peak(logs):
 
 
 # --- generated: overlapping, one after the other, of different widths of buckets ---
-for sizes in ([(2000, 0), (3000, 20_000), (500, 50_000)], [(1000, 0), (1000, 10_000_000)], [(20000, 0), (300, 300_000), (4000, 7)], [(1500, 5)]):
+for sizes in ([(2000, 0), (3000, 20_000), (500, 50_000)], [(1000, 0), (1000, 10_000_000)], [(20000, 0), (300, 300_000), (4000, 7)], [(1500, 5)],
+              [(1500, 0), (1500, 0), (1500, 0)], [(400, 0), (400, 1024), (400, 0)]):
     logs = []
     for number, (events, delay) in enumerate(sizes):
         log, truth = generate(f"rank{number}.mscope", events, 2, 100, 50 + number, 3 + number, "packed", delay)
@@ -76,6 +77,10 @@ for sizes in ([(2000, 0), (3000, 20_000), (500, 50_000)], [(1000, 0), (1000, 10_
     check(peak["at_least"] <= most <= peak["at_most"], f"{sizes}: the peak of the sum: {most} at {at}, said {peak}")
     check(peak["at_most"] - peak["at_least"] < most * 0.15, f"{sizes}: a narrow range: {peak}, is {most}")
     check(peak["at_most"] <= m["sum_of_peaks"], "it is not above the sum of peaks")
+    if len(logs) == 3 and not any(delay for _, delay, _ in logs): # of one width: the bound can be told from the rows
+        rows = [run([MALLOSCOPE, "timeline", "--tsv", log]).stdout.splitlines()[1:] for log, _, _ in logs]
+        sums = [sum(int(r[i].split("\t")[3]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
+        equal(peak["at_most"], max(sums), "no two buckets of one log at one time")
     if len(logs) == 1 or sizes[1][1] == 10_000_000: # never at one time: exact
         equal((peak["at_least"], peak["at_most"]), (most, most), f"{sizes}: exact")
         equal(round(peak["seconds"] * 1e9), at, f"{sizes}: and when")
