@@ -22,8 +22,9 @@ int cmd_doctor(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
+int cmd_trim(int argc, char **argv);
 
-extern const char timeline_help[], diff_help[], merge_help[];
+extern const char timeline_help[], diff_help[], merge_help[], trim_help[];
 extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], doctor_help[];
 
 #endif

@@ -19,6 +19,7 @@ static const struct {
     { "timeline", cmd_timeline, "live bytes and allocations over time", timeline_help },
     { "diff", cmd_diff, "what one recording allocates more or less than another", diff_help },
     { "merge", cmd_merge, "several logs, of MPI ranks or hosts, as one", merge_help },
+    { "trim", cmd_trim, "a part of a log as a log of its own", trim_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },
 };

@@ -5,6 +5,7 @@
 #include "analyze/log/piped.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/render/text.h"
 
 #include <errno.h>
@@ -154,16 +155,20 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
         complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed%s",
                  log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes, log->is_alone ? ", or still runs" : "");
+    struct log_trimmed trimmed = log_trimmed(log); /* of which nothing may be left */
+    bool is_empty = !log->recorded_count && !trimmed.is;
+    if (trimmed.incomplete)
+        complain("%s: was trimmed from a log that was damaged or incomplete: something may be missing", log->path);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
-    if (!log->recorded_count && !log->damage_count && !log->missing_chunks)
+    if (is_empty && !log->damage_count && !log->missing_chunks)
         complain("%s: no events after the header at offset %u: nothing was recorded into it, or it was cut, or its files "
                  "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: %s", log->path, text_lost_events(lost.count, lost.reason));
-    bool bad = headless || !whole || bad_chunks || !log->recorded_count ||
+    bool bad = headless || trimmed.incomplete || !whole || bad_chunks || is_empty ||
                lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }

@@ -2,6 +2,7 @@
 #ifndef MALLOSCOPE_RENDER_TRUST_H
 #define MALLOSCOPE_RENDER_TRUST_H
 
+#include "analyze/log/trimmed.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
 
@@ -14,6 +15,7 @@ struct trust {
     uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
+    struct log_trimmed trimmed;
     bool launcher_died;     /* though nothing that the processes recorded is missing */
     const struct facts *facts; /* NULL: read without order; frees are not checked, stacks not looked at closely */
     char allocator_names[256]; /* all of them, each once */
