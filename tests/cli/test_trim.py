@@ -44,6 +44,7 @@ for name, command, *options in (("known", [program("known")]), ("plain", [progra
                                 ("threads", [program("threads"), "4", "3", "800"]), ("random", [program("random"), "5", "4000"]),
                                 ("parts", ["sh", "-c", f"exec {program('parts')} 3>/dev/null"]), ("forks", [program("forks"), "burst"]),
                                 ("shell", ["sh", "-c", "ls / | sort | head -3; (sleep 0.05; ls /)"]), ("sampled", [program("known")], "--sample=300"),
+                                ("cut", ["/usr/bin/python3", "-c", "[].sort()"], "--max-depth=6"),
                                 ("python", ["/usr/bin/python3", "-c", "import json; json.loads(json.dumps(list(range(2000))))"])):
     logs[name] = path(name + ".mscope")
     record(command, logs[name], *options)
@@ -102,6 +103,15 @@ for name, log in logs.items():
         check(got["trust"]["unmatched_frees"] <= wanted["trust"]["unmatched_frees"], f"{name} {times}: frees without blocks")
         check(not got["trust"]["launcher_died"], f"{name} {times}: nobody was killed")
         equal([m for m in wanted["marks"] if not stop or m["seconds"] <= stop * end], got["marks"], f"{name} {times}: marks")
+    # Of processes that had ended before the part there are no blocks in it.
+    if name == "shell":
+        last = {}
+        for e in dump(log):
+            last[e.pid] = e.seconds
+        trim(log, new, "-f", "--from", text(0.9 * end))
+        gone = {pid for pid, seconds in last.items() if seconds < 0.9 * end}
+        equal((len(gone) > 2, {p["pid"]: p["allocations"] for p in read(new)["processes"] if p["pid"] in gone and p["allocations"]}), (True, {}),
+              "processes that had ended")
     # The live bytes at each moment of the part are those of the whole.
     trim(log, new, "-f", "--from", text(0.4 * end), "--to", text(0.8 * end))
     if name in ("generated", "known", "parts"):

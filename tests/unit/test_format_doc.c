@@ -212,6 +212,14 @@ static const char *name_of_process_flag(unsigned value)
     return NULL;
 }
 
+static const char *name_of_trimmed_flag(unsigned value)
+{
+    switch ((enum rec_trimmed_flags)value) {
+    case REC_TRIMMED_INCOMPLETE: return "incomplete";
+    }
+    return NULL;
+}
+
 static const char *name_of_untraced(unsigned value)
 {
     switch ((enum rec_untraced)value) {
@@ -488,6 +496,7 @@ int main(void)
     test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
     test_numbers("enum rec_process_flags", name_of_process_flag);
+    test_numbers("enum rec_trimmed_flags", name_of_trimmed_flag);
     test_numbers("enum rec_untraced", name_of_untraced);
     test_numbers("enum rec_switch", name_of_switch);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);

@@ -201,7 +201,7 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
 /* A number that no version has, and a body that nobody can read. */
 static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
 {
-    static const unsigned numbers[] = { 0, 8, 20, 40, 63 };
+    static const unsigned numbers[] = { 0, 8, 21, 40, 63 };
     struct text text;
     struct encode_text body = random_text(c, &text);
 
@@ -219,7 +219,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     struct encode_text text, host;
 
     e->type = EVENT_OTHER;
-    e->other = (unsigned)random_below(21);
+    e->other = (unsigned)random_below(22);
     e->function = (uint8_t)random_below(REC_FN_COUNT);
     switch (e->other) {
     case REC_PC:
