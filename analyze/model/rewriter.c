@@ -39,6 +39,12 @@ static void put(struct rewriter *r, struct rec_chunk_header *chunk, size_t paylo
         r->error = r->put(r->data, chunk, chunk_seal(chunk, (uint32_t)payload_bytes));
 }
 
+/* A chunk's time on the session's clock, which begins where the log's does, whatever damaged stamps say. */
+static uint64_t clock_of(const struct rewriter *r, uint64_t ns)
+{
+    return ns > r->log->first_ns ? ns : r->log->first_ns;
+}
+
 /* --- chunks -------------------------------------------------------------------------- */
 
 static void flush(struct rewriter *r, uint32_t stream)
@@ -60,7 +66,7 @@ static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
     out->bytes = grow(out->bytes, &out->capacity, sizeof(struct rec_chunk_header), 1);
     *(struct rec_chunk_header *)(void *)out->bytes = (struct rec_chunk_header){
         .type = REC_CHUNK_EVENTS, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = process->pid, .image = process->image,
-        .stream = from->number, .sequence = r->sequences[stream]++, .ticks = ns, .clock_ns = ns,
+        .stream = from->number, .sequence = r->sequences[stream]++, .ticks = ns, .clock_ns = clock_of(r, ns),
     };
     out->used = sizeof(struct rec_chunk_header);
     encoder_begin(&out->encoder, ns);
@@ -348,7 +354,8 @@ static void write_session(struct rewriter *r, struct rec_chunk_header header, ui
     chunk->flags = REC_CHUNK_TICKS_ARE_NS;
     chunk->pid = process == UINT32_MAX ? 0 : r->log->processes[process].pid;
     chunk->image = process == UINT32_MAX ? 0 : r->log->processes[process].image;
-    chunk->ticks = chunk->clock_ns = ns;
+    chunk->ticks = ns;
+    chunk->clock_ns = clock_of(r, ns);
     encoder_begin(&encoder, ns);
     if (e)
         at = write_other(&encoder, at, e, ns);

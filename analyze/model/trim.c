@@ -43,6 +43,8 @@ static bool is_kept_of_ended(unsigned other)
 
 static bool is_kept(struct trimmer *t, const struct timed_event *e, bool is_before)
 {
+    if (!t->log->processes[e->process].pid) /* damage: only the session itself has none */
+        return false;
     if (!is_before)
         return true;
     if (e->event.type == EVENT_OTHER)
@@ -82,27 +84,29 @@ static struct event trimmed_event(const struct trimmer *t)
                            .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->options->to_ns } };
 }
 
-/* Of those that go on, so that what they have lives to the end of the part. */
-static void end_processes(struct trimmer *t)
+/* Of those that go on, or whose end is damaged, so that what they have lives to the end of the part. */
+static void end_processes(struct trimmer *t, uint64_t ns)
 {
     const struct event trimmed = trimmed_event(t);
 
     for (uint32_t i = 0; i < t->log->process_count; i++)
         if (t->open_streams[i] && rewriter_has_process(t->to, i))
-            rewriter_write_process(t->to, i, &trimmed, t->log->first_ns + t->options->to_ns);
+            rewriter_write_process(t->to, i, &trimmed, ns + 1); /* after all else */
 }
 
 static int take_events(struct trimmer *t, struct reader *reader)
 {
     const struct trim_options *o = t->options;
+    uint64_t last_ns = t->log->first_ns;
     struct timed_event e;
 
     for (uint64_t i = 1; reader_next(reader, &e); i++) {
         if (o->to_ns && since_start(t, e.ns) > o->to_ns) {
-            end_processes(t);
+            end_processes(t, t->log->first_ns + o->to_ns);
             take_late_code(t, reader, &e);
-            break;
+            return 0;
         }
+        last_ns = e.ns;
         take(t, &e);
         if (reader_stream_ended(reader)) {
             rewriter_end_stream(t->to, e.stream);
@@ -111,6 +115,7 @@ static int take_events(struct trimmer *t, struct reader *reader)
         if (i % ASKED_EVERY == 0 && !o->goes_on(o->goes_on_data, reader_progress(reader)))
             return -EINTR;
     }
+    end_processes(t, last_ns);
     return 0;
 }
 
