@@ -16,7 +16,10 @@ int cmd_record(int argc, char **argv);
 int cmd_hist(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_sites(int argc, char **argv);
+int cmd_info(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_symbolize(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 int cmd_timeline(int argc, char **argv);
@@ -25,6 +28,6 @@ int cmd_merge(int argc, char **argv);
 int cmd_trim(int argc, char **argv);
 
 extern const char timeline_help[], diff_help[], merge_help[], trim_help[];
-extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], doctor_help[];
+extern const char record_help[], hist_help[], plot_help[], report_help[], sites_help[], info_help[], dump_help[], symbolize_help[], doctor_help[];
 
 #endif

@@ -16,11 +16,14 @@ static const struct {
     { "hist", cmd_hist, "sizes of allocations: histogram, small-vs-large split, quantiles", hist_help },
     { "plot", cmd_plot, "draw the sizes as a picture (png, svg, pdf)", plot_help },
     { "report", cmd_report, "totals, peak, leaks, call sites", report_help },
+    { "sites", cmd_sites, "every call site, or every stack, as TSV or JSON", sites_help },
+    { "info", cmd_info, "what is in a log", info_help },
     { "timeline", cmd_timeline, "live bytes and allocations over time", timeline_help },
     { "diff", cmd_diff, "what one recording allocates more or less than another", diff_help },
     { "merge", cmd_merge, "several logs, of MPI ranks or hosts, as one", merge_help },
     { "trim", cmd_trim, "a part of a log as a log of its own", trim_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
+    { "symbolize", cmd_symbolize, "write the names of functions into a log, to read it elsewhere", symbolize_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -33,7 +36,7 @@ static void print_help(FILE *to)
           "  malloscope COMMAND ...         one of:\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++)
         if (commands[i].summary)
-            fprintf(to, "    %-8s %s\n", commands[i].name, commands[i].summary);
+            fprintf(to, "    %-9s %s\n", commands[i].name, commands[i].summary);
     fputs("\n  malloscope help COMMAND        a command's options\n"
           "  malloscope --version\n\n"
           "Exit codes: 0 good; 1 the log is damaged, missing or not a log (what is whole is\n"

@@ -4,6 +4,7 @@ A test file is a program: it makes its checks and ends with `sys.exit(done())`,
 which prints 'N passed, N failed'. Paths come from the environment that
 tests/run sets: MALLOSCOPE (the CLI), SHIM (libmalloscope.so), PROGRAMS (the
 directory of the built test programs)."""
+import glob
 import json
 import os
 import subprocess
@@ -61,6 +62,13 @@ def record(command, log, *options, **more):
     return run([MALLOSCOPE, "record", "-q", "-f", "-o", log, *options, "--", *command], **more)
 
 
+def live_files(log):
+    """Those beside a log, and where its file system does not suit them in memory."""
+    with open(log, "rb") as file:
+        session = file.read(48)[32:].hex()
+    return sorted(glob.glob(log + ".live.*") + glob.glob(f"/dev/shm/malloscope.{session}.live.*"))
+
+
 def report(log):
     """The JSON report of a log that must be whole."""
     got = run([MALLOSCOPE, "report", "--json", log])
@@ -95,7 +103,9 @@ def dump(log, stacks=False, incomplete=False):
     events = []
     for line in got.stdout.splitlines():
         if line.startswith("\t"):
-            events[-1].frames.append(line.strip())
+            frame = line[1:].split("\t")  # what is real, without where in the source it is
+            if frame[-1] != "inlined":
+                events[-1].frames.append(frame[0])
             continue
         event = Event(line)
         event.is_heap = event.kind.split("-")[0] in HEAP

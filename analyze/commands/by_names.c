@@ -60,7 +60,7 @@ int by_names_open(const struct by_names_options *o, const char *path, const char
     }
     filter_use(&log->filter, log->r.facts, &log->r.namer);
     log->source = (struct by_name_source){
-        .side = side, .facts = log->r.facts, .namer = &log->r.namer, .is_wrapper = naming_is_wrapper, .wrapper_data = log->r.naming,
+        .side = side, .facts = log->r.facts, .namer = &log->r.namer,
         .wanted = filter_wants, .wanted_data = &log->filter };
     return 0;
 }

@@ -7,9 +7,9 @@ const char diff_help[] =
     "malloscope diff [options] OLD NEW\n\n"
     "What one recording allocated more or less than another: totals, and the call sites that\n"
     "are only in one of them or have changed, the largest change first.\n\n"
-    "A call site is the function that called the allocator, in its module's file name; for\n"
-    "C++'s operator new, its caller. So neither addresses nor rebuilds nor moved lines are\n"
-    "changes, and several calls in one function are one site.\n\n"
+    "A call site is the function that asked for memory, in its module's file name: wrappers of\n"
+    "malloc, C++'s operator new and containers only pass it on. So neither addresses nor\n"
+    "rebuilds nor moved lines are changes, and several calls in one function are one site.\n\n"
     BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"

@@ -20,7 +20,10 @@ const char dump_help[] =
     "allocation is FUNCTION-failed. Other lines: process-start, process-end, thread-begin,\n"
     "thread-end, thread-name, module-load, module-unload, lost-events, each with its data.\n\n"
     "  --stacks             after each allocation its frames, innermost first:\n"
-    "                       tab, #N, module+offset, function\n"
+    "                       tab, #N, module+offset, function; where they are known, tab\n"
+    "                       and FILE:LINE[:COLUMN]. A frame with functions that were\n"
+    "                       inlined is a line for each, with a tab and `inlined` behind all\n"
+    "                       but the last\n"
     "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
     PIDS_HELP
     NAMING_HELP
@@ -39,34 +42,39 @@ struct dumper {
     bool with_stacks;
 };
 
-/* Numbers may be announced later than they are used, by another thread; so the
- * announcements of the whole log are read first. */
-static void read_code(struct dumper *d)
+static void print_frame(const struct symbols_frame *frame, bool is_inlined)
 {
-    struct reader *reader = reader_open(d->log);
-    struct timed_event e;
+    const char *function = frame->function ? frame->function : "?";
 
-    code_init(&d->code, d->log->process_count);
-    while (reader_next(reader, &e))
-        if (e.event.type == EVENT_OTHER)
-            code_take(&d->code, e.process, &e.event);
-    reader_free(reader);
+    putchar(' ');
+    text_print_safe(function, strlen(function));
+    if (frame->file) {
+        putchar('\t');
+        text_print_safe(frame->file, strlen(frame->file));
+        printf(":%u", frame->line);
+        if (frame->column)
+            printf(":%u", frame->column);
+    }
+    if (is_inlined)
+        printf(frame->file ? "\tinlined" : "\t\tinlined");
 }
 
 static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
 {
     unsigned number = 0;
 
-    for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent) {
+    for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent, number++) {
         uint32_t location = code_location(&d->code, process, d->stacks.nodes[node].pc);
-        const struct code_location *place = &d->code.locations[location];
-        const char *path = d->code.files[place->file].path, *function = namer_function(&d->namer, location);
-        printf("\t#%u %s+0x%" PRIx64, number++, *path ? text_base_name(path) : "?", place->address);
-        if (function) {
-            putchar(' ');
-            text_print_safe(function, strlen(function));
-        }
-        putchar('\n');
+        const struct code_location place = d->code.locations[location]; /* a copy: looking for names may add some */
+        const char *path = d->code.files[place.file].path;
+        const struct symbols_frame *frames;
+        size_t count = d->namer.frames(d->namer.data, location, &frames), i = 0;
+        do {
+            printf("\t#%u %s+0x%" PRIx64, number, *path ? text_base_name(path) : "?", place.address);
+            if (count)
+                print_frame(&frames[i], i + 1 < count);
+            putchar('\n');
+        } while (++i < count);
     }
 }
 
@@ -75,10 +83,11 @@ static void print_texts(struct text text)
     putchar(' ');
     if (text.bytes && !text.data[text.bytes - 1])
         text.bytes--;
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.data[i])
-            text_print_safe(text.data + i, 1);
-        else
+    for (size_t i = 0; i < text.bytes;) {
+        size_t word = strnlen(text.data + i, text.bytes - i);
+        text_print_safe(text.data + i, word);
+        i += word;
+        if (i++ < text.bytes)
             putchar(' '); /* between arguments */
     }
 }
@@ -203,10 +212,11 @@ int cmd_dump(int argc, char **argv)
     struct dumper d = { .log = log, .with_stacks = with_stacks };
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);
     d.tids = alloc_zeroed(log->stream_count, sizeof *d.tids);
+    code_init(&d.code, log->process_count);
+    /* Numbers may be announced later than they are used, by another thread; so the
+     * announcements of the whole log are read first. */
     if (with_stacks)
-        read_code(&d);
-    else
-        code_init(&d.code, log->process_count);
+        code_read(&d.code, log);
     struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
     for (size_t i = 0; i < log->stream_count; i++)
         d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);

@@ -15,6 +15,8 @@ struct naming {
     uint32_t *places; /* by location, likewise */
     size_t place_capacity;
     bool all; /* that code had were resolved */
+    bool ignores_log;
+    bool damaged; /* names in the log are */
 };
 
 void naming_option(struct symbols_options *options, int option, const char *value)
@@ -59,11 +61,32 @@ static void want(struct naming *n, uint32_t location)
     n->places[location] = 1 + symbols_want(n->symbols, module_of(n, place), code_symbol_address(place));
 }
 
+/* The last ones in the log count: they are of who knew the others and did it again. */
+static void take_from_log(struct naming *n)
+{
+    _cleanup_free_ uint8_t *payload = NULL;
+
+    if (!n->log || n->ignores_log || !n->log->names_count)
+        return;
+    payload = alloc_zeroed(1, REC_CHUNK_PAYLOAD_MAX);
+    for (size_t i = n->log->names_count; i-- > 0;) {
+        const struct log_names *names = &n->log->names[i];
+        n->damaged |= log_load(n->log, &names->chunk, payload) != 0 ||
+                      symbols_take(n->symbols, payload, names->chunk.payload_bytes, names->pid, names->image) != 0;
+    }
+}
+
+static void resolve(struct naming *n)
+{
+    take_from_log(n);
+    symbols_resolve(n->symbols);
+}
+
 void naming_resolve(struct naming *n, const uint32_t *locations, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         want(n, locations[i]);
-    symbols_resolve(n->symbols);
+    resolve(n);
 }
 
 static size_t frames_at(void *data, uint32_t location, const struct symbols_frame **ret_frames)
@@ -75,10 +98,9 @@ static size_t frames_at(void *data, uint32_t location, const struct symbols_fram
         return 0;
     if (!known && !n->all) {
         n->all = true;
-        code_locate_all(n->code);
         for (uint32_t i = 1; i < n->code->location_count; i++)
             want(n, i);
-        symbols_resolve(n->symbols);
+        resolve(n);
         known = location < n->place_capacity && n->places[location];
     }
     return known ? symbols_frames(n->symbols, n->places[location] - 1, ret_frames) : 0;
@@ -91,6 +113,7 @@ struct naming *naming_open(const struct log *log, struct code *code, const struc
 
     n->log = log;
     n->code = code;
+    code_locate_all(code); /* now: renderers hold pointers to locations while they ask for names */
     n->symbols = symbols_new(options);
     *ret_namer = (struct namer){ n, frames_at };
     return n;
@@ -106,23 +129,27 @@ void naming_close(struct naming *n)
     free(n);
 }
 
-bool naming_is_wrapper(void *data, uint32_t location)
+void naming_ignore_log(struct naming *n)
 {
-    const struct symbols_frame *frames;
-    size_t count = frames_at(data, location, &frames);
-    const char *name = count ? frames[count - 1].function : NULL;
-    return name && strncmp(name, "operator new", 12) == 0;
+    n->ignores_log = true;
+}
+
+const struct symbols *naming_symbols(const struct naming *n)
+{
+    return n->symbols;
 }
 
 void naming_complain(const struct naming *n)
 {
     size_t count = 0;
 
-    for (size_t i = 1; i < n->module_capacity && i < n->code->file_count; i++) {
-        const char *problem = n->modules[i] ? symbols_problem(n->symbols, n->modules[i] - 1) : NULL;
+    for (uint32_t i = 0; i < symbols_module_count(n->symbols); i++) {
+        const char *problem = symbols_problem(n->symbols, i);
         if (problem && count++ < PROBLEMS_SHOWN)
-            complain("%s%s", n->code->files[i].path, problem);
+            complain("%s%s", symbols_path(n->symbols, i), problem);
     }
+    if (n->damaged)
+        complain("%s: names that were written into it are damaged; what is whole of them was used", n->log->path);
     if (count > PROBLEMS_SHOWN)
         complain("names are missing or fewer than they might be for %zu more files", count - PROBLEMS_SHOWN);
 }

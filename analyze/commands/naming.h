@@ -27,9 +27,10 @@ void naming_option(struct symbols_options *options, int option, const char *valu
 
 struct naming;
 
-/* log: for its processes' pids; NULL: code that is in no file has no names. All that is
- * given must live as long. *ret_namer answers at once for what naming_resolve() was told;
- * asked for anything else, it resolves first whatever the session has. */
+/* log: for the names that are in it, which come before what this machine has, and for its
+ * processes' pids; NULL: code that is in no file has no names. All that is given must live
+ * as long, and code must have all its records. *ret_namer answers at once for what
+ * naming_resolve() was told; asked for anything else, it resolves first whatever the session has. */
 struct naming *naming_open(const struct log *log, struct code *code, const struct symbols_options *options,
                            struct namer *ret_namer);
 void naming_close(struct naming *naming);
@@ -37,9 +38,11 @@ void naming_close(struct naming *naming);
 /* Resolves these locations in one go: worth it where they are few among many. */
 void naming_resolve(struct naming *naming, const uint32_t *locations, size_t count);
 
-/* Whether a location only passes allocations on: C++'s operator new. data: the
- * naming. For sites_collect. */
-bool naming_is_wrapper(void *data, uint32_t location);
+/* From here on names that are in the log do not count. */
+void naming_ignore_log(struct naming *naming);
+
+/* What it asks. */
+const struct symbols *naming_symbols(const struct naming *naming);
 
 /* Complains, a line for each module whose names are fewer than they might be. */
 void naming_complain(const struct naming *naming);

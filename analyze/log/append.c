@@ -1,5 +1,6 @@
 #include "analyze/log/append.h"
 
+#include "analyze/log/ballast.h"
 #include "analyze/log/calibrate.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
@@ -16,8 +17,11 @@ int append_all(int fd, const void *data, size_t bytes)
             return 0;
         if (written < 0 && errno == EINTR)
             continue;
-        if (written < 0)
+        if (written < 0 && errno != ENOSPC && errno != EDQUOT)
             return -errno;
+        int error = written < 0 ? -errno : -ENOSPC;
+        if (!ballast_drop(fd) && written < 0)
+            return error;
         tries++; /* the reader drops the torn piece */
     }
     return -ENOSPC;
@@ -42,4 +46,16 @@ int append_end(struct append_chunk *chunk, int fd)
     *whole = chunk->header;
     memcpy(whole + 1, chunk->records, used);
     return append_all(fd, whole, chunk_seal(whole, (uint32_t)used));
+}
+
+int append_names(int fd, struct packer *packer, uint32_t pid, uint64_t image, const void *payload, size_t bytes)
+{
+    _cleanup_free_ struct rec_chunk_header *whole = alloc_zeroed(1, sizeof *whole + bytes);
+
+    /* They may be found out on another machine: its clock must not count. */
+    *whole = (struct rec_chunk_header){ .type = REC_CHUNK_NAMES, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = pid, .image = image };
+    memcpy(whole + 1, payload, bytes);
+    size_t whole_bytes = chunk_seal(whole, (uint32_t)bytes);
+    const void *packed = packer ? packer_pack(packer, whole, &whole_bytes) : whole;
+    return append_all(fd, packed, whole_bytes);
 }

@@ -3,10 +3,12 @@
 #ifndef MALLOSCOPE_LOG_APPEND_H
 #define MALLOSCOPE_LOG_APPEND_H
 
+#include "analyze/log/pack.h"
 #include "format/encode.h"
 #include "format/layout.h"
 
-/* One write() of all bytes; after an interruption or a short write, one more. */
+/* One write() of all bytes; after an interruption or a short write, one more, and where
+ * there is no room, with the ballast's (log/ballast.h). */
 int append_all(int fd, const void *data, size_t bytes);
 
 struct append_chunk {
@@ -18,5 +20,9 @@ struct append_chunk {
 /* A session chunk about a process; its records go to chunk->at, inside records. */
 void append_begin(struct append_chunk *chunk, uint32_t pid, uint64_t image, uint8_t *records);
 int append_end(struct append_chunk *chunk, int fd);
+
+/* A chunk of names, which is a payload of format/names.h. pid, image: the process that has
+ * made the code; 0: it is in a file. packer: NULL: the chunk is not packed. */
+int append_names(int fd, struct packer *packer, uint32_t pid, uint64_t image, const void *payload, size_t bytes);
 
 #endif

@@ -102,6 +102,7 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         .stream = UINT32_MAX,
         .sequence = header->sequence,
         .ticks_are_ns = header->flags & REC_CHUNK_TICKS_ARE_NS,
+        .is_cut = header->flags & REC_CHUNK_CUT,
         .ticks = header->ticks,
         .clock_ns = header->clock_ns,
     };
@@ -118,6 +119,13 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         log->processes[chunk->process].summed_up = true;
     }
     return chunk;
+}
+
+static void add_names(struct log *log, const struct rec_chunk_header *header, struct log_chunk chunk)
+{
+    chunk.process = chunk.stream = UINT32_MAX;
+    log->names = grow(log->names, &log->names_capacity, log->names_count + 1, sizeof *log->names);
+    log->names[log->names_count++] = (struct log_names){ chunk, header->pid, header->image };
 }
 
 static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t bytes, const char *reason,
@@ -226,11 +234,13 @@ static void scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64
         if (whole) {
             uint32_t stored_bytes = header.payload_bytes;
             header.payload_bytes = records_bytes;
+            uint32_t packed_bytes = header.flags & REC_CHUNK_PACKED ? stored_bytes : 0;
             /* Of a later version's type: not ours to read. */
-            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION) {
-                struct log_chunk *chunk = log_add_chunk(log, &header, file, offset + header.header_bytes);
-                chunk->packed_bytes = header.flags & REC_CHUNK_PACKED ? stored_bytes : 0;
-            }
+            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION)
+                log_add_chunk(log, &header, file, offset + header.header_bytes)->packed_bytes = packed_bytes;
+            else if (header.type == REC_CHUNK_NAMES)
+                add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
+                    .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
             offset += whole;
             continue;
         }
@@ -504,6 +514,7 @@ void log_free(struct log *log)
     close(log->fd);
     free(log->path);
     free(log->chunks);
+    free(log->names);
     free(log->streams);
     free(log->processes);
     free(log->lives);

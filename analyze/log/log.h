@@ -25,6 +25,7 @@ struct log_chunk {
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
     bool ticks_are_ns;
+    bool is_cut; /* REC_CHUNK_CUT */
     bool torn; /* cut short by the file's end: its first records are whole */
     uint64_t ticks, clock_ns;
 };
@@ -54,6 +55,13 @@ struct log_damage {
     struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
 };
 
+/* Names of code that somebody has found out (format/names.h). */
+struct log_names {
+    struct log_chunk chunk; /* for log_load(); of no process or stream of the log */
+    uint32_t pid;           /* of the process, for code in no file; else 0 */
+    uint64_t image;
+};
+
 struct log_slot; /* a copy of what a live file's slot holds */
 
 struct log_live {
@@ -80,6 +88,8 @@ struct log {
 
     struct log_chunk *chunks;
     size_t chunk_count, chunk_capacity;
+    struct log_names *names; /* in the order of the file */
+    size_t names_count, names_capacity;
     struct log_stream *streams;
     size_t stream_count, stream_capacity;
     struct log_process *processes;

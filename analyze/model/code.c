@@ -122,6 +122,23 @@ void code_take(struct code *c, uint32_t process, const struct event *event)
     }
 }
 
+void code_read(struct code *c, const struct log *log)
+{
+    _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
+    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, REC_CHUNK_PAYLOAD_MAX);
+    struct event e;
+
+    for (size_t i = 0; i < log->chunk_count; i++) {
+        const struct log_chunk *chunk = &log->chunks[i];
+        if (chunk->stream == UINT32_MAX || !chunk->payload_bytes || log_load(log, chunk, buffer) != 0)
+            continue;
+        decoder_begin(decoder, buffer, chunk->payload_bytes, chunk->ticks);
+        while (decoder_next(decoder, &e) == 1)
+            if (e.type == EVENT_OTHER)
+                code_take(c, chunk->process, &e);
+    }
+}
+
 uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
 {
     const struct code_process *p = &c->processes[process];

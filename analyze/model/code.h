@@ -4,6 +4,7 @@
 #ifndef MALLOSCOPE_MODEL_CODE_H
 #define MALLOSCOPE_MODEL_CODE_H
 
+#include "analyze/log/log.h"
 #include "analyze/util.h"
 #include "format/decode.h"
 
@@ -36,6 +37,9 @@ struct code {
 
 void code_init(struct code *c, size_t process_count);
 void code_release(struct code *c);
+
+/* All such records of the log. For who needs no other events. */
+void code_read(struct code *c, const struct log *log);
 
 /* Take in REC_MODULE_LOAD and REC_PC records; others are ignored. */
 void code_take(struct code *c, uint32_t process, const struct event *event);

@@ -2,6 +2,7 @@
  * rows by the numbers of their names. */
 #include "analyze/render/by_name.h"
 
+#include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -11,11 +12,12 @@
 struct adding {
     struct by_name *b;
     const struct by_name_source *source;
-    uint32_t **names;       /* by location: frames, the innermost first; NULL: not asked yet */
-    size_t *name_counts;
-    size_t capacity, count_capacity;
-    uint8_t *wrapper;       /* by location: 1 is one, 2 is none */
-    size_t wrapper_capacity;
+    struct names {
+        uint32_t *of; /* frames, the innermost first; NULL: not asked yet */
+        size_t count;
+        size_t site;  /* the first that does not only pass allocations on; count: all do */
+    } *names; /* by location */
+    size_t capacity;
     uint32_t *path;
     size_t path_count, path_capacity;
 };
@@ -101,21 +103,22 @@ static uint32_t frame_of(const struct adding *a, uint32_t location, const struct
     return frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .source = (char *)"" });
 }
 
-static const uint32_t *names_of(struct adding *a, uint32_t location, size_t *ret_count)
+static const struct names *names_of(struct adding *a, uint32_t location)
 {
     a->names = grow(a->names, &a->capacity, location + 1, sizeof *a->names);
-    a->name_counts = grow(a->name_counts, &a->count_capacity, location + 1, sizeof *a->name_counts);
-    if (!a->names[location]) {
+    struct names *names = &a->names[location];
+    if (!names->of) {
         const struct symbols_frame *frames = NULL;
         const struct namer *namer = a->source->namer;
-        size_t count = location ? namer->frames(namer->data, location, &frames) : 0, shown = count ? count : 1;
-        a->names[location] = alloc_zeroed(shown, sizeof **a->names);
-        a->name_counts[location] = shown;
-        for (size_t i = 0; i < shown; i++)
-            a->names[location][i] = frame_of(a, location, count ? &frames[i] : NULL);
+        size_t count = location ? namer->frames(namer->data, location, &frames) : 0;
+        names->count = count ? count : 1;
+        names->of = alloc_zeroed(names->count, sizeof *names->of);
+        for (size_t i = 0; i < names->count; i++)
+            names->of[i] = frame_of(a, location, count ? &frames[i] : NULL);
+        if (count && !frames_site(frames, count, &names->site))
+            names->site = count;
     }
-    *ret_count = a->name_counts[location];
-    return a->names[location];
+    return names;
 }
 
 /* --- rows ---------------------------------------------------------------------------- */
@@ -160,34 +163,27 @@ static struct by_name_row *row_of(struct by_name *b, const uint32_t *frames, siz
     return &b->rows[*place - 1];
 }
 
-static bool is_wrapper(struct adding *a, uint32_t location)
-{
-    if (!location || !a->source->is_wrapper)
-        return false;
-    a->wrapper = grow(a->wrapper, &a->wrapper_capacity, location + 1, 1);
-    if (!a->wrapper[location])
-        a->wrapper[location] = a->source->is_wrapper(a->source->wrapper_data, location) ? 1 : 2;
-    return a->wrapper[location] == 1;
-}
-
 static void find_path(struct adding *a, uint32_t leaf)
 {
     struct facts *f = a->source->facts;
     const struct stacks *s = &f->told.stacks;
     uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at);
-    bool is_site = !a->b->options.stacks, skips = is_site;
+    bool is_site = !a->b->options.stacks, passes_on = is_site;
 
     a->path_count = 0;
     for (bool none = stack_is_root(s, at); none || !stack_is_root(s, at); none = false, at = s->nodes[at].parent) {
         uint32_t location = none ? 0 : code_location(&f->told.code, process, s->nodes[at].pc);
-        size_t count;
-        skips = skips && is_wrapper(a, location) && !stack_is_root(s, s->nodes[at].parent);
-        if (skips)
-            continue;
-        const uint32_t *names = names_of(a, location, &count);
-        a->path = grow(a->path, &a->path_capacity, a->path_count + count, sizeof *a->path);
-        memcpy(a->path + a->path_count, names, count * sizeof *names);
-        a->path_count += count;
+        const struct names *names = names_of(a, location);
+        size_t from = passes_on ? names->site : 0;
+        if (from == names->count) { /* all of them only pass it on */
+            if (!none && !stack_is_root(s, s->nodes[at].parent))
+                continue;
+            from = names->count - 1;
+        }
+        passes_on = false;
+        a->path = grow(a->path, &a->path_capacity, a->path_count + names->count, sizeof *a->path);
+        for (size_t i = from; i < names->count; i++)
+            a->path[a->path_count++] = names->of[i];
         if (none || (is_site && a->path_count > BY_NAME_CALLERS))
             break;
     }
@@ -293,10 +289,8 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
             add_leaf(&a, leaf);
     end_adding(b, source);
     for (size_t i = 0; i < a.capacity; i++)
-        free(a.names[i]);
+        free(a.names[i].of);
     free(a.names);
-    free(a.name_counts);
-    free(a.wrapper);
     free(a.path);
 }
 

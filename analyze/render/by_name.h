@@ -19,7 +19,7 @@
 #define BY_NAME_CALLERS 3
 
 struct by_name_options {
-    bool stacks; /* whole ones; else only the frame that called the allocator, operator new left out */
+    bool stacks; /* whole ones; else only the frame that asked for memory (render/frames.h) */
     bool lines;  /* source lines are part of a name */
 };
 
@@ -59,8 +59,6 @@ struct by_name_source {
     unsigned side;
     struct facts *facts;
     const struct namer *namer;
-    bool (*is_wrapper)(void *data, uint32_t location);
-    void *wrapper_data;
     bool (*wanted)(void *data, uint32_t leaf); /* NULL: all stacks are */
     void *wanted_data;
 };

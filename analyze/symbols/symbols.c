@@ -1,35 +1,26 @@
-#include "analyze/symbols/symbols.h"
+/* Modules and places, each found by a hash. What becomes of them is in resolve.c. */
+#include "analyze/symbols/symbols_inside.h"
 
-#include "analyze/symbols/symtab.h"
+#include "analyze/symbols/cache.h"
 #include "analyze/util.h"
+#include "format/checksum.h"
 
 #include <string.h>
-
-struct module {
-    char *path;
-    uint8_t *build_id;
-    size_t build_id_bytes;
-    struct symtab *symtab;
-    bool opened;
-};
-
-struct place {
-    uint32_t module;
-    uint64_t address;
-    struct symbols_frame frame;
-};
-
-struct symbols {
-    struct module *modules;
-    size_t module_count, module_capacity;
-    struct place *places;
-    size_t place_count, place_capacity, resolved;
-};
+#include <unistd.h>
 
 struct symbols *symbols_new(const struct symbols_options *options)
 {
-    (void)options;
-    return alloc_zeroed(1, sizeof(struct symbols));
+    struct symbols *s = alloc_zeroed(1, sizeof *s);
+
+    if (options)
+        s->options = *options;
+    if (!s->options.no_cache)
+        s->cache = cache_directory();
+    if (!s->options.jobs) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        s->options.jobs = cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
+    }
+    return s;
 }
 
 void symbols_free(struct symbols *s)
@@ -37,59 +28,169 @@ void symbols_free(struct symbols *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->module_count; i++) {
-        symtab_free(s->modules[i].symtab);
         free(s->modules[i].path);
-        free(s->modules[i].build_id);
+        free(s->modules[i].cached);
+        module_files_release(&s->modules[i].files);
     }
+    texts_release(&s->texts);
+    free(s->cache);
     free(s->modules);
+    free(s->module_table);
     free(s->places);
+    free(s->table);
+    free(s->frames);
     free(s);
+}
+
+static bool is_same_module(const struct module *a, const struct module *b)
+{
+    return a->is_jit == b->is_jit && a->pid == b->pid && a->began_ns == b->began_ns &&
+           a->build_id_bytes == b->build_id_bytes && memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0 &&
+           strcmp(a->path, b->path) == 0;
+}
+
+static uint32_t *module_slot(const struct symbols *s, const struct module *m)
+{
+    uint64_t key = checksum(m->path, strlen(m->path)) ^ checksum(m->build_id, m->build_id_bytes) * 31 ^ m->began_ns;
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 32) & (s->module_table_capacity - 1);
+
+    while (s->module_table[at] && !is_same_module(&s->modules[s->module_table[at] - 1], m))
+        at = (at + 1) & (s->module_table_capacity - 1);
+    return &s->module_table[at];
+}
+
+static uint32_t add_module(struct symbols *s, const struct module *wanted)
+{
+    if (s->module_count * 2 >= s->module_table_capacity) {
+        s->module_table_capacity = s->module_table_capacity ? s->module_table_capacity * 2 : 64;
+        free(s->module_table);
+        s->module_table = alloc_zeroed(s->module_table_capacity, sizeof *s->module_table);
+        for (uint32_t i = 0; i < s->module_count; i++)
+            *module_slot(s, &s->modules[i]) = i + 1;
+    }
+    uint32_t *slot = module_slot(s, wanted);
+    if (!*slot) {
+        s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
+        struct module *m = &s->modules[s->module_count];
+        *m = *wanted;
+        m->path = copy_text(wanted->path, strlen(wanted->path));
+        *slot = (uint32_t)++s->module_count;
+    }
+    return *slot - 1;
+}
+
+struct module symbols_file_module(const char *path, const void *build_id, size_t build_id_bytes)
+{
+    struct module m = { .path = (char *)path, .build_id_bytes = build_id_bytes };
+
+    if (m.build_id_bytes > sizeof m.build_id)
+        m.build_id_bytes = sizeof m.build_id;
+    if (m.build_id_bytes)
+        memcpy(m.build_id, build_id, m.build_id_bytes);
+    return m;
+}
+
+struct module symbols_jit_module(uint32_t pid, uint64_t began_ns, char path[SYMBOLS_MAP_PATH_BYTES])
+{
+    snprintf(path, SYMBOLS_MAP_PATH_BYTES, "/tmp/perf-%u.map", pid);
+    return (struct module){ .path = path, .pid = pid, .began_ns = began_ns, .is_jit = true };
+}
+
+uint32_t symbols_find_module(const struct symbols *s, const struct module *wanted)
+{
+    const uint32_t *slot = s->module_table_capacity ? module_slot(s, wanted) : NULL;
+    return slot && *slot ? *slot - 1 : UINT32_MAX;
 }
 
 uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes)
 {
-    s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
-    s->modules[s->module_count] = (struct module){ copy_text(path, strlen(path)), (uint8_t *)copy_text(build_id, build_id_bytes),
-                                                   build_id_bytes, NULL, false };
-    return (uint32_t)s->module_count++;
+    struct module wanted = symbols_file_module(path, build_id, build_id_bytes);
+    return add_module(s, &wanted);
 }
 
 uint32_t symbols_jit(struct symbols *s, uint32_t pid, uint64_t began_ns)
 {
-    (void)pid;
-    (void)began_ns;
-    return symbols_module(s, "", "", 0);
+    char path[SYMBOLS_MAP_PATH_BYTES];
+    struct module wanted = symbols_jit_module(pid, began_ns, path);
+    return add_module(s, &wanted);
+}
+
+size_t symbols_module_count(const struct symbols *s)
+{
+    return s->module_count;
+}
+
+const char *symbols_path(const struct symbols *s, uint32_t module)
+{
+    return s->modules[module].path;
+}
+
+static uint32_t *table_place(const struct symbols *s, uint32_t module, uint64_t address)
+{
+    uint64_t key = (address ^ (uint64_t)module << 40) * 0x9e3779b97f4a7c15ull;
+    size_t at = (size_t)(key >> 28) & (s->table_capacity - 1);
+
+    for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
+        const struct place *p = &s->places[s->table[at] - 1];
+        if (p->module == module && p->address == address)
+            break;
+    }
+    return &s->table[at];
+}
+
+uint32_t symbols_find_place(const struct symbols *s, uint32_t module, uint64_t address)
+{
+    const uint32_t *slot = s->table_capacity ? table_place(s, module, address) : NULL;
+    return slot && *slot ? *slot - 1 : UINT32_MAX;
 }
 
 uint32_t symbols_want(struct symbols *s, uint32_t module, uint64_t address)
 {
-    s->places = grow(s->places, &s->place_capacity, s->place_count + 1, sizeof *s->places);
-    s->places[s->place_count] = (struct place){ .module = module, .address = address };
-    return (uint32_t)s->place_count++;
-}
-
-void symbols_resolve(struct symbols *s)
-{
-    for (; s->resolved < s->place_count; s->resolved++) {
-        struct place *place = &s->places[s->resolved];
-        struct module *m = &s->modules[place->module];
-        uint64_t offset;
-        if (!m->opened)
-            m->symtab = symtab_open(m->path, m->build_id, m->build_id_bytes);
-        m->opened = true;
-        place->frame.function = place->frame.signature = symtab_find(m->symtab, place->address, &offset);
+    if (s->place_count * 2 >= s->table_capacity) {
+        s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
+        free(s->table);
+        s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
+        for (uint32_t i = 0; i < s->place_count; i++)
+            *table_place(s, s->places[i].module, s->places[i].address) = i + 1;
     }
+    uint32_t *slot = table_place(s, module, address);
+    if (!*slot) {
+        s->places = grow(s->places, &s->place_capacity, s->place_count + 1, sizeof *s->places);
+        s->places[s->place_count] = (struct place){ .address = address, .module = module };
+        *slot = (uint32_t)++s->place_count;
+        s->unresolved++;
+    }
+    return *slot - 1;
 }
 
 size_t symbols_frames(const struct symbols *s, uint32_t place, const struct symbols_frame **ret_frames)
 {
-    *ret_frames = &s->places[place].frame;
-    return s->places[place].frame.function != NULL;
+    const struct place *p = &s->places[place];
+
+    *ret_frames = p->count ? &s->frames[p->first] : NULL;
+    return p->count;
 }
 
 const char *symbols_problem(const struct symbols *s, uint32_t module)
 {
-    (void)s;
-    (void)module;
-    return NULL;
+    return s->modules[module].problem;
+}
+
+int symbols_by_module(const void *left, const void *right, void *data)
+{
+    const struct symbols *s = data;
+    const struct place *a = &s->places[*(const uint32_t *)left], *b = &s->places[*(const uint32_t *)right];
+
+    if (a->module != b->module)
+        return a->module < b->module ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+void symbols_add_frame(struct symbols *s, const struct symbols_frame *frame)
+{
+    s->frames = grow(s->frames, &s->frame_capacity, s->frame_count + 1, sizeof *s->frames);
+    struct symbols_frame *f = &s->frames[s->frame_count++];
+    *f = *frame;
+    if (!f->signature)
+        f->signature = f->function;
 }

@@ -58,6 +58,18 @@ void symbols_resolve(struct symbols *s);
  * symbols_resolve() is called again; texts as long as s. */
 size_t symbols_frames(const struct symbols *s, uint32_t place, const struct symbols_frame **ret_frames);
 
+/* Names that were resolved elsewhere, in a payload of format/names.h: what is wanted and not
+ * resolved yet is taken from it, and then not looked for here. pid and began_ns as for
+ * symbols_jit(). 0, or -EBADMSG: it is damaged, and what comes before that counts. */
+int symbols_take(struct symbols *s, const void *payload, size_t bytes, uint32_t pid, uint64_t began_ns);
+/* All that symbols_resolve() has found, in such payloads, each of one module; pid and
+ * began_ns 0 where it is a file. */
+void symbols_give(const struct symbols *s,
+                  void (*take)(void *data, const void *payload, size_t bytes, uint32_t pid, uint64_t began_ns), void *data);
+
+size_t symbols_module_count(const struct symbols *s);                /* they are numbered from 0 */
+const char *symbols_path(const struct symbols *s, uint32_t module); /* of a symbols_jit(): of its map */
+
 /* Why a module's names are missing or fewer than they might be, as the end of a sentence
  * that begins with its path; NULL: nothing is wrong, or nothing of it was wanted. */
 const char *symbols_problem(const struct symbols *s, uint32_t module);

@@ -7,22 +7,17 @@
  * has only its exports, so what lies beyond a symbol's size must stay nameless.
  *
  * The file is not to be trusted: libelf checks its own structures, everything
- * else is checked here. Nothing is mapped, so a file that shrinks does no harm. */
+ * else is checked here. */
 #include "analyze/symbols/symtab.h"
 
 #include "analyze/util.h"
 
-#include <fcntl.h>
 #include <gelf.h>
-#include <libiberty/demangle.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct symbol {
     uint64_t address, end;
-    char *name;     /* as in the file, inside one of symbols.texts */
-    char *shown;    /* what symtab_find() returns: name, or its own memory; NULL until asked for */
+    char *name;     /* as in the file, inside one of symtab.texts */
     uint32_t rank;  /* the lowest of an address is the one to show */
     uint32_t outer; /* 1 + index of the nearest earlier symbol that ends later; 0: none */
 };
@@ -34,62 +29,9 @@ struct symtab {
     size_t text_count, text_capacity;
 };
 
-struct file {
-    int fd;
-    Elf *elf;
-    const uint8_t *build_id; /* elf's */
-    size_t build_id_bytes;
-};
-
 struct extent {
     uint64_t start, end; /* of a section's code; equal: it has none */
 };
-
-static void file_release(struct file *f)
-{
-    elf_end(f->elf);
-    cleanup_close(&f->fd);
-}
-
-#define _cleanup_file_ __attribute__((cleanup(file_release)))
-
-static void find_build_id(struct file *f)
-{
-    for (Elf_Scn *section = NULL; (section = elf_nextscn(f->elf, section));) {
-        GElf_Shdr header;
-        if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE)
-            continue;
-        Elf_Data *data = elf_getdata(section, NULL);
-        GElf_Nhdr note;
-        size_t name, bytes;
-        for (size_t at = 0, next; data && (next = gelf_getnote(data, at, &note, &name, &bytes)) > 0; at = next) {
-            const char *base = data->d_buf;
-            if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(base + name, "GNU", 4) != 0)
-                continue;
-            f->build_id = (const uint8_t *)base + bytes;
-            f->build_id_bytes = note.n_descsz;
-            return;
-        }
-    }
-}
-
-static bool file_open(struct file *f, const char *path, const void *build_id, size_t build_id_bytes)
-{
-    struct stat st;
-
-    /* O_NONBLOCK: a path from a log may be a pipe by now. */
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0 || fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode) || elf_version(EV_CURRENT) == EV_NONE)
-        return false;
-    f->elf = elf_begin(f->fd, ELF_C_READ, NULL);
-    GElf_Ehdr header;
-    if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header)
-        || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
-        return false;
-    find_build_id(f);
-    return build_id_bytes == 0
-        || (f->build_id_bytes == build_id_bytes && memcmp(f->build_id, build_id, build_id_bytes) == 0);
-}
 
 #define RANK_UNSIZED (1u << 31)
 
@@ -176,21 +118,6 @@ static bool add_file(struct symtab *s, Elf *elf)
     return complete;
 }
 
-static void add_debug_file(struct symtab *s, const struct file *binary)
-{
-    char path[256] = "/usr/lib/debug/.build-id/";
-    size_t length = strlen(path);
-
-    if (binary->build_id_bytes < 2 || binary->build_id_bytes > 64)
-        return;
-    for (size_t i = 0; i < binary->build_id_bytes; i++)
-        length += (size_t)sprintf(path + length, i == 0 ? "%02x/" : "%02x", binary->build_id[i]);
-    strcpy(path + length, ".debug");
-    _cleanup_file_ struct file debug = { .fd = -1 };
-    if (file_open(&debug, path, binary->build_id, binary->build_id_bytes))
-        add_file(s, debug.elf);
-}
-
 static int by_address(const void *left, const void *right)
 {
     const struct symbol *a = left, *b = right;
@@ -237,15 +164,12 @@ static void settle(struct symtab *s)
     }
 }
 
-struct symtab *symtab_open(const char *path, const void *build_id, size_t build_id_bytes)
+struct symtab *symtab_make(Elf *const *elfs, size_t count)
 {
-    _cleanup_file_ struct file binary = { .fd = -1 };
-
-    if (!file_open(&binary, path, build_id, build_id_bytes))
-        return NULL;
     struct symtab *s = alloc_zeroed(1, sizeof *s);
-    if (!add_file(s, binary.elf))
-        add_debug_file(s, &binary);
+
+    for (size_t i = 0; i < count && !add_file(s, elfs[i]); i++)
+        ;
     settle(s);
     return s;
 }
@@ -254,9 +178,6 @@ void symtab_free(struct symtab *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->symbols[i].shown != s->symbols[i].name)
-            free(s->symbols[i].shown);
     for (size_t i = 0; i < s->text_count; i++)
         free(s->texts[i]);
     free(s->symbols);
@@ -264,19 +185,7 @@ void symtab_free(struct symtab *s)
     free(s);
 }
 
-/* libiberty refuses C++ names beyond 1024 characters, which templates easily have.
- * Without its limit it needs about 200 bytes of stack per character. Rust's names
- * keep the limit: their back-references can recurse for ever. */
-#define MANGLED_BYTES_MAX 4096
-
-static char *shown_name(char *name)
-{
-    bool is_cpp = strncmp(name, "_Z", 2) == 0 && strnlen(name, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX;
-    char *demangled = cplus_demangle(name, DMGL_AUTO | (is_cpp ? DMGL_NO_RECURSE_LIMIT : 0));
-    return demangled ? demangled : name;
-}
-
-const char *symtab_find(struct symtab *s, uint64_t address, uint64_t *ret_offset)
+const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset)
 {
     size_t low = 0, high = s ? s->count : 0;
 
@@ -291,9 +200,6 @@ const char *symtab_find(struct symtab *s, uint64_t address, uint64_t *ret_offset
         low = s->symbols[low - 1].outer;
     if (!low)
         return NULL;
-    struct symbol *symbol = &s->symbols[low - 1];
-    if (!symbol->shown)
-        symbol->shown = shown_name(symbol->name);
-    *ret_offset = address - symbol->address;
-    return symbol->shown;
+    *ret_offset = address - s->symbols[low - 1].address;
+    return s->symbols[low - 1].name;
 }

@@ -1,28 +1,26 @@
 /* The function names of one ELF file: address -> name. Knows nothing of load
  * addresses: an address here is the one the file itself gives (link-time).
  *
- * Of several names for one address the shown one is: exported before local; then
+ * Of several names for one address the one that is given is: exported before local; then
  * the fewest leading underscores; the shortest; global before weak; the first in
- * the alphabet. So libc's is `malloc`, not `__libc_malloc`. Names of C++ and Rust
- * are demangled, without parameters, return types, hashes and .cold/.part suffixes.
- *
- * A file without .symtab is completed from /usr/lib/debug/.build-id. Nothing here
- * prints; a damaged file yields fewer names. One thread at a time per object. */
+ * the alphabet. So libc's is `malloc`, not `__libc_malloc`. Names are as in the file,
+ * mangled, but without a symbol's version. A damaged file yields fewer names. */
 #ifndef MALLOSCOPE_SYMBOLS_SYMTAB_H
 #define MALLOSCOPE_SYMBOLS_SYMTAB_H
 
+#include <libelf.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct symtab;
 
-/* NULL: path cannot be read, is no ELF program or library, or (when build_id_bytes
- * is not 0) has another build-id or none: names from another build would be lies. */
-struct symtab *symtab_open(const char *path, const void *build_id, size_t build_id_bytes);
+/* From these files of one module, up to and with the first that has all symbols (.symtab); it
+ * is not needed afterwards. Of a binary without one the second is its debug file. */
+struct symtab *symtab_make(Elf *const *elfs, size_t count);
 void symtab_free(struct symtab *s); /* accepts NULL */
 
 /* The function that contains the address, and how far into it the address is.
  * The name is s's and lives as long. NULL: there is none, or s is NULL. */
-const char *symtab_find(struct symtab *s, uint64_t address, uint64_t *ret_offset);
+const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset);
 
 #endif

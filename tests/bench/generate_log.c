@@ -289,5 +289,10 @@ int main(int argc, char **argv)
     put_session(PID, (uint32_t)g.chunks, REC_SESSION_SUM);
     put_session(PID, 0, REC_SESSION_END);
     print_truth(to_stdout ? stderr : stdout);
+    for (uint32_t i = 0; i < g.stream_count; i++)
+        free(g.streams[i].number_of);
+    free(g.streams);
+    free(blocks);
+    packer_free(g.packer);
     return 0;
 }

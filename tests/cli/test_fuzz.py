@@ -44,7 +44,16 @@ def seeds():
     with open(path("packed"), "rb") as file:
         packed = file.read()
     check(packed[64 + 5] & 2 or packed.count(b"MSCK") > 1, "a packed log")
+    subprocess.run([MALLOSCOPE, "record", "-q", "-o", path("named"), "--no-compress", "--embed-symbols", program("inlined")], check=False)
+    with open(path("named"), "rb") as file:
+        named = file.read()
+    at = 64
+    while at < len(named) and named[at + 4] != 3:
+        at += sum(struct.unpack_from("<HI", named, at + 6))
+    check(at < len(named), "a log with names")
     return {
+        "named": named,
+        "names": named[at + 64:][:struct.unpack_from("<I", named, at + 8)[0]],
         "packed": packed,
         "columns": struct.pack("<20H", 40, 3, 1, 0, 0, 8, *[2] * 14) + bytes([0, 0xe1, 0xe3, 24]) + records,
         "everything": everything,

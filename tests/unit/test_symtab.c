@@ -3,6 +3,9 @@
  * Then damage: cut and altered copies of this program, for the sanitizers. */
 #include "analyze/symbols/symtab.h"
 
+#include "analyze/symbols/demangle.h"
+#include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/find_file.h"
 #include "analyze/util.h"
 #include "tests/unit/check.h"
 
@@ -14,6 +17,39 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The file's table of symbols, and its debug file's; NULL: it is not the one. */
+static struct symtab *symtab_open(const char *path, const void *build_id, size_t build_id_bytes)
+{
+    _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
+    struct module_files files;
+
+    find_files(&files, &(struct symbols_options){ 0 }, path, build_id, build_id_bytes);
+    if (files.binary)
+        elf_file_open(&binary, files.binary, false);
+    if (files.debug)
+        elf_file_open(&debug, files.debug, false);
+    Elf *elfs[] = { binary.elf, debug.elf };
+    struct symtab *s = binary.elf ? symtab_make(elfs, debug.elf ? 2 : 1) : NULL;
+    module_files_release(&files);
+    return s;
+}
+
+/* As it is shown. */
+static const char *find_shown(const struct symtab *s, uint64_t address, uint64_t *ret_offset)
+{
+    static char *shown;
+    char *signature;
+    const char *name = symtab_find(s, address, ret_offset);
+
+    free(shown);
+    shown = NULL;
+    if (name) {
+        demangle(name, &shown, &signature);
+        free(signature);
+    }
+    return shown;
+}
 
 #define TEN(x) x x x x x x x x x x
 #define FUNCTION(bind, name, bytes) bind " " name "\n.type " name ",%function\n" name ": .skip " bytes "\n"
@@ -144,25 +180,25 @@ static void test_rules(const struct module *own)
     for (int twice = 0; twice < 2; twice++) {
         for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
             into = 0;
-            const char *name = symtab_find(s, start + rules[i].offset, &into);
+            const char *name = find_shown(s, start + rules[i].offset, &into);
             bool right = name && rules[i].name ? strcmp(name, rules[i].name) == 0 : name == rules[i].name;
             if (!CHECK(right) || !CHECK(into == rules[i].into))
                 printf("  offset %u: %s+%llu\n", rules[i].offset, name ? name : "none", (unsigned long long)into);
         }
     }
-    const char *name = symtab_find(s, start + LONG_CPP_AT, &into);
+    const char *name = find_shown(s, start + LONG_CPP_AT, &into);
     CHECK(name && strncmp(name, "long<abc, abc, ", 15) == 0 && strlen(name) == 5 + 299 * 5 + 4);
-    name = symtab_find(s, start + LAST_END, &into);
+    name = find_shown(s, start + LAST_END, &into);
     CHECK(!name || strcmp(name, "ts_last") != 0);
-    name = symtab_find(s, (uintptr_t)ts_greedy - own->base + 15, &into);
+    name = find_shown(s, (uintptr_t)ts_greedy - own->base + 15, &into);
     CHECK(name && strcmp(name, "ts_greedy") == 0 && into == 15);
-    name = symtab_find(s, (uintptr_t)ts_greedy - own->base + 16, &into);
+    name = find_shown(s, (uintptr_t)ts_greedy - own->base + 16, &into);
     CHECK(!name || strcmp(name, "ts_greedy") != 0);
-    name = symtab_find(s, (uintptr_t)test_rules - own->base, &into);
+    name = find_shown(s, (uintptr_t)test_rules - own->base, &into);
     CHECK(name && strcmp(name, "test_rules") == 0 && into == 0);
-    CHECK(!symtab_find(s, 0, &into));
-    CHECK(!symtab_find(s, UINT64_MAX, &into));
-    CHECK(!symtab_find(NULL, start, &into));
+    CHECK(!find_shown(s, 0, &into));
+    CHECK(!find_shown(s, UINT64_MAX, &into));
+    CHECK(!find_shown(NULL, start, &into));
     symtab_free(s);
     symtab_free(NULL);
 }

@@ -1,0 +1,19 @@
+/* Names into the log itself, so that it can be read where the files are not that were
+ * recorded: for symbolize and record. */
+#ifndef MALLOSCOPE_COMMANDS_EMBEDDING_H
+#define MALLOSCOPE_COMMANDS_EMBEDDING_H
+
+#include "analyze/log/log.h"
+#include "analyze/symbols/symbols.h"
+
+struct embedding {
+    size_t locations, named; /* in the log's code: all, and those with a name now */
+    size_t files;            /* that these are in */
+    uint64_t bytes;          /* that the log became larger by */
+};
+
+/* Finds out what is not in the log yet (again: or is), and appends it. Says what is wrong.
+ * 0, or -errno: it cannot be written, and then is as it was. */
+int embed_names(const struct log *log, const struct symbols_options *options, bool again, struct embedding *ret_done);
+
+#endif

@@ -1,0 +1,52 @@
+#include "analyze/command.h"
+#include "analyze/commands/embedding.h"
+#include "analyze/commands/naming.h"
+#include "analyze/options.h"
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+const char symbolize_help[] =
+    "malloscope symbolize [options] LOG\n\n"
+    "Looks up the functions and source lines of all code that LOG has stacks of, and\n"
+    "writes them into LOG: it can then be read on another machine, or when the programs\n"
+    "and libraries have been replaced. What LOG has already is not looked up again.\n"
+    "`record --embed-symbols` does the same when the program has ended.\n\n"
+    "  --again              look up all; what is found now counts from here on\n"
+    NAMING_HELP
+    "  -h, --help\n\n"
+    "Exit codes: 0; 1 LOG is damaged (names of what is whole are written), or cannot be\n"
+    "written, or is none; 2 usage.\n";
+
+int cmd_symbolize(int argc, char **argv)
+{
+    enum { AGAIN = 256 };
+    static const struct option options[] = {
+        { "again", no_argument, NULL, AGAIN }, NAMING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    struct symbols_options symbols = { 0 };
+    struct embedding done;
+    bool again = false;
+
+    for (int option; (option = next_option(argc, argv, ":h", options, symbolize_help)) != -1;) {
+        again |= option == AGAIN;
+        naming_option(&symbols, option, optarg);
+    }
+    const char *path = only_log(argc, argv, "symbolize");
+    if (!path)
+        return EXIT_USAGE;
+    struct log *log = open_log(path);
+    if (!log)
+        return EXIT_DAMAGED;
+    int error = embed_names(log, &symbols, again, &done), code = log_verdict(log, 0, 0);
+    if (error) {
+        complain("%s: names cannot be written into it: %s; it is as it was", path, strerror(-error));
+        code = EXIT_DAMAGED;
+    } else {
+        printf("%s: %s of %s code locations have names, in %s file%s; ", path, text_count(done.named),
+               text_count(done.locations), text_count(done.files), done.files == 1 ? "" : "s");
+        printf(done.bytes ? "%s were added\n" : "nothing was added\n", text_bytes(done.bytes));
+    }
+    log_free(log);
+    return output_failed() ? EXIT_DAMAGED : code;
+}

@@ -1,0 +1,14 @@
+/* Files from the servers that DEBUGINFOD_URLS names, by build-id. Only for who asks for it:
+ * it takes as long as the network does, and tells the servers what is looked at. */
+#ifndef MALLOSCOPE_SYMBOLS_DEBUGINFOD_H
+#define MALLOSCOPE_SYMBOLS_DEBUGINFOD_H
+
+#include <stddef.h>
+
+enum debuginfod_kind { DEBUGINFOD_DEBUG_FILE, DEBUGINFOD_BINARY };
+
+/* The path of the file in debuginfod's own cache, to be freed; NULL: not to be had, and
+ * where nothing is to be had at all *ret_problem says why. */
+char *debuginfod_find(enum debuginfod_kind kind, const void *build_id, size_t build_id_bytes, const char **ret_problem);
+
+#endif

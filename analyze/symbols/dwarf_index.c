@@ -1,0 +1,382 @@
+/* The hard problem is speed: libdw's own look-ups walk a unit for every address, which
+ * takes a millisecond. Here the addresses are known beforehand and sorted, so one walk
+ * over a unit's tree hands each function, and each inlined call in it, to the addresses
+ * that it has: a binary search for every range of code. Because the walk meets outer
+ * things before inner ones, the last that an address was handed is its innermost. */
+#include "analyze/symbols/dwarf_index.h"
+
+#include "analyze/symbols/source_path.h"
+#include "analyze/util.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+
+#define TREE_DEPTH_MAX 512 /* deeper is damage */
+
+/* A function or an inlined call with an address in it. */
+struct scope {
+    Dwarf_Die die;
+    uint32_t outer; /* 0: none */
+    bool described;
+    const char *name;
+    const char *call_file; /* of an inlined call: where it is called from */
+    uint32_t call_line, call_column;
+};
+
+struct query {
+    uint64_t address;
+    uint32_t position; /* among the addresses as they were given */
+    uint32_t unit;     /* 1 + index; 0: in none */
+    uint32_t scope;    /* the innermost; 0: none */
+    const char *file;
+    uint32_t line, column;
+};
+
+struct unit {
+    Dwarf_Die die;  /* has ranges and lines */
+    Dwarf_Die tree; /* the same, or in a .dwo file */
+    bool bounded;   /* it says where its code is */
+};
+
+struct dwarf_index {
+    Dwarf *dwarf, *shared;
+    Elf *shared_elf;
+    struct query *queries; /* by address; while it is made, by unit and address */
+    size_t query_count;
+    struct unit *units;
+    size_t unit_count, unit_capacity;
+    struct scope *scopes; /* 0 is none */
+    size_t scope_count, scope_capacity;
+    struct source_paths paths;
+    bool damaged, lacks;
+};
+
+/* A row of queries by address, and what has become of it. */
+struct span {
+    struct query *queries;
+    size_t count;
+};
+
+static size_t first_from(const struct span *s, uint64_t address)
+{
+    size_t low = 0, high = s->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->queries[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* ---- units: which has which address ------------------------------------------ */
+
+static void claim(struct dwarf_index *x, uint32_t number)
+{
+    struct span all = { x->queries, x->query_count };
+    struct unit *unit = &x->units[number - 1];
+    Dwarf_Addr base, start, end;
+
+    for (ptrdiff_t at = 0; (at = dwarf_ranges(&unit->die, at, &base, &start, &end)) > 0;) {
+        unit->bounded = true;
+        for (size_t i = first_from(&all, start); i < all.count && all.queries[i].address < end; i++)
+            if (!all.queries[i].unit)
+                all.queries[i].unit = number;
+    }
+}
+
+static void find_units(struct dwarf_index *x)
+{
+    Dwarf_CU *cu = NULL;
+    uint8_t type;
+    Dwarf_Die die, split;
+    int got;
+
+    while ((got = dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, &split)) == 0) {
+        if (type != DW_UT_compile && type != DW_UT_skeleton)
+            continue;
+        x->units = grow(x->units, &x->unit_capacity, x->unit_count + 1, sizeof *x->units);
+        x->units[x->unit_count++] = (struct unit){ .die = die, .tree = split.addr ? split : die };
+        x->lacks |= type == DW_UT_skeleton && !split.addr; /* its .dwo */
+        claim(x, (uint32_t)x->unit_count);
+    }
+    x->damaged |= got < 0;
+}
+
+static int by_unit(const void *left, const void *right)
+{
+    const struct query *a = left, *b = right;
+
+    if (a->unit != b->unit)
+        return a->unit < b->unit ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static int by_position(const void *left, const void *right)
+{
+    const struct query *a = left, *b = right;
+    return a->position < b->position ? -1 : a->position > b->position;
+}
+
+/* ---- functions ----------------------------------------------------------------- */
+
+/* Hands the scope of this DIE to its addresses; 0: it has none of them. */
+static uint32_t hand_out(struct dwarf_index *x, const struct span *s, Dwarf_Die *die, uint32_t outer)
+{
+    Dwarf_Addr base, start, end;
+    uint32_t scope = 0;
+
+    for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;) {
+        for (size_t i = first_from(s, start); i < s->count && s->queries[i].address < end; i++) {
+            if (!scope) {
+                x->scopes = grow(x->scopes, &x->scope_capacity, x->scope_count + 1, sizeof *x->scopes);
+                scope = (uint32_t)x->scope_count++;
+                x->scopes[scope] = (struct scope){ .die = *die, .outer = outer };
+            }
+            s->queries[i].scope = scope;
+        }
+    }
+    return scope;
+}
+
+/* Everything below parent. thorough: also in what has none of the addresses itself; a
+ * function that is local to another may be described there. */
+static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent, uint32_t outer, bool thorough,
+                 unsigned depth)
+{
+    Dwarf_Die die;
+
+    int got = depth > TREE_DEPTH_MAX ? -1 : dwarf_child(parent, &die);
+    while (got == 0) {
+        uint32_t scope;
+        Dwarf_Off offset = dwarf_dieoffset(&die);
+        switch (dwarf_tag(&die)) {
+        case DW_TAG_subprogram:
+        case DW_TAG_entry_point:
+            scope = hand_out(x, s, &die, 0);
+            if (scope || thorough)
+                walk(x, s, &die, scope, thorough, depth + 1);
+            break;
+        case DW_TAG_inlined_subroutine:
+            scope = hand_out(x, s, &die, outer);
+            if (scope || thorough)
+                walk(x, s, &die, scope ? scope : outer, thorough, depth + 1);
+            break;
+        case DW_TAG_lexical_block:
+        case DW_TAG_try_block:
+        case DW_TAG_catch_block:
+        case DW_TAG_with_stmt:
+        case DW_TAG_common_block:
+        case DW_TAG_namespace:
+        case DW_TAG_module:
+            walk(x, s, &die, outer, thorough, depth + 1);
+            break;
+        default: /* types, for example: Rust has functions in its enumerations */
+            if (thorough)
+                walk(x, s, &die, outer, thorough, depth + 1);
+            break;
+        }
+        /* Never backwards: damage would make that a circle. */
+        got = dwarf_siblingof(&die, &die);
+        if (got == 0 && dwarf_dieoffset(&die) <= offset)
+            got = -1;
+    }
+    x->damaged |= got < 0;
+}
+
+/* ---- lines --------------------------------------------------------------------- */
+
+static const char *directory_of(Dwarf_Die *unit)
+{
+    Dwarf_Attribute attribute;
+    return dwarf_attr(unit, DW_AT_comp_dir, &attribute) ? dwarf_formstring(&attribute) : NULL;
+}
+
+static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *unit)
+{
+    Dwarf_Lines *lines;
+    size_t count, row = 0;
+
+    if (!dwarf_hasattr(unit, DW_AT_stmt_list))
+        return;
+    if (dwarf_getsrclines(unit, &lines, &count) != 0) {
+        x->damaged = true;
+        return;
+    }
+    const char *directory = directory_of(unit);
+    for (size_t i = 0; i < s->count; i++) {
+        struct query *q = &s->queries[i];
+        size_t low = row, high = count; /* the first row behind the address */
+        Dwarf_Addr address;
+        bool ends = false;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (dwarf_lineaddr(dwarf_onesrcline(lines, middle), &address) == 0 && address <= q->address)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        row = low;
+        Dwarf_Line *line = low ? dwarf_onesrcline(lines, low - 1) : NULL;
+        int number = 0, column = 0;
+        if (!line || dwarf_lineendsequence(line, &ends) != 0 || ends)
+            continue;
+        const char *file = dwarf_linesrc(line, NULL, NULL);
+        q->file = file ? source_path(&x->paths, file, directory) : NULL;
+        q->line = dwarf_lineno(line, &number) == 0 && number > 0 ? (uint32_t)number : 0;
+        q->column = dwarf_linecol(line, &column) == 0 && column > 0 ? (uint32_t)column : 0;
+    }
+}
+
+/* ---- all of it ----------------------------------------------------------------- */
+
+static void read_unit(struct dwarf_index *x, struct unit *unit, const struct span *s)
+{
+    bool missing = false;
+
+    walk(x, s, &unit->tree, 0, false, 0);
+    for (size_t i = 0; i < s->count; i++)
+        missing |= !s->queries[i].scope;
+    if (missing)
+        walk(x, s, &unit->tree, 0, true, 0);
+    find_lines(x, s, &unit->die);
+}
+
+/* Units that do not say where their code is, for the addresses that are in no other. */
+static void read_unbounded(struct dwarf_index *x, const struct span *nowhere)
+{
+    for (size_t i = 0; i < x->unit_count && nowhere->count; i++)
+        if (!x->units[i].bounded)
+            read_unit(x, &x->units[i], nowhere);
+}
+
+static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shared, void *data)
+{
+    const char *name;
+    const void *build_id;
+    ssize_t bytes = dwelf_dwarf_gnu_debugaltlink(x->dwarf, &name, &build_id);
+
+    if (bytes <= 0 || !open_shared)
+        return;
+    x->shared_elf = open_shared(data, name, build_id, (size_t)bytes);
+    x->shared = x->shared_elf ? dwarf_begin_elf(x->shared_elf, DWARF_C_READ, NULL) : NULL;
+    if (x->shared)
+        dwarf_setalt(x->dwarf, x->shared);
+    x->lacks |= !x->shared;
+}
+
+struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
+                                     void *data)
+{
+    Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+
+    if (!dwarf)
+        return NULL;
+    struct dwarf_index *x = alloc_zeroed(1, sizeof *x);
+    x->dwarf = dwarf;
+    x->scopes = grow(NULL, &x->scope_capacity, 1, sizeof *x->scopes);
+    x->scope_count = 1;
+    x->queries = alloc_zeroed(count ? count : 1, sizeof *x->queries);
+    x->query_count = count;
+    for (size_t i = 0; i < count; i++)
+        x->queries[i] = (struct query){ .address = addresses[i], .position = (uint32_t)i };
+    open_shared_file(x, open_shared, data);
+    find_units(x);
+    qsort(x->queries, count, sizeof *x->queries, by_unit);
+    for (size_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && x->queries[end].unit == x->queries[i].unit;)
+            end++;
+        struct span s = { x->queries + i, end - i };
+        if (x->queries[i].unit)
+            read_unit(x, &x->units[x->queries[i].unit - 1], &s);
+        else
+            read_unbounded(x, &s);
+    }
+    qsort(x->queries, count, sizeof *x->queries, by_position);
+    return x;
+}
+
+void dwarf_index_free(struct dwarf_index *x)
+{
+    if (!x)
+        return;
+    dwarf_end(x->dwarf);
+    dwarf_end(x->shared);
+    elf_end(x->shared_elf);
+    free(x->queries);
+    free(x->units);
+    free(x->scopes);
+    source_paths_release(&x->paths);
+    free(x);
+}
+
+bool dwarf_index_damaged(const struct dwarf_index *x)
+{
+    return x->damaged;
+}
+
+bool dwarf_index_lacks(const struct dwarf_index *x)
+{
+    return x->lacks;
+}
+
+/* ---- answers ------------------------------------------------------------------- */
+
+static uint32_t number_of(Dwarf_Die *die, unsigned name)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Word number;
+
+    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &number) != 0 || number > UINT32_MAX)
+        return 0;
+    return (uint32_t)number;
+}
+
+static void describe(struct dwarf_index *x, struct scope *scope)
+{
+    static const unsigned names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name };
+    Dwarf_Attribute attribute;
+    Dwarf_Die unit;
+    Dwarf_Files *files;
+    size_t file_count;
+
+    scope->described = true;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !scope->name; i++)
+        if (dwarf_attr_integrate(&scope->die, names[i], &attribute))
+            scope->name = dwarf_formstring(&attribute);
+    if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
+        return;
+    scope->call_line = number_of(&scope->die, DW_AT_call_line);
+    scope->call_column = number_of(&scope->die, DW_AT_call_column);
+    if (dwarf_diecu(&scope->die, &unit, NULL, NULL) && dwarf_getsrcfiles(&unit, &files, &file_count) == 0)
+        scope->call_file = dwarf_filesrc(files, number_of(&scope->die, DW_AT_call_file), NULL, NULL);
+    if (scope->call_file)
+        scope->call_file = source_path(&x->paths, scope->call_file, directory_of(&unit));
+}
+
+size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_frame ret_frames[DWARF_FRAMES_MAX])
+{
+    const struct query *q = &x->queries[position];
+    struct dwarf_frame frame = { .file = q->file, .line = q->line, .column = q->column };
+    uint32_t last = 0;
+    size_t count = 0;
+
+    if (!q->scope && !q->file)
+        return 0;
+    for (uint32_t at = q->scope; at && count < DWARF_FRAMES_MAX - 1; at = x->scopes[at].outer) {
+        struct scope *scope = &x->scopes[at];
+        if (!scope->described)
+            describe(x, scope);
+        frame.function = scope->name;
+        ret_frames[count++] = frame;
+        last = at;
+        frame = (struct dwarf_frame){ NULL, scope->call_file, scope->call_line, scope->call_column };
+    }
+    /* No function around it: the symbol table may know its name. */
+    if (!count || dwarf_tag(&x->scopes[last].die) == DW_TAG_inlined_subroutine)
+        ret_frames[count++] = frame;
+    return count;
+}

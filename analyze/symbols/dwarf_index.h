@@ -1,0 +1,38 @@
+/* DWARF -> functions, inlined ones too, and lines, for a set of addresses.
+ *
+ * Only the units that have one of the addresses are read, each once, and in them only
+ * the functions that have one. Whatever the file holds is checked by libdw and not to be
+ * trusted any further: it may crash, so this is for a process of its own (worker.h).
+ * No thread may share an Elf with another. */
+#ifndef MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
+#define MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
+
+#include <libelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Opens the file that a dwz'd file shares with others: the name that it gives, and its build-id. */
+typedef Elf *dwarf_open_shared(void *data, const char *name, const void *build_id, size_t build_id_bytes);
+
+struct dwarf_index;
+
+/* addresses: in ascending order; they must live as long. NULL: elf has no DWARF that can be read. */
+struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
+                                     void *data);
+void dwarf_index_free(struct dwarf_index *index);
+bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read */
+bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in files that are not here */
+
+/* The texts are the index's. */
+struct dwarf_frame {
+    const char *function; /* as in the file: mangled; NULL: unknown */
+    const char *file;     /* NULL: unknown */
+    uint32_t line, column; /* 0: unknown */
+};
+
+/* Of the address at this position: the innermost frame first. 0: nothing. */
+#define DWARF_FRAMES_MAX 128
+size_t dwarf_index_frames(struct dwarf_index *index, size_t position, struct dwarf_frame ret_frames[DWARF_FRAMES_MAX]);
+
+#endif

@@ -1,0 +1,26 @@
+/* Which files on this machine have the names of a module: the program or library itself,
+ * and a file with its debug information apart. Only what is shown to belong together is
+ * taken: by build-id, or by the checksum that a debug link gives. */
+#ifndef MALLOSCOPE_SYMBOLS_FIND_FILE_H
+#define MALLOSCOPE_SYMBOLS_FIND_FILE_H
+
+#include "analyze/symbols/symbols.h"
+
+struct module_files {
+    char *binary;        /* path; NULL: not there, or another build of it */
+    char *debug;         /* path; NULL: there is none, or the binary has it all */
+    const char *problem; /* the end of a sentence that begins with the module's path; NULL: none */
+    uint64_t stamp;      /* changes when these files do */
+    uint64_t bytes;      /* of both */
+};
+
+/* build_id_bytes 0: whatever is at the path is believed. */
+void find_files(struct module_files *f, const struct symbols_options *options, const char *path, const void *build_id,
+                size_t build_id_bytes);
+void module_files_release(struct module_files *f);
+
+/* The file that a dwz'd debug file shares with others; NULL: not there. To be freed. */
+char *find_shared_file(const struct symbols_options *options, const char *debug_path, const char *name,
+                       const void *build_id, size_t build_id_bytes);
+
+#endif

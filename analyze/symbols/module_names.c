@@ -1,0 +1,171 @@
+#include "analyze/symbols/module_names.h"
+
+#include "analyze/symbols/demangle.h"
+#include "analyze/symbols/dwarf_index.h"
+#include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/find_file.h"
+#include "analyze/symbols/minidebug.h"
+#include "analyze/symbols/symtab.h"
+#include "analyze/symbols/vdso.h"
+#include "analyze/util.h"
+
+#include <string.h>
+
+/* A name as it is in the file, and what it becomes: most are needed many times. */
+struct known_name {
+    const char *name; /* its own copy; NULL: free */
+    char *function, *signature;
+};
+
+struct known {
+    struct known_name *table;
+    size_t capacity, count;
+};
+
+static struct known_name *known_place(const struct known *k, const char *name)
+{
+    uint64_t hash = 14695981039346656037ull;
+
+    for (const char *at = name; *at; at++)
+        hash = (hash ^ (uint8_t)*at) * 1099511628211ull;
+    size_t i = (size_t)(hash >> 20) & (k->capacity - 1);
+    while (k->table[i].name && strcmp(k->table[i].name, name) != 0)
+        i = (i + 1) & (k->capacity - 1);
+    return &k->table[i];
+}
+
+static const struct known_name *know(struct known *k, const char *name)
+{
+    if (k->count * 2 >= k->capacity) {
+        struct known bigger = { .capacity = k->capacity ? k->capacity * 2 : 1024, .count = k->count };
+        bigger.table = alloc_zeroed(bigger.capacity, sizeof *bigger.table);
+        for (size_t i = 0; i < k->capacity; i++)
+            if (k->table[i].name)
+                *known_place(&bigger, k->table[i].name) = k->table[i];
+        free(k->table);
+        *k = bigger;
+    }
+    struct known_name *place = known_place(k, name);
+    if (!place->name) {
+        place->name = copy_text(name, strlen(name));
+        demangle(name, &place->function, &place->signature);
+        k->count++;
+    }
+    return place;
+}
+
+static void known_release(struct known *k)
+{
+    for (size_t i = 0; i < k->capacity; i++) {
+        free((char *)k->table[i].name);
+        free(k->table[i].function);
+        free(k->table[i].signature);
+    }
+    free(k->table);
+}
+
+static Elf *open_shared(void *data, const char *name, const void *build_id, size_t build_id_bytes)
+{
+    const struct module_names *n = data;
+    struct elf_file file = ELF_FILE_CLOSED;
+    _cleanup_free_ char *path = find_shared_file(n->options, n->debug ? n->debug : n->binary, name, build_id, build_id_bytes);
+
+    if (!path || elf_file_open(&file, path, true) != 0) {
+        elf_file_release(&file);
+        return NULL;
+    }
+    elf_cntl(file.elf, ELF_C_FDREAD); /* so that the descriptor may go */
+    cleanup_close(&file.fd);
+    return file.elf;
+}
+
+/* All symbols if a file has them all, else what the binary exports. */
+static struct symtab *read_symtab(const struct elf_file *binary, const struct elf_file *debug)
+{
+    Elf *elfs[3];
+    size_t count = 0;
+    uint8_t *unpacked = NULL;
+    Elf *mini = NULL;
+
+    if (binary->elf)
+        elfs[count++] = binary->elf;
+    if (debug->elf)
+        elfs[count++] = debug->elf;
+    if (binary->elf && !elf_has_symtab(binary->elf) && !(debug->elf && elf_has_symtab(debug->elf))) {
+        mini = minidebug_open(binary->elf, &unpacked);
+        if (mini)
+            elfs[count++] = mini;
+    }
+    struct symtab *symtab = symtab_make(elfs, count);
+    elf_end(mini);
+    free(unpacked);
+    return symtab;
+}
+
+static bool is_mangled(const char *name)
+{
+    return strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0;
+}
+
+/* Whether this may be the last part of a mangled name. */
+static bool may_be_of(const char *part, const char *mangled)
+{
+    return strncmp(part, "operator", 8) == 0 || strstr(mangled, part + (*part == '~'));
+}
+
+/* Debug information knows which of several functions with the same code it was. But some
+ * libraries define a function under a name of their own, like __libc_malloc, and export it
+ * by another, which is the one that people know; and of a local class's functions gcc gives
+ * the last part of their names only. */
+static const char *better_name(const char *in_dwarf, const char *in_symtab)
+{
+    if (!in_dwarf || !in_symtab)
+        return in_dwarf ? in_dwarf : in_symtab;
+    if (!is_mangled(in_dwarf) && is_mangled(in_symtab) && may_be_of(in_dwarf, in_symtab))
+        return in_symtab;
+    return strncmp(in_dwarf, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(in_dwarf, "_") ? in_symtab : in_dwarf;
+}
+
+enum names_outcome module_names_read(const struct module_names *n,
+                       void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
+                       void *data)
+{
+    _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
+    struct known known = { 0 };
+    struct dwarf_index *index = NULL;
+    bool right = true, lacks = false;
+
+    if (n->binary && vdso_is(n->binary))
+        vdso_open(&binary);
+    else if (n->binary)
+        right = elf_file_open(&binary, n->binary, true) == 0;
+    if (n->debug)
+        right &= elf_file_open(&debug, n->debug, true) == 0;
+    Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
+    if (with_dwarf && !n->without_dwarf) {
+        index = dwarf_index_make(with_dwarf, n->addresses, n->count, open_shared, (void *)n);
+        right &= index && !dwarf_index_damaged(index);
+        lacks = index && dwarf_index_lacks(index);
+    }
+    struct symtab *symtab = read_symtab(&binary, &debug);
+    for (size_t i = 0; i < n->count; i++) {
+        struct dwarf_frame found[DWARF_FRAMES_MAX] = { 0 };
+        struct symbols_frame frames[DWARF_FRAMES_MAX];
+        size_t count = index ? dwarf_index_frames(index, i, found) : 0;
+        uint64_t offset;
+        struct dwarf_frame *real = &found[count ? count - 1 : 0];
+        real->function = better_name(real->function, symtab_find(symtab, n->addresses[i], &offset));
+        if (!count && real->function)
+            count = 1;
+        for (size_t k = 0; k < count; k++) {
+            const struct known_name *name = found[k].function ? know(&known, found[k].function) : NULL;
+            frames[k] = (struct symbols_frame){ name ? name->function : NULL, name ? name->signature : NULL, found[k].file,
+                                                found[k].line, found[k].column };
+        }
+        add(data, n->addresses[i], frames, count);
+    }
+    symtab_free(symtab);
+    dwarf_index_free(index);
+    known_release(&known);
+    return !right ? NAMES_DAMAGED : lacks ? NAMES_LACKING : NAMES_GOOD;
+}
