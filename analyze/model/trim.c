@@ -2,6 +2,7 @@
 
 #include "analyze/model/living.h"
 #include "analyze/model/rewriter.h"
+#include "format/chunk.h"
 
 #include <errno.h>
 
@@ -145,6 +146,23 @@ static void write_live_losses(struct trimmer *t)
     }
 }
 
+/* Chunks with names are about files, not times. */
+static int copy_names(const struct log *log, const struct trim_options *options)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < log->names_count && !error; i++) {
+        const struct log_names *names = &log->names[i];
+        _cleanup_free_ struct rec_chunk_header *chunk = alloc_zeroed(1, sizeof *chunk + names->chunk.payload_bytes);
+        if (log_load(log, &names->chunk, chunk + 1) != 0)
+            continue;
+        *chunk = (struct rec_chunk_header){ .type = REC_CHUNK_NAMES, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = names->pid,
+                                            .image = names->image };
+        error = options->put(options->put_data, chunk, chunk_seal(chunk, names->chunk.payload_bytes));
+    }
+    return error;
+}
+
 static uint32_t any_process(const struct trimmer *t)
 {
     for (uint32_t i = 0; i < t->log->process_count; i++)
@@ -191,6 +209,8 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
     write_live_losses(&t);
     write_trimmed(&t, *ret_bad_chunks);
     int put_error = rewriter_end(t.to);
+    if (!put_error)
+        put_error = copy_names(log, options);
     rewriter_free(t.to);
     free(t.open_streams);
     free(t.has_begin);

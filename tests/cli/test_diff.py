@@ -80,9 +80,10 @@ equal(stacks, {("grown", "main", "_start"): ("changed", 10, 15), ("grown", "othe
                ("added", "main", "_start"): ("only_after", 0, 7)}, "stacks")
 
 # --- lines: what has moved is another place ---
-if any(row["frames"][0]["line"] for row in d["rows"]):
-    by_line = diff(one, two, "--by", "line")
-    equal({row["change"] for row in by_line["rows"] if row["frames"][0]["function"] in ("same", "grown")}, {"only_before", "only_after"}, "moved lines")
+by_line = diff(one, two, "--by", "line")
+equal({(row["frames"][0]["function"], row["change"]) for row in by_line["rows"] if row["frames"][0]["function"] in ("same", "grown")},
+      {(name, change) for name in ("same", "grown") for change in ("only_before", "only_after")}, "moved lines")
+check(all(row["frames"][0]["file"] == "versions.c" and row["frames"][0]["line"] for row in by_line["rows"]), "source lines")
 
 # --- text ---
 got = run([MALLOSCOPE, "diff", one, two], env={"LC_ALL": "C"})

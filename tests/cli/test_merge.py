@@ -23,7 +23,7 @@ def generate(name, *arguments):
 def merge(logs, *options, code=0, complaint=""):
     got = run([MALLOSCOPE, "merge", "--json", *options, *logs])
     equal(got.returncode, code, f"merge {options}: {got.stderr}")
-    check(complaint in got.stderr and bool(complaint) == bool(got.stderr), f"merge {options} says: {got.stderr}")
+    check(complaint in got.stderr and bool(complaint) == bool(complaints(got.stderr)), f"merge {options} says: {got.stderr}")
     m = json.loads(got.stdout)
     equal(list(jsonschema.Draft202012Validator(schema).iter_errors(m)), [], f"merge {options} against its schema")
     return m

@@ -25,6 +25,7 @@ __attribute__((noinline)) static void added(void)
     for (int i = 0; i < 7; i++)
         sink = malloc(2000);
 }
+#line 200 /* as if more had come before it */
 #endif
 
 __attribute__((noinline)) static void same(void)
