@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define BLOCK_BYTES (1u << 20)
-#define LEFT_MOST (64u << 20) /* bytes that are left on the file system, or a sixteenth of it */
+#define LEFT_MOST (1u << 30) /* bytes that are left on the file system, or a sixteenth of it */
 
 static bool is_stdin(const char *path)
 {
