@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void complain_with(const char *format, va_list arguments)
 {
@@ -102,6 +103,12 @@ const char *only_log(int argc, char **argv, const char *command)
     else
         return argv[optind];
     return NULL;
+}
+
+bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 #define DAMAGES_SHOWN 5

@@ -410,6 +410,9 @@ static void take_leak(void *data, const struct block *block)
         return;
     struct stack_costs *costs = &f->costs.of[block->leaf];
     uint64_t units = units_of(t->c, t->process, block->size);
+    f->first_leak_us = grow(f->first_leak_us, &f->first_leak_capacity, block->leaf + 1, sizeof *f->first_leak_us);
+    if (!costs->leaked_blocks || block->born_us < f->first_leak_us[block->leaf])
+        f->first_leak_us[block->leaf] = block->born_us;
     costs->leaked_blocks += units;
     costs->leaked_bytes += block->size * units;
     p->leaked_blocks += units;
@@ -651,6 +654,7 @@ void facts_free(struct facts *f)
     free(f->processes);
     free(f->threads);
     free(f->by_start);
+    free(f->first_leak_us);
     costs_release(&f->costs);
     growth_release(&f->growth);
     sizes_release(&f->sizes);
