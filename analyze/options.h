@@ -29,7 +29,8 @@ const char *only_log(int argc, char **argv, const char *command);
 /* Both are there, and one and the same: an output must not be the log. */
 bool is_same_file(const char *one, const char *other);
 
-/* Opens a log for a reading command: first makes it complete in itself where
+/* Opens a log for a reading command; "-" is stdin, and what comes through a pipe is read to
+ * its end. Of a file, first makes it complete in itself where
  * processes have left live files. Prints what is damaged. NULL after a message. */
 struct log *open_log(const char *path);
 
