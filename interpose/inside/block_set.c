@@ -3,18 +3,35 @@
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
-_Atomic(_Atomic uint64_t *) block_set_leaf[BLOCK_SET_LEAVES];
+_Atomic(block_set_leaf *) block_set_leaves;
 
+#define LEAVES_BYTES (BLOCK_SET_LEAVES * sizeof(block_set_leaf))
 #define LEAF_BYTES (BLOCK_SET_WORDS * sizeof(uint64_t))
 
-static bool make_leaf(uint64_t leaf)
+static void *map(size_t bytes)
 {
-    _Atomic uint64_t *words = NULL, *fresh = sys_forbidden ? process_map_wiped(LEAF_BYTES) : sys_map(-1, 0, LEAF_BYTES);
+    return sys_forbidden ? process_map_wiped(bytes) : sys_map(-1, 0, bytes);
+}
+
+static bool make_leaves(void)
+{
+    block_set_leaf *none = NULL, *fresh = map(LEAVES_BYTES);
 
     if (!fresh)
         return false;
-    if (!atomic_compare_exchange_strong(&block_set_leaf[leaf], &words, fresh))
-        process_unmap_wiped(fresh, LEAF_BYTES); /* another thread was faster */
+    if (!atomic_compare_exchange_strong(&block_set_leaves, &none, fresh))
+        process_unmap_wiped(fresh, LEAVES_BYTES); /* another thread was faster */
+    return true;
+}
+
+static bool make_leaf(uint64_t leaf)
+{
+    _Atomic uint64_t *words = NULL, *fresh = map(LEAF_BYTES);
+
+    if (!fresh)
+        return false;
+    if (!atomic_compare_exchange_strong(&atomic_load(&block_set_leaves)[leaf], &words, fresh))
+        process_unmap_wiped(fresh, LEAF_BYTES);
     return true;
 }
 
@@ -25,7 +42,7 @@ bool block_set_add(const void *block)
 
     if (!word) {
         uint64_t leaf = address >> BLOCK_SET_LEAF_BITS;
-        if (leaf >= BLOCK_SET_LEAVES || !make_leaf(leaf))
+        if (leaf >= BLOCK_SET_LEAVES || (!atomic_load(&block_set_leaves) && !make_leaves()) || !make_leaf(leaf))
             return false;
         word = block_set_word(address);
     }

@@ -16,7 +16,8 @@
 #define BLOCK_SET_LEAVES (1u << (48 - BLOCK_SET_LEAF_BITS))
 #define BLOCK_SET_WORDS (1u << (BLOCK_SET_LEAF_BITS - 3 - 6))
 
-extern _Atomic(_Atomic uint64_t *) block_set_leaf[BLOCK_SET_LEAVES];
+typedef _Atomic(_Atomic uint64_t *) block_set_leaf;
+extern _Atomic(block_set_leaf *) block_set_leaves; /* NULL: nothing has ever been in the set */
 
 /* False: it could not be added. */
 bool block_set_add(const void *block);
@@ -25,11 +26,12 @@ bool block_set_add(const void *block);
 static inline _Atomic uint64_t *block_set_word(uint64_t address)
 {
     uint64_t leaf = address >> BLOCK_SET_LEAF_BITS;
+    block_set_leaf *leaves = atomic_load_explicit(&block_set_leaves, memory_order_acquire);
     _Atomic uint64_t *words;
 
-    if (UNLIKELY(leaf >= BLOCK_SET_LEAVES))
+    if (UNLIKELY(leaf >= BLOCK_SET_LEAVES || !leaves))
         return NULL;
-    words = atomic_load_explicit(&block_set_leaf[leaf], memory_order_acquire);
+    words = atomic_load_explicit(&leaves[leaf], memory_order_acquire);
     return words ? &words[address >> 9 & (BLOCK_SET_WORDS - 1)] : NULL;
 }
 
