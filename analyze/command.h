@@ -16,10 +16,12 @@ int cmd_record(int argc, char **argv);
 int cmd_hist(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_sites(int argc, char **argv);
+int cmd_info(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_symbolize(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
-extern const char record_help[], hist_help[], plot_help[], report_help[], dump_help[], symbolize_help[], doctor_help[];
+extern const char record_help[], hist_help[], plot_help[], report_help[], sites_help[], info_help[], dump_help[], symbolize_help[], doctor_help[];
 
 #endif

@@ -16,6 +16,8 @@ static const struct {
     { "hist", cmd_hist, "sizes of allocations: histogram, small-vs-large split, quantiles", hist_help },
     { "plot", cmd_plot, "draw the sizes as a picture (png, svg, pdf)", plot_help },
     { "report", cmd_report, "totals, peak, leaks, call sites", report_help },
+    { "sites", cmd_sites, "every call site, or every stack, as TSV or JSON", sites_help },
+    { "info", cmd_info, "what is in a log", info_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
     { "symbolize", cmd_symbolize, "write the names of functions into a log, to read it elsewhere", symbolize_help },
     { "dump", cmd_dump, "every event as a line, in time order", dump_help },

@@ -121,8 +121,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
 {
     for (size_t i = 0; i < log->damage_count && i < DAMAGES_SHOWN; i++) {
         const struct log_damage *d = &log->damages[i];
-        complain("%s%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " bytes skipped, all that is whole %s was read",
-                 log->path, d->in_spool ? SPOOL_ENDING : "", d->offset, d->reason, d->bytes,
+        complain("%s%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " byte%s skipped, all that is whole %s was read",
+                 log->path, d->in_spool ? SPOOL_ENDING : "", d->offset, d->reason, d->bytes, d->bytes == 1 ? "" : "s",
                  d->offset + d->bytes >= (d->in_spool ? log->spool_end : log->bytes) ? "before" : "before and after");
     }
     if (log->damage_count > DAMAGES_SHOWN)

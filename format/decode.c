@@ -238,6 +238,9 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->process.min_size = take_number_if_there(s);
         e->process.flags = (uint32_t)take_number_if_there(s);
         e->process.other_malloc = take_text_if_there(s);
+        e->process.pid_namespace = take_number_if_there(s);
+        e->process.began = take_number_if_there(s);
+        e->process.parent_image = take_number_if_there(s);
         return;
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)take_number(s);

@@ -58,6 +58,7 @@ struct event {
             uint64_t realtime_ns, page_bytes, thread_bytes;
             uint64_t sample_bytes, min_size; /* 0: none */
             uint32_t flags;        /* rec_process_flags */
+            uint64_t pid_namespace, began, parent_image; /* 0: unknown */
             struct text exe, arguments, directory, environment, call_graph, allocator, other_malloc;
         } process;
         struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;

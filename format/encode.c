@@ -176,13 +176,29 @@ uint8_t *encode_thread_begin(struct encoder *e, uint8_t *at, uint64_t ticks, uin
     return body_end(&b);
 }
 
-uint8_t *encode_thread_name(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
+static uint8_t *encode_stamped_text(struct encoder *e, uint8_t *at, enum rec_other other, uint64_t ticks,
+                                    struct encode_text text)
 {
-    struct body b = body_begin(e, at, REC_THREAD_NAME);
+    struct body b = body_begin(e, at, other);
 
     body_ticks(&b, ticks);
-    body_text(&b, name);
+    body_text(&b, text);
     return body_end(&b);
+}
+
+uint8_t *encode_thread_name(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
+{
+    return encode_stamped_text(e, at, REC_THREAD_NAME, ticks, name);
+}
+
+uint8_t *encode_mark(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
+{
+    return encode_stamped_text(e, at, REC_MARK, ticks, name);
+}
+
+uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path)
+{
+    return encode_stamped_text(e, at, REC_DEEPBIND, ticks, path);
 }
 
 uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_process *p)
@@ -206,6 +222,9 @@ uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, co
     body_number(&b, p->min_size);
     body_number(&b, p->flags);
     body_text(&b, p->other_malloc);
+    body_number(&b, p->pid_namespace);
+    body_number(&b, p->began);
+    body_number(&b, p->parent_image);
     return body_end(&b);
 }
 
@@ -220,28 +239,12 @@ uint8_t *encode_untraced(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_
     return body_end(&b);
 }
 
-uint8_t *encode_mark(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name)
-{
-    struct body b = body_begin(e, at, REC_MARK);
-    body_ticks(&b, ticks);
-    body_text(&b, name);
-    return body_end(&b);
-}
-
 uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool on, enum rec_switch by)
 {
     struct body b = body_begin(e, at, REC_RECORDING);
     body_ticks(&b, ticks);
     body_number(&b, on);
     body_number(&b, by);
-    return body_end(&b);
-}
-
-uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path)
-{
-    struct body b = body_begin(e, at, REC_DEEPBIND);
-    body_ticks(&b, ticks);
-    body_text(&b, path);
     return body_end(&b);
 }
 

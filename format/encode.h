@@ -200,6 +200,9 @@ struct encode_process {
     uint32_t flags;        /* rec_process_flags */
     struct encode_text other_malloc; /* path of the module whose malloc the program's calls reach instead of ours */
     uint64_t thread_bytes; /* that recording takes for each thread, without the live buffer; 0: unknown */
+    uint64_t pid_namespace; /* its inode number; 0: unknown */
+    uint64_t began;         /* field 22 of /proc/PID/stat, of the process and so of all its programs; 0: unknown */
+    uint64_t parent_image;  /* of a fork: the image of what it is a copy of; 0: unknown */
 };
 
 uint8_t *encode_module_load(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_module *m);

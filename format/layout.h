@@ -54,6 +54,7 @@ enum rec_chunk_type {
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
     REC_CHUNK_PACKED = 2,       /* the payload is a rec_packed_header and a zstd frame */
+    REC_CHUNK_CUT = 4,          /* its events are left out; its lost-events record says how many */
 };
 
 /* A process is told apart by (pid, image): exec keeps the pid, and pids return. */
@@ -93,6 +94,7 @@ struct rec_spool_header {
     uint32_t closed;             /* not 0: about to be removed; a process that comes now appends to the log */
     uint32_t stop;               /* not 0: nothing is to be logged any more, and why (as stop_errno) */
     uint64_t end_most;           /* bytes; a chunk with which the spool becomes larger is one too many; 0: none is */
+    uint64_t log_most;           /* bytes that the log may have; 0: no limit */
 };
 
 /* The live file, LOG.live.PID, or LOG.live.PID.N for the Nth program that a
@@ -109,6 +111,7 @@ struct rec_live_header {
     uint32_t slot_bytes;
     uint32_t stop_errno;     /* why logging stopped: an errno value or REC_STOP_LIMIT; 0: it did not */
     uint64_t lost_events;    /* events that could not be logged */
+    uint64_t log_most;       /* bytes that the log may have; 0: no limit */
 };
 
 /* In place of an errno value. The log has the size that the user allows. */
@@ -133,8 +136,8 @@ struct rec_live_slot {
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
 _Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
-_Static_assert(sizeof(struct rec_spool_header) == 88, "spool header");
-_Static_assert(sizeof(struct rec_live_header) == 64, "live header");
+_Static_assert(sizeof(struct rec_spool_header) == 96, "spool header");
+_Static_assert(sizeof(struct rec_live_header) == 72, "live header");
 _Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
 
 #endif

@@ -105,8 +105,9 @@ enum rec_untraced {
     REC_UNTRACED_MACHINE = 3,    /* for another architecture */
     REC_UNTRACED_LIBC = 4,       /* for another C library: musl */
     REC_UNTRACED_UNREACHABLE = 5, /* the process cannot open the recorder's library or the log, or its limits leave no room for them */
-    REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first */
+    REC_UNTRACED_SANITIZER = 6,  /* linked with a sanitizer's runtime that must be loaded first, or told to preload one */
     REC_UNTRACED_SANDBOX = 7,    /* the process has forbidden itself system calls that recording needs, on pain of death */
+    REC_UNTRACED_STATIC_PASSES = 8, /* as REC_UNTRACED_STATIC, but what it starts may be recorded */
 };
 
 /* What a process-start record's flags say. */

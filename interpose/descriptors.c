@@ -12,19 +12,18 @@
 #include "interpose/descriptors.h"
 
 #include "interpose/inside/hints.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/stand_in.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
 #endif
-#define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
 
 int dup3(int old, int new, int flags);
@@ -66,20 +65,15 @@ static void no_closefrom(int first)
 
 void descriptors_resolve(void)
 {
-    void *found;
-
-    /* Those that may be missing first: as in outside/resolve.c. */
-#define FIND(name, otherwise)                       \
-    if ((found = dlsym(RTLD_NEXT, #name)))          \
-        memcpy(&next.name, &found, sizeof found);   \
-    else                                            \
-        next.name = otherwise
-    FIND(close_range, no_close_range);
-    FIND(closefrom, no_closefrom);
-    FIND(dup3, next.dup3);
-    FIND(dup2, next.dup2);
-    FIND(close, next.close);
-#undef FIND
+    if (next.close_range == first_close_range)
+        next.close_range = no_close_range;
+    if (next.closefrom == first_closefrom)
+        next.closefrom = no_closefrom;
+    stand_in_find("close_range", &next.close_range);
+    stand_in_find("closefrom", &next.closefrom);
+    stand_in_find("dup3", &next.dup3);
+    stand_in_find("dup2", &next.dup2);
+    stand_in_find("close", &next.close);
 }
 
 static int first_close(int fd)
@@ -129,7 +123,7 @@ static struct kept_file *const kept[] = { &session.log, &session.live_file, &ses
 /* Whose number it is; NULL: the program's. */
 static struct kept_file *owner_of(int fd)
 {
-    if (fd < atomic_load_explicit(&kept_file_lowest, memory_order_relaxed) || !are_needed())
+    if (fd < atomic_load_explicit(&numbers_lowest, memory_order_relaxed) || !are_needed())
         return NULL;
     for (size_t i = 0; i < KEPT; i++)
         if (kept_file_owns(kept[i], fd))
@@ -139,7 +133,7 @@ static struct kept_file *owner_of(int fd)
 
 INLINE bool may_be_ours(int fd)
 {
-    return UNLIKELY(fd >= atomic_load_explicit(&kept_file_lowest, memory_order_relaxed));
+    return UNLIKELY(fd >= atomic_load_explicit(&numbers_lowest, memory_order_relaxed));
 }
 
 bool descriptors_may_close(int fd)
@@ -160,7 +154,7 @@ static bool make_way(int old, int new)
 {
     struct kept_file *owner = owner_of(new);
 
-    if (!owner)
+    if (!owner || numbers_is_hidden(new)) /* that the kernel refuses */
         return true;
     if (old == new) {
         errno = EBADF;

@@ -20,6 +20,7 @@
 #include "interpose/inside/select.h"
 #include "interpose/inside/start.h"
 #include "interpose/outside/resolve.h"
+#include "interpose/stand_in.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -32,7 +33,6 @@ void cfree(void *block);
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);
 
-#define EXPORT __attribute__((visibility("default")))
 /* What takes a hook's frame must be in the hook's own. */
 #define INLINE static inline __attribute__((always_inline))
 /* Not inlined: rare. */

@@ -5,14 +5,9 @@
 #define MALLOSCOPE_HOOKS_H
 
 #include "format/record.h"
-#include "interpose/inside/arch.h"
 #include "interpose/inside/walk.h"
 
 #include <stddef.h>
-
-/* Who calls the function that this stands in. */
-#define CALLER __builtin_return_address(0)
-#define HERE (&(struct walk_start){ (uint64_t)CALLER, ARCH_CALLER_SP, *(const uint64_t *)__builtin_frame_address(0) })
 
 /* After the real call. block NULL: it has failed. */
 void hooks_allocated(enum rec_function function, const void *block, size_t size, size_t alignment,

@@ -17,6 +17,7 @@
 #include "interpose/inside/sys.h"
 #include "interpose/outside/redirect.h"
 #include "interpose/outside/resolve.h"
+#include "interpose/stand_in.h"
 
 #include <errno.h>
 #include <malloc.h>

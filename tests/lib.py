@@ -4,6 +4,7 @@ A test file is a program: it makes its checks and ends with `sys.exit(done())`,
 which prints 'N passed, N failed'. Paths come from the environment that
 tests/run sets: MALLOSCOPE (the CLI), SHIM (libmalloscope.so), PROGRAMS (the
 directory of the built test programs)."""
+import glob
 import json
 import os
 import subprocess
@@ -59,6 +60,13 @@ def program(name):
 def record(command, log, *options, **more):
     """`malloscope record -q -f -o LOG OPTIONS -- COMMAND`."""
     return run([MALLOSCOPE, "record", "-q", "-f", "-o", log, *options, "--", *command], **more)
+
+
+def live_files(log):
+    """Those beside a log, and where its file system does not suit them in memory."""
+    with open(log, "rb") as file:
+        session = file.read(48)[32:].hex()
+    return sorted(glob.glob(log + ".live.*") + glob.glob(f"/dev/shm/malloscope.{session}.live.*"))
 
 
 def report(log):

@@ -5,6 +5,7 @@
 #include "analyze/commands/findings.h"
 #include "analyze/launch/handshake.h"
 #include "analyze/launch/libraries.h"
+#include "analyze/launch/loaded.h"
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
@@ -98,12 +99,12 @@ static void examine_heap(struct findings *f, const struct target *target)
 }
 
 /* The exit code of record for it. */
-static int examine_program(struct findings *f, const char *program, const char *shim)
+static int examine_program(struct findings *f, char **command, const char *shim)
 {
     _cleanup_target_ struct target target = { 0 };
     struct failure failure;
 
-    int code = target_find(program, &target, &failure);
+    int code = target_find(command[0], &target, &failure);
     if (code) {
         say(f, LEVEL_FAIL, "program", "%s", failure.text);
         return code;
@@ -113,6 +114,8 @@ static int examine_program(struct findings *f, const char *program, const char *
     if (!target.is_read) {
         say(f, LEVEL_WARN, "program", "%s cannot be read by this user: whether it is dynamically linked, for this "
             "machine and with which malloc, is not known; make it readable to know", target.program);
+    } else if (loaded_program(&target, command)) { /* as it would be without the loader's word before it */
+        return examine_program(f, (char *[]){ (char *)loaded_program(&target, command), NULL }, shim);
     } else if (!target.loader) {
         say(f, LEVEL_NOTE, "program", "%s is a loader: what it starts is not looked at; name that program instead",
             target.program);
@@ -138,8 +141,9 @@ static void print_verdict(const struct findings *f, const char *what)
     putchar('\n');
 }
 
-static int examine(const char *program, const char *output)
+static int examine(char **command, const char *output)
 {
+    const char *program = command[0];
     struct findings f = { .brief = program != NULL };
     int code = 0;
 
@@ -149,7 +153,7 @@ static int examine(const char *program, const char *output)
         f.brief = false;
         say(&f, LEVEL_OK, "machine", "%u checks of the installation and of this machine are ok; `malloscope doctor` lists "
             "them", f.counts[LEVEL_OK]);
-        code = examine_program(&f, program, shim);
+        code = examine_program(&f, command, shim);
     }
     if (machine_fails && code == 0)
         code = EXIT_NOT_TRACED;
@@ -176,5 +180,5 @@ int cmd_doctor(int argc, char **argv)
         if (option == 'o')
             output = optarg;
     }
-    return examine(optind < argc ? argv[optind] : NULL, output);
+    return examine(argv + optind, output);
 }

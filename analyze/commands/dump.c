@@ -83,10 +83,11 @@ static void print_texts(struct text text)
     putchar(' ');
     if (text.bytes && !text.data[text.bytes - 1])
         text.bytes--;
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.data[i])
-            text_print_safe(text.data + i, 1);
-        else
+    for (size_t i = 0; i < text.bytes;) {
+        size_t word = strnlen(text.data + i, text.bytes - i);
+        text_print_safe(text.data + i, word);
+        i += word;
+        if (i++ < text.bytes)
             putchar(' '); /* between arguments */
     }
 }

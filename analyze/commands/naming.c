@@ -129,14 +129,6 @@ void naming_close(struct naming *n)
     free(n);
 }
 
-bool naming_is_wrapper(void *data, uint32_t location)
-{
-    const struct symbols_frame *frames;
-    size_t count = frames_at(data, location, &frames);
-    const char *name = count ? frames[count - 1].function : NULL;
-    return name && strncmp(name, "operator new", 12) == 0;
-}
-
 void naming_ignore_log(struct naming *n)
 {
     n->ignores_log = true;

@@ -38,10 +38,6 @@ void naming_close(struct naming *naming);
 /* Resolves these locations in one go: worth it where they are few among many. */
 void naming_resolve(struct naming *naming, const uint32_t *locations, size_t count);
 
-/* Whether a location only passes allocations on: C++'s operator new. data: the
- * naming. For sites_collect. */
-bool naming_is_wrapper(void *data, uint32_t location);
-
 /* From here on names that are in the log do not count. */
 void naming_ignore_log(struct naming *naming);
 

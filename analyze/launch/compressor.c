@@ -13,6 +13,7 @@
 
 #define PAUSE_LEAST_MS 5u
 #define PAUSE_MOST_MS 50u   /* ... of a log without limit; one with a limit is to keep to it */
+#define PAUSE_SHORT_MS 1u   /* ... where the disk is nearly full: what waits in the spool takes several times its room */
 #define BUSY_BYTES (256u << 10) /* found after a pause: then the next one is shorter */
 #define NICE 10
 
@@ -46,7 +47,7 @@ static bool pause_for(struct compressor *c, unsigned ms)
 static void *run(void *data)
 {
     struct compressor *c = data;
-    unsigned ms = PAUSE_LEAST_MS, most = c->keeps_limit ? PAUSE_LEAST_MS : PAUSE_MOST_MS;
+    unsigned ms = PAUSE_SHORT_MS;
     bool stop = false;
 
     if (!c->keeps_limit) /* which it must notice in time */
@@ -57,9 +58,12 @@ static void *run(void *data)
             c->error = taker_move(c->taker, false, &bytes);
             moved += bytes;
         } while (!c->error && bytes);
-        if (c->error || stop) /* what came before the end was signalled is there */
+        bool may_end = c->error == -ENOSPC || c->error == -EDQUOT; /* there may be room again */
+        if ((c->error && !may_end) || stop) /* what came before the end was signalled is there */
             return NULL;
-        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2 < most ? ms * 2 : most;
+        unsigned most = taker_room_is_short(c->taker) ? PAUSE_SHORT_MS : c->keeps_limit ? PAUSE_LEAST_MS : PAUSE_MOST_MS;
+        ms = moved >= BUSY_BYTES ? PAUSE_LEAST_MS : ms * 2;
+        ms = ms < most ? ms : most;
         stop = pause_for(c, ms);
     }
 }

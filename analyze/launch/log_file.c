@@ -1,6 +1,7 @@
 #include "analyze/launch/log_file.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/ballast.h"
 #include "analyze/log/live.h"
 #include "analyze/log/spool.h"
 #include "format/chunk.h"
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIRST_ROOM (256 << 10) /* bytes that must be free on the disk to begin at all */
+#define FIRST_ROOM (128 << 10) /* bytes that must be free on the disk beside the ballast to begin at all */
 #define COMMAND_BYTES 16384
 #define LIVE_ENDING ".live.4194304.999" /* of the longest name that a process of the session gives its live file */
 
@@ -30,6 +31,22 @@ static char *absolute(const char *path)
     return format_text("%s/%s", directory, path);
 }
 
+/* Held by record as long as it runs; in no reader's way, as flock() would be. Where the file
+ * system knows no locks, the processes' live files must do. */
+static void lock(int fd)
+{
+    fcntl(fd, F_OFD_SETLK, &(struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 });
+}
+
+/* Whether a session still writes there. */
+static bool is_in_use(const char *path)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) || live_any_running(path);
+}
+
 static int create(const char *path, bool force, int *ret_fd, struct failure *ret_failure)
 {
     struct stat st;
@@ -39,6 +56,9 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
     if (force && lstat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode))
             return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
+        if (is_in_use(path))
+            return fail(ret_failure, EBUSY, "%s: a session that still runs is recorded into it; wait for its end, or use "
+                        "another name with -o", path);
         live_discard(path);
         spool_discard(path);
         if (unlink(path) != 0)
@@ -58,17 +78,20 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
     return fail(ret_failure, errno, "%s: cannot make the log: %s; name another place with -o", path, strerror(errno));
 }
 
-/* Whether the first events will find room; takes none for good. */
-static int test_room(int fd)
+/* Whether the first events will find room; takes only the ballast for good. */
+static int test_room(const char *path, int fd)
 {
     struct rlimit limit;
+    int error;
 
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES)
         return -EFBIG; /* a process could not even make its live file */
+    error = ballast_take(path);
+    if (error)
+        return error;
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0)
         return errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* other errors: this file system cannot tell */
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, FIRST_ROOM - 4096);
-    return 0;
+    return ftruncate(fd, sizeof(struct rec_file_header)) == 0 ? 0 : -errno; /* gives back what is behind its end */
 }
 
 static int make_spool(const char *path, const struct log_file *file, struct failure *ret_failure)
@@ -104,13 +127,14 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     if (error)
         return error;
 
+    lock(fd);
     *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
     file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);
     error = append_all(fd, &header, sizeof header);
     if (!error)
-        error = test_room(fd);
+        error = test_room(path, fd);
     if (error)
         fail(ret_failure, -error, "%s: cannot write the log: %s; name another place with -o", path, strerror(-error));
     else if (packed)

@@ -15,7 +15,7 @@ struct log_file {
 
 /* Makes the log that a template names (format/output_name.h), mode 0600, with
  * its header, and where it is to be packed its spool. An existing file is replaced only
- * where force is set. 0 or -errno with a message; then nothing is left behind. */
+ * where force is set, and no session runs that is recorded into it. 0 or -errno with a message; then nothing is left behind. */
 int log_file_make(const char *pattern, const char *program, pid_t pid, bool force, bool packed,
                   struct log_file *ret_file, struct failure *ret_failure);
 void log_file_release(struct log_file *file);

@@ -1,5 +1,6 @@
 #include "analyze/log/append.h"
 
+#include "analyze/log/ballast.h"
 #include "analyze/log/calibrate.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
@@ -16,8 +17,11 @@ int append_all(int fd, const void *data, size_t bytes)
             return 0;
         if (written < 0 && errno == EINTR)
             continue;
-        if (written < 0)
+        if (written < 0 && errno != ENOSPC && errno != EDQUOT)
             return -errno;
+        int error = written < 0 ? -errno : -ENOSPC;
+        if (!ballast_drop(fd) && written < 0)
+            return error;
         tries++; /* the reader drops the torn piece */
     }
     return -ENOSPC;

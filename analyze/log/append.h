@@ -7,7 +7,8 @@
 #include "format/encode.h"
 #include "format/layout.h"
 
-/* One write() of all bytes; after an interruption or a short write, one more. */
+/* One write() of all bytes; after an interruption or a short write, one more, and where
+ * there is no room, with the ballast's (log/ballast.h). */
 int append_all(int fd, const void *data, size_t bytes);
 
 struct append_chunk {

@@ -4,25 +4,37 @@
  * there twice afterwards can be told to be the same. */
 #include "analyze/log/live.h"
 
-#include "analyze/log/append.h"
-#include "analyze/log/pack.h"
-#include "analyze/log/spool.h"
-#include "format/chunk.h"
-#include "format/encode.h"
+#include "format/live_place.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLOT_PAYLOAD_MAX (REC_LIVE_SLOT_BYTES - sizeof(struct rec_live_slot) - sizeof(struct rec_chunk_header))
 
-/* start: field 22 of its stat; 0: rather wait for whoever has this pid. */
-static bool is_running(uint32_t pid, uint64_t start)
+char *live_names(const char *log_path)
+{
+    char name[LIVE_PLACE_BYTES];
+    struct rec_file_header header;
+    struct statfs fs;
+    _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstatfs(fd, &fs) != 0 || !live_place_is_memory((uint64_t)fs.f_type) ||
+        pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+        return format_text("%s.live.", log_path);
+    live_place_name(header.session, name);
+    return format_text("%s%s.live.", LIVE_PLACE_MEMORY, name);
+}
+
+/* Field 22 of its stat: when it began, in clock ticks since boot. False: no process has this
+ * pid, or only one that has ended and that nobody has waited for. */
+static bool start_of(uint32_t pid, uint64_t *ret_start)
 {
     _cleanup_free_ char *path = format_text("/proc/%u/stat", pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -33,27 +45,43 @@ static bool is_running(uint32_t pid, uint64_t start)
         return false;
     text[got] = 0;
     const char *at = strrchr(text, ')'); /* of the name, which may hold anything */
-    if (at && (at[1] != ' ' || at[2] == 'Z' || at[2] == 'X'))
+    if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
         return false;
-    if (at && !start)
-        return true;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
-    return at && strtoull(at, NULL, 10) == start;
+    *ret_start = at ? strtoull(at, NULL, 10) : 0;
+    return at;
+}
+
+/* start: 0: rather wait for whoever has this pid. */
+static bool is_pid_running(uint32_t pid, uint64_t start)
+{
+    uint64_t its;
+
+    return start_of(pid, &its) && (!start || start == its);
+}
+
+bool live_may_be_of(uint32_t pid, const struct timespec *made)
+{
+    enum { SLACK_S = 2 }; /* clock ticks, and a file's time, are coarse */
+    struct timespec now, since_boot;
+    uint64_t start;
+
+    if (!start_of(pid, &start))
+        return false;
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    return (int64_t)(start / (uint64_t)sysconf(_SC_CLK_TCK)) <= made->tv_sec - (now.tv_sec - since_boot.tv_sec) + SLACK_S;
 }
 
 bool live_is_running(const struct rec_live_header *header)
 {
-    return is_running(header->pid, header->process_start);
+    return is_pid_running(header->pid, header->process_start);
 }
 
-/* Calls use() for the path of every live file of the log. */
-static int each_live(const char *log_path, int (*use)(void *data, const char *path), void *data)
+static int each_in(const char *directory, const char *base, int (*use)(void *data, const char *path), void *data)
 {
-    const char *slash = strrchr(log_path, '/');
-    const char *base = slash ? slash + 1 : log_path;
     size_t base_length = strlen(base);
-    _cleanup_free_ char *directory = slash ? copy_text(log_path, (size_t)(slash - log_path) + 1) : copy_text("./", 2);
     DIR *entries = opendir(directory);
     int error = 0;
 
@@ -71,8 +99,19 @@ static int each_live(const char *log_path, int (*use)(void *data, const char *pa
     return error;
 }
 
-/* A descriptor of a sound live file of this session, or -1. */
-static int open_live(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes)
+int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *data, const char *path), void *data)
+{
+    const char *slash = strrchr(log_path, '/');
+    _cleanup_free_ char *directory = slash ? copy_text(log_path, (size_t)(slash - log_path) + 1) : copy_text("./", 2);
+    char name[LIVE_PLACE_BYTES];
+    int error = each_in(directory, slash ? slash + 1 : log_path, use, data);
+
+    live_place_name(session, name);
+    int other_error = each_in(LIVE_PLACE_MEMORY, name, use, data);
+    return error ? error : other_error == -ENOENT || other_error == -EACCES ? 0 : other_error;
+}
+
+int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
@@ -91,47 +130,24 @@ static int open_live(const char *path, const uint8_t session[16], struct rec_liv
     return -1;
 }
 
-/* What is left of a process that was killed while it made its live file: the magic comes last, slots after it. */
-static void remove_unborn(const char *path)
-{
-    uint64_t magic = 0;
-    struct stat st;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    const char *suffix = path + strlen(path);
-
-    while (strchr("0123456789.", suffix[-1]))
-        suffix--; /* up to .live, then the pid */
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= REC_LIVE_HEADER_BYTES &&
-        pread(fd, &magic, sizeof magic, 0) >= 0 && magic == 0 && kill((pid_t)strtoul(suffix + 1, NULL, 10), 0) != 0 &&
-        errno == ESRCH)
-        unlink(path);
-}
-
-struct log_slot {
-    struct rec_live_slot head;
-    struct rec_chunk_header chunk;
-    uint8_t payload[];
-};
-
-static uint64_t slot_offset(size_t number)
+uint64_t live_slot_offset(size_t number)
 {
     return REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
 }
 
-static bool is_of_header(const struct rec_live_header *live, const struct rec_chunk_header *chunk)
+bool live_is_of_header(const struct rec_live_header *live, const struct rec_chunk_header *chunk)
 {
     return chunk->pid == live->pid && chunk->image == live->image;
 }
 
-/* Whether the slot is its file's process's, or a forked child's that is a guest there. */
-static bool is_owned(const struct rec_live_header *live, const struct log_slot *slot)
+bool live_is_owned(const struct rec_live_header *live, const struct log_slot *slot)
 {
-    return slot->head.owner_start ? slot->chunk.pid != 0 : is_of_header(live, &slot->chunk);
+    return slot->head.owner_start ? slot->chunk.pid != 0 : live_is_of_header(live, &slot->chunk);
 }
 
 /* Whether somebody still has it open who may write: it is locked then, by a forked child, too,
  * that has not begun to record yet. */
-static bool is_locked(int fd)
+bool live_is_locked(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK;
@@ -139,27 +155,23 @@ static bool is_locked(int fd)
     return false;
 }
 
-/* Whether the file's process or one of its guests still runs. */
-static bool is_used(int fd, const struct rec_live_header *live, uint64_t bytes)
+bool live_is_used(int fd, const struct rec_live_header *live, uint64_t bytes)
 {
     struct log_slot slot;
 
-    if (live_is_running(live) || is_locked(fd))
+    if (live_is_running(live) || live_is_locked(fd))
         return true;
-    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++)
-        if (pread(fd, &slot, sizeof slot, (off_t)slot_offset(i)) == (ssize_t)sizeof slot &&
+    for (size_t i = 0; live_slot_offset(i + 1) <= bytes; i++)
+        if (pread(fd, &slot, sizeof slot, (off_t)live_slot_offset(i)) == (ssize_t)sizeof slot &&
             slot.chunk.magic == REC_CHUNK_MAGIC && slot.head.owner_start &&
-            is_running(slot.chunk.pid, slot.head.owner_start == 1 ? 0 : slot.head.owner_start))
+            is_pid_running(slot.chunk.pid, slot.head.owner_start == 1 ? 0 : slot.head.owner_start))
             return true;
     return false;
 }
 
-/* The chunk in a slot as it is at one moment, though its thread goes on: that
- * only appends until it begins another chunk. slot has room for SLOT_PAYLOAD_MAX
- * of payload. False: there is no chunk. */
-static bool read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot)
+bool live_read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot)
 {
-    off_t offset = (off_t)slot_offset(number);
+    off_t offset = (off_t)live_slot_offset(number);
     struct log_slot after;
 
     for (int tries = 0; tries < 100; tries++) {
@@ -169,7 +181,7 @@ static bool read_slot(int fd, const struct rec_live_header *live, size_t number,
             return false;
         used = slot->head.used_bytes;
         if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->flags & REC_CHUNK_PACKED ||
-            !is_owned(live, slot) || used == 0 || used > SLOT_PAYLOAD_MAX)
+            !live_is_owned(live, slot) || used == 0 || used > SLOT_PAYLOAD_MAX)
             return false;
         if (pread(fd, slot->payload, used, offset + (off_t)sizeof *slot) != (ssize_t)used ||
             pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
@@ -187,7 +199,7 @@ static int read_live(void *data, const char *path)
     struct log *log = data;
     struct rec_live_header header;
     uint64_t bytes;
-    _cleanup_close_ int fd = open_live(path, log->header.session, &header, &bytes);
+    _cleanup_close_ int fd = live_open(path, log->header.session, &header, &bytes);
     _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
 
     if (fd < 0)
@@ -197,10 +209,10 @@ static int read_live(void *data, const char *path)
     *live = (struct log_live){
         .path = copy_text(path, strlen(path)),
         .header = header,
-        .running = is_used(fd, &header, bytes),
+        .running = live_is_used(fd, &header, bytes),
     };
-    for (size_t i = 0; slot_offset(i + 1) <= bytes; i++) {
-        if (!read_slot(fd, &header, i, slot))
+    for (size_t i = 0; live_slot_offset(i + 1) <= bytes; i++) {
+        if (!live_read_slot(fd, &header, i, slot))
             continue;
         live->slots = grow(live->slots, &live->slot_capacity, i + 1, sizeof *live->slots);
         live->slot_count = i + 1;
@@ -212,7 +224,7 @@ static int read_live(void *data, const char *path)
 
 int log_read_lives(struct log *log)
 {
-    return each_live(log->path, read_live, log);
+    return live_each(log->path, log->header.session, read_live, log);
 }
 
 void log_add_lives(struct log *log)
@@ -229,7 +241,7 @@ void log_add_lives(struct log *log)
             if (!live->slots[k])
                 continue;
             const struct rec_chunk_header *chunk = &live->slots[k]->chunk;
-            log_add_chunk(log, chunk, i + 1, slot_offset(k) + sizeof **live->slots);
+            log_add_chunk(log, chunk, i + 1, live_slot_offset(k) + sizeof **live->slots);
             log->processes[log_find_process(log, chunk->pid, chunk->image)].has_live = true;
         }
     }
@@ -239,172 +251,6 @@ void log_load_live(const struct log_live *live, const struct log_chunk *chunk, v
 {
     const struct log_slot *slot = live->slots[(chunk->offset - REC_LIVE_HEADER_BYTES) / REC_LIVE_SLOT_BYTES];
     memcpy(buffer, slot->payload, chunk->payload_bytes);
-}
-
-struct adoption {
-    int log_fd;
-    struct packer *packer; /* NULL: chunks are not packed */
-    uint8_t session[16];
-    bool refused; /* a file that may not be removed */
-};
-
-/* What the live header knows and no stream can say: when it is adopted (a
- * calibration pair), and what was lost. One of them counts for each process. */
-static int append_summary(int log_fd, const struct rec_live_header *live, const struct rec_chunk_header *process,
-                          uint32_t chunk_count)
-{
-    uint8_t records[ENCODE_EVENT_MAX * 2];
-    struct append_chunk chunk;
-
-    append_begin(&chunk, process->pid, process->image, records);
-    chunk.header.sequence = REC_SESSION_SUM;
-    chunk.header.stream = chunk_count;
-    if (is_of_header(live, process) && (live->lost_events || live->stop_errno))
-        chunk.at = encode_lost(&chunk.encoder, chunk.at, chunk.encoder.ticks, live->lost_events, live->stop_errno);
-    return append_end(&chunk, log_fd);
-}
-
-/* Renames it, so that nothing is appended again and again where the file could
- * not be removed in the end (a directory of another user, say). A name with a
- * final .0 has been through this before. NULL: it must stay as it is. */
-static char *claim(const char *path)
-{
-    size_t length = strlen(path);
-
-    if (strcmp(path + length - 2, ".0") == 0)
-        return copy_text(path, length);
-    char *claimed = format_text("%s.0", path);
-    while (access(claimed, F_OK) == 0) { /* of an earlier process with this pid */
-        char *next = format_text("%s.0", claimed);
-        free(claimed);
-        claimed = next;
-    }
-    if (rename(path, claimed) == 0)
-        return claimed;
-    free(claimed);
-    return NULL;
-}
-
-/* The streams of a live file: of each the latest chunk that was in a slot, and how
- * many came up to it. */
-struct stream_counts {
-    struct stream_count {
-        struct rec_chunk_header of;
-        uint32_t chunk_count;
-    } *streams;
-    size_t count, capacity;
-};
-
-static bool is_same_process(const struct rec_chunk_header *a, const struct rec_chunk_header *b)
-{
-    return a->pid == b->pid && a->image == b->image;
-}
-
-/* By what read_slot has seen: the number of the chunk in the slot is how many came
- * before it. A stream may have several slots. */
-static void count_chunks(struct stream_counts *counts, const struct log_slot *slot, const struct rec_live_header *live,
-                         bool has_chunk)
-{
-    uint32_t chunk_count = slot->chunk.sequence + has_chunk;
-    size_t i = 0;
-
-    if (slot->chunk.magic != REC_CHUNK_MAGIC || !is_owned(live, slot))
-        return;
-    while (i < counts->count && !(is_same_process(&counts->streams[i].of, &slot->chunk) &&
-                                  counts->streams[i].of.stream == slot->chunk.stream))
-        i++;
-    if (i == counts->count) {
-        counts->streams = grow(counts->streams, &counts->capacity, i + 1, sizeof *counts->streams);
-        counts->streams[counts->count++] = (struct stream_count){ slot->chunk, 0 };
-    }
-    if (chunk_count > counts->streams[i].chunk_count)
-        counts->streams[i].chunk_count = chunk_count;
-}
-
-static uint32_t chunks_of(const struct stream_counts *counts, const struct rec_chunk_header *process)
-{
-    uint32_t chunk_count = 0;
-
-    for (size_t i = 0; i < counts->count; i++)
-        if (is_same_process(&counts->streams[i].of, process))
-            chunk_count += counts->streams[i].chunk_count;
-    return chunk_count;
-}
-
-/* A sum for the file's own process, and one for each guest. */
-static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts)
-{
-    const struct rec_chunk_header owner = { .pid = live->pid, .image = live->image };
-    int error = append_summary(log_fd, live, &owner, chunks_of(counts, &owner));
-
-    for (size_t i = 0; !error && i < counts->count; i++) {
-        const struct rec_chunk_header *process = &counts->streams[i].of;
-        size_t first = 0;
-        while (!is_same_process(&counts->streams[first].of, process))
-            first++;
-        if (first == i && !is_of_header(live, process))
-            error = append_summary(log_fd, live, process, chunks_of(counts, process));
-    }
-    return error;
-}
-
-static int adopt_one(void *data, const char *path)
-{
-    struct adoption *adoption = data;
-    struct rec_live_header live;
-    uint64_t bytes;
-    struct stream_counts counts = { 0 };
-    _cleanup_close_ int fd = open_live(path, adoption->session, &live, &bytes);
-    _cleanup_free_ struct log_slot *slot = alloc_zeroed(1, REC_LIVE_SLOT_BYTES);
-
-    if (fd < 0)
-        remove_unborn(path);
-    if (fd < 0 || is_used(fd, &live, bytes))
-        return 0;
-    _cleanup_free_ char *claimed = claim(path);
-    if (!claimed) {
-        adoption->refused = true;
-        return 0;
-    }
-    int error = 0;
-    for (size_t i = 0; !error && slot_offset(i + 1) <= bytes; i++) {
-        bool has_chunk = read_slot(fd, &live, i, slot);
-        count_chunks(&counts, slot, &live, has_chunk);
-        if (!has_chunk)
-            continue;
-        const void *chunk = &slot->chunk;
-        size_t chunk_bytes = chunk_seal(&slot->chunk, slot->chunk.payload_bytes);
-        if (adoption->packer)
-            chunk = packer_pack(adoption->packer, chunk, &chunk_bytes);
-        error = append_all(adoption->log_fd, chunk, chunk_bytes);
-    }
-    if (!error)
-        error = append_summaries(adoption->log_fd, &live, &counts);
-    free(counts.streams);
-    if (!error && unlink(claimed) != 0)
-        error = -errno;
-    return error;
-}
-
-int live_adopt(const char *log_path)
-{
-    struct rec_file_header header;
-    struct adoption adoption = { 0 };
-    struct stat st;
-    _cleanup_close_ int fd = open(log_path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
-        file_header_check(&header) != FILE_HEADER_GOOD || st.st_size < header.header_bytes)
-        return -EINVAL;
-    int spool_error = spool_adopt(log_path);
-    adoption.log_fd = fd;
-    adoption.packer = header.incompatible_flags & REC_FILE_PACKED ? packer_make() : NULL;
-    memcpy(adoption.session, header.session, sizeof adoption.session);
-    int error = each_live(log_path, adopt_one, &adoption);
-    packer_free(adoption.packer);
-    return error ? error : adoption.refused ? -EACCES : spool_error;
 }
 
 struct search {
@@ -417,9 +263,9 @@ static int look_whether_running(void *data, const char *path)
     struct search *search = data;
     struct rec_live_header live;
     uint64_t bytes;
-    _cleanup_close_ int fd = open_live(path, search->session, &live, &bytes);
+    _cleanup_close_ int fd = live_open(path, search->session, &live, &bytes);
 
-    search->found |= fd >= 0 && is_used(fd, &live, bytes);
+    search->found |= fd >= 0 && live_is_used(fd, &live, bytes);
     return search->found;
 }
 
@@ -432,40 +278,6 @@ bool live_any_running(const char *log_path)
     if (fd < 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
         return false;
     memcpy(search.session, header.session, sizeof search.session);
-    each_live(log_path, look_whether_running, &search);
+    live_each(log_path, search.session, look_whether_running, &search);
     return search.found;
-}
-
-static int discard_one(void *data, const char *path)
-{
-    struct rec_live_header live;
-    uint64_t bytes;
-    _cleanup_close_ int fd = open_live(path, data, &live, &bytes);
-
-    if (fd < 0)
-        remove_unborn(path);
-    else if (!is_used(fd, &live, bytes))
-        unlink(path);
-    return 0;
-}
-
-void live_discard_session(const char *log_path, const uint8_t session[16])
-{
-    struct rec_spool_header header;
-    _cleanup_close_ int spool = spool_open(log_path, session, O_RDONLY, &header);
-    _cleanup_free_ char *path = format_text("%s" SPOOL_ENDING, log_path);
-
-    each_live(log_path, discard_one, (void *)session);
-    if (spool >= 0)
-        unlink(path);
-}
-
-void live_discard(const char *log_path)
-{
-    struct rec_file_header header;
-    _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
-        file_header_check(&header) == FILE_HEADER_GOOD)
-        each_live(log_path, discard_one, header.session);
 }

@@ -5,6 +5,8 @@
 
 #include "analyze/log/log.h"
 
+#include <time.h>
+
 /* Whether a live file's process still runs, on this machine. */
 bool live_is_running(const struct rec_live_header *header);
 
@@ -22,5 +24,41 @@ void live_discard(const char *log_path);
 
 /* The same, and its spool, for a log that has gone: what nobody can read any more. */
 void live_discard_session(const char *log_path, const uint8_t session[16]);
+
+/* How the names of a log's live files begin, for a message. To be freed. */
+char *live_names(const char *log_path);
+
+/* For the files of this folder. */
+struct log_slot {
+    struct rec_live_slot head;
+    struct rec_chunk_header chunk;
+    uint8_t payload[];
+};
+
+/* Calls use() for the path of every live file of the log, or what has such a name, until it
+ * returns another value than 0. */
+int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *data, const char *path), void *data);
+
+/* A descriptor of a sound live file of this session, or -1. */
+int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes);
+
+/* Whether the file's process or one of its guests still runs, or somebody has it locked. */
+bool live_is_used(int fd, const struct rec_live_header *live, uint64_t bytes);
+bool live_is_locked(int fd);
+
+/* Whether the process that now has this pid may have made a file at that time: it runs, and
+ * did so then. */
+bool live_may_be_of(uint32_t pid, const struct timespec *made);
+
+uint64_t live_slot_offset(size_t number);
+
+/* The chunk in a slot as it is at one moment, though its thread goes on: that
+ * only appends until it begins another chunk. slot has room for a whole slot.
+ * False: there is no chunk. */
+bool live_read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot);
+
+/* Whether the slot is its file's process's, or a forked child's that is a guest there. */
+bool live_is_owned(const struct rec_live_header *live, const struct log_slot *slot);
+bool live_is_of_header(const struct rec_live_header *live, const struct rec_chunk_header *chunk);
 
 #endif

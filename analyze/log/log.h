@@ -25,6 +25,7 @@ struct log_chunk {
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
     bool ticks_are_ns;
+    bool is_cut; /* REC_CHUNK_CUT */
     bool torn; /* cut short by the file's end: its first records are whole */
     uint64_t ticks, clock_ns;
 };

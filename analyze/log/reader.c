@@ -222,24 +222,29 @@ uint64_t reader_bad_chunks(const struct reader *r, uint64_t *ret_offset, const c
     return r->bad_chunks;
 }
 
+static void read_records(const struct log *log, size_t number, struct decoder *decoder,
+                         void (*use)(void *data, const struct timed_event *event), void *data)
+{
+    const struct log_chunk *chunk = &log->chunks[number];
+    _cleanup_free_ void *payload = alloc_zeroed(1, chunk->payload_bytes);
+
+    if (log_load(log, chunk, payload) != 0)
+        return;
+    struct timed_event event = { .stream = UINT32_MAX, .process = chunk->process, .chunk = number };
+    decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+    while (decoder_next(decoder, &event.event) == 1) {
+        event.ns = log_ns(log, chunk->ticks_are_ns, event.event.ticks);
+        use(data, &event);
+    }
+}
+
 void reader_session_records(const struct log *log, void (*use)(void *data, const struct timed_event *event), void *data)
 {
     _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
 
-    for (size_t i = 0; i < log->chunk_count; i++) {
-        const struct log_chunk *chunk = &log->chunks[i];
-        if (chunk->stream != UINT32_MAX)
-            continue;
-        _cleanup_free_ void *payload = alloc_zeroed(1, chunk->payload_bytes);
-        if (log_load(log, chunk, payload) != 0)
-            continue;
-        struct timed_event event = { .stream = UINT32_MAX, .process = chunk->process, .chunk = i };
-        decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
-        while (decoder_next(decoder, &event.event) == 1) {
-            event.ns = log_ns(log, chunk->ticks_are_ns, event.event.ticks);
-            use(data, &event);
-        }
-    }
+    for (size_t i = 0; i < log->chunk_count; i++)
+        if (log->chunks[i].stream == UINT32_MAX)
+            read_records(log, i, decoder, use, data);
 }
 
 static void count_lost(struct reader_lost *lost, uint64_t count, uint32_t reason)
@@ -259,9 +264,12 @@ static void add_lost(void *data, const struct timed_event *e)
 
 struct reader_lost reader_lost_events(const struct log *log)
 {
+    _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
     struct reader_lost lost = { 0 };
 
     count_lost(&lost, log->lost_events, log->stop_errno); /* of live files that are still there */
-    reader_session_records(log, add_lost, &lost);
+    for (size_t i = 0; i < log->chunk_count; i++)
+        if (log->chunks[i].stream == UINT32_MAX || log->chunks[i].is_cut)
+            read_records(log, i, decoder, add_lost, &lost);
     return lost;
 }

@@ -1,25 +1,17 @@
-/* Spool -> log. The hard problem is to tell a chunk that is being written from one
- * that never will be whole: appends to a file happen one after the other, so what
- * has a whole chunk behind it is finished. Such pieces are copied as they are:
- * the reader knows what to do with them. */
+/* The spool as a file: made, found, and taken in once nobody writes to it any more. What
+ * moves chunks out of it is in taker.c. */
 #include "analyze/log/spool.h"
 
 #include "analyze/log/append.h"
 #include "analyze/log/live.h"
-#include "analyze/log/pack.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BUFFER_BYTES (2u << 20) /* more than the largest chunk */
-#define AHEAD_BYTES (8u << 20)  /* a guess of what will be packed must be that wrong before it stops processes */
-#define HOLE_BYTES (1u << 20)   /* given back at once, about */
 
 char *spool_path(const char *log_path)
 {
@@ -71,206 +63,6 @@ int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end)
     return 0;
 }
 
-struct taker {
-    char *log_path;
-    int spool, log;
-    uint64_t offset;    /* in the spool: what is before it is in the log */
-    uint64_t hole_end;  /* up to there it has been given back */
-    uint64_t limit_bytes, taken_bytes, written_bytes;
-    bool limited;       /* the processes have been told */
-    struct packer *packer;
-    uint8_t *buffer, *batch;
-    size_t batch_bytes;
-};
-
-static int put_word(int spool, const void *word, size_t bytes, size_t offset)
-{
-    return pwrite(spool, word, bytes, (off_t)offset) == (ssize_t)bytes ? 0 : errno ? -errno : -EIO;
-}
-
-/* What is on its way counts as if it were packed already. Where the spool would have to end
- * is written down before it is there: we may be killed, or go, while processes go on. */
-static int keep_limit(struct taker *t, uint64_t ahead_bytes)
-{
-    static const uint32_t stop = REC_STOP_LIMIT;
-    struct stat log, spool;
-
-    if (!t->limit_bytes || t->limited || fstat(t->log, &log) != 0 || fstat(t->spool, &spool) != 0)
-        return 0;
-    double ratio = t->taken_bytes ? (double)t->written_bytes / (double)t->taken_bytes : 1;
-    double room = (double)t->limit_bytes - (double)log.st_size, most = (double)t->offset + (room > 0 ? room / ratio : 0);
-    if (most <= (double)spool.st_size) {
-        t->limited = true;
-        return put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
-    }
-    uint64_t end_most = most < (double)(UINT64_MAX / 4) ? (uint64_t)most + ahead_bytes : 0;
-    return put_word(t->spool, &end_most, sizeof end_most, offsetof(struct rec_spool_header, end_most));
-}
-
-int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_taker)
-{
-    struct rec_file_header header;
-    struct rec_spool_header spool;
-    uint64_t consumed, end;
-    _cleanup_close_ int log = open(log_path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
-
-    if (log < 0)
-        return -errno;
-    if (pread(log, &header, sizeof header, 0) != (ssize_t)sizeof header || file_header_check(&header) != FILE_HEADER_GOOD)
-        return -EINVAL;
-    _cleanup_close_ int fd = spool_open(log_path, header.session, O_RDWR, &spool);
-    if (fd < 0)
-        return fd;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? -EBUSY : -errno;
-    int error = spool_extent(fd, &consumed, &end);
-    if (error)
-        return error;
-    struct taker *t = alloc_zeroed(1, sizeof *t);
-    t->log_path = copy_text(log_path, strlen(log_path));
-    t->spool = fd;
-    t->log = log;
-    fd = log = -1;
-    t->offset = t->hole_end = consumed;
-    t->limit_bytes = limit_bytes;
-    t->packer = packer_make();
-    t->buffer = alloc_zeroed(1, BUFFER_BYTES);
-    t->batch = alloc_zeroed(1, BUFFER_BYTES);
-    error = keep_limit(t, AHEAD_BYTES);
-    if (error) {
-        taker_free(t);
-        return error;
-    }
-    *ret_taker = t;
-    return 0;
-}
-
-void taker_free(struct taker *t)
-{
-    if (!t)
-        return;
-    keep_limit(t, 0);
-    close(t->spool);
-    close(t->log);
-    packer_free(t->packer);
-    free(t->log_path);
-    free(t->buffer);
-    free(t->batch);
-    free(t);
-}
-
-/* The whole chunk at `at`: its size. 0: there is none. */
-static size_t whole_chunk(const uint8_t *at, size_t bytes)
-{
-    struct rec_chunk_header header;
-
-    if (bytes < sizeof header)
-        return 0;
-    memcpy(&header, at, sizeof header);
-    if (!chunk_header_sound(&header) || bytes < (size_t)header.header_bytes + header.payload_bytes ||
-        !chunk_payload_intact(&header, at + header.header_bytes))
-        return 0;
-    return header.header_bytes + header.payload_bytes;
-}
-
-static size_t next_whole_chunk(const uint8_t *start, size_t at, size_t bytes)
-{
-    static const uint32_t magic = REC_CHUNK_MAGIC;
-
-    while (at < bytes) {
-        const uint8_t *found = memmem(start + at, bytes - at, &magic, sizeof magic);
-        if (!found)
-            break;
-        at = (size_t)(found - start);
-        if (whole_chunk(found, bytes - at))
-            return at;
-        at++;
-    }
-    return bytes;
-}
-
-/* Packs `bytes` of the buffer into the batch, which cannot become larger; how many
- * of them went into it. */
-static size_t fill_batch(struct taker *t, size_t bytes, bool end_is_here, bool all)
-{
-    size_t at = 0, packed_bytes;
-
-    for (t->batch_bytes = 0; at < bytes; t->batch_bytes += packed_bytes) {
-        const void *packed = t->buffer + at;
-        size_t taken = whole_chunk(t->buffer + at, bytes - at);
-        if (taken) {
-            packed = packer_pack(t->packer, packed, &packed_bytes);
-        } else {
-            size_t next = next_whole_chunk(t->buffer, at + 1, bytes);
-            /* The next buffer has it whole; or it is perhaps still being written. */
-            if (next == bytes && (end_is_here ? !all : at > 0))
-                break;
-            taken = packed_bytes = next - at;
-        }
-        memcpy(t->batch + t->batch_bytes, packed, packed_bytes);
-        at += taken;
-    }
-    return at;
-}
-
-/* A log that nobody can find any more, or another one of its name, is no place for events. */
-static int check_log(const char *path, int fd)
-{
-    struct stat mine, there;
-
-    if (fstat(fd, &mine) != 0 || stat(path, &there) != 0)
-        return -errno;
-    return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino ? 0 : -ESTALE;
-}
-
-/* Not while somebody reads the spool. Where the file system knows no holes the space is
- * taken until the spool goes. */
-static void give_back(struct taker *t)
-{
-    if (t->offset - t->hole_end < HOLE_BYTES || flock(t->log, LOCK_EX | LOCK_NB) != 0)
-        return;
-    fallocate(t->spool, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)t->hole_end, (off_t)(t->offset - t->hole_end));
-    flock(t->log, LOCK_UN);
-    t->hole_end = t->offset;
-}
-
-int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
-{
-    struct stat st;
-
-    *ret_bytes = 0;
-    if (fstat(t->spool, &st) != 0)
-        return -errno;
-    if ((uint64_t)st.st_size <= t->offset)
-        return keep_limit(t, AHEAD_BYTES);
-    uint64_t rest = (uint64_t)st.st_size - t->offset;
-    size_t wanted = rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES;
-    ssize_t got = pread(t->spool, t->buffer, wanted, (off_t)t->offset);
-    if (got < 0)
-        return errno == EINTR ? 0 : -errno;
-    size_t taken = fill_batch(t, (size_t)got, (uint64_t)got == rest, all);
-    if (!taken)
-        return keep_limit(t, AHEAD_BYTES);
-    int error = check_log(t->log_path, t->log);
-    if (error) { /* it will not come back: nothing more is worth recording */
-        uint32_t stop = (uint32_t)-error;
-        put_word(t->spool, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
-        return error;
-    }
-    error = append_all(t->log, t->batch, t->batch_bytes);
-    if (error)
-        return error;
-    t->offset += taken;
-    t->taken_bytes += taken;
-    t->written_bytes += t->batch_bytes;
-    *ret_bytes = taken;
-    error = put_word(t->spool, &t->offset, sizeof t->offset, offsetof(struct rec_spool_header, consumed));
-    if (error)
-        return error;
-    give_back(t);
-    return keep_limit(t, AHEAD_BYTES);
-}
-
 static int move_all(struct taker *t)
 {
     uint64_t moved;
@@ -280,11 +72,6 @@ static int move_all(struct taker *t)
         error = taker_move(t, true, &moved);
     while (!error && moved);
     return error;
-}
-
-static int set_closed(struct taker *t, uint32_t closed)
-{
-    return put_word(t->spool, &closed, sizeof closed, offsetof(struct rec_spool_header, closed));
 }
 
 /* A process that comes meanwhile makes its live file, then looks whether the spool
@@ -300,7 +87,7 @@ int spool_adopt(const char *log_path)
         taker_free(t);
         return 0;
     }
-    error = set_closed(t, 1);
+    error = taker_set_closed(t, 1);
     if (!error && !live_any_running(log_path)) {
         error = move_all(t);
         if (!error) {
@@ -309,7 +96,7 @@ int spool_adopt(const char *log_path)
         }
     }
     if (error || live_any_running(log_path))
-        set_closed(t, 0);
+        taker_set_closed(t, 0);
     taker_free(t);
     return error;
 }

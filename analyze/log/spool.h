@@ -30,16 +30,21 @@ int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end);
 /* What moves chunks. */
 struct taker;
 
-/* -EBUSY: another one is at work. limit_bytes: when the log has as many, nothing more
- * is to be logged; 0: no limit. */
+/* -EBUSY: another one is at work. limit_bytes: that the log may have, of which the processes,
+ * and whoever takes over later, are told; 0: none, or as they have been told. */
 int taker_make(const char *log_path, uint64_t limit_bytes, struct taker **ret_taker);
 
-/* Processes that go on keep the limit by what has been packed so far. */
 void taker_free(struct taker *t);
 
 /* Moves what is whole in the spool. all: also what is not, at the end, because
  * nobody writes any more. *ret_bytes: so many were moved; call again where it is not 0. */
 int taker_move(struct taker *t, bool all, uint64_t *ret_bytes);
+
+/* Tells processes that begin whether the spool is about to be removed. */
+int taker_set_closed(struct taker *t, uint32_t closed);
+
+/* Whether the disk has little room left. */
+bool taker_room_is_short(const struct taker *t);
 
 /* Empties and removes the spool of a session of which no process runs. 0 also where
  * there is none, somebody else is at it, or it must stay because a process runs. */

@@ -7,6 +7,7 @@
 
 #include "analyze/model/blocks.h"
 #include "analyze/model/feed.h"
+#include "analyze/model/rounding.h"
 #include "analyze/model/waiting.h"
 
 #include <string.h>
@@ -17,8 +18,9 @@
 struct process_state {
     struct blocks blocks; /* live ones */
     uint64_t live_bytes;  /* in units */
+    uint64_t began_ns;    /* since the session's start */
     uint32_t open_streams, pauses;
-    bool is_fork;
+    bool is_fork, has_rounding;
 };
 
 struct thread_state {
@@ -181,6 +183,8 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
     f->threads[s->thread].allocated_bytes += bytes;
     costs->allocations += units;
     costs->bytes += bytes;
+    if (c->processes[s->process].has_rounding)
+        costs->rounding += rounding_of(s->size) * units;
     costs->least = s->size < costs->least ? s->size : costs->least;
     costs->most = s->size > costs->most ? s->size : costs->most;
     bucket->allocations += units;
@@ -385,6 +389,7 @@ static void note_mark(struct collector *c, const struct step *s)
 struct leak_taker {
     struct collector *c;
     uint32_t process;
+    bool has_growth;
 };
 
 static void take_leak(void *data, const struct block *block)
@@ -402,6 +407,8 @@ static void take_leak(void *data, const struct block *block)
     p->leaked_blocks += units;
     p->leaked_bytes += block->size * units;
     costs_die(&f->costs, block->leaf, block->size, units);
+    if (t->has_growth)
+        growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
     if (f->settings.sample_bytes)
         add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
 }
@@ -409,7 +416,8 @@ static void take_leak(void *data, const struct block *block)
 static void end_process(struct collector *c, uint32_t process, uint64_t ns)
 {
     struct process_state *p = &c->processes[process];
-    struct leak_taker taker = { c, process };
+    struct leak_taker taker = { .c = c, .process = process };
+    uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
     for (size_t i = 0; i < c->unfinished_count; i++) {
         if (c->unfinished[i].process != process)
@@ -417,6 +425,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
         reinstate(c, process, &c->unfinished[i].block, ns);
         c->unfinished[i--] = c->unfinished[--c->unfinished_count];
     }
+    taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
     blocks_each(&p->blocks, take_leak, &taker);
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
@@ -464,6 +473,7 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_PROCESS_STARTS:
         c->processes[s->process].is_fork = s->address;
+        c->processes[s->process].began_ns = since_start(c, s->ns);
         c->processes[s->process].pauses += s->size != 0;
         return;
     case STEP_PAUSED:
@@ -586,6 +596,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     for (size_t i = 0; i < log->stream_count; i++)
         c.processes[log->streams[i].process].open_streams++;
     settings_read(log, &f->settings);
+    for (size_t i = 0; i < log->process_count; i++)
+        c.processes[i].has_rounding = rounding_is_known(f->settings.of[i].allocator);
     f->sizes.unit = f->settings.unit;
     timeline_begin(&f->timeline);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
@@ -625,8 +637,23 @@ void facts_free(struct facts *f)
     free(f->threads);
     free(f->by_start);
     costs_release(&f->costs);
+    growth_release(&f->growth);
     sizes_release(&f->sizes);
     settings_release(&f->settings);
     told_release(&f->told);
     free(f);
+}
+
+uint64_t lifetimes_quantile(const uint64_t classes[FACTS_LIFETIMES], double share)
+{
+    double sum = 0, through = 0;
+
+    for (unsigned i = 0; i < FACTS_LIFETIMES; i++)
+        sum += (double)classes[i];
+    for (unsigned i = 0; i < FACTS_LIFETIMES; i++) {
+        through += (double)classes[i];
+        if (sum > 0 && through >= share * sum)
+            return (1ull << i) - 1;
+    }
+    return 0;
 }

@@ -18,6 +18,7 @@
 
 #include "analyze/log/log.h"
 #include "analyze/model/costs.h"
+#include "analyze/model/growth.h"
 #include "analyze/model/settings.h"
 #include "analyze/model/sizes.h"
 #include "analyze/model/timeline.h"
@@ -70,6 +71,7 @@ struct facts {
     struct sizes sizes;
     struct costs costs;           /* by leaf; in settings.unit, so that they can be summed */
     struct timeline timeline;     /* in settings.unit */
+    struct growth growth;         /* likewise */
     struct facts_process *processes; /* as the log's */
     struct facts_thread *threads;    /* as told.threads */
     uint32_t *by_start; /* the processes that recorded, in the order of their starts */
@@ -89,5 +91,9 @@ struct facts_options {
 
 struct facts *facts_collect(const struct log *log, const struct facts_options *options);
 void facts_free(struct facts *facts);
+
+/* Of lifetimes_us or lifetimes_allocations: what so large a share of the freed blocks reached at most, to the
+ * next power of two less 1. 0 where none was freed. */
+uint64_t lifetimes_quantile(const uint64_t classes[FACTS_LIFETIMES], double share);
 
 #endif

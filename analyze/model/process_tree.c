@@ -29,41 +29,79 @@ static size_t places_before(const struct pid_place *places, size_t count, uint32
     return low;
 }
 
-static const struct facts_process *process_at(const struct facts *f, uint32_t place)
+static const struct told_process *process_at(const struct facts *f, uint32_t place)
 {
-    return &f->processes[f->by_start[place]];
+    return &f->told.processes[f->by_start[place]];
 }
 
 #define PROGRAMS_OF_A_PID 100 /* so far it is looked back */
 
-/* The last program of this pid that began before `place`. A forked child begins to
- * record with its first event, and its parent may have executed another program
- * by then: so for a fork, the last one whose program it has. */
-static uint32_t program_of(const struct facts *f, const struct pid_place *places, uint32_t pid, uint32_t place,
-                           const char *exe)
+/* Pids are those of a namespace: the same one elsewhere is another process. */
+static bool is_same_process(const struct told_process *a, const struct told_process *b)
+{
+    bool same_namespace = a->pid_namespace == b->pid_namespace || !a->pid_namespace || !b->pid_namespace;
+    return a->pid == b->pid && same_namespace && (a->began == b->began || !a->began || !b->began);
+}
+
+/* Whether p's ppid may mean `parent`. That of a namespace's first process is a number outside. */
+static bool is_parent(const struct told_process *p, const struct told_process *parent)
+{
+    if (p->ppid != parent->pid || !p->pid_namespace || !parent->pid_namespace)
+        return p->ppid == parent->pid;
+    return (p->pid_namespace == parent->pid_namespace) == (p->pid != 1);
+}
+
+/* The last program before `place` that `fits`. */
+static uint32_t last_that_fits(const struct facts *f, const struct pid_place *places, uint32_t pid, uint32_t place, const char *exe,
+                               bool (*fits)(const struct told_process *p, const struct told_process *other))
 {
     size_t last = places_before(places, f->by_start_count, pid, place);
 
-    for (size_t i = last; exe && i-- > 0 && last - i <= PROGRAMS_OF_A_PID && places[i].pid == pid;) {
-        const char *mine = process_at(f, places[i].place)->told->exe;
-        if (mine && strcmp(mine, exe) == 0)
+    for (size_t i = last; i-- > 0 && last - i <= PROGRAMS_OF_A_PID && places[i].pid == pid;) {
+        const struct told_process *other = process_at(f, places[i].place);
+        if (fits(process_at(f, place), other) && (!exe || (other->exe && strcmp(other->exe, exe) == 0)))
             return places[i].place;
     }
-    return last && places[last - 1].pid == pid ? places[last - 1].place : TREE_NONE;
+    return TREE_NONE;
+}
+
+/* Places are in the order of their images. */
+static uint32_t place_of_image(const struct facts *f, uint64_t image)
+{
+    uint32_t low = 0, high = (uint32_t)f->by_start_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (process_at(f, middle)->image < image)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->by_start_count && process_at(f, low)->image == image ? low : TREE_NONE;
+}
+
+/* A forked child begins to record with its first event, and its parent may have executed
+ * another program by then: so for a fork, the last one whose program it has; it mostly knows. */
+static uint32_t forked_from(const struct facts *f, const struct pid_place *places, uint32_t place)
+{
+    const struct told_process *p = process_at(f, place);
+    uint32_t parent = p->parent_image ? place_of_image(f, p->parent_image) : TREE_NONE;
+
+    return parent < place ? parent : last_that_fits(f, places, p->ppid, place, p->exe, is_parent);
 }
 
 static uint32_t parent_of(const struct facts *f, const struct pid_place *places, uint32_t place)
 {
-    const struct facts_process *p = process_at(f, place);
+    const struct told_process *p = process_at(f, place);
     uint32_t before = TREE_NONE;
 
-    if (!p->told->started)
+    if (!p->started)
         return TREE_NONE;
-    if (p->told->start == REC_START_EXEC)
-        before = program_of(f, places, p->told->pid, place, NULL);
-    if (before != TREE_NONE)
-        return before;
-    return program_of(f, places, p->told->ppid, place, p->told->start == REC_START_FORK ? p->told->exe : NULL);
+    if (p->start == REC_START_EXEC)
+        before = last_that_fits(f, places, p->pid, place, NULL, is_same_process);
+    if (p->start == REC_START_FORK)
+        before = forked_from(f, places, place);
+    return before != TREE_NONE ? before : last_that_fits(f, places, p->ppid, place, NULL, is_parent);
 }
 
 static void append(struct process_tree *t, uint32_t parent, uint32_t place, uint32_t *last_root)
@@ -86,7 +124,7 @@ void process_tree_make(const struct facts *f, struct process_tree *ret_tree)
 
     t.nodes = alloc_zeroed(t.count, sizeof *t.nodes);
     for (uint32_t i = 0; i < t.count; i++) {
-        places[i] = (struct pid_place){ process_at(f, i)->told->pid, i };
+        places[i] = (struct pid_place){ process_at(f, i)->pid, i };
         t.nodes[i] = (struct tree_node){ TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE };
     }
     if (t.count)

@@ -2,45 +2,54 @@
 
 #include <string.h>
 
-enum wrapper { NOT_ASKED, IS_WRAPPER, NO_WRAPPER };
-
-struct asker {
-    struct facts *facts;
-    bool (*is_wrapper)(void *data, uint32_t location);
-    void *data;
-    uint8_t *known; /* enum wrapper, by location */
-    size_t known_capacity;
+struct place {
+    bool asked, passes_on;
+    uint32_t key;
 };
 
-static bool is_wrapper(struct asker *a, uint32_t location)
+struct collector {
+    struct facts *facts;
+    const struct sites_rule *rule;
+    struct place *places; /* by location: what the rule has said */
+    size_t place_capacity;
+    uint32_t *site_of; /* key -> 1 + index; 0 is of stacks without a location */
+    size_t site_of_capacity;
+    struct sites sites;
+};
+
+static const struct place *ask(struct collector *c, uint32_t location)
 {
-    if (!a->is_wrapper || !location)
-        return false;
-    a->known = grow(a->known, &a->known_capacity, location + 1, 1);
-    if (a->known[location] == NOT_ASKED)
-        a->known[location] = a->is_wrapper(a->data, location) ? IS_WRAPPER : NO_WRAPPER;
-    return a->known[location] == IS_WRAPPER;
+    c->places = grow(c->places, &c->place_capacity, location + 1, sizeof *c->places);
+    struct place *place = &c->places[location];
+    if (place->asked)
+        return place;
+    place->asked = true;
+    place->key = location;
+    if (location && c->rule->passes_on) {
+        place->passes_on = c->rule->passes_on(c->rule->data, location, &place->key);
+        place->key++;
+    }
+    return place;
 }
 
-/* The frame in a stack that costs as its site, and where that is. */
-static uint32_t site_frame(struct asker *a, uint32_t node, uint32_t *ret_location)
+/* Where the stack's blocks were asked for. */
+static const struct place *site_place(struct collector *c, uint32_t node, uint32_t *ret_location)
 {
-    const struct stacks *s = &a->facts->told.stacks;
-    uint32_t process = stacks_process(s, node), frame = node;
+    const struct stacks *s = &c->facts->told.stacks;
+    uint32_t process = stacks_process(s, node);
 
     *ret_location = 0;
     if (stack_is_root(s, node))
-        return node;
-    for (;;) {
-        *ret_location = code_location(&a->facts->told.code, process, s->nodes[frame].pc);
-        uint32_t caller = s->nodes[frame].parent;
-        if (stack_is_root(s, caller) || !is_wrapper(a, *ret_location))
-            return frame;
-        frame = caller;
+        return ask(c, 0);
+    for (;; node = s->nodes[node].parent) {
+        *ret_location = code_location(&c->facts->told.code, process, s->nodes[node].pc);
+        const struct place *place = ask(c, *ret_location);
+        if (!place->passes_on || stack_is_root(s, s->nodes[node].parent))
+            return place;
     }
 }
 
-static void add(struct site_costs *sum, const struct stack_costs *c)
+void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)
 {
     sum->allocations += c->allocations;
     sum->bytes += c->bytes;
@@ -49,77 +58,146 @@ static void add(struct site_costs *sum, const struct stack_costs *c)
     sum->peak_bytes += c->peak_bytes;
     sum->leaked_blocks += c->leaked_blocks;
     sum->leaked_bytes += c->leaked_bytes;
+    sum->freed += c->freed;
+    sum->lifetime_us += c->lifetime_us;
+    sum->lifetime_allocations += c->lifetime_allocations;
+    sum->regrown += c->regrown;
+    sum->regrown_from += c->regrown_from;
+    sum->rounding += c->rounding;
+    sum->least = c->least < sum->least ? c->least : sum->least;
+    sum->most = c->most > sum->most ? c->most : sum->most;
 }
 
-static void round_costs(struct site_costs *c, uint64_t unit)
+static void add_stack(struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)
 {
-    c->allocations = round_units(c->allocations, unit);
-    c->bytes = round_units(c->bytes, unit);
-    c->temporary = round_units(c->temporary, unit);
-    c->peak_blocks = round_units(c->peak_blocks, unit);
-    c->peak_bytes = round_units(c->peak_bytes, unit);
-    c->leaked_blocks = round_units(c->leaked_blocks, unit);
-    c->leaked_bytes = round_units(c->leaked_bytes, unit);
+    stack_costs_add(&site->sum, costs);
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        if (!site->stacks || cost_of(costs, cost) > site->heaviest_cost[cost]) {
+            site->heaviest[cost] = leaf;
+            site->heaviest_cost[cost] = cost_of(costs, cost);
+            if (cost == COST_ALLOCATED)
+                site->location = location;
+        }
+    site->stacks++;
 }
 
-void sites_collect(struct facts *facts, bool (*wrapper)(void *data, uint32_t location), void *data,
-                   struct sites *ret_sites)
+struct site_costs site_costs_rounded(const struct stack_costs *sum, uint64_t unit)
 {
-    struct asker asker = { .facts = facts, .is_wrapper = wrapper, .data = data };
-    _cleanup_free_ uint32_t *site_of = NULL; /* location -> 1 + index */
-    size_t site_of_capacity = 0;
-    struct sites s = { 0 };
+    return (struct site_costs){
+        .allocations = round_units(sum->allocations, unit), .bytes = round_units(sum->bytes, unit),
+        .temporary = round_units(sum->temporary, unit),
+        .peak_blocks = round_units(sum->peak_blocks, unit), .peak_bytes = round_units(sum->peak_bytes, unit),
+        .leaked_blocks = round_units(sum->leaked_blocks, unit), .leaked_bytes = round_units(sum->leaked_bytes, unit),
+    };
+}
 
-    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++) {
-        const struct stack_costs *costs = &facts->costs.of[leaf];
-        uint32_t location, node = facts->told.stacks.leaves[leaf].node;
-        if (!costs->allocations)
-            continue;
-        uint32_t frame = site_frame(&asker, node, &location);
-        site_of = grow(site_of, &site_of_capacity, location + 1, sizeof *site_of);
-        if (!site_of[location]) {
-            s.sites = grow(s.sites, &s.capacity, s.count + 1, sizeof *s.sites);
-            s.sites[s.count++] = (struct site){ .location = location };
-            site_of[location] = (uint32_t)s.count;
-        }
-        struct site *site = &s.sites[site_of[location] - 1];
-        add(&site->costs, costs);
-        if (costs->bytes >= site->heaviest_bytes) {
-            site->heaviest_bytes = costs->bytes;
-            site->heaviest = node;
-            site->frame = frame;
-        }
+static void take_leaf(struct collector *c, uint32_t leaf)
+{
+    const struct stack_costs *costs = &c->facts->costs.of[leaf];
+    struct sites *s = &c->sites;
+    uint32_t location;
+
+    s->of_leaf[leaf] = SITE_NONE;
+    if (!costs->allocations || (c->rule->wanted && !c->rule->wanted(c->rule->wanted_data, leaf)))
+        return;
+    const struct place *place = site_place(c, c->facts->told.stacks.leaves[leaf].node, &location);
+    c->site_of = grow(c->site_of, &c->site_of_capacity, place->key + 1, sizeof *c->site_of);
+    if (!c->site_of[place->key]) {
+        s->sites = grow(s->sites, &s->capacity, s->count + 1, sizeof *s->sites);
+        s->sites[s->count++] = (struct site){ .location = location, .sum.least = UINT64_MAX };
+        c->site_of[place->key] = (uint32_t)s->count;
     }
-    free(asker.known);
-    for (size_t i = 0; i < s.count; i++)
-        round_costs(&s.sites[i].costs, facts->settings.unit);
-    *ret_sites = s;
+    s->of_leaf[leaf] = c->site_of[place->key] - 1;
+    add_stack(&s->sites[s->of_leaf[leaf]], leaf, costs, location);
+}
+
+static void sum_up(struct sites *s, uint64_t unit)
+{
+    s->sum = (struct stack_costs){ .least = UINT64_MAX };
+    s->stacks = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct site *site = &s->sites[i];
+        site->costs = site_costs_rounded(&site->sum, unit);
+        stack_costs_add(&s->sum, &site->sum);
+        s->stacks += site->stacks;
+    }
+}
+
+void sites_collect(struct facts *facts, const struct sites_rule *rule, struct sites *ret_sites)
+{
+    static const struct sites_rule each;
+    struct collector c = { .facts = facts, .rule = rule ? rule : &each };
+    size_t count = facts->told.stacks.leaf_count;
+
+    c.sites.of_leaf = alloc_zeroed(count + 1, sizeof *c.sites.of_leaf);
+    for (uint32_t leaf = 0; leaf < count; leaf++)
+        take_leaf(&c, leaf);
+    sum_up(&c.sites, facts->settings.unit);
+    free(c.places);
+    free(c.site_of);
+    *ret_sites = c.sites;
 }
 
 void sites_release(struct sites *s)
 {
     free(s->sites);
+    free(s->of_leaf);
     *s = (struct sites){ 0 };
 }
 
-static int by_allocations(const void *left, const void *right)
+void sites_keep(struct sites *s, struct facts *facts, bool (*wanted)(void *data, uint32_t location), void *data)
 {
-    const struct site *a = left, *b = right;
-    if (a->costs.allocations != b->costs.allocations)
-        return a->costs.allocations > b->costs.allocations ? -1 : 1;
+    _cleanup_free_ uint32_t *now = alloc_zeroed(s->count + 1, sizeof *now);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        bool is_wanted = wanted(data, s->sites[i].location);
+        now[i] = is_wanted ? (uint32_t)kept : SITE_NONE;
+        if (is_wanted)
+            s->sites[kept++] = s->sites[i];
+    }
+    for (size_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++)
+        if (s->of_leaf[leaf] != SITE_NONE)
+            s->of_leaf[leaf] = now[s->of_leaf[leaf]];
+    s->count = kept;
+    sum_up(s, facts->settings.unit);
+}
+
+uint64_t site_cost(const struct site_costs *c, enum cost cost)
+{
+    const uint64_t of[COST_COUNT] = {
+        [COST_ALLOCATIONS] = c->allocations, [COST_ALLOCATED] = c->bytes, [COST_PEAK] = c->peak_bytes,
+        [COST_LEAKED] = c->leaked_bytes, [COST_TEMPORARY] = c->temporary,
+    };
+    return of[cost];
+}
+
+struct order {
+    const struct sites *sites;
+    enum cost cost;
+};
+
+static int by_cost(const void *left, const void *right, void *data)
+{
+    const struct order *order = data;
+    const struct site *a = &order->sites->sites[*(const uint32_t *)left], *b = &order->sites->sites[*(const uint32_t *)right];
+    const enum cost costs[] = { order->cost, COST_ALLOCATIONS, COST_ALLOCATED };
+
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        uint64_t mine = site_cost(&a->costs, costs[i]), other = site_cost(&b->costs, costs[i]);
+        if (mine != other)
+            return mine > other ? -1 : 1;
+    }
     return a->location < b->location ? -1 : a->location > b->location;
 }
 
-static int by_bytes(const void *left, const void *right)
+uint32_t *sites_order(const struct sites *s, enum cost cost)
 {
-    const struct site *a = left, *b = right;
-    if (a->costs.bytes != b->costs.bytes)
-        return a->costs.bytes > b->costs.bytes ? -1 : 1;
-    return by_allocations(left, right);
-}
+    struct order order = { s, cost };
+    uint32_t *indexes = alloc_zeroed(s->count + 1, sizeof *indexes);
 
-void sites_sort(struct sites *s, enum site_order order)
-{
-    if (s->count)
-        qsort(s->sites, s->count, sizeof *s->sites, order == SITES_BY_BYTES ? by_bytes : by_allocations);
+    for (uint32_t i = 0; i < s->count; i++)
+        indexes[i] = i;
+    qsort_r(indexes, s->count, sizeof *indexes, by_cost, &order);
+    return indexes;
 }

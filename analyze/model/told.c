@@ -30,6 +30,9 @@ static void take_start(struct told *t, struct told_process *p, const struct time
     p->started = true;
     p->start = event->process.start;
     p->ppid = event->process.ppid;
+    p->pid_namespace = event->process.pid_namespace;
+    p->began = event->process.began;
+    p->parent_image = event->process.parent_image;
     p->exe = text_copy(event->process.exe);
     p->arguments = text_copy(event->process.arguments);
     p->allocator = text_copy(event->process.allocator);
@@ -91,6 +94,7 @@ void told_begin(struct told *t, const struct log *log)
     code_init(&t->code, t->process_count);
     for (uint32_t i = 0; i < t->process_count; i++) {
         t->processes[i].pid = log->processes[i].pid;
+        t->processes[i].image = log->processes[i].image;
         t->processes[i].root = stacks_root(&t->stacks, i);
     }
     for (size_t i = 0; i < log->live_count; i++)

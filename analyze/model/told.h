@@ -14,6 +14,8 @@
 
 struct told_process {
     uint32_t pid, ppid;
+    uint64_t image;
+    uint64_t pid_namespace, began, parent_image; /* as in its process-start record; 0: unknown */
     unsigned start; /* rec_start */
     char *exe;       /* path */
     char *arguments; /* joined by spaces; "" unknown */

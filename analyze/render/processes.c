@@ -250,10 +250,11 @@ static void print_untraced(const struct note_untraced *n)
         [REC_UNTRACED_UNREACHABLE] = "it cannot open the log or the recorder's library, or its limits leave no room for them",
         [REC_UNTRACED_SANDBOX] = "its seccomp filter would kill it for what recording takes",
         [REC_UNTRACED_SANITIZER] = "a sanitizer's runtime in it must be loaded before all else",
+        [REC_UNTRACED_STATIC_PASSES] = "statically linked",
     };
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 
-    printf("not recorded: ");
+    printf("not recorded, %s what it starts: ", n->reason == REC_UNTRACED_STATIC_PASSES ? "unlike" : "nor");
     text_print_safe(n->path, strlen(n->path));
     printf(" (%s)", known ? reasons[n->reason] : "for a reason that this version does not know");
     if (n->count > 1)

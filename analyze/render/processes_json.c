@@ -44,6 +44,7 @@ json_t *untraced_json(const struct facts *f)
         [REC_UNTRACED_UNREACHABLE] = "unreachable",
         [REC_UNTRACED_SANITIZER] = "sanitizer",
         [REC_UNTRACED_SANDBOX] = "sandbox",
+        [REC_UNTRACED_STATIC_PASSES] = "static",
     };
     _cleanup_free_ uint32_t *places = alloc_zeroed(f->told.process_count, sizeof *places);
     json_t *list = json_array();

@@ -1,19 +1,20 @@
 /* Facts -> text. The JSON is in report_json.c. */
 #include "analyze/render/report.h"
 
+#include "analyze/render/advice.h"
+#include "analyze/render/breakdown.h"
 #include "analyze/render/coverage.h"
 #include "analyze/render/part.h"
-#include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
+#include "analyze/render/top_sites.h"
 #include "analyze/render/trust.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define CALLERS_SHOWN 3
 #define MARKS_SHOWN 20
-#define INLINED_INTO "\n         inlined into "
+#define MODULES_SHOWN 5
 #define FIGURE_COLUMNS 15
 
 /* A figure, marked where it is an estimate, right-aligned by characters, not bytes. */
@@ -104,44 +105,70 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
            text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
 }
 
-/* The callers of the site in its heaviest stack, nearest first. */
-static void print_callers(struct facts *f, const struct namer *namer, const struct site *site)
+static const char *duration(uint64_t us, char text[32])
 {
-    const struct stacks *s = &f->told.stacks;
-    uint32_t root = site->heaviest;
-
-    while (!stack_is_root(s, root))
-        root = s->nodes[root].parent;
-    uint32_t process = s->nodes[root].pc, node = site->frame;
-    for (int shown = 0; shown < CALLERS_SHOWN && !stack_is_root(s, node); shown++) {
-        node = s->nodes[node].parent;
-        if (stack_is_root(s, node))
-            break;
-        printf("\n         called from  ");
-        place_print(&f->told.code, namer, code_location(&f->told.code, process, s->nodes[node].pc), INLINED_INTO);
-    }
+    if (us == 0)
+        strcpy(text, "less than 1 us");
+    else if (us < 10000)
+        snprintf(text, 32, "up to %s us", text_count(us));
+    else if (us < 10000000)
+        snprintf(text, 32, "up to %s ms", text_count(us / 1000));
+    else
+        snprintf(text, 32, "up to %s s", text_count(us / 1000000));
+    return text;
 }
 
-static void print_sites(struct facts *f, struct sites *sites, enum site_order order, const struct namer *namer,
-                        const struct report_view *view)
+static void print_lifetimes(const struct facts *f)
 {
-    size_t count = sites->count < view->top ? sites->count : view->top;
+    char half[32], most[32];
 
-    sites_sort(sites, order);
-    printf("\nTop %zu call sites by %s\n", count, order == SITES_BY_BYTES ? "bytes" : "allocations");
-    for (size_t i = 0; i < count; i++) {
-        const struct site *site = &sites->sites[i];
-        const struct site_costs *c = &site->costs;
-        printf("  %2zu  ", i + 1);
-        place_print(&f->told.code, namer, site->location, INLINED_INTO);
-        print_callers(f, namer, site);
-        printf("\n      %s allocation%s (%s %%), %s (%s %%), %s temporary, %s still allocated\n",
-               text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations), text_bytes(c->bytes),
-               text_share(c->bytes, f->allocated_bytes), settings_all_recorded(&f->settings) ? text_count(c->temporary) : "-", text_bytes(c->leaked_bytes));
-    }
+    if (!f->frees)
+        return;
+    printf("  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
+           duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
+           duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
 
-void report_print(const struct log *log, struct facts *f, struct sites *sites, const struct namer *namer,
+/* What of the whole the call sites are that were asked for. */
+static void print_match(const struct facts *f, const struct sites *sites, const struct call_sites_filter *filter)
+{
+    const struct site_costs c = site_costs_rounded(&sites->sum, f->settings.unit);
+    bool has_temporary = settings_all_recorded(&f->settings);
+
+    printf("\nOf that, ");
+    if (filter->module) {
+        printf("by call sites in ");
+        text_print_safe(filter->module, strlen(filter->module));
+    }
+    if (filter->stacks) {
+        printf("%swith ", filter->module ? ", " : "");
+        text_print_safe(filter->text, strlen(filter->text));
+        printf(" in the stack");
+    }
+    printf(": %s call site%s\n", text_count(sites->count), sites->count == 1 ? "" : "s");
+    printf("  allocations      %s   %5s %%\n", figure(f, text_count(c.allocations)), text_share(c.allocations, f->allocations));
+    printf("  bytes            %s   %5s %%\n", figure(f, text_bytes(c.bytes)), text_share(c.bytes, f->allocated_bytes));
+    printf("  temporary        %15s   %5s %%\n", has_temporary ? text_count(c.temporary) : "-",
+           has_temporary ? text_share(c.temporary, f->temporary) : "-");
+    printf("  at the peak      %s   %5s %%   in %s blocks\n", figure(f, text_bytes(c.peak_bytes)),
+           text_share(c.peak_bytes, f->peak_bytes), text_count(c.peak_blocks));
+    printf("  still allocated  %s   %5s %%   in %s blocks\n", figure(f, text_bytes(c.leaked_bytes)),
+           text_share(c.leaked_bytes, f->leaked_bytes), text_count(c.leaked_blocks));
+}
+
+static void print_tables(struct facts *f, const struct sites *sites, const struct namer *namer, const struct report_view *view)
+{
+    size_t rows = view->top == REPORT_TOP_DEFAULT ? MODULES_SHOWN : view->top;
+
+    if (!call_sites_is_all(&view->filter))
+        print_match(f, sites, &view->filter);
+    modules_print(f, sites, rows);
+    if (view->has_threads)
+        threads_print(f, view->merges_threads, view->top); /* by default all */
+    top_sites_print(f, sites, namer, view);
+}
+
+void report_print(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
                   const struct report_view *view)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
@@ -154,13 +181,15 @@ void report_print(const struct log *log, struct facts *f, struct sites *sites, c
         putchar('\n');
     processes_print(f);
     print_totals(f);
+    print_lifetimes(f);
     print_marks(log, f);
     if (f->allocations) {
         print_split(f, &sizes, view);
-        print_sites(f, sites, SITES_BY_ALLOCATIONS, namer, view);
-        print_sites(f, sites, SITES_BY_BYTES, namer, view);
+        print_tables(f, sites, namer, view);
     }
     print_warnings(f);
+    if (f->allocations && !view->no_advice)
+        advice_print(f, sites, namer);
     trust_print(stdout, &trust);
     size_table_release(&sizes);
 }
@@ -199,8 +228,8 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
             text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
             text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s blocks", about, text_bytes(f->peak_bytes), about,
-            text_bytes(f->leaked_bytes), text_count(f->leaked_blocks));
+    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), about,
+            text_bytes(f->leaked_bytes), about, text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
     fputc('\n', to);

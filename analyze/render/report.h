@@ -3,7 +3,7 @@
 #define MALLOSCOPE_RENDER_REPORT_H
 
 #include "analyze/model/facts.h"
-#include "analyze/model/sites.h"
+#include "analyze/render/call_sites.h"
 #include "analyze/render/namer.h"
 
 #include <jansson.h>
@@ -12,13 +12,20 @@ struct report_view {
     const char *log_name;
     const char *command; /* how to call this program; NULL: malloscope */
     uint64_t threshold; /* bytes */
-    size_t top;         /* call sites in each list */
+    size_t top;         /* rows of each list, or REPORT_TOP_DEFAULT */
+    size_t depth;       /* frames of a stack; 0: as many as are good for a page */
+    bool has_sort;
+    enum cost sort;     /* the only list of call sites, if has_sort */
+    struct call_sites_filter filter; /* by which sites were collected */
+    bool has_threads, merges_threads;
+    bool no_advice;
 };
 
-/* sites are sorted in the course of it. */
-void report_print(const struct log *log, struct facts *facts, struct sites *sites, const struct namer *namer,
+#define REPORT_TOP_DEFAULT SIZE_MAX
+
+void report_print(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
                   const struct report_view *view);
-json_t *report_json(const struct log *log, struct facts *facts, struct sites *sites, const struct namer *namer,
+json_t *report_json(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
                     const struct report_view *view);
 
 /* The summary after a recording. */

@@ -2,11 +2,13 @@
  * may be added; those that are there keep their name and meaning. */
 #include "analyze/render/report.h"
 
+#include "analyze/render/advice.h"
+#include "analyze/render/breakdown.h"
 #include "analyze/render/coverage.h"
 #include "analyze/render/part.h"
-#include "analyze/render/place.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
+#include "analyze/render/top_sites.h"
 #include "analyze/render/trust.h"
 
 static json_t *integer(uint64_t value)
@@ -51,31 +53,35 @@ static json_t *temporary(const struct facts *f, uint64_t count)
     return settings_all_recorded(&f->settings) ? integer(count) : json_null();
 }
 
-static json_t *site_list(struct facts *f, struct sites *sites, enum site_order order, const struct namer *namer,
-                         size_t top)
+static json_t *lifetimes(const struct facts *f)
 {
-    json_t *list = json_array();
-
-    sites_sort(sites, order);
-    for (size_t i = 0; i < sites->count && i < top; i++) {
-        const struct site *site = &sites->sites[i];
-        const struct code_location *place = &f->told.code.locations[site->location];
-        const char *function = namer_function(namer, site->location);
-        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "module",
-                                              text_json(f->told.code.files[place->file].path), "offset",
-                                              (json_int_t)place->address, "function",
-                                              function ? text_json(function) : json_null(), "frames",
-                                              place_json(namer, site->location), "allocations",
-                                              (json_int_t)site->costs.allocations, "bytes",
-                                              (json_int_t)site->costs.bytes, "temporary",
-                                              temporary(f, site->costs.temporary), "leaked_blocks",
-                                              (json_int_t)site->costs.leaked_blocks, "leaked_bytes",
-                                              (json_int_t)site->costs.leaked_bytes));
-    }
-    return list;
+    return json_pack("{s:o, s:o, s:o, s:o}",
+                     "median_us", integer(lifetimes_quantile(f->lifetimes_us, 0.5)),
+                     "median_allocations", integer(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
+                     "p90_us", integer(lifetimes_quantile(f->lifetimes_us, 0.9)),
+                     "p90_allocations", integer(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
 
-json_t *report_json(const struct log *log, struct facts *f, struct sites *sites, const struct namer *namer,
+static json_t *text_or_null(const char *text)
+{
+    return text ? text_json(text) : json_null();
+}
+
+/* null where all call sites are in the lists. */
+static json_t *match(const struct facts *f, const struct sites *sites, const struct call_sites_filter *filter)
+{
+    const struct site_costs c = site_costs_rounded(&sites->sum, f->settings.unit);
+
+    if (call_sites_is_all(filter))
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "filter", text_or_null(filter->text), "module",
+                     text_or_null(filter->module), "sites", integer(sites->count), "stacks", integer(sites->stacks),
+                     "allocations", integer(c.allocations), "bytes", integer(c.bytes), "temporary", temporary(f, c.temporary),
+                     "peak_blocks", integer(c.peak_blocks), "peak_bytes", integer(c.peak_bytes), "leaked_blocks",
+                     integer(c.leaked_blocks), "leaked_bytes", integer(c.leaked_bytes));
+}
+
+json_t *report_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
                     const struct report_view *view)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
@@ -100,10 +106,12 @@ json_t *report_json(const struct log *log, struct facts *f, struct sites *sites,
                                                    (double)f->peak_ns / 1e9));
     json_object_set_new(root, "threads", integer(f->told.thread_count));
     json_object_set_new(root, "processes", processes_json(f));
-    json_object_set_new(root, "top_sites", json_pack("{s:o, s:o}", "by_allocations",
-                                                     site_list(f, sites, SITES_BY_ALLOCATIONS, namer, view->top),
-                                                     "by_bytes",
-                                                     site_list(f, sites, SITES_BY_BYTES, namer, view->top)));
+    json_object_set_new(root, "lifetimes", lifetimes(f));
+    json_object_set_new(root, "match", match(f, sites, &view->filter));
+    json_object_set_new(root, "modules", modules_json(f, sites));
+    json_object_set_new(root, "thread_list", view->has_threads ? threads_json(f, view->merges_threads) : json_null());
+    json_object_set_new(root, "top_sites", top_sites_json(f, sites, namer, view));
+    json_object_set_new(root, "advice", view->no_advice ? json_null() : advice_json(f, sites, namer));
     json_object_set_new(root, "untraced_programs", untraced_json(f));
     json_object_set_new(root, "marks", marks(log, f));
     json_object_set_new(root, "part", part_json(f));

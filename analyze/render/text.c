@@ -167,13 +167,35 @@ json_t *text_json(const char *text)
     return result;
 }
 
+/* How many bytes of the text are one character that a terminal shows: no control, none of the
+ * C1 set either, and no more than this locale can show. 0: none. */
+static size_t shown_bytes(const unsigned char *text, size_t bytes)
+{
+    static const uint32_t least[] = { 0, 0, 0xa0, 0x800, 0x10000 };
+    size_t count = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+
+    if (count == 1)
+        return text[0] >= 32 && text[0] != 127;
+    if (text[0] < 0xc2 || text[0] > 0xf4 || count > bytes || !text_is_utf8())
+        return 0;
+    uint32_t code = text[0] & (0x7fu >> count);
+    for (size_t i = 1; i < count; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (text[i] & 0x3f);
+    }
+    bool is_direction = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return code >= least[count] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && !is_direction ? count : 0;
+}
+
 void text_print_safe(const char *text, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 32 || c == 127)
-            printf("\\x%02x", c);
+    for (size_t i = 0; i < bytes;) {
+        size_t shown = shown_bytes((const unsigned char *)text + i, bytes - i);
+        if (shown)
+            fwrite(text + i, 1, shown, stdout);
         else
-            putchar(c);
+            printf("\\x%02x", (unsigned char)text[i]);
+        i += shown ? shown : 1;
     }
 }

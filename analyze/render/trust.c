@@ -55,6 +55,12 @@ static const char *allocators(const struct trust *t)
     return *t->allocator_names ? t->allocator_names : "unknown";
 }
 
+/* Of chunks that are missing nobody knows how many events they had. */
+static const char *at_least(const struct trust *t)
+{
+    return t->missing_chunks || t->damaged_bytes ? "at least " : "";
+}
+
 static void print_frees(FILE *to, const struct facts *f)
 {
     if (!f) {
@@ -104,22 +110,25 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
     if (t->left_out)
         fprintf(to, ", %zu more left out", t->left_out);
-    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s lost", allocators(t), t->streams,
-            t->streams == 1 ? "" : "s", text_count(t->events), text_count(t->lost_events));
+    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s%s lost", allocators(t), t->streams,
+            t->streams == 1 ? "" : "s", text_count(t->events), at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
     print_frees(to, f);
     print_stacks(to, t);
-    fprintf(to, ", %s bytes damaged", text_count(t->damaged_bytes));
+    fprintf(to, ", %s byte%s damaged", text_count(t->damaged_bytes), t->damaged_bytes == 1 ? "" : "s");
     if (t->missing_chunks)
-        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
     if (t->own_mallocs)
         fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
                 t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
     if (f && f->told.notes.untraced_programs)
         fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->told.notes.untraced_programs),
                 f->told.notes.untraced_programs == 1 ? " was" : "s were");
+    if (f && f->told.notes.deepbind_count)
+        fprintf(to, ";\n       %zu librar%s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
+                f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
     if (t->recovered_bytes)
@@ -134,21 +143,24 @@ void trust_print(FILE *to, const struct trust *t)
 
 void trust_print_short(FILE *to, const struct trust *t)
 {
-    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s lost", t->processes,
+    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s%s lost", t->processes,
             t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
-            text_count(t->lost_events));
+            at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
     print_frees(to, t->facts);
-    fprintf(to, ", %s partial stacks, %s bytes damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes));
+    fprintf(to, ", %s partial stacks, %s byte%s damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes),
+            t->damaged_bytes == 1 ? "" : "s");
     if (t->missing_chunks)
-        fprintf(to, ", %s chunks missing", text_count(t->missing_chunks));
+        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
     if (t->own_mallocs)
         fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
     if (t->facts && t->facts->told.notes.untraced_programs)
         fprintf(to, "; not recorded: %s program%s", text_count(t->facts->told.notes.untraced_programs),
                 t->facts->told.notes.untraced_programs == 1 ? "" : "s");
+    if (t->facts && t->facts->told.notes.deepbind_count)
+        fprintf(to, "; with RTLD_DEEPBIND: %zu", t->facts->told.notes.deepbind_count);
     fputc('\n', to);
 }
 

@@ -8,6 +8,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/guess.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/slots.h"
 #include "interpose/inside/sys.h"
@@ -27,7 +28,7 @@ void buffer_begin_chunk(struct context *c)
     __asm__ volatile("" ::: "memory");
     chunk->magic = REC_CHUNK_MAGIC;
     chunk->type = REC_CHUNK_EVENTS;
-    chunk->flags = clock_uses_counter ? 0 : REC_CHUNK_TICKS_ARE_NS;
+    chunk->flags = clock_ticks_are_ns() ? REC_CHUNK_TICKS_ARE_NS : 0;
     chunk->header_bytes = sizeof *chunk;
     chunk->payload_bytes = 0;
     chunk->pid = process->pid;
@@ -43,6 +44,24 @@ void buffer_begin_chunk(struct context *c)
     guess_forget(c);
 }
 
+void buffer_begin_anew(struct context *c)
+{
+    if (atomic_load(&process->state) != PROCESS_RECORDING) {
+        c->end = c->at;
+    } else if (c->slot->used_bytes) {
+        buffer_flush(c);
+    } else {
+        c->sequence--; /* the chunk that has nothing yet is begun once more */
+        buffer_begin_chunk(c);
+    }
+}
+
+void buffer_fit_clock(struct context *c)
+{
+    if ((chunk_of(c)->flags & REC_CHUNK_TICKS_ARE_NS) != (clock_ticks_are_ns() ? REC_CHUNK_TICKS_ARE_NS : 0))
+        buffer_begin_anew(c);
+}
+
 static bool buffer_begin_elsewhere(struct context *c)
 {
     int error = slot_take(&c->slot);
@@ -56,11 +75,24 @@ static bool buffer_begin_elsewhere(struct context *c)
     return false;
 }
 
-/* Whether the log may have so many bytes more: 0 or -errno. Of a spool, whoever packs it
- * knows, and says so in its header, for the time after itself, too. */
-static int check_limit(size_t bytes)
+/* Of a log that has so many bytes. Of a spool, whoever packs it knows, and says so in its header, for the time
+ * after itself, too. */
+static NOINLINE int judge_size(int fd, uint64_t bytes)
 {
     struct rec_spool_header spool = { 0 };
+
+    if (session.spools) /* where this fails there is no limit */
+        sys_pread(fd, &spool, sizeof spool, 0);
+    else
+        spool.end_most = session.max_bytes;
+    if (spool.stop && spool.stop != REC_STOP_LIMIT && spool.stop >= 4096)
+        return -EIO; /* somebody else has written there */
+    return spool.stop ? -(int)spool.stop : spool.end_most && bytes > spool.end_most ? -(int)REC_STOP_LIMIT : 0;
+}
+
+/* Whether the log may have so many bytes more: 0 or -errno. */
+static int check_limit(size_t bytes)
+{
     struct kept_use use;
 
     if (!session.spools && !session.max_bytes)
@@ -68,14 +100,9 @@ static int check_limit(size_t bytes)
     int error = kept_file_begin(&session.log, &use);
     if (error)
         return error;
-    if (session.spools) /* where this fails there is no limit */
-        sys_pread(use.fd, &spool, sizeof spool, 0);
-    else
-        spool.end_most = session.max_bytes;
+    error = judge_size(use.fd, use.bytes + bytes);
     kept_file_end(&use);
-    if (spool.stop && spool.stop != REC_STOP_LIMIT && spool.stop >= 4096)
-        return -EIO; /* somebody else has written there */
-    return spool.stop ? -(int)spool.stop : spool.end_most && use.bytes + bytes > spool.end_most ? -(int)REC_STOP_LIMIT : 0;
+    return error;
 }
 
 static void stop_for(struct context *c, int error)

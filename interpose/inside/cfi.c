@@ -8,8 +8,7 @@
 #include "interpose/inside/cfi.h"
 
 #include "interpose/inside/arch.h"
-#include "interpose/inside/cfi_row.h"
-#include "interpose/inside/cfi_sum.h"
+#include "interpose/inside/hints.h"
 
 static bool fits(int64_t offset)
 {
@@ -17,12 +16,13 @@ static bool fits(int64_t offset)
 }
 
 /* The place where a register is saved, as base and offset. */
-static bool place_of(const struct cfi_location *location, uint64_t pc, unsigned *ret_base, int32_t *ret_offset)
+static bool place_of(struct cfi_work *work, const struct cfi_location *location, uint64_t pc, unsigned *ret_base,
+                     int32_t *ret_offset)
 {
     const struct cfi_sum cfa = { RULE_FROM_CFA, false, 0 };
     struct cfi_sum place = { RULE_FROM_CFA, false, location->offset };
 
-    if (location->how == CFI_AT_EXPRESSION && !cfi_sum_evaluate(location->expression, pc, &cfa, &place))
+    if (location->how == CFI_AT_EXPRESSION && !cfi_sum_evaluate(location->expression, pc, &cfa, &work->sum, &place))
         return false;
     if (place.base == RULE_NOWHERE || place.is_read || !fits(place.constant))
         return false;
@@ -31,8 +31,9 @@ static bool place_of(const struct cfi_location *location, uint64_t pc, unsigned 
     return true;
 }
 
-static bool make_rule(const struct cfi_row *row, uint64_t pc, struct rule *ret)
+static NOINLINE bool make_rule(struct cfi_work *work, uint64_t pc, struct rule *ret)
 {
+    const struct cfi_row *row = &work->row;
     struct cfi_sum cfa = { RULE_NOWHERE, false, row->cfa_offset };
     struct rule rule = { .kind = RULE_STEP };
     unsigned base;
@@ -42,7 +43,7 @@ static bool make_rule(const struct cfi_row *row, uint64_t pc, struct rule *ret)
         return true;
     }
     if (row->cfa_by_expression) {
-        if (!cfi_sum_evaluate(row->cfa_expression, pc, NULL, &cfa))
+        if (!cfi_sum_evaluate(row->cfa_expression, pc, NULL, &work->sum, &cfa))
             return false;
     } else if (row->cfa_register == ARCH_DWARF_SP) {
         cfa.base = RULE_FROM_SP;
@@ -59,7 +60,7 @@ static bool make_rule(const struct cfi_row *row, uint64_t pc, struct rule *ret)
         rule.ra_base = RULE_IN_LR;
     } else {
         if ((row->ra.how != CFI_AT_CFA_OFFSET && row->ra.how != CFI_AT_EXPRESSION) ||
-            !place_of(&row->ra, pc, &base, &rule.ra))
+            !place_of(work, &row->ra, pc, &base, &rule.ra))
             return false;
         rule.ra_base = base & 7;
     }
@@ -67,7 +68,7 @@ static bool make_rule(const struct cfi_row *row, uint64_t pc, struct rule *ret)
     if (row->fp.how == CFI_ELSEWHERE)
         return false;
     if (row->fp.how == CFI_AT_CFA_OFFSET || row->fp.how == CFI_AT_EXPRESSION) {
-        if (!place_of(&row->fp, pc, &base, &rule.fp))
+        if (!place_of(work, &row->fp, pc, &base, &rule.fp))
             return false;
         rule.fp_base = base & 7;
     }
@@ -86,7 +87,7 @@ static struct cfi_bytes take_entry(struct cfi_bytes *s)
     return cfi_take_bytes(s, bytes);
 }
 
-static bool read_common(struct cfi_bytes s, struct cfi_entry *e)
+static NOINLINE bool read_common(struct cfi_bytes s, struct cfi_entry *e)
 {
     struct cfi_bytes body = take_entry(&s);
     uint64_t id = cfi_take(&body, 4), version = cfi_take(&body, 1);
@@ -128,7 +129,7 @@ static bool read_common(struct cfi_bytes s, struct cfi_entry *e)
     return !body.bad;
 }
 
-static bool read_entry(const struct cfi_tables *t, const uint8_t *at, struct cfi_entry *e)
+static NOINLINE bool read_entry(const struct cfi_tables *t, const uint8_t *at, struct cfi_entry *e)
 {
     struct cfi_bytes s = { at, t->end, at < t->start || at >= t->end };
     struct cfi_bytes body = take_entry(&s);
@@ -149,7 +150,7 @@ static bool read_entry(const struct cfi_tables *t, const uint8_t *at, struct cfi
 
 /* The FDE whose function is the last to begin at or before pc. NULL: none.
  * *ret_known: the table was one that can be searched. */
-static const uint8_t *search(const struct cfi_tables *t, uint64_t pc, bool *ret_known)
+static NOINLINE const uint8_t *search(const struct cfi_tables *t, uint64_t pc, bool *ret_known)
 {
     struct cfi_bytes s = { t->header, t->end, t->header < t->start || t->header >= t->end };
     unsigned version = (unsigned)cfi_take(&s, 1), frame_encoding = (unsigned)cfi_take(&s, 1),
@@ -177,10 +178,9 @@ static const uint8_t *search(const struct cfi_tables *t, uint64_t pc, bool *ret_
     return t->header + offset;
 }
 
-void cfi_find_rule(const struct cfi_tables *tables, uint64_t pc, struct rule *ret_rule)
+void cfi_find_rule(const struct cfi_tables *tables, uint64_t pc, struct cfi_work *work, struct rule *ret_rule)
 {
-    struct cfi_entry e = { .header = tables->header };
-    struct cfi_row row = { 0 }, initial;
+    struct cfi_entry *e = &work->entry;
     bool known;
 
     *ret_rule = (struct rule){ .kind = RULE_NONE };
@@ -191,24 +191,27 @@ void cfi_find_rule(const struct cfi_tables *tables, uint64_t pc, struct rule *re
     if (!fde)
         return;
     ret_rule->kind = RULE_BROKEN;
-    if (!read_entry(tables, fde, &e))
+    memset(e, 0, sizeof *e);
+    e->header = tables->header;
+    if (!read_entry(tables, fde, e))
         return;
-    if (pc - e.start >= e.bytes) {
+    if (pc - e->start >= e->bytes) {
         ret_rule->kind = RULE_NONE; /* between two functions */
         return;
     }
-    if (e.return_register != ARCH_DWARF_RA) {
+    if (e->return_register != ARCH_DWARF_RA) {
         ret_rule->kind = RULE_UNSUPPORTED;
         return;
     }
     /* The CIE's instructions hold from the function's start. */
-    struct cfi_row blank = { 0 };
-    if (!cfi_row_run(&e, e.common, UINT64_MAX, &blank, &row))
+    memset(&work->row, 0, sizeof work->row);
+    memset(&work->initial, 0, sizeof work->initial);
+    if (!cfi_row_run(work, e->common, UINT64_MAX))
         return;
-    initial = row;
-    if (!cfi_row_run(&e, e.own, pc, &initial, &row))
+    work->initial = work->row;
+    if (!cfi_row_run(work, e->own, pc))
         return;
     ret_rule->kind = RULE_UNSUPPORTED;
-    if (make_rule(&row, pc, ret_rule))
-        ret_rule->signal = e.signal;
+    if (make_rule(work, pc, ret_rule))
+        ret_rule->signal = e->signal;
 }

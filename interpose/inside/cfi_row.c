@@ -14,11 +14,10 @@ static void set(struct cfi_row *row, uint64_t reg, struct cfi_location location)
         *place = location;
 }
 
-bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, const struct cfi_row *initial,
-                 struct cfi_row *row)
+bool cfi_row_run(struct cfi_work *work, struct cfi_bytes s, uint64_t pc)
 {
-    enum { REMEMBERED_MAX = 16 };
-    struct cfi_row remembered[REMEMBERED_MAX];
+    const struct cfi_entry *e = &work->entry;
+    struct cfi_row *row = &work->row;
     unsigned depth = 0;
     uint64_t location = e->start;
 
@@ -37,7 +36,7 @@ bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, con
         case 0xc0: case 0x06: /* restore */
             reg = op >> 6 ? low : cfi_take_uleb(&s);
             if (followed(row, reg))
-                *followed(row, reg) = *followed((struct cfi_row *)initial, reg);
+                *followed(row, reg) = *followed(&work->initial, reg);
             break;
         case 0x00: break;
         case 0x01: /* set_loc */
@@ -69,14 +68,14 @@ bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, con
             cfi_take_sleb(&s);
             break;
         case 0x0a:
-            if (depth == REMEMBERED_MAX)
+            if (depth == CFI_REMEMBERED_MAX)
                 return false;
-            remembered[depth++] = *row;
+            work->remembered[depth++] = *row;
             break;
         case 0x0b:
             if (!depth)
                 return false;
-            *row = remembered[--depth];
+            *row = work->remembered[--depth];
             break;
         case 0x0c: case 0x12: /* def_cfa, the second with a signed offset */
             row->cfa_by_expression = false;

@@ -5,6 +5,9 @@
 #define MALLOSCOPE_INSIDE_CFI_ROW_H
 
 #include "interpose/inside/cfi_bytes.h"
+#include "interpose/inside/cfi_sum.h"
+
+#define CFI_REMEMBERED_MAX 16
 
 /* Of a register in the caller. */
 struct cfi_location {
@@ -33,9 +36,16 @@ struct cfi_entry {
     struct cfi_bytes common, own; /* instructions */
 };
 
-/* Runs instructions until their location passes pc. initial: the row after the
- * CIE's. False: they cannot be understood. */
-bool cfi_row_run(const struct cfi_entry *e, struct cfi_bytes s, uint64_t pc, const struct cfi_row *initial,
-                 struct cfi_row *row);
+/* What is worked with: two kilobytes, which a program's stack may not have. */
+struct cfi_work {
+    struct cfi_entry entry;
+    struct cfi_row row, initial; /* initial: after the CIE's instructions */
+    struct cfi_row remembered[CFI_REMEMBERED_MAX];
+    struct cfi_sum_room sum;
+};
+
+/* Runs instructions of the work's entry on its row until their location passes pc. False:
+ * they cannot be understood. */
+bool cfi_row_run(struct cfi_work *work, struct cfi_bytes s, uint64_t pc);
 
 #endif

@@ -30,10 +30,10 @@ static bool combine(unsigned op, struct cfi_sum *left, const struct cfi_sum *rig
     return true;
 }
 
-bool cfi_sum_evaluate(struct cfi_bytes s, uint64_t pc, const struct cfi_sum *first, struct cfi_sum *ret)
+bool cfi_sum_evaluate(struct cfi_bytes s, uint64_t pc, const struct cfi_sum *first, struct cfi_sum_room *room,
+                      struct cfi_sum *ret)
 {
-    enum { STACK_MAX = 8 };
-    struct cfi_sum stack[STACK_MAX] = { { 0 } };
+    struct cfi_sum *stack = room->stack;
     unsigned count = 0;
 
     if (first)
@@ -81,7 +81,7 @@ bool cfi_sum_evaluate(struct cfi_bytes s, uint64_t pc, const struct cfi_sum *fir
             default: return false;
             }
         }
-        if (count == STACK_MAX)
+        if (count == CFI_SUM_MAX)
             return false;
         stack[count++] = value;
     }

@@ -13,8 +13,16 @@ struct cfi_sum {
     int64_t constant;
 };
 
+#define CFI_SUM_MAX 8
+
+/* Room for the values of an expression. */
+struct cfi_sum_room {
+    struct cfi_sum stack[CFI_SUM_MAX];
+};
+
 /* What an expression says, if it is such a sum. first: on the stack at its start,
  * if not NULL. The pc is known, so the PLT's expression is a constant one. False: it is no such sum. */
-bool cfi_sum_evaluate(struct cfi_bytes s, uint64_t pc, const struct cfi_sum *first, struct cfi_sum *ret);
+bool cfi_sum_evaluate(struct cfi_bytes s, uint64_t pc, const struct cfi_sum *first, struct cfi_sum_room *room,
+                      struct cfi_sum *ret);
 
 #endif

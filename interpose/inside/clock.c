@@ -7,11 +7,17 @@
 
 bool clock_uses_counter, clock_is_user_space;
 
+static bool has_counter; /* whether or not all threads may read it */
+static __thread bool faults;
+
 static uint64_t read_ns(clockid_t clock)
 {
-    struct timespec now;
+    struct timespec now = { 0, 0 };
 
-    clock_gettime(clock, &now);
+    if (faults)
+        sys_call(SYS_clock_gettime, clock, (long)&now, 0, 0, 0, 0);
+    else
+        clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -19,7 +25,7 @@ uint64_t clock_monotonic_ns(void)
 {
     static volatile uint64_t last;
 
-    if (clock_is_user_space)
+    if (clock_is_user_space && !faults)
         return read_ns(CLOCK_MONOTONIC);
     if (!sys_forbidden)
         last = read_ns(CLOCK_MONOTONIC);
@@ -29,6 +35,31 @@ uint64_t clock_monotonic_ns(void)
 uint64_t clock_realtime_ns(void)
 {
     return read_ns(CLOCK_REALTIME);
+}
+
+void clock_set_faults(bool to)
+{
+    faults = to;
+    if (to)
+        clock_uses_counter = false;
+}
+
+bool clock_faults(void)
+{
+    return faults;
+}
+
+bool clock_ticks_are_ns(void)
+{
+    return !has_counter || faults;
+}
+
+uint64_t clock_ticks_slowly(void)
+{
+    if (clock_ticks_are_ns())
+        return clock_monotonic_ns();
+    clock_fence();
+    return clock_counter();
 }
 
 void clock_choose(bool monotonic)
@@ -49,8 +80,9 @@ void clock_choose(bool monotonic)
 #if defined(__x86_64__)
     /* CPUID's word is not enough: the kernel drops an unsynchronised counter. */
     unsigned a, b, c, d = 0;
-    clock_uses_counter = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8) && strcmp(source, "tsc\n") == 0;
+    has_counter = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8) && strcmp(source, "tsc\n") == 0;
 #elif defined(__aarch64__)
-    clock_uses_counter = true; /* the architecture makes cntvct_el0 constant and synchronous */
+    has_counter = true; /* the architecture makes cntvct_el0 constant and synchronous */
 #endif
+    clock_uses_counter = has_counter;
 }

@@ -82,6 +82,7 @@ struct context *context_acquire(uint32_t tid)
     if (c) {
         c->end_rounds = 0;
         c->ring = c;
+        buffer_fit_clock(c);
         return c;
     }
     c = make_context();
@@ -109,14 +110,7 @@ void context_recover(struct context *c)
     c->walk.depth = 0;
     c->walk.repeatable = false;
     rule_cache_clear(&c->rules);
-    if (atomic_load(&process->state) != PROCESS_RECORDING) {
-        c->end = c->at;
-    } else if (c->slot->used_bytes) {
-        buffer_flush(c);
-    } else {
-        c->sequence--; /* the chunk that has nothing yet is begun once more */
-        buffer_begin_chunk(c);
-    }
+    buffer_begin_anew(c);
     c->busy = CONTEXT_IDLE;
     sys_restore_signals(mask);
 }

@@ -10,6 +10,7 @@
 
 #include "format/encode.h"
 #include "format/layout.h"
+#include "interpose/inside/cfi_row.h"
 #include "interpose/inside/reach.h"
 #include "interpose/inside/rule_cache.h"
 #include "interpose/inside/stack.h"
@@ -53,6 +54,7 @@ struct context {
     struct reach own_stack; /* of the thread */
     uint64_t refused[1 << GUESS_REFUSED_BITS]; /* see guess.c */
     uint32_t refusals;
+    struct cfi_work work;
     char scratch[CONTEXT_SCRATCH_BYTES]; /* for the unwinder and for rare records: the program's stack may be small */
 };
 

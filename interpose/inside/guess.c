@@ -29,7 +29,7 @@ bool guess_code(struct context *c, uint64_t pc)
         return true;
     if (*place_of_refused(c, pc) == pc || c->refusals >= REFUSALS_MAX)
         return false;
-    if (memory_is_code(pc, 1))
+    if (memory_is_code(&c->own_stack.text, pc, 1))
         return true;
     *place_of_refused(c, pc) = pc;
     c->refusals++;

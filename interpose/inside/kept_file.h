@@ -3,10 +3,11 @@
  * So every use first makes sure that the number still is our file, and opens it
  * again by its path where it is not; a foreign file is never touched.
  *
- * Between that and the use nothing may come in between: signals are blocked, and
- * what the program does to descriptors through the C library waits for us
- * (interpose/descriptors.c). Only a bare dup2 system call of another thread within these
- * few hundred nanoseconds could.
+ * Between that and the use nothing may come in between. Numbers that the program cannot
+ * have are out of its reach (numbers.h). For others, signals are blocked, and what the
+ * program does to descriptors through the C library waits for us (interpose/descriptors.c);
+ * only a bare dup2 system call of another thread within these few hundred nanoseconds
+ * could come in.
  *
  * May run inside a traced malloc. Threads may use one at the same time. */
 #ifndef MALLOSCOPE_INSIDE_KEPT_FILE_H
@@ -19,21 +20,13 @@
 #include <sys/types.h>
 
 struct kept_file {
-    _Atomic int fd; /* a high number, out of the program's way; -1 none */
+    _Atomic int fd; /* a number of numbers.h; -1 none */
     int flags;
     bool named; /* it has a name that can be deleted */
     dev_t device;
     ino_t inode;
     char path[4096]; /* absolute */
 };
-
-#define KEPT_FILE_HIGH_MAX 960
-
-/* No descriptor of ours is below it. */
-extern _Atomic int kept_file_lowest;
-
-/* Where our descriptors' numbers begin: out of the program's way, below its limit. */
-int kept_file_high_number(void);
 
 /* Opens path and moves it to a high number. 0 or -errno. */
 int kept_file_open(struct kept_file *file, const char *path, int flags, unsigned mode);

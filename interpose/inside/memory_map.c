@@ -2,6 +2,7 @@
  * The walker asks only about frames without unwind tables. */
 #include "interpose/inside/memory_map.h"
 
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -19,7 +20,7 @@ struct map_query {
 #define MAP_QUERY_EXECUTABLE 4
 
 /* 0, or -errno: -ENOENT where nothing is mapped. */
-static long query(int fd, uint64_t address, struct memory_range *ret)
+static NOINLINE long query(int fd, uint64_t address, struct memory_range *ret)
 {
     struct map_query q = { .size = sizeof q, .address = address };
     long error = sys_ioctl(fd, MAP_QUERY, &q);
@@ -31,20 +32,19 @@ static long query(int fd, uint64_t address, struct memory_range *ret)
 
 /* The text's lines: "start-end rwxp ..." in hexadecimal. Read a byte at a time out
  * of a buffer; between lines nothing is kept. */
-static bool search(int fd, uint64_t address, struct memory_range *ret)
+static NOINLINE bool search(int fd, struct memory_text *text, uint64_t address, struct memory_range *ret)
 {
     enum { START, END, PERMISSIONS, REST } field = START;
-    char buffer[2048];
     uint64_t number[2] = { 0, 0 };
     uint64_t offset = 0;
     unsigned permission = 0;
     long got;
 
     *ret = (struct memory_range){ 0 };
-    while ((got = sys_pread(fd, buffer, sizeof buffer, offset)) > 0) {
+    while ((got = sys_pread(fd, text->bytes, sizeof text->bytes, offset)) > 0) {
         offset += (uint64_t)got;
         for (long i = 0; i < got; i++) {
-            char c = buffer[i];
+            char c = text->bytes[i];
             if (c == '\n') {
                 if (address >= number[0] && address < number[1]) {
                     ret->start = number[0];
@@ -71,21 +71,30 @@ static bool search(int fd, uint64_t address, struct memory_range *ret)
     return false;
 }
 
-bool memory_find(uint64_t address, struct memory_range *ret_range)
+bool memory_find(struct memory_text *text, uint64_t address, struct memory_range *ret_range)
 {
     struct kept_use use;
 
     if (kept_file_begin(&session.maps, &use) != 0)
         return false;
     long error = query(use.fd, address, ret_range);
-    bool found = error == 0 || (error != -ENOENT && search(use.fd, address, ret_range));
+    bool found = error == 0 || (error != -ENOENT && search(use.fd, text, address, ret_range));
     kept_file_end(&use);
     return found;
 }
 
-bool memory_is_code(uint64_t address, uint64_t bytes)
+bool memory_can_read(struct memory_text *text, uint64_t address)
 {
     struct memory_range range;
 
-    return memory_find(address, &range) && range.readable && range.executable && range.end - address >= bytes;
+    if (!sys_careful)
+        return sys_can_read(address);
+    return memory_find(text, address, &range) && range.readable && range.end - address >= 8;
+}
+
+bool memory_is_code(struct memory_text *text, uint64_t address, uint64_t bytes)
+{
+    struct memory_range range;
+
+    return memory_find(text, address, &range) && range.readable && range.executable && range.end - address >= bytes;
 }

@@ -11,10 +11,18 @@ struct memory_range {
     bool readable, executable;
 };
 
+/* Room for a piece of the list where the kernel has it as text only: the program's stack may have none. */
+struct memory_text {
+    char bytes[2048];
+};
+
 /* The mapping that address is in. False: none, or the kernel does not tell. */
-bool memory_find(uint64_t address, struct memory_range *ret_range);
+bool memory_find(struct memory_text *text, uint64_t address, struct memory_range *ret_range);
+
+/* Whether the 8 bytes at address can be read. */
+bool memory_can_read(struct memory_text *text, uint64_t address);
 
 /* Whether so many bytes there are code, which can be run and read. */
-bool memory_is_code(uint64_t address, uint64_t bytes);
+bool memory_is_code(struct memory_text *text, uint64_t address, uint64_t bytes);
 
 #endif

@@ -5,6 +5,8 @@
 #include "format/encode.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
+#include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -15,6 +17,10 @@
 #include <sys/auxv.h>
 
 #define PATH_BYTES 4096
+
+/* In the context's scratch: a directory with a path below it, then a module's segments. */
+#define SEGMENTS_AT (3 * PATH_BYTES)
+_Static_assert(SEGMENTS_AT + ENCODE_SEGMENTS_MAX * sizeof(struct encode_segment) <= CONTEXT_SCRATCH_BYTES, "scratch");
 
 /* Where the loader's list of modules begins; in the loader's own data. */
 extern struct r_debug _r_debug __attribute__((weak));
@@ -49,7 +55,7 @@ static bool find_object(uint64_t address, struct image *ret)
     if (!HAVE_FIND_OBJECT || _dl_find_object((void *)address, &found) != 0)
         return false;
     const ElfW(Ehdr) *header = found.dlfo_map_start;
-    if (!sys_can_read((uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+    if (!memory_can_read(&current_context->own_stack.text, (uint64_t)header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return false; /* its first segment does not hold the headers */
     *ret = (struct image){
         .bias = found.dlfo_link_map->l_addr,
@@ -173,11 +179,11 @@ static void put(_Atomic uint64_t *word, uint64_t value)
     atomic_store_explicit(word, value, memory_order_relaxed);
 }
 
-static uint32_t announce(struct context *c, const struct image *image)
+static NOINLINE uint32_t announce(struct context *c, const struct image *image)
 {
     struct module_table *table = &process->modules;
     struct module *module = take_place(table);
-    struct encode_segment segments[ENCODE_SEGMENTS_MAX];
+    struct encode_segment *segments = (struct encode_segment *)(c->scratch + SEGMENTS_AT);
     struct encode_module record = { .bias = image->bias, .segments = segments };
 
     if (!module)

@@ -9,10 +9,13 @@
 #include "interpose/inside/nested.h"
 
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/step.h"
 #include "interpose/inside/sys.h"
+
+#include <string.h>
 
 struct code_range nested_allocator;
 
@@ -24,6 +27,7 @@ enum hook_place {
     HOOK_CALLS,
     HOOK_INTERRUPTED,
     HOOK_UNKNOWN, /* the stack cannot be followed */
+    HOOK_BEYOND_NEW_CODE, /* that is to be learnt first: step_learn */
 };
 
 static bool is_ours(uint64_t pc)
@@ -33,7 +37,7 @@ static bool is_ours(uint64_t pc)
 
 /* Where the innermost hook is on the stack from start outward. by: a context whose
  * caches serve. */
-static enum hook_place find_hook(struct context *by, const struct walk_start *start)
+static NOINLINE enum hook_place find_hook(struct context *by, const struct walk_start *start)
 {
     enum { STEPS_MAX = 64 * WALK_DEPTH_MAX };
     struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp,
@@ -45,6 +49,8 @@ static enum hook_place find_hook(struct context *by, const struct walk_start *st
         if (is_ours(at.pc))
             return interrupted ? HOOK_INTERRUPTED : HOOK_CALLS;
         enum step_outcome outcome = step_outward(by, &at, &step);
+        if (outcome == STEP_UNKNOWN)
+            return HOOK_BEYOND_NEW_CODE;
         if (outcome == STEP_AT_END || outcome == STEP_FP_END)
             return HOOK_NOWHERE;
         if (outcome != STEP_DONE)
@@ -131,10 +137,14 @@ struct context *nested_context(struct context *c, const struct walk_start *start
     /* Numbers of new code may be logged: whoever interrupts that finds it so. */
     by->busy = start->sp | CONTEXT_RECORDING;
     context_fence();
-    enum hook_place place = find_hook(by, start);
+    enum hook_place place;
+    by->walk.unknown.again = false;
+    do
+        place = find_hook(by, start);
+    while (place == HOOK_BEYOND_NEW_CODE && step_learn(by));
     context_fence();
     by->busy = by == c ? busy : CONTEXT_IDLE;
-    if (place == HOOK_UNKNOWN)
+    if (place == HOOK_UNKNOWN || place == HOOK_BEYOND_NEW_CODE)
         place = guess_hook(c, start->sp);
     if (place == HOOK_CALLS)
         return NULL;
@@ -152,19 +162,50 @@ struct context *nested_context(struct context *c, const struct walk_start *start
     return c;
 }
 
+/* False: it cannot be kept; then the child can do all but return into our code. */
+static bool keep(struct context *c, struct context **ret_copy)
+{
+    *ret_copy = NULL;
+    if (!sys_forbidden) {
+        sys_advise(c, sizeof *c, MADV_KEEPONFORK);
+        sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DOFORK);
+        return true;
+    }
+    *ret_copy = sys_may_map ? sys_map(-1, 0, sizeof *c) : NULL;
+    if (*ret_copy)
+        memcpy(*ret_copy, c, sizeof *c);
+    return *ret_copy;
+}
+
+static void go_on_as_orphan(struct context *c, const struct context *copy)
+{
+    if (copy)
+        memcpy(c, copy, sizeof *c);
+    c->orphaned = true;
+    if (!sys_forbidden || sys_may_map)
+        sys_map_over(c->slot, REC_LIVE_SLOT_BYTES); /* it is shared with the parent, or was not to be inherited */
+}
+
+static void go_on_as_parent(struct context *c, struct context *copy)
+{
+    if (copy)
+        sys_unmap(copy, sizeof *c);
+    if (sys_forbidden)
+        return;
+    sys_advise(c, sizeof *c, MADV_WIPEONFORK);
+    sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
+}
+
 void nested_before_fork(struct nested_fork *ret_kept)
 {
     struct context *first = current_context, *c = first;
 
     ret_kept->count = 0;
-    if (!first->ring || sys_forbidden) /* then the child can do all but return into our code */
+    if (!first->ring)
         return;
     do {
-        if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX) {
-            sys_advise(c, sizeof *c, MADV_KEEPONFORK);
-            sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DOFORK);
+        if (context_state(c) == CONTEXT_RECORDING && ret_kept->count < NESTED_KEPT_MAX && keep(c, &ret_kept->copy[ret_kept->count]))
             ret_kept->kept[ret_kept->count++] = c;
-        }
         c = c->ring;
     } while (c != first);
 }
@@ -174,14 +215,10 @@ void nested_after_fork(const struct nested_fork *kept, pid_t result)
     if (result == 0 && kept->count)
         current_context = &context_none; /* one of the others', which are wiped, or one of these */
     for (int i = 0; i < kept->count; i++) {
-        struct context *c = kept->kept[i];
-        if (result == 0) {
-            c->orphaned = true;
-            sys_map_over(c->slot, REC_LIVE_SLOT_BYTES); /* it is shared with the parent */
-        } else {
-            sys_advise(c, sizeof *c, MADV_WIPEONFORK);
-            sys_advise(c->slot, REC_LIVE_SLOT_BYTES, MADV_DONTFORK);
-        }
+        if (result == 0)
+            go_on_as_orphan(kept->kept[i], kept->copy[i]);
+        else
+            go_on_as_parent(kept->kept[i], kept->copy[i]);
     }
 }
 

@@ -28,6 +28,7 @@ struct context *nested_context(struct context *c, const struct walk_start *start
 #define NESTED_KEPT_MAX 8
 struct nested_fork {
     struct context *kept[NESTED_KEPT_MAX];
+    struct context *copy[NESTED_KEPT_MAX]; /* where madvise is forbidden, but not mmap */
     int count;
 };
 void nested_before_fork(struct nested_fork *ret_kept);

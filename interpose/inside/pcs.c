@@ -6,7 +6,7 @@
 
 #include "interpose/inside/cfi.h"
 #include "interpose/inside/context.h"
-#include "interpose/inside/memory_map.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 
@@ -107,12 +107,13 @@ static uint32_t announce(struct context *c, uint64_t pc, uint32_t module, bool e
 
 /* A return address that no call has made: a function's first instruction, with no
  * function and no call before it. makecontext's stacks begin so. */
-static bool is_function_start(const struct cfi_tables *tables, uint64_t pc)
+static bool is_function_start(struct context *c, const struct cfi_tables *tables, uint64_t pc)
 {
     struct rule rule;
 
-    cfi_find_rule(tables, pc, &rule);
-    return rule.kind != RULE_NONE && memory_is_code(pc - ARCH_CALL_BYTES, ARCH_CALL_BYTES) && !arch_after_call(pc);
+    cfi_find_rule(tables, pc, &c->work, &rule);
+    return rule.kind != RULE_NONE && memory_is_code(&c->own_stack.text, pc - ARCH_CALL_BYTES, ARCH_CALL_BYTES) &&
+           !arch_after_call(pc);
 }
 
 static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
@@ -124,53 +125,89 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
     uint32_t module;
 
     if (module_find(c, instruction, &tables, &module))
-        cfi_find_rule(&tables, instruction, &known.rule);
+        cfi_find_rule(&tables, instruction, &c->work, &known.rule);
     else
         known.rule = (struct rule){ .kind = RULE_NONE, .no_module = 1 };
     arch_mend_rule(&known.rule);
     /* Return trampolines have poor tables or none; nothing is read of code that
      * may be none. What only its tables call such is not believed: the next frame may
      * then be anywhere. */
-    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(pc, ARCH_SIGRETURN_BYTES) &&
+    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(&c->own_stack.text, pc, ARCH_SIGRETURN_BYTES) &&
         arch_at_sigreturn(pc))
         arch_signal_rule(&known.rule);
     else if (known.rule.signal)
         known.rule = (struct rule){ .kind = RULE_BROKEN };
-    else if (known.rule.kind == RULE_NONE && !known.rule.no_module && !exact && is_function_start(&tables, pc))
+    else if (known.rule.kind == RULE_NONE && !known.rule.no_module && !exact && is_function_start(c, &tables, pc))
         known.rule.kind = RULE_END;
     else if (ARCH_STUB_BYTES && known.rule.kind == RULE_NONE && !known.rule.no_module && exact &&
-             memory_is_code(pc - ARCH_STUB_BYTES, 2 * ARCH_STUB_BYTES))
+             memory_is_code(&c->own_stack.text, pc - ARCH_STUB_BYTES, 2 * ARCH_STUB_BYTES))
         arch_stub_rule(pc, &known.rule);
     known.id = announce(c, pc, module, exact);
     return known;
 }
 
-struct pc_known pc_find(struct context *c, uint64_t pc, bool exact)
+/* The addresses 0 to 2 have no code, and the table has other uses for them. */
+static uint64_t key_of(uint64_t pc, bool exact)
+{
+    uint64_t key = (pc & ~PC_EXACT) | (exact ? PC_EXACT : 0);
+    return key <= DROPPED ? DROPPED + 1 : key;
+}
+
+static const struct pc_entry *find(const struct pc_table *table, uint64_t key)
+{
+    for (int level = 0; level < PC_LEVELS; level++) {
+        const struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
+        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(key) >> 40;
+        if (!entries)
+            return NULL;
+        for (int i = 0; i < PROBES; i++) {
+            const struct pc_entry *entry = &entries[(at + (uint64_t)i) & mask];
+            if (atomic_load_explicit(&entry->key, memory_order_acquire) == key)
+                return entry;
+        }
+    }
+    return NULL;
+}
+
+bool pc_look_up(const struct pc_table *table, uint64_t pc, bool exact, struct pc_known *ret)
+{
+    const uint64_t key = key_of(pc, exact);
+    const struct pc_entry *entry = find(table, key);
+
+    ret->id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
+    if (!ret->id)
+        return false;
+    ret->rule = read_rule(entry);
+    /* It may have been forgotten meanwhile, and be another's, or learnt anew. */
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&entry->key, memory_order_relaxed) == key &&
+           atomic_load_explicit(&entry->id, memory_order_relaxed) == ret->id;
+}
+
+bool pc_is_known(const struct pc_table *table, uint64_t pc)
+{
+    return find(table, pc);
+}
+
+struct pc_known pc_learn(struct context *c, uint64_t pc, bool exact)
 {
     bool mine;
-    uint64_t key = (pc & ~PC_EXACT) | (exact ? PC_EXACT : 0);
-
-    if (key <= DROPPED) /* no code is there, and the table has other uses for these */
-        key = DROPPED + 1;
-    struct pc_entry *entry = find_or_claim(&process->pcs, key, &mine);
-    uint32_t id = entry ? atomic_load_explicit(&entry->id, memory_order_acquire) : 0;
-
-    if (id) {
-        struct pc_known known = { id, read_rule(entry) };
-        /* It may have been forgotten meanwhile, and be another's, or learnt anew. */
-        atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&entry->key, memory_order_relaxed) == key &&
-            atomic_load_explicit(&entry->id, memory_order_relaxed) == id)
-            return known;
-        mine = false;
-    }
+    struct pc_entry *entry = find_or_claim(&process->pcs, key_of(pc, exact), &mine);
     struct pc_known known = learn(c, pc, exact);
+
     /* Otherwise another thread is at it, and the address gets two numbers. */
     if (mine) {
         write_rule(entry, &known.rule);
         atomic_store_explicit(&entry->id, known.id, memory_order_release);
     }
     return known;
+}
+
+struct pc_known pc_find(struct context *c, uint64_t pc, bool exact)
+{
+    struct pc_known known;
+
+    return LIKELY(pc_look_up(&process->pcs, pc, exact, &known)) ? known : pc_learn(c, pc, exact);
 }
 
 uint32_t pc_number(struct context *c, uint64_t pc)
@@ -183,20 +220,6 @@ uint32_t pc_number(struct context *c, uint64_t pc)
     if (known.id && rule_cache_takes(pc))
         rule_cache_put(&c->rules, pc, known.id, arch_short(&known.rule));
     return known.id;
-}
-
-bool pc_is_known(const struct pc_table *table, uint64_t pc)
-{
-    for (int level = 0; level < PC_LEVELS; level++) {
-        const struct pc_entry *entries = atomic_load_explicit(&table->level[level], memory_order_acquire);
-        uint64_t mask = (1ull << (PC_LEVEL0_BITS + level)) - 1, at = hash_of(pc) >> 40;
-        if (!entries)
-            return false;
-        for (int i = 0; i < PROBES; i++)
-            if (atomic_load_explicit(&entries[(at + (uint64_t)i) & mask].key, memory_order_relaxed) == pc)
-                return true;
-    }
-    return false;
 }
 
 void pc_table_forget(struct pc_table *table, uint64_t start, uint64_t end)

@@ -43,6 +43,10 @@ struct pc_known {
  * is no return address. */
 struct pc_known pc_find(struct context *c, uint64_t pc, bool exact);
 
+/* The same where it is known already, and where it is not. */
+bool pc_look_up(const struct pc_table *table, uint64_t pc, bool exact, struct pc_known *ret);
+struct pc_known pc_learn(struct context *c, uint64_t pc, bool exact);
+
 /* The number alone, from the context's cache where that has it. */
 uint32_t pc_number(struct context *c, uint64_t pc);
 

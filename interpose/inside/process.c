@@ -1,13 +1,16 @@
 #include "interpose/inside/process.h"
 
+#include "interpose/inside/context.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 struct process *process;
 struct session session;
-bool sys_forbidden;
+bool sys_forbidden, sys_may_map, sys_careful;
+uint32_t sys_known_pid, sys_known_parent_pid;
 
 static void *take_reserved(size_t bytes)
 {
@@ -21,7 +24,7 @@ void *process_map_wiped(size_t bytes)
         return take_reserved(bytes);
     void *at = sys_map(-1, 0, bytes);
 
-    if (at && sys_advise(at, bytes, MADV_WIPEONFORK) != 0) {
+    if (at && !sys_careful && sys_advise(at, bytes, MADV_WIPEONFORK) != 0) { /* else fork sees to it: process_wipe */
         sys_unmap(at, bytes); /* a kernel before 4.14 */
         return NULL;
     }
@@ -42,6 +45,20 @@ void process_reserve_wiped(size_t bytes)
     }
 }
 
+void process_wipe(void)
+{
+    struct context *next;
+
+    for (struct context *c = atomic_load(&process->contexts); c; c = next) {
+        next = c->next;
+        if (c->orphaned)
+            continue;
+        sys_unmap(c->slot, REC_LIVE_SLOT_BYTES); /* it is shared with the parent */
+        memset(c, 0, sizeof *c);
+    }
+    memset((void *)process, 0, sizeof *process);
+}
+
 void process_count_lost(uint64_t events)
 {
     if (session.live)
@@ -52,7 +69,7 @@ uint32_t process_thread_id(void)
 {
     clockid_t clock;
 
-    if (!sys_forbidden)
+    if (!sys_forbidden && !sys_careful)
         return sys_tid();
     /* libc has it, and gives it away in this form: ~id << 3 | 6. */
     return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? ~((uint32_t)clock >> 3) & 0x1fffffff : 1;

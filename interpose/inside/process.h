@@ -50,7 +50,7 @@ struct process {
 enum call_graph { CALL_GRAPH_NONE, CALL_GRAPH_AUTO, CALL_GRAPH_LIBUNWIND, CALL_GRAPH_FP };
 
 /* What of a program's children is recorded. */
-enum follow { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE };
+enum follow { FOLLOW_EXEC, FOLLOW_ALL, FOLLOW_FORK, FOLLOW_NONE };
 /* See select.h. */
 struct selection {
     bool on;              /* not everything is recorded, or was not at some time */
@@ -65,12 +65,13 @@ struct session {
     struct kept_file log; /* where chunks are appended: the log, or its spool */
     bool spools;          /* it is the spool: somebody packs what is in it into the log */
     char path[4096];      /* the log's, absolute */
-    uint64_t max_bytes;   /* of the log, where it is not packed; 0: no limit */
+    uint64_t max_bytes;   /* that the log may have; 0: no limit */
     /* Of this process; in a forked child the parent's, until it has its own. */
     struct kept_file live_file;
     struct rec_live_header *live; /* mapped shared */
     struct kept_file maps;        /* /proc/self/maps of this process; for memory_map.h */
     struct kept_file unwinder_pipe[2]; /* libunwind's, by which it tests addresses: it writes to it unasked */
+    uint64_t image; /* process->image; in a forked child that has not begun yet, its parent's */
     uint8_t id[16];
     enum call_graph call_graph;
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
@@ -90,6 +91,10 @@ extern struct session session;
 void *process_map_wiped(size_t bytes);
 void process_unmap_wiped(void *at, size_t bytes);
 void process_reserve_wiped(size_t bytes);
+
+/* Does the same in a forked child whose parent was careful (sys.h): all contexts that the parent
+ * had, but for orphans, are as good as new. */
+void process_wipe(void);
 
 /* The calling thread's id, without a system call where those are forbidden. */
 uint32_t process_thread_id(void);

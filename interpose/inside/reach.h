@@ -10,6 +10,7 @@
 #define MALLOSCOPE_INSIDE_REACH_H
 
 #include "interpose/inside/hints.h"
+#include "interpose/inside/memory_map.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,14 @@
 struct reach {
     uint64_t start, end;
     uint64_t not_start, not_end; /* the last mapping that was found to be another */
+    struct memory_text text;     /* room for who asks */
 };
+
+/* Another thread's stack is another. */
+static inline void reach_forget(struct reach *own)
+{
+    own->start = own->end = own->not_start = own->not_end = 0;
+}
 
 uint64_t reach_find(struct reach *own, uint64_t sp);
 

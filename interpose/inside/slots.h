@@ -15,6 +15,7 @@
 struct live_page {
     struct rec_live_header header;
     _Atomic uint32_t slots_taken;
+    uint64_t pid_namespace; /* of the header's pid; 0: unknown */
 };
 
 /* A new slot, real on disk and mapped. 0 or -errno, or -REC_STOP_SANDBOX. */

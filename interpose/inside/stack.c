@@ -9,6 +9,7 @@
 #include "interpose/inside/guess.h"
 #include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/step.h"
 #include "interpose/inside/sys.h"
 
 #include <errno.h>
@@ -118,18 +119,27 @@ static void forget_code(struct context *c, uint32_t generation)
     rule_cache_clear(&c->rules);
 }
 
+/* Again from the start after each address that is new, so that what it takes to learn one does not come on top
+ * of the walk: the stack may be a small one. */
 static bool take_by_rules(struct context *c, const struct walk_start *start, struct walk_match match,
                           uint32_t *ret_shared)
 {
-    enum walk_result result = walk_take(c, start, match, ret_shared);
+    const uint64_t limit = reach_limit(&c->own_stack, start->sp);
+    bool forgot = false;
 
-    if (result == WALK_STALE) {
+    c->walk.unknown.again = false;
+    for (;;) {
+        enum walk_result result = walk_take(c, start, limit, match, ret_shared);
+        if (result == WALK_UNKNOWN && step_learn(c))
+            continue;
+        if (result == WALK_UNSUPPORTED || (result == WALK_STALE && forgot))
+            return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
+        if (result != WALK_STALE)
+            return result == WALK_DONE;
         forget_code(c, atomic_load_explicit(&process->modules.generation, memory_order_acquire));
-        result = walk_take(c, start, (struct walk_match){ .frame = -1 }, ret_shared);
+        match = (struct walk_match){ .frame = -1 };
+        forgot = true;
     }
-    if (result == WALK_UNSUPPORTED || result == WALK_STALE)
-        return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
-    return result == WALK_DONE;
 }
 
 static bool take(struct context *c, const struct walk_start *start, struct walk_match match, uint32_t *ret_shared)

@@ -6,6 +6,8 @@
 #include "interpose/inside/guess.h"
 #include "interpose/inside/process.h"
 
+#define LEARNT_BYTES 1024 /* of a module's path and build-id */
+
 static uint64_t address_at(unsigned base, int32_t offset, const struct walk_step *s, uint64_t cfa)
 {
     return (base == RULE_FROM_CFA ? cfa : base == RULE_FROM_FP ? s->fp : s->sp) + (uint64_t)(int64_t)offset;
@@ -106,14 +108,33 @@ bool step_accepts_cfa(struct context *c, struct position *at, uint64_t from, uin
     return true;
 }
 
+bool step_learn(struct context *c)
+{
+    struct walk_unknown *u = &c->walk.unknown;
+    struct pc_known known;
+
+    /* What new code has to say: it is not found to be too much further down. */
+    if (!context_room(c, ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + LEARNT_BYTES) || !pc_learn(c, u->pc, u->exact).id)
+        return false;
+    u->again = !pc_look_up(&process->pcs, u->pc, u->exact, &known); /* no room in the table, or somebody else is at it */
+    return true;
+}
+
 enum step_outcome step_slowly(struct context *c, struct position *at, struct walk_step *step)
 {
-    struct pc_known known = pc_find(c, at->pc, at->exact);
+    struct pc_known known;
+
+    if (UNLIKELY(!pc_look_up(&process->pcs, at->pc, at->exact, &known))) {
+        c->walk.unknown = (struct walk_unknown){ at->pc, at->exact, c->walk.unknown.again };
+        if (!c->walk.unknown.again)
+            return STEP_UNKNOWN;
+        known = pc_find(c, at->pc, at->exact);
+        if (!known.id)
+            return STEP_FAILED;
+    }
     const struct rule *r = &known.rule;
     uint32_t rule = arch_short(r);
 
-    if (!known.id)
-        return STEP_FAILED;
     step->id = known.id;
     step->rule = RULE_SHORT_NONE;
     if (!at->exact && rule_cache_get(&c->rules, at->pc) == ~0ull)

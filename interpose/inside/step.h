@@ -24,6 +24,7 @@ enum step_outcome {
     STEP_BROKEN,      /* the same, by a word that was read */
     STEP_UNSUPPORTED, /* a rule that follows other registers */
     STEP_STALE,       /* code has changed: forget it, and walk again */
+    STEP_UNKNOWN,     /* the code is new: step_learn, and walk again, or step again from here */
     STEP_FAILED,      /* the log is full */
 };
 
@@ -41,6 +42,10 @@ struct step_slots step_slots(const struct rule *r, const struct walk_step *s, ui
 /* By what is not in the context's cache, or not short. Fills step's id, rule and
  * marks; its place is filled. */
 enum step_outcome step_slowly(struct context *c, struct position *at, struct walk_step *step);
+
+/* Learns the code at which STEP_UNKNOWN was said: where little of the program's stack is in use, which
+ * learning takes most of. False: the log is full. */
+bool step_learn(struct context *c);
 
 /* Whether a CFA that is not between the stack pointer and the limit is right all the
  * same, and the words from `from` up to it can be read: on a page not asked about yet;

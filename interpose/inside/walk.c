@@ -182,12 +182,11 @@ static bool has_room(struct context *c)
     return true;
 }
 
-enum walk_result walk_take(struct context *c, const struct walk_start *start, struct walk_match match,
+enum walk_result walk_take(struct context *c, const struct walk_start *start, uint64_t limit, struct walk_match match,
                            uint32_t *ret_shared)
 {
     struct walk *w = &c->walk;
-    struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, 
-                           .limit = reach_limit(&c->own_stack, start->sp) };
+    struct position at = { .pc = start->pc, .sp = start->sp, .fp = start->fp, .limit = limit };
     struct writer to = { 0 };
     enum step_outcome outcome = STEP_DONE;
     uint32_t count = 0, max = session.max_depth;
@@ -228,6 +227,8 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, st
         return WALK_UNSUPPORTED;
     if (outcome == STEP_STALE)
         return WALK_STALE;
+    if (outcome == STEP_UNKNOWN)
+        return WALK_UNKNOWN;
     if (outcome == STEP_FAILED)
         return WALK_FAILED;
     if (to.depth) {

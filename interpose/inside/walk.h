@@ -56,6 +56,13 @@ struct walk_step {
  * place, it has the innermost that was written. */
 #define WALK_PLACE_BITS 11
 
+/* Code of which nothing is known yet. */
+struct walk_unknown {
+    uint64_t pc;
+    bool exact;
+    bool again; /* code like this has been met in this walk, and could not be kept in the process's table */
+};
+
 struct walk {
     uint32_t depth;  /* frames of the last stack */
     bool repeatable; /* check[] covers its walk to the end: it can be verified */
@@ -65,6 +72,7 @@ struct walk {
     struct walk_check check[WALK_CHECKS_MAX];
     uint16_t place[1 << WALK_PLACE_BITS];
     struct walk_step step[WALK_DEPTH_MAX];
+    struct walk_unknown unknown;
 };
 
 static inline uint16_t *walk_place(struct walk *w, uint64_t sp)
@@ -102,13 +110,14 @@ enum walk_result {
     WALK_DONE,
     WALK_UNSUPPORTED, /* a frame has rules that we cannot follow; the last stack is as it was */
     WALK_STALE,       /* what was known of code is no longer true: forget it, and take the stack again */
+    WALK_UNKNOWN,     /* as STEP_UNKNOWN; the last stack is as it was */
     WALK_FAILED,      /* the log is full */
 };
 
-/* Makes the stack at start the last stack. match: what walk_compare has said of it,
+/* Makes the stack at start the last stack. limit: start's, by reach.h. match: what walk_compare has said of it,
  * or no frame. *ret_shared: how many of its outermost frames are the same as those
  * of the one before. */
-enum walk_result walk_take(struct context *c, const struct walk_start *start, struct walk_match match,
+enum walk_result walk_take(struct context *c, const struct walk_start *start, uint64_t limit, struct walk_match match,
                            uint32_t *ret_shared);
 
 /* The same for a stack that another unwinder has taken: pcs, innermost first, at

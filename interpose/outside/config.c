@@ -3,20 +3,22 @@
  * MALLOSCOPE_MAX_DEPTH   the most frames of a stack that are logged, 1 to 1024
  * MALLOSCOPE_CHECK_STACKS  1: each stack is compared with libunwind's, for the tests
  * MALLOSCOPE_CLOCK       monotonic: stamps from clock_gettime; else the best there is
- * MALLOSCOPE_FOLLOW      exec, fork or none: what of the program's children is recorded
+ * MALLOSCOPE_FOLLOW      all, exec, fork or none: what of the program's children is recorded
  * MALLOSCOPE_MAX_LOG     the most bytes of the log, with an optional K, M or G (1024s)
  * MALLOSCOPE_MIN_SIZE    bytes: smaller allocations are not recorded
  * MALLOSCOPE_SAMPLE      bytes: a sample of the allocations is recorded, one in so many
  * MALLOSCOPE_START_PAUSED   1: nothing is recorded until the program or a signal says so
- * MALLOSCOPE_TOGGLE_SIGNAL  number of a signal that pauses recording and goes on with it
+ * MALLOSCOPE_TOGGLE_SIGNAL  a signal that pauses recording and goes on with it: a name or number
  * MALLOSCOPE_SESSION     set by `malloscope record`: session id in hexadecimal,
  *                        a colon, the log's absolute path; before that, where not all
  *                        are followed, the first process's pid and a colon */
 #include "interpose/outside/config.h"
 
 #include "format/output_name.h"
+#include "format/signal_name.h"
 #include "interpose/inside/walk.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const char *value_of(char *const *environment, const char *name)
@@ -60,6 +62,8 @@ static enum follow parse_follow(const char *value)
 {
     if (value && strcmp(value, "none") == 0)
         return FOLLOW_NONE;
+    if (value && strcmp(value, "all") == 0)
+        return FOLLOW_ALL;
     return value && strcmp(value, "fork") == 0 ? FOLLOW_FORK : FOLLOW_EXEC;
 }
 
@@ -117,6 +121,7 @@ void config_read(char *const *environment, struct config *ret_config)
     const char *joins = value_of(environment, "MALLOSCOPE_SESSION");
     const char *output = value_of(environment, "MALLOSCOPE_OUTPUT");
     const char *clock = value_of(environment, "MALLOSCOPE_CLOCK");
+    const char *toggle_signal = value_of(environment, "MALLOSCOPE_TOGGLE_SIGNAL");
 
     ret_config->call_graph = parse_call_graph(value_of(environment, "MALLOSCOPE_CALL_GRAPH"));
     ret_config->max_depth = parse_depth(value_of(environment, "MALLOSCOPE_MAX_DEPTH"));
@@ -125,7 +130,7 @@ void config_read(char *const *environment, struct config *ret_config)
     ret_config->min_size = parse_count(value_of(environment, "MALLOSCOPE_MIN_SIZE"));
     ret_config->sample_bytes = parse_count(value_of(environment, "MALLOSCOPE_SAMPLE"));
     ret_config->start_paused = is_1(value_of(environment, "MALLOSCOPE_START_PAUSED"));
-    ret_config->toggle_signal = (int)(parse_count(value_of(environment, "MALLOSCOPE_TOGGLE_SIGNAL")) & 127);
+    ret_config->toggle_signal = toggle_signal ? signal_name_number(toggle_signal, SIGRTMIN, SIGRTMAX) : 0;
     ret_config->monotonic = clock && strcmp(clock, "monotonic") == 0;
     ret_config->follow = parse_follow(value_of(environment, "MALLOSCOPE_FOLLOW"));
     ret_config->joins = joins && parse_session(joins, ret_config);

@@ -4,12 +4,12 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/select.h"
 #include "interpose/outside/remark.h"
+#include "interpose/stand_in.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
 #define NAME_MAX_BYTES 1000
 
 /* What malloscope.h calls. */
@@ -32,19 +32,19 @@ static void set_paused(bool paused, enum rec_switch by, const struct walk_start 
 
 EXPORT void malloscope_recorder_start(void)
 {
-    set_paused(false, REC_SWITCH_CALL, REMARK_HERE);
+    set_paused(false, REC_SWITCH_CALL, HERE);
 }
 
 EXPORT void malloscope_recorder_stop(void)
 {
-    set_paused(true, REC_SWITCH_CALL, REMARK_HERE);
+    set_paused(true, REC_SWITCH_CALL, HERE);
 }
 
 EXPORT void malloscope_recorder_mark(const char *name)
 {
     int saved_errno = errno;
     struct encode_text text = { name, name ? strnlen(name, NAME_MAX_BYTES) : 0 };
-    struct context *c = remark_begin(REMARK_HERE, ENCODE_TEXTS_MAX + text.bytes);
+    struct context *c = remark_begin(HERE, ENCODE_TEXTS_MAX + text.bytes);
 
     if (c)
         remark_end(c, encode_mark(&c->encoder, c->at, clock_before_free(), text));
@@ -54,7 +54,7 @@ EXPORT void malloscope_recorder_mark(const char *name)
 static void toggle(int number)
 {
     (void)number;
-    set_paused(!session.selection.paused, REC_SWITCH_SIGNAL, REMARK_HERE);
+    set_paused(!session.selection.paused, REC_SWITCH_SIGNAL, HERE);
 }
 
 void control_prepare(int toggle_signal)

@@ -10,19 +10,13 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/hints.h"
 #include "interpose/outside/remark.h"
+#include "interpose/stand_in.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
 #define PATH_BYTES_MAX 4096
-
-#if defined(__has_attribute) && __has_attribute(musttail)
-#define JUMP __attribute__((musttail)) return
-#else
-#define JUMP return /* gcc makes it a jump where optimizing; test_allocators.py looks */
-#endif
 
 #ifdef RTLD_DEEPBIND
 static void *(*real_dlopen)(const char *, int);
@@ -30,17 +24,15 @@ static void *(*real_dlmopen)(Lmid_t, const char *, int);
 
 void deepbind_prepare(void)
 {
-    void *found = dlsym(RTLD_NEXT, "dlopen"), *found_dlmopen = dlsym(RTLD_NEXT, "dlmopen");
-
-    memcpy(&real_dlopen, &found, sizeof found);
-    memcpy(&real_dlmopen, &found_dlmopen, sizeof found_dlmopen);
+    stand_in_find("dlopen", &real_dlopen);
+    stand_in_find("dlmopen", &real_dlmopen);
 }
 
 static __attribute__((noinline)) void log_library(const char *path)
 {
     int saved_errno = errno;
     struct encode_text text = { path, strnlen(path, PATH_BYTES_MAX) };
-    struct context *c = remark_begin(REMARK_HERE, ENCODE_TEXTS_MAX + text.bytes);
+    struct context *c = remark_begin(HERE, ENCODE_TEXTS_MAX + text.bytes);
 
     if (c)
         remark_end(c, encode_deepbind(&c->encoder, c->at, clock_before_free(), text));

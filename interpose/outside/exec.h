@@ -1,4 +1,4 @@
-/* The functions by which a program becomes another one, or starts one. */
+/* The functions by which a program becomes another one. */
 #ifndef MALLOSCOPE_OUTSIDE_EXEC_H
 #define MALLOSCOPE_OUTSIDE_EXEC_H
 

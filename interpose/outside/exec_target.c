@@ -2,6 +2,7 @@
  * process that goes on as it is now. */
 #include "interpose/outside/exec_target.h"
 
+#include "interpose/inside/hints.h"
 #include "interpose/inside/sys.h"
 
 #include <elf.h>
@@ -13,7 +14,6 @@
 #define FIRST_BYTES 256 /* all that the kernel reads of a script's first line */
 #define LEVELS 5        /* of scripts whose interpreters are scripts */
 #define SEGMENTS_MAX 64
-#define NEEDED_MAX 64
 #define LOADER_BYTES 80
 #define MOUNT_NOSUID 2  /* of statfs's flags */
 
@@ -33,7 +33,7 @@ static long number_of(long call)
     return sys_call(call, 0, 0, 0, 0, 0, 0);
 }
 
-static bool mount_takes_ids(const struct image *image)
+static NOINLINE bool mount_takes_ids(const struct image *image)
 {
     struct statfs mount;
     return sys_call(SYS_fstatfs, image->fd, (long)&mount, 0, 0, 0, 0) != 0 || !(mount.f_flags & MOUNT_NOSUID);
@@ -82,58 +82,97 @@ static void read_address(const struct image *image, const ElfW(Ehdr) *header, ui
             sys_pread(image->fd, ret_bytes, bytes, address - segment.p_vaddr + segment.p_offset);
 }
 
-/* What the dynamic section says: names are addresses of strings. */
+/* The dynamic section, read a piece at a time: the stack may be a small one. */
 struct dynamic {
-    uint64_t soname, needed[NEEDED_MAX];
-    size_t needed_count;
+    uint64_t at, end; /* in the file; of what has not been read */
+    long next, count; /* of the piece */
+    ElfW(Dyn) piece[8];
 };
 
-static void read_dynamic(const struct image *image, const ElfW(Phdr) *segment, struct dynamic *ret)
+static void dynamic_begin(struct dynamic *d, const ElfW(Phdr) *segment)
 {
-    ElfW(Dyn) entries[32];
-    uint64_t strings = 0, at = 0;
-    bool ended = false;
+    enum { BYTES_MAX = 8192 };
 
-    *ret = (struct dynamic){ 0 };
-    while (!ended && at < segment->p_filesz && at < 16 * sizeof entries) {
-        long got = sys_pread(image->fd, entries, sizeof entries, segment->p_offset + at);
-        for (long i = 0; i < got / (long)sizeof *entries && !ended; i++) {
-            ended = entries[i].d_tag == DT_NULL;
-            if (entries[i].d_tag == DT_SONAME)
-                ret->soname = entries[i].d_un.d_val;
-            else if (entries[i].d_tag == DT_STRTAB)
-                strings = entries[i].d_un.d_ptr;
-            else if (entries[i].d_tag == DT_NEEDED && ret->needed_count < NEEDED_MAX)
-                ret->needed[ret->needed_count++] = entries[i].d_un.d_val;
+    d->at = segment->p_offset;
+    d->end = d->at + (segment->p_filesz < BYTES_MAX ? segment->p_filesz : BYTES_MAX);
+    d->next = d->count = 0;
+}
+
+/* The next entry with this tag; false: there is none. */
+static bool dynamic_next(struct dynamic *d, const struct image *image, int64_t tag, uint64_t *ret_value)
+{
+    for (;;) {
+        if (d->next == d->count) {
+            long got = d->at < d->end ? sys_pread(image->fd, d->piece, sizeof d->piece, d->at) : 0;
+            d->next = 0;
+            d->count = got > 0 ? got / (long)sizeof *d->piece : 0;
+            d->at += sizeof d->piece;
+            if (!d->count)
+                return false;
         }
-        ended |= got < (long)sizeof entries;
-        at += sizeof entries;
+        const ElfW(Dyn) *entry = &d->piece[d->next++];
+        if (entry->d_tag == DT_NULL) {
+            d->at = d->end;
+            d->next = d->count;
+            return false;
+        }
+        if (entry->d_tag == tag) {
+            *ret_value = entry->d_un.d_val;
+            return true;
+        }
     }
-    ret->soname += ret->soname ? strings : 0;
-    for (size_t i = 0; i < ret->needed_count; i++)
-        ret->needed[i] += strings;
+}
+
+/* The address of the strings that the section's other entries are offsets in. */
+static NOINLINE uint64_t strings_of(const struct image *image, const ElfW(Phdr) *segment)
+{
+    struct dynamic dynamic;
+    uint64_t strings = 0;
+
+    dynamic_begin(&dynamic, segment);
+    dynamic_next(&dynamic, image, DT_STRTAB, &strings);
+    return strings;
 }
 
 /* Without an interpreter it is static, or the loader itself, which can be run as a
  * program, to load another one; it is known by its name for other libraries. */
-static enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
+static NOINLINE enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header,
+                                               const ElfW(Phdr) *segment, uint64_t strings)
 {
+    struct dynamic dynamic;
+    uint64_t name;
     char soname[16] = "";
 
-    if (dynamic->soname)
-        read_address(image, header, dynamic->soname, soname, sizeof soname - 1);
+    dynamic_begin(&dynamic, segment);
+    if (dynamic_next(&dynamic, image, DT_SONAME, &name))
+        read_address(image, header, strings + name, soname, sizeof soname - 1);
     bool is_loader = strncmp(soname, "ld-", 3) == 0 || strncmp(soname, "ld.so", 5) == 0 || strncmp(soname, "ld64.so", 7) == 0;
     return is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
 }
 
-/* These runtimes end the program where another library comes before them. */
-static bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header, const struct dynamic *dynamic)
+bool exec_target_is_sanitizer(const char *name)
 {
-    for (size_t i = 0; i < dynamic->needed_count; i++) {
-        char name[12] = "";
-        read_address(image, header, dynamic->needed[i], name, sizeof name - 1);
-        if (strncmp(name, "libasan.", 8) == 0 || strncmp(name, "libtsan.", 8) == 0 || strncmp(name, "libhwasan.", 10) == 0 ||
-            strncmp(name, "libclang_rt", 11) == 0)
+    static const char *const starts[] = { "libasan.so", "libtsan.so", "libhwasan.so", "libclang_rt.asan", "libclang_rt.tsan",
+                                          "libclang_rt.hwasan" };
+
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+static NOINLINE bool needs_sanitizer(const struct image *image, const ElfW(Ehdr) *header, const ElfW(Phdr) *segment,
+                                     uint64_t strings)
+{
+    struct dynamic dynamic;
+    uint64_t needed;
+
+    dynamic_begin(&dynamic, segment);
+    while (dynamic_next(&dynamic, image, DT_NEEDED, &needed)) {
+        char name[24] = "";
+        read_address(image, header, strings + needed, name, sizeof name - 1);
+        const char *slash = strrchr(name, '/');
+        if (exec_target_is_sanitizer(slash ? slash + 1 : name))
             return true;
     }
     return false;
@@ -161,7 +200,6 @@ static enum rec_untraced judge_program(const struct image *image)
 {
     ElfW(Ehdr) header;
     ElfW(Phdr) segment, dynamic_segment = { 0 };
-    struct dynamic dynamic;
     char loader[LOADER_BYTES + 1] = "";
 
     if (image->first_bytes < sizeof header)
@@ -179,10 +217,10 @@ static enum rec_untraced judge_program(const struct image *image)
     }
     if (*loader && !is_glibc(loader))
         return REC_UNTRACED_LIBC;
-    read_dynamic(image, &dynamic_segment, &dynamic);
+    uint64_t strings = strings_of(image, &dynamic_segment);
     if (!*loader)
-        return judge_static(image, &header, &dynamic);
-    return needs_sanitizer(image, &header, &dynamic) ? REC_UNTRACED_SANITIZER : REC_UNTRACED_WITHDRAWN;
+        return judge_static(image, &header, &dynamic_segment, strings);
+    return needs_sanitizer(image, &header, &dynamic_segment, strings) ? REC_UNTRACED_SANITIZER : REC_UNTRACED_WITHDRAWN;
 }
 
 /* False: it is no file that could be executed. */
@@ -240,7 +278,7 @@ static const char *search_path(void)
     return "/bin:/usr/bin"; /* as the C library has it */
 }
 
-const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
+const char *exec_target_search(int directory, const char *file, char *ret_path, size_t bytes)
 {
     struct stat st;
     size_t name = file ? strlen(file) : 0;
@@ -255,8 +293,8 @@ const char *exec_target_search(const char *file, char *ret_path, size_t bytes)
         if (length)
             *end++ = '/';
         memcpy(end, file, fits ? name + 1 : 0);
-        if (fits && sys_call(SYS_newfstatat, AT_FDCWD, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
-            sys_call(SYS_faccessat, AT_FDCWD, (long)ret_path, X_OK, 0, 0, 0) == 0)
+        if (fits && sys_call(SYS_newfstatat, directory, (long)ret_path, (long)&st, 0, 0, 0) == 0 && S_ISREG(st.st_mode) &&
+            sys_call(SYS_faccessat, directory, (long)ret_path, X_OK, 0, 0, 0) == 0)
             return ret_path;
         at += length;
         if (!*at)

@@ -17,7 +17,12 @@
 enum rec_untraced exec_target_judge(const char *path);
 
 /* The path that execvp(file) would execute: file itself where it has a slash, else
- * ret_path. NULL: there is none, or it is too long. */
-const char *exec_target_search(const char *file, char *ret_path, size_t bytes);
+ * ret_path, relative to the directory (AT_FDCWD) where PATH is. NULL: there is none, or it
+ * is too long. */
+const char *exec_target_search(int directory, const char *file, char *ret_path, size_t bytes);
+
+/* Whether a library's name begins as a sanitizer's runtime's that ends or crashes a program
+ * in which another library comes before it. */
+bool exec_target_is_sanitizer(const char *name);
 
 #endif

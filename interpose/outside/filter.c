@@ -201,10 +201,9 @@ static bool can_judge(const struct sock_fprog *filter)
            can_read(filter->filter, filter->len * sizeof *filter->filter);
 }
 
-bool filter_lets_ask_pid(const struct sock_fprog *filter)
+bool filter_allows(const struct sock_fprog *filter, int call)
 {
-    static const int getpid_only[] = { SYS_getpid };
-    return can_judge(filter) && worst(filter, getpid_only, 1) == ALLOWED;
+    return can_judge(filter) && worst(filter, &call, 1) == ALLOWED;
 }
 
 enum filter_verdict filter_judge(const struct sock_fprog *filter)

@@ -13,7 +13,7 @@ enum filter_verdict {
 
 enum filter_verdict filter_judge(const struct sock_fprog *filter);
 
-/* Whether getpid passes. */
-bool filter_lets_ask_pid(const struct sock_fprog *filter);
+/* Whether this system call passes, whatever its arguments. */
+bool filter_allows(const struct sock_fprog *filter, int call);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/outside/exec_target.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -67,7 +68,12 @@ void follow_prepare(char *const *environment, const struct config *config)
 
 bool follow_concerns_exec(void)
 {
-    return kept.shim && (kept.session || session.follow != FOLLOW_EXEC);
+    return kept.shim && (kept.session || !follow_wants_exec());
+}
+
+bool follow_wants_exec(void)
+{
+    return session.follow == FOLLOW_EXEC || session.follow == FOLLOW_ALL;
 }
 
 static bool can_open(const char *path, int flags)
@@ -79,7 +85,7 @@ static bool can_open(const char *path, int flags)
     return fd != -ENOENT && fd != -EACCES && fd != -ENOTDIR;
 }
 
-bool follow_can_record(void)
+static bool can_record(void)
 {
     /* Within such limits the loader would fail to load us, and say so, or no live file could be made. */
     if (sys_file_size_limit() < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES || sys_descriptor_limit() < 8 ||
@@ -132,6 +138,37 @@ static size_t write_preload(char *to, const char *old, bool with_shim)
     }
     *at++ = 0;
     return at == to + name + 1 ? 0 : (size_t)(at - to);
+}
+
+bool follow_preloads_sanitizer(char *const *given)
+{
+    for (; given && *given; given++) {
+        const char *paths = begins_with(*given, PRELOAD) ? *given + strlen(PRELOAD) : "";
+        for (size_t length; (length = next_path(&paths)); paths += length) {
+            const char *slash = memrchr(paths, '/', length);
+            if (exec_target_is_sanitizer(slash ? slash + 1 : paths))
+                return true;
+        }
+    }
+    return false;
+}
+
+enum rec_untraced follow_judge(enum rec_untraced of_file, char *const *environment)
+{
+    bool passes = session.follow == FOLLOW_ALL && of_file == REC_UNTRACED_STATIC;
+
+    if (of_file != REC_UNTRACED_WITHDRAWN && !passes)
+        return of_file;
+    if (follow_preloads_sanitizer(environment))
+        return passes ? of_file : REC_UNTRACED_SANITIZER;
+    if (!can_record())
+        return passes ? of_file : REC_UNTRACED_UNREACHABLE;
+    return passes ? REC_UNTRACED_STATIC_PASSES : REC_UNTRACED_WITHDRAWN;
+}
+
+bool follow_gives_on(enum rec_untraced reason)
+{
+    return reason == REC_UNTRACED_WITHDRAWN || reason == REC_UNTRACED_STATIC_PASSES;
 }
 
 static bool has_name(char *const *given, size_t number)

@@ -4,13 +4,12 @@
 #include "interpose/outside/fork.h"
 
 #include "interpose/inside/nested.h"
+#include "interpose/inside/process.h"
+#include "interpose/inside/sys.h"
+#include "interpose/stand_in.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 pid_t _Fork(void); /* not in every libc's headers */
 
@@ -18,11 +17,8 @@ static pid_t (*real_fork)(void), (*real_Fork)(void);
 
 void fork_prepare(void)
 {
-    void *found = dlsym(RTLD_NEXT, "fork");
-    void *found_Fork = dlsym(RTLD_NEXT, "_Fork");
-
-    memcpy(&real_fork, &found, sizeof found);
-    memcpy(&real_Fork, &found_Fork, sizeof found_Fork);
+    stand_in_find("_Fork", &real_Fork);
+    stand_in_find("fork", &real_fork);
 }
 
 static pid_t fork_by(pid_t (*function)(void))
@@ -37,6 +33,8 @@ static pid_t fork_by(pid_t (*function)(void))
         nested_after_fork(&kept, result);
         errno = saved_errno;
     }
+    if (result == 0 && sys_careful && process)
+        process_wipe();
     return result;
 }
 

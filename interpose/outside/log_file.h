@@ -20,7 +20,11 @@ int log_file_confirm(void);
  * process->guest_start. 0 or -errno. */
 int log_file_make_live(enum rec_start *ret_start);
 
+/* The inode number of this process's pid namespace, and field 22 of its stat; 0: unknown. */
+uint64_t log_file_pid_namespace(void);
+uint64_t log_file_process_began(void);
+
 /* Whether an earlier program of this process has been recorded into the log at path. */
-bool log_file_has_earlier(const char *path);
+bool log_file_has_earlier(const char *path, const uint8_t id[16]);
 
 #endif

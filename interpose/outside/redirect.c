@@ -150,18 +150,20 @@ static const struct redirection *find_target(const struct linked_module *m, cons
     return NULL;
 }
 
-static void bind(const struct linked_module *m, const struct redirection *list, size_t count, bool only_bound)
+static bool bind(const struct linked_module *m, const struct redirection *list, size_t count, bool only_bound)
 {
     const struct relocations *tables[] = { &m->data, &m->calls };
+    bool result = true;
 
     for (int table = 0; table < 2; table++) {
         for (size_t i = 0; i < tables[table]->count; i++) {
             const ElfW(Rela) *relocation = &tables[table]->at[i];
             const struct redirection *target = find_target(m, relocation, list, count, only_bound);
-            if (target)
-                write_word(m, m->bias + relocation->r_offset, target->stand_in);
+            if (target && !write_word(m, m->bias + relocation->r_offset, target->stand_in))
+                result = false;
         }
     }
+    return result;
 }
 
 struct search {
@@ -194,9 +196,9 @@ bool redirect_find(const struct linked_module *module, struct redirection *list,
     return result;
 }
 
-void redirect_inner_calls(const struct linked_module *module, const struct redirection *list, size_t count)
+bool redirect_inner_calls(const struct linked_module *module, const struct redirection *list, size_t count)
 {
-    bind(module, list, count, false);
+    return bind(module, list, count, false);
 }
 
 /* The loader adds the module's bias to a symbol's value. */

@@ -44,8 +44,9 @@ bool redirect_module_of(const void *address, struct linked_module *ret);
 /* Finds what the module defines: sets real and found. False: nothing. */
 bool redirect_find(const struct linked_module *module, struct redirection *list, size_t count);
 
-/* The module's own calls, as far as the loader binds them, go to the stand-ins. */
-void redirect_inner_calls(const struct linked_module *module, const struct redirection *list, size_t count);
+/* The module's own calls, as far as the loader binds them, go to the stand-ins. False: some
+ * could not be written. */
+bool redirect_inner_calls(const struct linked_module *module, const struct redirection *list, size_t count);
 
 /* All calls of what was found go to the stand-ins, from now on. False: memory could not
  * be written, and nothing has changed. */

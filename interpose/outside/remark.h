@@ -4,15 +4,11 @@
 #ifndef MALLOSCOPE_OUTSIDE_REMARK_H
 #define MALLOSCOPE_OUTSIDE_REMARK_H
 
-#include "interpose/inside/arch.h"
 #include "interpose/inside/context.h"
 
-/* For remark_begin: where the program calls the function that this is used in. */
-#define REMARK_HERE (&(struct walk_start){ (uint64_t)__builtin_return_address(0), ARCH_CALLER_SP, \
-                                           *(const uint64_t *)__builtin_frame_address(0) })
-
 /* A context of this thread in which `bytes` can be written, from its `at` on, while the
- * caller's frame is there; NULL: there is none. */
+ * caller's frame is there; NULL: there is none. start: HERE of the function that the
+ * program has called (interpose/stand_in.h). */
 struct context *remark_begin(const struct walk_start *start, size_t bytes);
 
 /* at: the remark's end. */

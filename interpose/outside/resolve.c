@@ -4,12 +4,11 @@
 #include "interpose/outside/resolve.h"
 
 #include "interpose/inside/early_heap.h"
+#include "interpose/stand_in.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 static atomic_flag resolving = ATOMIC_FLAG_INIT;
@@ -44,32 +43,25 @@ static bool resolve(void)
         return false;
     int saved_errno = errno;
     struct real found = real;
-#define FIND(name)                                     \
-    do {                                               \
-        void *symbol = dlsym(RTLD_NEXT, #name);        \
-        if (symbol)                                    \
-            memcpy(&found.name, &symbol, sizeof symbol); \
-    } while (0)
     /* Those that may be missing come first: each dlsym that succeeds forgets the
      * error of the one before, which the program's dlerror() would report. */
     found.reallocarray = reallocarray_by_realloc;
     found.cfree = NULL;
     found.free_sized = free_sized_by_free;
     found.free_aligned_sized = free_aligned_sized_by_free;
-    FIND(reallocarray);
-    FIND(valloc);
-    FIND(pvalloc);
-    FIND(cfree);
-    FIND(free_sized);
-    FIND(free_aligned_sized);
-    FIND(malloc);
-    FIND(calloc);
-    FIND(realloc);
-    FIND(free);
-    FIND(posix_memalign);
-    FIND(aligned_alloc);
-    FIND(memalign);
-#undef FIND
+    stand_in_find("reallocarray", &found.reallocarray);
+    stand_in_find("valloc", &found.valloc);
+    stand_in_find("pvalloc", &found.pvalloc);
+    stand_in_find("cfree", &found.cfree);
+    stand_in_find("free_sized", &found.free_sized);
+    stand_in_find("free_aligned_sized", &found.free_aligned_sized);
+    stand_in_find("malloc", &found.malloc);
+    stand_in_find("calloc", &found.calloc);
+    stand_in_find("realloc", &found.realloc);
+    stand_in_find("free", &found.free);
+    stand_in_find("posix_memalign", &found.posix_memalign);
+    stand_in_find("aligned_alloc", &found.aligned_alloc);
+    stand_in_find("memalign", &found.memalign);
     if (!found.cfree)
         found.cfree = found.free;
     real = found;

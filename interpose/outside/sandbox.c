@@ -1,5 +1,6 @@
 #include "interpose/outside/sandbox.h"
 
+#include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/nested.h"
@@ -134,14 +135,19 @@ void sandbox_enter(struct sandbox_change *ret_change, bool strict, const struct 
     ret_change->enters = true;
     ret_change->forbidden = sys_forbidden;
     ret_change->kills = kills;
+    ret_change->may_map = sys_may_map;
+    const bool maps = !strict && may_look && filter_allows(filter, SYS_mmap) && filter_allows(filter, SYS_munmap);
     ret_change->state = process ? atomic_load(&process->state) : PROCESS_NEW;
     ret_change->stop_errno = session.live ? session.live->stop_errno : 0;
-    if (sys_forbidden)
+    if (sys_forbidden) {
         kills |= verdict == FILTER_KILLS;
-    else if (is_sandboxed_child() || is_vfork_child())
-        enter_as_child(ret_change, verdict, !strict && may_look && filter_lets_ask_pid(filter));
-    else
+        sys_may_map &= maps;
+    } else if (is_sandboxed_child() || is_vfork_child()) {
+        enter_as_child(ret_change, verdict, !strict && may_look && filter_allows(filter, SYS_getpid));
+    } else {
+        sys_may_map = maps;
         enter(strict, verdict);
+    }
     errno = saved_errno;
 }
 
@@ -164,6 +170,7 @@ static void leave(const struct sandbox_change *change)
         return;
     }
     kills = change->kills;
+    sys_may_map = change->may_map;
     sys_forbidden = change->forbidden;
     if (change->forbidden || clock_is_user_space || !process)
         return;
@@ -185,15 +192,29 @@ void sandbox_entered(const struct sandbox_change *change, bool accepted)
 /* Some thread may not. */
 static bool clock_was_given_up;
 
-void sandbox_give_up_clock(void)
+/* The calling thread's chunks go on in other ticks. */
+static void change_clock(bool faults)
+{
+    struct context *first = current_context, *c = first;
+    uint64_t mask = sys_block_signals();
+
+    clock_set_faults(faults);
+    while (c->slot && context_state(c) != CONTEXT_RECORDING) {
+        const uint64_t busy = c->busy;
+        c->busy = CONTEXT_RECORDING;
+        buffer_fit_clock(c);
+        c->busy = busy;
+        if ((c = c->ring) == first)
+            break;
+    }
+    sys_restore_signals(mask);
+}
+
+/* Without a system call there is no clock. */
+static void fall_silent(void)
 {
     struct context *c = current_context;
 
-    if (!sys_forbidden && is_vfork_child())
-        return;
-    clock_was_given_up = true;
-    if (context_state(c) == CONTEXT_RECORDING)
-        return; /* a signal handler in the middle of our code: what follows is the program's own doing */
     if (session.live)
         process_lack(REC_STOP_CLOCK);
     current_context = &context_mute;
@@ -203,17 +224,32 @@ void sandbox_give_up_clock(void)
     }
 }
 
+void sandbox_give_up_clock(void)
+{
+    if (!sys_forbidden && is_vfork_child())
+        return;
+    clock_was_given_up = true;
+    if (!sys_forbidden && !sys_careful)
+        change_clock(true);
+    else if (context_state(current_context) != CONTEXT_RECORDING) /* else a signal handler is in the middle of our code: what follows is the program's own doing */
+        fall_silent();
+}
+
 void sandbox_take_up_clock(void)
 {
     if (current_context == &context_mute)
         current_context = &context_none;
+    else if (clock_faults() && !sys_forbidden && !is_vfork_child())
+        change_clock(false);
 }
 
 bool sandbox_may_read_clock(void)
 {
     int mode = 0;
 
-    if (!clock_was_given_up || sys_forbidden)
+    if (!clock_was_given_up || sys_forbidden || sys_careful)
         return !clock_was_given_up;
-    return sys_call(SYS_prctl, PR_GET_TSC, (long)&mode, 0, 0, 0, 0) != 0 || mode != PR_TSC_SIGSEGV;
+    if (sys_call(SYS_prctl, PR_GET_TSC, (long)&mode, 0, 0, 0, 0) == 0)
+        clock_set_faults(mode == PR_TSC_SIGSEGV);
+    return true;
 }

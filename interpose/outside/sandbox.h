@@ -12,13 +12,10 @@
 
 struct context;
 
-/* Looks up the functions behind those of interpose/sandbox.c. */
-void sandbox_resolve(void);
-
 /* What was before, and is again if the kernel refuses. All 0: nothing changes. */
 struct sandbox_change {
     bool enters, strict, is_child; /* is_child: a vfork child, to whom alone it applies */
-    bool forbidden, kills;
+    bool forbidden, kills, may_map;
     int state;
     uint32_t stop_errno;
 };
@@ -44,8 +41,9 @@ struct sandbox_child *sandbox_child(void);
 void sandbox_forget_child(struct sandbox_child *ret_child);
 void sandbox_remember_child(const struct sandbox_child *child);
 
-/* The calling thread may not read the clock any more: its events are lost, as are those
- * of threads and children that it makes. */
+/* The calling thread may not read the counter any more, and so neither the C library's clocks:
+ * it asks the kernel instead. Where that is forbidden its events are lost, as are those of
+ * threads and children that it makes. */
 void sandbox_give_up_clock(void);
 void sandbox_take_up_clock(void);
 bool sandbox_may_read_clock(void);

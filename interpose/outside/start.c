@@ -9,6 +9,7 @@
 #include "interpose/inside/buffer.h"
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
+#include "interpose/inside/hints.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -19,11 +20,15 @@
 #include "interpose/outside/exec.h"
 #include "interpose/outside/follow.h"
 #include "interpose/outside/fork.h"
+#include "interpose/outside/inherited.h"
 #include "interpose/outside/log_file.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/sandbox.h"
+#include "interpose/outside/shell.h"
+#include "interpose/outside/spawn.h"
 #include "interpose/outside/threads.h"
 #include "interpose/outside/unwinder.h"
+#include "interpose/system_calls.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -88,9 +93,19 @@ static void find_other_malloc(void)
  * should not be recorded, but by functions that we stand in for only. */
 static bool is_wanted(void)
 {
-    if (config.follow == FOLLOW_EXEC || !config.joins || !config.first_pid)
+    if (config.follow == FOLLOW_EXEC || config.follow == FOLLOW_ALL || !config.joins || !config.first_pid)
         return true;
-    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output);
+    return config.first_pid == sys_pid() && !log_file_has_earlier(config.output, config.session);
+}
+
+/* Before the first system call. */
+static void look_around(void)
+{
+    static bool done;
+
+    if (!done)
+        inherited_find();
+    done = true;
 }
 
 void start_exec(void)
@@ -100,10 +115,13 @@ void start_exec(void)
     if (done)
         return;
     done = true;
-    exec_prepare();
+    look_around();
     char *const *environment = first_environment();
     config_read(environment, &config);
     follow_prepare(environment, &config);
+    exec_prepare(); /* after that: a dlsym that fails allocates, and may so be our first event */
+    spawn_prepare();
+    shell_prepare();
 }
 
 /* Once in a program: what a forked child keeps. False: it is not recorded, or no log can be had. */
@@ -118,12 +136,13 @@ static bool prepare(void)
     process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;
-    long length = sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
+    long length = sys_careful ? (long)inherited_exe(session.exe, sizeof session.exe)
+                              : sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
     session.exe[length > 0 ? length : 0] = 0;
     clock_choose(config.monotonic);
     threads_prepare();
     descriptors_resolve();
-    sandbox_resolve();
+    system_calls_resolve();
     dladdr((void *)real.malloc, &allocator);
     nested_allocator = modules_code_of((uint64_t)real.malloc);
     find_other_malloc();
@@ -141,7 +160,8 @@ static bool prepare(void)
     };
     if (log_file_open(&config) != 0)
         return false;
-    control_prepare(config.toggle_signal);
+    if (!sys_careful)
+        control_prepare(config.toggle_signal);
     return true;
 }
 
@@ -168,7 +188,14 @@ static struct encode_text call_graph_name(void)
     return (struct encode_text){ name, strlen(name) };
 }
 
-static void log_process(struct context *c, enum rec_start start)
+/* In a namespace whose parent does not see this process there is none; /proc may be the parent's. */
+static uint32_t parent_pid(void)
+{
+    uint32_t pid = sys_parent_pid();
+    return pid ? pid : inherited_parent_pid();
+}
+
+static void log_process(struct context *c, enum rec_start start, uint64_t parent_image)
 {
     size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
     char *texts = sys_map(-1, 0, bytes);
@@ -179,7 +206,7 @@ static void log_process(struct context *c, enum rec_start start)
     long got = sys_getcwd(directory, 4096);
     struct encode_process record = {
         .start = start,
-        .ppid = sys_parent_pid(),
+        .ppid = parent_pid(),
         .realtime_ns = clock_realtime_ns(),
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
         .exe = { session.exe, strlen(session.exe) },
@@ -193,6 +220,9 @@ static void log_process(struct context *c, enum rec_start start)
         .min_size = session.selection.min_size,
         .flags = session.selection.paused ? REC_PROCESS_PAUSED : 0,
         .allocator = { allocator.dli_fname, allocator.dli_fname ? strlen(allocator.dli_fname) : 0 },
+        .pid_namespace = log_file_pid_namespace(),
+        .began = log_file_process_began(),
+        .parent_image = parent_image,
         .other_malloc = { other_malloc, other_malloc ? strlen(other_malloc) : 0 },
     };
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
@@ -202,7 +232,7 @@ static void log_process(struct context *c, enum rec_start start)
 }
 
 /* The current context is context_busy. */
-static struct context *start_process(uint32_t tid)
+static NOINLINE struct context *start_process(uint32_t tid)
 {
     enum rec_start start = prepared ? REC_START_FORK : REC_START_IMAGE;
     int state = PROCESS_NEW;
@@ -220,8 +250,11 @@ static struct context *start_process(uint32_t tid)
     }
     if (!process || !atomic_compare_exchange_strong(&process->state, &state, PROCESS_STARTING))
         return NULL;
+    if (sys_careful && start == REC_START_FORK)
+        inherited_find(); /* for the pid */
     process->pid = sys_pid();
-    process->image = clock_realtime_ns();
+    const uint64_t parent_image = session.image;
+    session.image = process->image = clock_realtime_ns();
     kept_file_close(&session.maps); /* the parent's, in a forked child */
     kept_file_open(&session.maps, "/proc/self/maps", O_RDONLY, 0);
     if (log_file_make_live(&start) == 0 && log_file_confirm() == 0)
@@ -231,7 +264,7 @@ static struct context *start_process(uint32_t tid)
         return NULL;
     }
     atomic_store(&process->state, PROCESS_RECORDING);
-    log_process(c, start);
+    log_process(c, start, parent_image);
     threads_begin(c, tid);
     modules_begin(c, start == REC_START_FORK);
     if (start != REC_START_FORK)
@@ -253,11 +286,11 @@ static struct context *unrecorded(void)
  * see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
-    if (sys_forbidden || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
+    if (sys_forbidden || sys_careful || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
-    unwinder_load(session.log.fd);
+    unwinder_load();
 }
 
 struct context *start_thread(const void *caller)
@@ -280,11 +313,12 @@ struct context *start_thread(const void *caller)
         current_context = &context_mute;
         return NULL;
     }
+    look_around();
     /* A handler's calls would be taken for our own. */
     uint64_t mask = sys_block_signals();
     current_context = &context_busy;
     if (state == PROCESS_NEW) {
-        c = start_process(sys_tid());
+        c = start_process(process_thread_id());
         if (c && caller)
             start_unwinder(caller);
     } else {
@@ -335,7 +369,7 @@ static __attribute__((constructor)) void constructor(void)
  * threads stay as they are: those may be using them. */
 static void flush_idle(struct context *mine)
 {
-    uint32_t tid = sys_tid(); /* not of a dead thread: another may look for those */
+    uint32_t tid = process_thread_id(); /* not of a dead thread: another may look for those */
 
     for (struct context *c = atomic_load(&process->contexts); c; c = c->next) {
         uint32_t nobody = 0;

@@ -67,7 +67,7 @@ void threads_prepare(void)
 static void log_begin(struct context *c, uint32_t tid, bool nested)
 {
     c->unwound = false;
-    c->own_stack = (struct reach){ 0 };
+    reach_forget(&c->own_stack);
     c->name[0] = 0;
     if (!sys_forbidden)
         sys_thread_name(c->name);

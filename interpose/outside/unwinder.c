@@ -1,69 +1,60 @@
-/* libunwind keeps a pipe, by which it tests addresses, and takes the two lowest
- * free descriptors for it: numbers that the program would have got. So while it
- * starts, all low numbers are taken. */
+/* libunwind keeps a pipe, by which it tests addresses, and would take the two lowest
+ * free descriptors for it: numbers that the program would have got. So its call of pipe2
+ * is bound to one of ours, which has a pipe for it. It makes its tables and, by way of the
+ * loader, thread-local data when it is first called, which is at the first stack that needs
+ * it: mostly never. */
 #include "interpose/outside/unwinder.h"
 
 #include "interpose/inside/context.h"
 #include "interpose/inside/kept_file.h"
+#include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/outside/redirect.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-/* Its first call makes the pipe, tables and, by way of the loader, thread-local
- * data: the state says that those are not the program's. */
-static void call_first(int (*backtrace)(void **, int))
+static bool has_pipe; /* of ours, that nobody has asked for yet */
+
+static bool make_pipe(void)
 {
-    struct context *c = current_context;
-    uint64_t busy = c->busy;
-    void *frames[4];
+    int low[2];
+    bool result = true;
 
-    c->busy = CONTEXT_UNWINDING;
-    backtrace(frames, 4);
-    c->busy = busy;
-}
-
-/* Occupies the free descriptors below the high ones, with duplicates of fd. */
-static void take_low_numbers(int fd, uint8_t taken[KEPT_FILE_HIGH_MAX])
-{
-    int limit = kept_file_high_number();
-
-    memset(taken, 0, KEPT_FILE_HIGH_MAX);
-    for (;;) {
-        long number = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (number < 0)
-            return;
-        if (number >= limit) {
-            sys_close((int)number);
-            return;
-        }
-        taken[number] = 1;
+    if (sys_call(SYS_pipe2, (long)low, O_NONBLOCK | O_CLOEXEC, 0, 0, 0, 0) != 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        int high = numbers_duplicate(low[i]);
+        sys_close(low[i]);
+        if (high >= 0)
+            kept_file_adopt(&session.unwinder_pipe[i], high);
+        result &= high >= 0;
     }
+    return result;
 }
 
-static void give_numbers_back(const uint8_t taken[KEPT_FILE_HIGH_MAX])
+/* May run inside a traced malloc, also again: libunwind makes another where somebody has closed it. */
+static int pipe_for_libunwind(int ret_ends[2], int flags)
 {
-    for (int number = 0; number < KEPT_FILE_HIGH_MAX; number++)
-        if (taken[number])
-            sys_close(number);
+    (void)flags; /* which are the same */
+    if (!has_pipe && !make_pipe())
+        return -1;
+    has_pipe = false;
+    for (int i = 0; i < 2; i++)
+        ret_ends[i] = atomic_load(&session.unwinder_pipe[i].fd);
+    return 0;
 }
 
-/* Its pipe is where nothing was before: our own high numbers. */
-static void find_pipe(const uint8_t was_open[KEPT_FILE_HIGH_MAX + 64])
+static int old_pipe_for_libunwind(int ret_ends[2])
 {
-    struct stat st;
-
-    for (int number = kept_file_high_number(), found = 0; number < KEPT_FILE_HIGH_MAX + 64 && found < 2; number++)
-        if (!was_open[number] && sys_fstat(number, &st) == 0 && S_ISFIFO(st.st_mode))
-            kept_file_adopt(&session.unwinder_pipe[found++], number);
+    return pipe_for_libunwind(ret_ends, 0);
 }
 
-static void find_open(uint8_t is_open[KEPT_FILE_HIGH_MAX + 64])
-{
-    for (int number = kept_file_high_number(); number < KEPT_FILE_HIGH_MAX + 64; number++)
-        is_open[number] = sys_fcntl(number, F_GETFD, 0) >= 0;
-}
+static const struct redirection pipes[] = {
+    { .symbol = "pipe2", .stand_in = (void *)pipe_for_libunwind },
+    { .symbol = "pipe", .stand_in = (void *)old_pipe_for_libunwind },
+};
 
 /* For the self-check: a walk by unw_step, which is slow and takes no short cuts. */
 #if defined(__x86_64__) && __has_include(<libunwind.h>)
@@ -116,12 +107,12 @@ static void find_slow_way(void *library)
 }
 #endif
 
-bool unwinder_load(int kept_fd)
+bool unwinder_load(void)
 {
     void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
     void *function = library ? dlsym(library, "unw_backtrace") : NULL;
     int (*backtrace)(void **, int);
-    uint8_t taken[KEPT_FILE_HIGH_MAX], was_open[KEPT_FILE_HIGH_MAX + 64];
+    struct linked_module module;
 
     if (!function) {
         /* The error is ours: the program's dlerror() must not tell it, nor free its text,
@@ -130,14 +121,12 @@ bool unwinder_load(int kept_fd)
         dlerror();
         return false;
     }
+    if (!redirect_module_of(function, &module) ||
+        !redirect_inner_calls(&module, pipes, sizeof pipes / sizeof *pipes) || !(has_pipe = make_pipe()))
+        return false;
     if (session.check_stacks)
         find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
-    take_low_numbers(kept_fd, taken);
-    find_open(was_open);
-    call_first(backtrace);
-    find_pipe(was_open);
-    give_numbers_back(taken);
     stack_backtrace = backtrace;
     return true;
 }

@@ -8,8 +8,7 @@
 
 #include <stdbool.h>
 
-/* Sets stack_backtrace. kept_fd: any open descriptor. False: libunwind is not
- * there. */
-bool unwinder_load(int kept_fd);
+/* Sets stack_backtrace. False: libunwind is not there. */
+bool unwinder_load(void);
 
 #endif

@@ -144,7 +144,7 @@ equal(sorted(n for n in os.listdir(WORK) if "doctor" in n or n.startswith("progr
 if os.getuid() == 0:
     os.mkdir(path("mounted"))
     for options, level, words in (("size=64k", "FAIL", ["No space"]), ("size=1m", "warn", ["only 1,"]),
-                                  ("size=200m", "note", ["in memory (tmpfs)", "200"])):
+                                  ("size=200m", "note", ["in memory (tmpfs)", " MiB free"])):
         if run(["mount", "-t", "tmpfs", "-o", options, "none", path("mounted")]).returncode == 0:
             try:
                 if options == "size=1m":
@@ -199,7 +199,14 @@ if build("plain", "gcc", "-O0", "p.c"):
     write("touches", f"#!/bin/sh\ntouch {ran}\n", 0o755)
     equal((Doctor("./touches").code, os.path.exists(ran)), (0, False), "doctor does not run the program")
     if os.path.exists("/lib64/ld-linux-x86-64.so.2"):
-        Doctor("/lib64/ld-linux-x86-64.so.2", "./plain").says("program", "note", "is a loader")
+        Doctor("/lib64/ld-linux-x86-64.so.2").says("program", "note", "is a loader")
+        Doctor("/lib64/ld-linux-x86-64.so.2", "--argv0", "x", "./plain").says("allocator", "ok", "libc.so.6")
+        build("static", "gcc", "-static", "p.c")
+        through = Doctor("/lib64/ld-linux-x86-64.so.2", "--inhibit-cache", "./static")
+        through.says("program", "FAIL", "statically linked")
+        refused = run([MALLOSCOPE, "record", "-o", path("through"), "/lib64/ld-linux-x86-64.so.2", "./static"], cwd=WORK)
+        check(through.code == refused.returncode == 125 and "./static: statically linked" in refused.stderr,
+              f"doctor and record agree of what a loader is to start: {through.code} {refused.returncode} {refused.stderr}")
 
 # --- other allocators as libraries ---
 for library in ("jemalloc", "tcmalloc_minimal", "mimalloc"):

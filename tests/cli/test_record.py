@@ -4,7 +4,9 @@ import os
 import re
 import signal
 import stat
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
@@ -113,6 +115,39 @@ with open(path("taken.mscope")) as file:
 equal(call("record", "-q", "-f", "-o", "taken.mscope", known).returncode, 7, "-f replaces it")
 equal(report(path("taken.mscope"))["counts"]["allocations"], 1070, "the new log")
 
+# --- nor is the log of a session that runs ---
+waiting = ["sh", "-c", "echo $$; exec 9>&-; trap '' HUP; read line"]  # a process that is recorded
+
+
+def is_refused(what):
+    before = logs()
+    one_line(call("record", "-f", "-o", "busy.mscope", "touch", path("ran-busy")), 125, "busy.mscope", "still runs", "-o")
+    equal(logs(), before, f"{what}: nothing is touched")
+
+
+for what, options in ("record runs", []), ("record runs, not packed", ["--no-compress"]):
+    for lacks_live in False, True:
+        recorder = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", *options, "-o", "busy.mscope", *waiting], cwd=WORK,
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        recorder.stdout.readline()
+        if lacks_live:  # then only record's own lock says so
+            os.unlink(live_files(path("busy.mscope"))[0])
+        is_refused(what)
+        recorder.communicate("\n", timeout=30)
+recorder = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", "busy.mscope", *waiting], cwd=WORK,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+recorder.stdout.readline()
+recorder.kill()
+recorder.wait()
+is_refused("record was killed, and its program runs")
+check(not os.path.exists(path("ran-busy")), "where the log is refused nothing runs")
+recorder.communicate("\n")
+end = time.monotonic() + 30
+while call("record", "-q", "-f", "-o", "busy.mscope", known).returncode != 7 and time.monotonic() < end:
+    time.sleep(0.02)
+equal(report(path("busy.mscope"))["counts"]["allocations"], 1070, "when all have ended -f replaces it")
+equal([name for name in logs() if name.startswith("busy")], ["busy.mscope"], "and what was beside it")
+
 # --- what cannot be recorded is said before anything runs ---
 ran = path("ran")
 touch = ["touch", ran]
@@ -122,6 +157,9 @@ one_line(call("record", "-f", "-o", "/dev/null", *touch), 125, "no regular file"
 one_line(call("record", "-o", "%z.mscope", *touch), 125, "%z")
 got = run(["sh", "-c", f"ulimit -f 0; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
+for limit in 4, 5, 6:
+    got = run(["sh", "-c", f"ulimit -n {limit}; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
+    one_line(got, 125, "Too many open files", "ulimit -n")
 got = run(["sh", "-c", f"ulimit -f 32; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
 check("limit.mscope" not in logs(), "no half log is left")

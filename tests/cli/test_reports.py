@@ -2,6 +2,7 @@
 import json
 import math
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -58,8 +59,9 @@ check(list(jsonschema.Draft202012Validator(schema).iter_errors(broken)), "the sc
 
 text = run([MALLOSCOPE, "report", log]).stdout
 for wanted in ("1,070", "failed                         1", "temporary                    900", "85.0 % of the allocations",
-               "exit status 7", "0 lost", "known+0x", "Top 2 call sites by bytes"):
+               "exit status 7", "0 lost", "Top 2 call sites by bytes"):
     check(wanted in text, f"report says {wanted!r}")
+check(re.search(r"take  (known\+0x[0-9a-f]+|programs/known\.c:\d+)\n", text), f"report says where: {text}")
 check("Top 0 call sites" in run([MALLOSCOPE, "report", "-n", "0", log]).stdout, "report -n 0")
 
 # --- hist ---
@@ -187,6 +189,8 @@ for command in (["report"], ["hist"], ["plot", "sizes", "-o", path("sampled.svg"
     for wanted in (sampled + "\n", "Allocations under 64 bytes were not recorded\n", "Recording was paused for some time",
                    "≈42 ±" if command == ["report"] else "≈42 allocations"):
         check(wanted in text, f"{command} says {wanted!r}: {text}")
+got = run([MALLOSCOPE, "record", "-f", "-o", path("short"), "--sample", "64", program("steady"), path("short-count"), "5000"])
+check(re.search(r"still allocated at exit (≈|~)\S+ \S+ in \1\d", got.stderr), f"in a summary all estimates are marked: {got.stderr}")
 with open(path("sampled.svg"), encoding="utf-8") as file:
     picture_text = file.read()
 check("Sampled: 1 in 4,096 bytes" in picture_text and "(estimated)" in picture_text, "the picture says so")

@@ -345,9 +345,8 @@ equal(in_work, [("leaf", lines["leaf"]), ("middle", lines["middle"]), ("work", l
 equal([(f["function"], f["line"]) for f in sites[2000]["frames"]], [("plain", lines["plain"])], "a function that is not inlined")
 check(all(f["file"].endswith("tests/programs/inlined.c") and f["column"] for f in sites[1001]["frames"]), "files and columns")
 text = must(MALLOSCOPE, "report", log)
-for words in (f"leaf  programs/inlined.c:{lines['leaf']}\n         inlined into middle  programs/inlined.c:{lines['middle']}\n"
-              f"         inlined into work  programs/inlined.c:{lines['work']}\n         called from  inlined+0x",
-              f" main  programs/inlined.c:{lines['main work']}\n"):
+for words in (f"      leaf  programs/inlined.c:{lines['leaf']} (inlined)\n      ← middle  programs/inlined.c:{lines['middle']} (inlined)\n"
+              f"      ← work  programs/inlined.c:{lines['work']}\n      ← main  programs/inlined.c:{lines['main work']}\n",):
     check(words in text, f"the report's words: {words!r} in {text}")
 text = must(MALLOSCOPE, "dump", "--stacks", log)
 check(re.search(rf"\t#0 inlined\+0x\S+ leaf\t/\S+inlined\.c:{lines['leaf']}:\d+\tinlined\n\t#0 inlined\+0x\S+ middle\t\S+\tinlined\n"

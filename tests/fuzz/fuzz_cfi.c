@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static struct cfi_work work;
+
 #define FUZZ_AS_IS 1
 #define FUZZ_TAIL 8 /* flags, 1 unused, header's offset (2), the address's offset (4) */
 
@@ -93,8 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint64_t at = 0; at < 256; at += 1 + at / 16 * 5) { /* rows of one function */
         memset(&rule, 0x55, sizeof rule);
         memset(&again, 0xaa, sizeof again);
-        cfi_find_rule(&tables, pc + at, &rule);
-        cfi_find_rule(&tables, pc + at, &again);
+        cfi_find_rule(&tables, pc + at, &work, &rule);
+        cfi_find_rule(&tables, pc + at, &work, &again);
         look_at(&rule);
         demand(rule.kind == again.kind && rule.cfa == again.cfa && rule.ra == again.ra && rule.fp == again.fp &&
                    rule.signal == again.signal && rule.cfa_is_read == again.cfa_is_read,

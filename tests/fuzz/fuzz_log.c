@@ -10,6 +10,8 @@
 #include "analyze/log/live.h"
 #include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
+#include "analyze/model/advice.h"
+#include "analyze/model/contents.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
 #include "analyze/model/process_tree.h"
@@ -266,6 +268,26 @@ static void read_selection(struct log *log)
     facts_free(facts);
 }
 
+static void read_sites(const struct log *log, struct facts *facts)
+{
+    struct advices advices;
+    struct contents contents;
+    struct sites sites;
+    uint64_t bytes = 0;
+
+    sites_collect(facts, NULL, &sites);
+    demand(settings_rounded(&facts->settings, sites.sum.allocations) == facts->allocations, "every allocation has a site");
+    demand(settings_rounded(&facts->settings, sites.sum.peak_bytes) == facts->peak_bytes, "the sites' peaks are the peak");
+    advices_find(facts, &sites, &advices);
+    demand(advices.count <= ADVICE_MOST, "not too much advice");
+    contents_read(log, NULL, NULL, &contents);
+    for (size_t i = 0; i < sizeof contents.kinds / sizeof *contents.kinds; i++)
+        bytes += contents.kinds[i].bytes;
+    demand(bytes <= contents.events.payload_bytes + contents.session.payload_bytes, "records are in chunks");
+    contents_release(&contents);
+    sites_release(&sites);
+}
+
 /* Reads the log in every way; how many allocations it has, or -1. */
 static int64_t read_log(uint64_t *ret_lost_events)
 {
@@ -301,6 +323,7 @@ static int64_t read_log(uint64_t *ret_lost_events)
     for (uint32_t i = 0; i < tree.count; i++)
         demand(tree.nodes[i].parent == TREE_NONE || tree.nodes[i].parent < i, "a parent comes before its children");
     process_tree_release(&tree);
+    read_sites(log, facts);
     int64_t allocations = (int64_t)facts->allocations;
     *ret_lost_events = facts->told.lost_events;
     size_table_release(&table);

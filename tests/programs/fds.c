@@ -1,7 +1,8 @@
-/* fds DIRECTORY [tight]: a program that is rough with descriptors. It lists what
+/* fds DIRECTORY [tight [locked]]: a program that is rough with descriptors. It lists what
  * is open at its start, closes everything, and puts a file of its own on every
  * number from 3 to 1023, using the heap so much that buffers are written out in
- * each of these states. tight: no number at all is left to anybody else. */
+ * each of these states. tight: no number at all is left to anybody else; locked: and
+ * the limit cannot be lifted again. */
 #define TRUTH_BUFFERED
 #include "truth.h"
 
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
     list_descriptors("at the start");
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = tight || limit.rlim_max < 2048 ? 1024 : 2048;
+    if (argc > 3)
+        limit.rlim_max = limit.rlim_cur;
     setrlimit(RLIMIT_NOFILE, &limit);
     int moved = fcntl(3, F_DUPFD, (int)limit.rlim_cur - 1);
     truth_fd = moved < 0 ? (int)limit.rlim_cur - 1 : moved;

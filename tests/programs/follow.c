@@ -12,7 +12,7 @@
  *   signal WORD ...  the same in a signal handler on a small stack
  *   many N WORD ...  the same again and again; then, whether that has taken memory
  *   full WORD ...    the same with arguments for which the kernel has just enough room */
-#include "truth.h"
+#include "children.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,21 +21,10 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 extern char **environ;
 
 static int act(char **words);
-
-static void some_calls(size_t size)
-{
-    void *p = t_malloc(size), *q = t_calloc(2, size);
-
-    p = t_realloc(p, size * 3);
-    t_free(p);
-    t_free(q);
-    t_malloc(size + 1); /* never freed */
-}
 
 static int end(int status)
 {
@@ -49,15 +38,6 @@ static int end(int status)
         if (strncmp(text + at, "LD_PRELOAD=", 11) != 0 && strncmp(text + at, "MALLOSCOPE_", 11) != 0)
             say("%.200s\n", text + at);
     return status;
-}
-
-static void wait_for(pid_t child, const char *what)
-{
-    int status = 0;
-
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    say("%s: status %#x\n", what, status);
 }
 
 static char *own_environment[] = { (char *)"FIRST=1", (char *)"PATH=/usr/bin:/bin", (char *)"EMPTY=", (char *)"NONE",

@@ -1,5 +1,5 @@
 /* forks MODE: processes that come from this one, in every way there is. */
-#include "truth.h"
+#include "children.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -7,32 +7,11 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 extern char **environ;
 
 static const char *self;
 static atomic_bool enough;
-
-static void some_calls(size_t size)
-{
-    void *p = t_malloc(size), *q = t_calloc(2, size);
-
-    p = t_realloc(p, size * 3);
-    t_free(p);
-    t_free(q);
-    t_malloc(size + 1); /* never freed */
-}
-
-/* Prints how a child ended, and waits for it. */
-static void end_of(pid_t child, const char *what)
-{
-    int status = 0;
-
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    say("%s: status %#x\n", what, status);
-}
 
 static int forks(void)
 {
@@ -47,7 +26,7 @@ static int forks(void)
                     some_calls(2000);
                     _exit(2);
                 }
-                end_of(grandchild, "grandchild");
+                wait_for(grandchild, "grandchild");
             }
             if (i == 4)
                 exit(4);
@@ -56,12 +35,12 @@ static int forks(void)
             _exit((int)i);
         }
         some_calls(1100 + i);
-        end_of(child, "child");
+        wait_for(child, "child");
     }
     pid_t idle = fork(); /* never allocates */
     if (idle == 0)
         _exit(0);
-    end_of(idle, "idle child");
+    wait_for(idle, "idle child");
     return 0;
 }
 
@@ -74,7 +53,7 @@ static void *forks_in_thread(void *unused)
         some_calls(301);
         _exit(1);
     }
-    end_of(child, "child of a thread");
+    wait_for(child, "child of a thread");
     some_calls(302);
     return NULL;
 }
@@ -100,12 +79,12 @@ static int with_vfork(void)
             _exit(127);
         }
         some_calls(401);
-        end_of(child, "child of vfork");
+        wait_for(child, "child of vfork");
     }
     pid_t child = vfork();
     if (child == 0)
         _exit(9);
-    end_of(child, "child that ends at once");
+    wait_for(child, "child that ends at once");
     some_calls(402);
     return 0;
 }
@@ -121,7 +100,7 @@ static int with_spawn(void)
         if (error)
             say("posix_spawn: %d\n", error);
         some_calls(501);
-        end_of(child, "spawned child");
+        wait_for(child, "spawned child");
     }
     return 0;
 }
@@ -157,7 +136,7 @@ static int daemonize(void)
         truth("end-of-daemon", NULL, NO_SIZE, 0);
         _exit(0);
     }
-    end_of(child, "child");
+    wait_for(child, "child");
     some_calls(702);
     return 0;
 }
@@ -243,7 +222,7 @@ static int inherits(void)
     }
     for (size_t i = 0; i < 50; i++)
         t_free(blocks[i]);
-    end_of(child, "child");
+    wait_for(child, "child");
     return 0;
 }
 

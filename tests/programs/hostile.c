@@ -3,6 +3,7 @@
  * the clock. It uses the heap before and after, so much that buffers are written out,
  * and says what became of its own files and signals. */
 #define TRUTH_BUFFERED
+#include "interpose/malloscope.h"
 #include "truth.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 
 static const char *directory = "/tmp";
+static char *self;
 static size_t rounds = 7000; /* of use_heap: more than a chunk */
 static atomic_bool enough;
 
@@ -101,6 +103,22 @@ static void limit(int resource, rlim_t value)
 }
 
 /* --- descriptors --- */
+/* The other arguments are 0. */
+static long call_by_instruction(long number, long a, long b, long c)
+{
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    return result;
+#else
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                  x3 __asm__("x3") = 0, x4 __asm__("x4") = 0;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
+#endif
+}
+
 static void close_by_loop(void)
 {
     int closed = 0, others = 0;
@@ -189,6 +207,52 @@ static void dup2_over_all(void)
         pthread_join(threads[i], NULL);
     fstat(fd, &st);
     say("%u calls failed, %u descriptors are another file; mine has %ld bytes\n", failures, foreign, (long)st.st_size);
+}
+
+/* What fills the recorder's buffers with the least work. */
+static void *marks_always(void *unused)
+{
+    char name[1000];
+
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = 0;
+    for (int i = 0; !enough; i++) {
+        malloscope_mark(name);
+        if (i % 64 == 0)
+            usleep(3000);
+    }
+    return unused;
+}
+
+/* dup2 without the C library, over all numbers that there are, while threads have their
+ * buffers written. */
+static void dup2_by_instruction(void)
+{
+    pthread_t threads[3];
+    struct timespec begin, now;
+    struct rlimit numbers;
+    struct stat st;
+    unsigned failures = 0;
+    int fd = own_file();
+
+    getrlimit(RLIMIT_NOFILE, &numbers);
+    if (write(fd, "precious", 8) != 8)
+        say("cannot write\n");
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, marks_always, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        for (int to = (int)numbers.rlim_cur * 15 / 16; to < (int)numbers.rlim_cur; to++) {
+            failures += call_by_instruction(SYS_dup3, fd, to, 0) != to;
+            call_by_instruction(SYS_close, to, 0, 0);
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 1000);
+    enough = true;
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    fstat(fd, &st);
+    say("%u calls failed; mine has %ld bytes\n", failures, (long)st.st_size);
 }
 
 static int own_fd;
@@ -340,13 +404,13 @@ static struct sock_filter refusing_filter[] = {
     FORBID(tgkill, SECCOMP_RET_ERRNO | EPERM), FORBID(rt_sigpending, SECCOMP_RET_ERRNO | EPERM),
     FORBID(rt_sigtimedwait, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
-/* What a program that expects no such call of itself answers to it. */
 /* Under it a program can be started; the recorder would be killed. */
 static struct sock_filter killing_filter[] = {
     LOAD(nr), FORBID(fallocate, SECCOMP_RET_KILL_PROCESS), FORBID(flock, SECCOMP_RET_KILL_PROCESS),
     FORBID(fchmod, SECCOMP_RET_KILL_PROCESS), FORBID(getcwd, SECCOMP_RET_KILL_PROCESS),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
+/* What a program that expects no such call of itself answers to it. */
 static struct sock_filter trapping_filter[] = {
     LOAD(nr), FORBID(fallocate, SECCOMP_RET_TRAP), FORBID(prlimit64, SECCOMP_RET_TRAP), FORBID(gettid, SECCOMP_RET_TRAP),
     FORBID(newfstatat, SECCOMP_RET_TRAP), FORBID(fstat, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -364,10 +428,40 @@ static void install(struct sock_filter *filter, size_t count, unsigned flags, bo
         say("no filter: %d\n", errno);
 }
 
+static struct sock_filter trapping_more_filter[] = {
+    LOAD(nr), FORBID(openat, SECCOMP_RET_TRAP), FORBID(fcntl, SECCOMP_RET_TRAP), FORBID(pwrite64, SECCOMP_RET_TRAP),
+    FORBID(ioctl, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static void do_nothing_on_signal(int number)
+{
+    (void)number;
+}
+
 static void know_ids(void)
 {
     truth_pid = (pid_t)syscall(SYS_getpid);
     truth_tid = (pid_t)syscall(SYS_gettid);
+}
+
+/* Behind the back of whoever stands in for prctl and syscall. Its own file is where a trapped
+ * call's number, taken for its result, leads. */
+static void trap_by_instruction(struct sock_filter *filter, size_t count)
+{
+    static const int calls[] = { SYS_fstat, SYS_openat, SYS_fcntl, SYS_pwrite64, SYS_fallocate, SYS_prlimit64 };
+    struct sock_fprog program = { (unsigned short)count, filter };
+    int fd = own_file();
+
+    if (write(fd, "precious", 8) != 8)
+        say("cannot write\n");
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        dup2(fd, calls[i]);
+    signal(SIGSYS, do_nothing_on_signal);
+    know_ids();
+    if (call_by_instruction(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0 ||
+        call_by_instruction(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (long)&program) != 0)
+        say("no filter\n");
+    use_all();
 }
 
 /* So that the heap need not grow when that is forbidden. */
@@ -524,177 +618,372 @@ static void thread_after_filter(void)
     use_heap();
 }
 
+/* --- what each mode does --- */
+static void do_closefrom(void)
+{
+    closefrom(4);
+    use_all();
+}
+
+/* As a program without the C library does. */
+static void do_bare_close(void)
+{
+    for (int fd = 4; fd < 2000; fd++)
+        call_by_instruction(SYS_close, fd, 0, 0);
+    use_all();
+}
+
+static void do_close_range(void)
+{
+    say("close_range %d, %d\n", close_range(4, ~0u, 0), close_range(4, 5000, CLOSE_RANGE_CLOEXEC));
+    say("close_range %ld\n", syscall(SYS_close_range, 4, ~0u, 0));
+    use_all();
+}
+
+static void do_unshare(void)
+{
+    say("close_range %d\n", close_range(4, ~0u, CLOSE_RANGE_UNSHARE));
+    use_all();
+}
+
+static void do_loop(void)
+{
+    close_by_loop();
+    use_all();
+    close_by_syscall();
+    use_all();
+}
+
+static void do_dup2(void)
+{
+    dup2_over_all();
+    use_all();
+}
+
+static void do_dup2_raw(void)
+{
+    dup2_by_instruction();
+    use_all();
+}
+
+static void do_dup2_signals(void)
+{
+    dup2_by_signals();
+    use_all();
+}
+
+static void do_chroot(void)
+{
+    closefrom(4);
+    into_chroot();
+    use_all();
+}
+
+static void do_setuid(void)
+{
+    close_range(4, ~0u, 0);
+    become_nobody();
+    use_all();
+}
+
+static void do_chroot_setuid(void)
+{
+    into_chroot();
+    become_nobody();
+    closefrom(4);
+    use_all();
+}
+
+/* Of a guest, after the owner has ended. */
+static void do_grandchildren(void)
+{
+    become_nobody();
+    if (fork() == 0) {
+        int null = open("/dev/null", O_RDWR);
+        for (int fd = 0; fd < 3; fd++)
+            dup2(null, fd);
+        usleep(200000);
+        use_heap();
+        usleep(200000);
+        child();
+        use_heap();
+        truth("end-of-daemon", NULL, NO_SIZE, 0);
+        truth_flush();
+        _exit(0);
+    }
+}
+
+static void do_umask(void)
+{
+    umask(0777);
+    use_all();
+}
+
+static void do_nofile(void)
+{
+    limit(RLIMIT_NOFILE, 4);
+    use_all();
+}
+
+static void do_fsize(void)
+{
+    limit(RLIMIT_FSIZE, 300000);
+    use_all();
+    signal(SIGXFSZ, on_signal);
+    write_too_much();
+}
+
+static void do_fsize0(void)
+{
+    limit(RLIMIT_FSIZE, 0);
+    use_all();
+}
+
+static void do_fsize_blocked(void)
+{
+    block_all();
+    limit(RLIMIT_FSIZE, 70000);
+    use_all();
+    report_pending();
+    write_too_much();
+    use_all();
+    report_pending();
+}
+
+static void do_as(void)
+{
+    limit(RLIMIT_AS, address_space() + (9 << 20)); /* room for a thread's stack, hardly for more */
+    use_all();
+}
+
+/* Room for a thread, but not for its recording. */
+static void do_as_threads(void)
+{
+    stack_bytes = 65536;
+    limit(RLIMIT_AS, address_space() + (230 << 10));
+    use_all();
+}
+
+static void do_data(void)
+{
+    limit(RLIMIT_DATA, 1 << 20);
+    use_all();
+}
+
+static void do_stack(void)
+{
+    limit(RLIMIT_STACK, 64 << 10);
+    use_all();
+}
+
+static void do_mlockall(void)
+{
+    say("mlockall %d\n", mlockall(MCL_CURRENT | MCL_FUTURE));
+    use_all();
+}
+
+static void do_handlers(void)
+{
+    catch_all();
+    closefrom(4);
+    use_all();
+}
+
+static void do_blocked(void)
+{
+    block_all();
+    use_all();
+    report_pending();
+}
+
+static void do_dumpable(void)
+{
+    prctl(PR_SET_DUMPABLE, 0);
+    use_all();
+}
+
+static void do_mdwe(void)
+{
+    say("mdwe %d\n", prctl(65, 1, 0, 0, 0));
+    use_all();
+}
+
+static void do_strict(void)
+{
+    make_room_in_heap();
+    know_ids();
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+    use_heap();
+    say("alive\n");
+    syscall(SYS_exit, 7);
+}
+
+static void do_filter(void)
+{
+    filtered(true, false);
+}
+
+static void do_filter_syscall(void)
+{
+    filtered(false, false);
+}
+
+static void do_filter_fork(void)
+{
+    filtered(false, true);
+}
+
+static void do_filter_starting_threads(void)
+{
+    in_children(filter_starting_threads);
+}
+
+static void do_filter_full(void)
+{
+    limit(RLIMIT_FSIZE, 1 << 20); /* leaves room for few slots */
+    rounds = 50000;
+    filtered(true, false);
+}
+
+/* By the kernel: recording goes on as before. */
+static void do_filter_refused(void)
+{
+    struct sock_fprog none = { 0, NULL };
+
+    say("refused: %d %d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &none), errno);
+    use_all();
+}
+
+static void do_filter_mild(void)
+{
+    INSTALL(mild_filter, 0, false);
+    use_all();
+}
+
+static void do_filter_trap(void)
+{
+    signal(SIGSYS, on_signal);
+    know_ids();
+    INSTALL(trapping_filter, 0, true);
+    use_heap();
+}
+
+static void do_filter_trap_raw(void)
+{
+    trap_by_instruction(trapping_filter, sizeof trapping_filter / sizeof *trapping_filter);
+}
+
+static void do_filter_trap_more_raw(void)
+{
+    trap_by_instruction(trapping_more_filter, sizeof trapping_more_filter / sizeof *trapping_more_filter);
+}
+
+/* The next program starts under it. */
+static void do_filter_exec(void)
+{
+    INSTALL(refusing_filter, 0, true);
+    truth_flush();
+    execl(self, self, "much", (char *)NULL);
+}
+
+/* The same, without the recorder: it would not live. */
+static void do_filter_kills_exec(void)
+{
+    INSTALL(killing_filter, 0, true);
+    use_heap();
+    truth_flush();
+    execl("/no/such/program", "program", (char *)NULL);
+    execl("/bin/true", "true", (char *)NULL);
+}
+
+static void do_tsc(void)
+{
+    say("PR_SET_TSC %d\n", prctl(PR_SET_TSC, PR_TSC_SIGSEGV));
+    use_all();
+    say("PR_SET_TSC %d\n", prctl(PR_SET_TSC, PR_TSC_ENABLE));
+    use_all();
+}
+
+/* For what is done to the log. */
+static void do_waits(void)
+{
+    char line[8];
+
+    say("ready\n");
+    if (read(0, line, sizeof line) < 0)
+        say("nobody\n");
+    use_all();
+}
+
+static void do_nothing(void)
+{
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} modes[] = {
+    { "closefrom", do_closefrom },
+    { "bare_close", do_bare_close },
+    { "close_range", do_close_range },
+    { "unshare", do_unshare },
+    { "loop", do_loop },
+    { "daemon", daemonize },
+    { "dup2", do_dup2 },
+    { "dup2_raw", do_dup2_raw },
+    { "dup2_signals", do_dup2_signals },
+    { "chroot", do_chroot },
+    { "setuid", do_setuid },
+    { "chroot_setuid", do_chroot_setuid },
+    { "grandchildren", do_grandchildren },
+    { "umask", do_umask },
+    { "nofile", do_nofile },
+    { "fsize", do_fsize },
+    { "fsize0", do_fsize0 },
+    { "fsize_blocked", do_fsize_blocked },
+    { "as", do_as },
+    { "as_threads", do_as_threads },
+    { "data", do_data },
+    { "stack", do_stack },
+    { "mlockall", do_mlockall },
+    { "handlers", do_handlers },
+    { "blocked", do_blocked },
+    { "dumpable", do_dumpable },
+    { "mdwe", do_mdwe },
+    { "strict", do_strict },
+    { "filter", do_filter },
+    { "filter_syscall", do_filter_syscall },
+    { "filter_fork", do_filter_fork },
+    { "filter_threads", filtered_threads },
+    { "filter_starting_threads", do_filter_starting_threads },
+    { "filter_then_thread", thread_after_filter },
+    { "filter_full", do_filter_full },
+    { "filter_refused", do_filter_refused },
+    { "filter_mild", do_filter_mild },
+    { "filter_trap", do_filter_trap },
+    { "filter_trap_raw", do_filter_trap_raw },
+    { "filter_trap_more_raw", do_filter_trap_more_raw },
+    { "filter_exec", do_filter_exec },
+    { "filter_kills_exec", do_filter_kills_exec },
+    { "tsc", do_tsc },
+    { "waits", do_waits },
+    { "much", use_all },
+    { "nothing", do_nothing },
+};
+
 int main(int argc, char **argv)
 {
-    const char *mode = argc > 1 ? argv[1] : "";
-#define IS(name) (strcmp(mode, name) == 0)
+    const size_t count = sizeof modes / sizeof *modes;
+    size_t i = 0;
 
+    self = argv[0];
     directory = argc > 2 ? argv[2] : directory;
     use_heap();
-    if (IS("closefrom")) {
-        closefrom(4);
-        use_all();
-    } else if (IS("close_range")) {
-        say("close_range %d, %d\n", close_range(4, ~0u, 0), close_range(4, 5000, CLOSE_RANGE_CLOEXEC));
-        say("close_range %ld\n", syscall(SYS_close_range, 4, ~0u, 0));
-        use_all();
-    } else if (IS("unshare")) {
-        say("close_range %d\n", close_range(4, ~0u, CLOSE_RANGE_UNSHARE));
-        use_all();
-    } else if (IS("loop")) {
-        close_by_loop();
-        use_all();
-        close_by_syscall();
-        use_all();
-    } else if (IS("daemon")) {
-        daemonize();
-    } else if (IS("dup2")) {
-        dup2_over_all();
-        use_all();
-    } else if (IS("dup2_signals")) {
-        dup2_by_signals();
-        use_all();
-    } else if (IS("chroot")) {
-        closefrom(4);
-        into_chroot();
-        use_all();
-    } else if (IS("setuid")) {
-        close_range(4, ~0u, 0);
-        become_nobody();
-        use_all();
-    } else if (IS("chroot_setuid")) {
-        into_chroot();
-        become_nobody();
-        closefrom(4);
-        use_all();
-    } else if (IS("grandchildren")) { /* of a guest, after the owner has ended */
-        become_nobody();
-        if (fork() == 0) {
-            int null = open("/dev/null", O_RDWR);
-            for (int fd = 0; fd < 3; fd++)
-                dup2(null, fd);
-            usleep(200000);
-            use_heap();
-            usleep(200000);
-            child();
-            use_heap();
-            truth("end-of-daemon", NULL, NO_SIZE, 0);
-            truth_flush();
-            _exit(0);
-        }
-    } else if (IS("umask")) {
-        umask(0777);
-        use_all();
-    } else if (IS("nofile")) {
-        limit(RLIMIT_NOFILE, 4);
-        use_all();
-    } else if (IS("fsize")) {
-        limit(RLIMIT_FSIZE, 300000);
-        use_all();
-        signal(SIGXFSZ, on_signal);
-        write_too_much();
-    } else if (IS("fsize0")) {
-        limit(RLIMIT_FSIZE, 0);
-        use_all();
-    } else if (IS("fsize_blocked")) {
-        block_all();
-        limit(RLIMIT_FSIZE, 70000);
-        use_all();
-        report_pending();
-        write_too_much();
-        use_all();
-        report_pending();
-    } else if (IS("as")) {
-        limit(RLIMIT_AS, address_space() + (9 << 20)); /* room for a thread's stack, hardly for more */
-        use_all();
-    } else if (IS("as_threads")) { /* room for a thread, but not for its recording */
-        stack_bytes = 65536;
-        limit(RLIMIT_AS, address_space() + (230 << 10));
-        use_all();
-    } else if (IS("data")) {
-        limit(RLIMIT_DATA, 1 << 20);
-        use_all();
-    } else if (IS("stack")) {
-        limit(RLIMIT_STACK, 64 << 10);
-        use_all();
-    } else if (IS("mlockall")) {
-        say("mlockall %d\n", mlockall(MCL_CURRENT | MCL_FUTURE));
-        use_all();
-    } else if (IS("handlers")) {
-        catch_all();
-        closefrom(4);
-        use_all();
-    } else if (IS("blocked")) {
-        block_all();
-        use_all();
-        report_pending();
-    } else if (IS("dumpable")) {
-        prctl(PR_SET_DUMPABLE, 0);
-        use_all();
-    } else if (IS("mdwe")) {
-        say("mdwe %d\n", prctl(65, 1, 0, 0, 0));
-        use_all();
-    } else if (IS("strict")) {
-        make_room_in_heap();
-        know_ids();
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-        use_heap();
-        say("alive\n");
-        syscall(SYS_exit, 7);
-    } else if (IS("filter")) {
-        filtered(true, false);
-    } else if (IS("filter_syscall")) {
-        filtered(false, false);
-    } else if (IS("filter_fork")) {
-        filtered(false, true);
-    } else if (IS("filter_threads")) {
-        filtered_threads();
-    } else if (IS("filter_starting_threads")) {
-        in_children(filter_starting_threads);
-    } else if (IS("filter_then_thread")) {
-        thread_after_filter();
-    } else if (IS("filter_full")) {
-        limit(RLIMIT_FSIZE, 1 << 20); /* leaves room for few slots */
-        rounds = 50000;
-        filtered(true, false);
-    } else if (IS("filter_refused")) { /* by the kernel: recording goes on as before */
-        struct sock_fprog none = { 0, NULL };
-        say("refused: %d %d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &none), errno);
-        use_all();
-    } else if (IS("filter_mild")) {
-        INSTALL(mild_filter, 0, false);
-        use_all();
-    } else if (IS("filter_trap")) {
-        signal(SIGSYS, on_signal);
-        know_ids();
-        INSTALL(trapping_filter, 0, true);
-        use_heap();
-    } else if (IS("filter_exec")) { /* the next program starts under it */
-        INSTALL(refusing_filter, 0, true);
-        truth_flush();
-        execl(argv[0], argv[0], "much", (char *)NULL);
-    } else if (IS("filter_kills_exec")) { /* the same, without the recorder: it would not live */
-        INSTALL(killing_filter, 0, true);
-        use_heap();
-        truth_flush();
-        execl("/no/such/program", "program", (char *)NULL);
-        execl("/bin/true", "true", (char *)NULL);
-    } else if (IS("tsc")) {
-        say("PR_SET_TSC %d\n", prctl(PR_SET_TSC, PR_TSC_SIGSEGV));
-        use_all();
-        say("PR_SET_TSC %d\n", prctl(PR_SET_TSC, PR_TSC_ENABLE));
-        use_all();
-    } else if (IS("waits")) { /* for what is done to the log */
-        char line[8];
-        say("ready\n");
-        if (read(0, line, sizeof line) < 0)
-            say("nobody\n");
-        use_all();
-    } else if (IS("much")) {
-        use_all();
-    } else if (!IS("nothing")) {
+    while (i < count && strcmp(argc > 1 ? argv[1] : "", modes[i].name) != 0)
+        i++;
+    if (i == count)
         return 99;
-    }
+    modes[i].run();
     say("done\n");
     return 3;
 }

@@ -151,37 +151,51 @@ static void probe(void)
 }
 
 #if defined(__x86_64__)
-/* Forks after each so many instructions of malloc. */
-static volatile int at, count;
+/* Forks after each so many instructions of malloc; the child goes on with the rest of it. */
+static volatile int at, count, deaths;
+static volatile bool is_child, returns;
 static void on_trap(int number)
 {
+    int status = 0;
+
     (void)number;
-    if (count++ == at) {
-        pid_t pid = fork();
-        if (pid == 0)
+    if (is_child || count++ != at)
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        is_child = true;
+        if (!returns)
             _exit(0);
-        waitpid(pid, NULL, 0);
+        return;
     }
+    waitpid(pid, &status, 0);
+    deaths += status != 0;
 }
 
-static void fork_amid(void)
+static void fork_amid(bool child_returns)
 {
     void *volatile block;
 
+    returns = child_returns;
     signal(SIGTRAP, on_trap);
     forbid(SYS_madvise, SECCOMP_RET_KILL_PROCESS);
-    for (at = 0; at < 300; at += 3) {
+    for (at = 0; at < 1200; at += 9) {
         count = 0;
         __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
         block = malloc(55);
         __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+        if (is_child) {
+            use_heap();
+            _exit(block ? 0 : 1);
+        }
     }
     free(block);
-    printf("survived\n");
+    printf("survived, as did all but %d children\n", deaths);
 }
 #else
-static void fork_amid(void)
+static void fork_amid(bool child_returns)
 {
+    (void)child_returns;
     printf("survived\n");
 }
 #endif
@@ -235,7 +249,7 @@ int main(int argc, char **argv)
         forbid(SYS_flock, SECCOMP_RET_KILL_PROCESS);
         execute(argv[0]);
     } else if (IS("fork_amid")) {
-        fork_amid();
+        fork_amid(argc > 2);
     } else if (IS("forbid")) {
         forbid(atoi(argv[2]), SECCOMP_RET_KILL_PROCESS);
         use_heap();

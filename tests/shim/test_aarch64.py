@@ -137,14 +137,19 @@ def test_stacks(name, compiler, options, emulator_options, ticks):
         return
     for call_graph in ("auto", "fp") if RECORDS in options else ("auto",):
         what, log = f"{name} {call_graph}", path(f"{name}-{call_graph}.mscope")
-        descriptor = os.open(truth, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-        os.dup2(descriptor, 3)
-        if descriptor != 3:
-            os.close(descriptor)
         options_now = [option for option in emulator_options if call_graph == "auto" or option != "-singlestep"]
-        ran = emulate([arm_stacks, str(ticks if call_graph == "auto" else 0), library, provider], log, *options_now,
-                      call_graph=call_graph, pass_fds=(3,))
-        os.close(3)
+        for _ in range(4):
+            for file in glob.glob(log + "*"):
+                os.remove(file)
+            descriptor = os.open(truth, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            os.dup2(descriptor, 3)
+            if descriptor != 3:
+                os.close(descriptor)
+            ran = emulate([arm_stacks, str(ticks if call_graph == "auto" else 0), library, provider], log, *options_now,
+                          call_graph=call_graph, pass_fds=(3,))
+            os.close(3)
+            if ran.returncode != 77: # libgcc's unwinder crashed, as it does without us, once in fifty runs
+                break
         if equal((ran.returncode, ran.stdout, ran.stderr), (0, "", ""), f"{what}: the program as untraced"):
             compare(log, truth, what, BY_FRAME_POINTER if call_graph == "fp" else None)
     if compiler == CLANG:

@@ -163,7 +163,7 @@ case("many_threads", "cancel", "60")
 case("many_threads", "detached", "4", killed=True)
 events, r, truth = case("many_threads", "names")
 equal([" ".join(e.rest) for e in events if e.kind == "thread-name"],
-      ["first", "", "fifteen-letters", "with spaces\\x09in", "\ufffd\ufffd"], "many_threads: names that changed")
+      ["first", "", "fifteen-letters", "with spaces\\x09in", "\\xff\\xfe"], "many_threads: names that changed")
 
 # --- ends ---
 for mode in ("return", "exit", "_exit", "_Exit", "quick_exit", "exit_group", "pthread_exit", "last_thread",
@@ -197,7 +197,7 @@ def daemon(mode):
     equal((traced.returncode, traced.stdout), (0, "child: status 0\n"), f"{what}: run")
     first = dump(log)
     check(0 < len([e for e in first if e.is_heap]), f"{what}: a dump while it runs")
-    check(glob.glob(log + ".live.*"), f"{what}: its live file is left to it")
+    check(live_files(log), f"{what}: its live file is left to it")
     end = time.time() + 20
     while not any(text.startswith("end-of-daemon") for _, _, text in read_truth()) and time.time() < end:
         time.sleep(0.02)
@@ -236,16 +236,24 @@ equal(sum(1 for e in events if e.kind == "module-unload"), 200, "plugin: librari
 
 # --- descriptors ---
 case("fds", WORK)
-what, log = "fds tight", path("log.mscope")
-untraced, _ = told_run([program("fds"), WORK, "tight"])
-traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", program("fds"), WORK, "tight"])
-check("INCOMPLETE: " in traced.stderr and len(traced.stderr.splitlines()) == 1, f"{what}: {traced.stderr}")
-traced.stderr = ""
-same_run(traced, untraced, what)
-got = run([MALLOSCOPE, "report", "--json", log])
-check(got.returncode == 1 and "could not be logged: Too many open files" in got.stderr, f"{what}: {got.stderr}")
-r = json.loads(got.stdout)
+case("fds", WORK, "tight") # the recorder is beyond the limit
+
+
+def may_lift_limits():
+    with open("/proc/self/status") as file:
+        return int(re.search(r"CapEff:\s*(\w+)", file.read()).group(1), 16) >> 24 & 1 # CAP_SYS_RESOURCE
+
+
+what, log = "fds tight locked", path("log.mscope")
+untraced, _ = told_run([program("fds"), WORK, "tight", "locked"])
+traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", program("fds"), WORK, "tight", "locked"])
+r = json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout)
 equal(r["trust"]["events"] + r["trust"]["lost_events"], len(truth), f"{what}: what could not be recorded is counted")
+if not may_lift_limits():
+    check("could not be logged: Too many open files" in traced.stderr and len(traced.stderr.splitlines()) == 1,
+          f"{what}: {traced.stderr}")
+    traced.stderr = ""
+same_run(traced, untraced, what)
 
 
 # --- what the program was started with ---
@@ -316,7 +324,7 @@ for mode in "auto", "none":
         traced, truth = preloaded(directory + "/log", *command, mode=mode)
         same_run(traced, untraced, what)
         left = files(directory)
-        check("log" in left and len(left) > 1 and all(n == "log" or n.startswith("log.live.") for n in left),
+        check("log" in left and live_files(directory + "/log") and all(n == "log" or n.startswith("log.live.") for n in left),
               f"{what}: a log and what is still in the live files: {left}")
         events = dump(directory + "/log", stacks=True)
         extra = match(truth, events, what)

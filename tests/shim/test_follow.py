@@ -3,66 +3,15 @@ leaves alone what cannot be recorded, and says so in the log; --follow=fork and 
 out what they should. The programs notice nothing of it. Who must be in the log is known
 from what the programs tell (truth.h), or from the kinds of programs that a tool starts."""
 import collections
-import glob
 import itertools
 import os
 import shutil
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from lib import *
-from told import *
+from following import *
 
-FOLLOW, LOG, ROOT = program("follow"), path("log.mscope"), os.getuid() == 0
-STATIC, PRIVILEGED, MACHINE, LIBC, UNREACHABLE, SANITIZER = 1, 2, 3, 4, 5, 6
-REASONS = [None, "static", "privileged", "machine", "libc", "unreachable", "sanitizer"]
-
-
-def starts(events):
-    """Programs that were recorded, in the order of their beginnings: (pid, how, base name)."""
-    return [(e.pid, e.rest[0], os.path.basename(e.rest[3].rstrip(":"))) for e in events if e.kind == "process-start"]
-
-
-def untraced_programs(events):
-    """(reason, base name) of those that the log says were started and are not recorded."""
-    last = {}
-    for e in events:
-        if e.kind == "untraced-program":
-            pid, reason = int(e.rest[0]), int(e.rest[2])
-            if reason:
-                last.setdefault(pid, []).append((reason, os.path.basename(" ".join(e.rest[3:]))))
-            else:
-                last[pid].pop()
-    return [program for programs in last.values() for program in programs]
-
-
-def await_stragglers():
-    """Python's helper for spawned workers may end after its program."""
-    end = time.time() + 10
-    for pid in {name.split(".live.")[1].split(".")[0] for name in glob.glob(LOG + ".live.*")}:
-        while os.path.exists(f"/proc/{pid}") and time.time() < end:
-            time.sleep(0.01)
-
-
-def followed(command, what, *, follow=None, untold=False, more_untraced=(), **more):
-    """The same run with and without the recorder; all that was told is in the log, and nothing of it
-    is lost. Returns what was told, the log's events, and the report."""
-    untraced, _ = told_run(command, **more)
-    options = [f"--follow={follow}"] if follow else []
-    traced, truth = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--call-graph=none", *options, "--", *command], **more)
-    same_run(traced, untraced, what)
-    await_stragglers()
-    r = whole(LOG, what)
-    events = dump(LOG)
-    if follow in (None, "exec"):
-        match(truth, events, what, untold=untold)
-        equal({pid for pid, _, _ in starts(events)} >= {pid for pid, _, _ in truth}, True, f"{what}: processes")
-        equal(sorted(untraced_programs(events)), sorted(more_untraced), f"{what}: programs that are not recorded")
-        equal({(u["reason"], os.path.basename(u["path"])) for u in r["untraced_programs"]},
-              {(REASONS[reason], name) for reason, name in more_untraced}, f"{what}: programs that the report says are not recorded")
-    return truth, events, r
-
+FOLLOW = program("follow")
 
 # --- every way to execute, in every kind of child ---
 ways = ["execve", "execve_large", "execve_null", "execv", "execvp", "execvpe", "execl", "execlp", "execle", "fexecve",
@@ -215,9 +164,9 @@ for follow in "none", "fork":
         check(len({name for _, _, name in starts(events)}) == 1, f"python, --follow={follow}: {starts(events)}")
 got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--", FOLLOW, "fork", "execv", "/bin/true"], env={"MALLOSCOPE_FOLLOW": "none"})
 equal(len(starts(dump(LOG))), 1, "MALLOSCOPE_FOLLOW")
-for bad in "all", "":
+for bad in "every", "":
     got = run([MALLOSCOPE, "record", "-o", LOG + "x", "--follow", bad, "true"])
-    check(got.returncode == 2 and "none, fork or exec" in got.stderr and not os.path.exists(LOG + "x"), f"--follow={bad}: {got}")
+    check(got.returncode == 2 and "none, fork, exec or all" in got.stderr and not os.path.exists(LOG + "x"), f"--follow={bad}: {got}")
 # A recording in a recording: the inner program is the inner log's alone.
 inner = path("inner.mscope")
 for follow in "exec", "fork":

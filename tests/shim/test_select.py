@@ -2,6 +2,7 @@
 sample; and of a sample, that the estimates from it are right on average."""
 import math
 import os
+import re
 import signal
 import sys
 
@@ -38,6 +39,7 @@ def heap(events):
 
 # --- pauses ---
 for options, arguments in (((), ()), (("--toggle-signal", "USR2"), (str(int(signal.SIGUSR2)),)),
+                           (("--toggle-signal", "RTMIN+1"), (str(int(signal.SIGRTMIN) + 1),)),
                            (("--start-paused",), ("0", "off")),
                            (("--start-paused", "--toggle-signal", "sigusr2"), (str(int(signal.SIGUSR2)), "off"))):
     got, truth, events = recorded("paused", *arguments, options=options)
@@ -51,6 +53,30 @@ for options, arguments in (((), ()), (("--toggle-signal", "USR2"), (str(int(sign
     check(len(switches) > 500 and all(a != b for a, b in zip(switches, switches[1:])), f"{what}: {len(switches)} switches")
 got = run([program("paused")])
 equal((got.returncode, got.stdout), (0, "errno 77\n"), "paused untraced")
+
+
+# Without the launcher the library itself reads the signal's name.
+for name, number in ("usr2", signal.SIGUSR2), ("SIGRTMAX-2", signal.SIGRTMAX - 2), ("12", 12):
+    got, _ = told_run([program("paused"), str(int(number))], env={"LD_PRELOAD": SHIM, "MALLOSCOPE_TOGGLE_SIGNAL": name,
+                                                                  "MALLOSCOPE_OUTPUT": path("plain.mscope")})
+    equal((got.returncode, got.stdout), (0, "errno 77\n"), f"signal {name} without record: run")
+    check(sum(e.kind == "recording" for e in dump(path("plain.mscope"))) > 500, f"signal {name} without record: no switches")
+    os.remove(path("plain.mscope"))
+
+# All signals that the shell knows, by its names.
+known = dict(re.findall(r"(\d+)\) (\S+)", run(["bash", "-c", "kill -l"]).stdout))
+check(len(known) > 60, f"kill -l: {known}")
+for number, name in known.items():
+    for form in name, name.removeprefix("SIG").lower():
+        got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--toggle-signal", form, "--", "sh", "-c",
+                   "echo $MALLOSCOPE_TOGGLE_SIGNAL"])
+        if name in ("SIGKILL", "SIGSTOP"):
+            check(got.returncode == 2 and "can be handled" in got.stderr, f"{form}: {got.returncode} {got.stderr}")
+        else:
+            equal((got.returncode, got.stdout), (0, number + "\n"), f"--toggle-signal {form}: {got.stderr}")
+for wrong in "RTMIN-1", "RTMAX+1", "RTMIN+100", "RTMIN+", "USR", "USR22", "", "0", "33", "65", "-1":
+    got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--toggle-signal=" + wrong, "--", "true"])
+    equal((got.returncode, len(got.stderr.splitlines())), (2 if wrong else 0, int(wrong != "")), f"--toggle-signal {wrong}: {got.stderr}")
 
 
 # --- a least size ---

@@ -1,6 +1,5 @@
 """Programs that tell on descriptor 3 what they do (tests/programs/truth.h), and the
 log that must hold the same events."""
-import glob
 import json
 import os
 import re
@@ -84,5 +83,5 @@ def whole(log, what, **expected):
     wanted = {"injected": True, "lost_events": 0, "unmatched_frees": 0, "unseen_frees": 0, "truncated_bytes": 0,
               "missing_chunks": 0, "partial_stacks": 0, "guessed_stacks": 0, **expected}
     equal({name: r["trust"][name] for name in wanted}, wanted, f"{what}: trust")
-    equal(glob.glob(log + ".live.*"), [], f"{what}: no live file remains")
+    equal(live_files(log), [], f"{what}: no live file remains")
     return r

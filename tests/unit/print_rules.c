@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static struct cfi_work work;
+
 static const char *base_name(unsigned base)
 {
     static const char *const names[] = { "same", "c", "sp", "x29", "lr", "?", "?", "?" };
@@ -46,7 +48,7 @@ int main(int argc, char **argv)
     while (scanf("%lx", &address) == 1) {
         static const char *const kinds[] = { "0", "step", "end", "none", "unsupported", "broken", "6", "7" };
         struct rule r;
-        cfi_find_rule(&tables, (uint64_t)bias + address, &r);
+        cfi_find_rule(&tables, (uint64_t)bias + address, &work, &r);
         printf("%lx %s", address, kinds[r.kind]);
         if (r.kind == RULE_STEP) {
             printf(r.cfa_is_read ? " [%s%+d]" : " %s%+d", base_name(r.cfa_base), r.cfa);

@@ -76,7 +76,7 @@ static void *work(void *argument)
             random = random * 6364136223846793005ull + 1442695040888963407ull;
             functions[random >> 62](c, address += 16, (unsigned)(random >> 56 & 15));
             pc_find(c, libc_code + (random >> 40 & 4095), random >> 32 & 1);
-            memory_is_code(libc_code, 1); /* asks the kernel, if the descriptor was not taken just now */
+            memory_is_code(&c->own_stack.text, libc_code, 1); /* asks the kernel, if the descriptor was not taken just now */
         }
         context_release(c);
     }

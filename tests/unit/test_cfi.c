@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+static struct cfi_work work;
+
 #define SP ARCH_DWARF_SP
 #define FP ARCH_DWARF_FP
 #define RA ARCH_DWARF_RA
@@ -159,7 +161,7 @@ static struct rule find(uint64_t pc)
     struct rule rule;
 
     memset(&rule, 0xff, sizeof rule); /* all of it is set, or does not count */
-    cfi_find_rule(&t, pc, &rule);
+    cfi_find_rule(&t, pc, &work, &rule);
     return rule;
 }
 
@@ -662,7 +664,7 @@ static struct rule with_header(const uint8_t *bytes, size_t count, uint64_t func
     memcpy(m.bytes + count, &functions, function_bytes);
     memcpy(m.bytes + count + function_bytes, pair, sizeof pair);
     struct rule rule;
-    cfi_find_rule(&t, code(0), &rule);
+    cfi_find_rule(&t, code(0), &work, &rule);
     return rule;
 }
 
@@ -693,17 +695,17 @@ static void headers(void)
     is(find(code(0)), "none", __LINE__); /* no functions */
     t = tables();
     t.header = NULL;
-    cfi_find_rule(&t, code(0), &rule);
+    cfi_find_rule(&t, code(0), &work, &rule);
     is(rule, "none", __LINE__);
     static const uint8_t elsewhere[16];
     t.header = elsewhere;
-    cfi_find_rule(&t, code(0), &rule);
+    cfi_find_rule(&t, code(0), &work, &rule);
     is(rule, "broken", __LINE__);
     t.header = t.end;
-    cfi_find_rule(&t, code(0), &rule);
+    cfi_find_rule(&t, code(0), &work, &rule);
     is(rule, "broken", __LINE__);
     t = (struct cfi_tables){ m.bytes, m.bytes, m.bytes };
-    cfi_find_rule(&t, code(0), &rule);
+    cfi_find_rule(&t, code(0), &work, &rule);
     is(rule, "broken", __LINE__);
 
     /* Entries that are elsewhere, or none. */
@@ -768,7 +770,7 @@ static void cut(void)
         memcpy(start, m.bytes, length);
         struct cfi_tables t = { start, start, start + length };
         for (unsigned at = 0; at < 70; at++) {
-            cfi_find_rule(&t, (uint64_t)start + CODE + at, &rule);
+            cfi_find_rule(&t, (uint64_t)start + CODE + at, &work, &rule);
             whole += rule.kind == RULE_STEP && rule.signal;
             broken += rule.kind == RULE_BROKEN;
             others += rule.kind != (at < 64 ? RULE_BROKEN : RULE_NONE) && rule.kind != RULE_BROKEN && length < bytes;
@@ -796,7 +798,7 @@ static void damaged(void)
             for (unsigned at = 0; at < 70; at += 1 + at / 6 * 20) {
                 struct cfi_tables t = { copy, copy, copy + bytes };
                 struct rule rule;
-                cfi_find_rule(&t, (uint64_t)copy + CODE + at, &rule);
+                cfi_find_rule(&t, (uint64_t)copy + CODE + at, &work, &rule);
                 senseless += rule.kind < RULE_STEP || rule.kind > RULE_BROKEN;
                 senseless += rule.kind == RULE_STEP && (rule.cfa_base < RULE_FROM_SP || rule.cfa_base > RULE_FROM_FP);
             }

@@ -25,6 +25,8 @@ int main(void)
 #include <sys/mman.h>
 #include <unistd.h>
 
+static struct cfi_work work;
+
 /* Of a module with more functions than this, evenly spread ones: a few seconds' worth. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -272,7 +274,7 @@ static uint64_t compare(struct module *m, uint64_t address)
     for (unsigned i = 0; i < 17; i++)
         frame.reg[i] = scrambled(address ^ (uint64_t)i << 56);
     frame.reg[RIP] = (uint64_t)m->bias + address;
-    cfi_find_rule(&tables, frame.reg[RIP], &rule);
+    cfi_find_rule(&tables, frame.reg[RIP], &work, &rule);
     struct answer a = ask_libdw(m, address, &frame);
     const char *what = difference(&rule, &a, &frame, &m->counts);
     m->counts.addresses++;

@@ -224,6 +224,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_UNREACHABLE: return "unreachable";
     case REC_UNTRACED_SANITIZER: return "sanitizer";
     case REC_UNTRACED_SANDBOX: return "sandbox";
+    case REC_UNTRACED_STATIC_PASSES: return "static-passes";
     }
     return NULL;
 }
@@ -260,6 +261,7 @@ static const char *name_of_chunk_flag(unsigned value)
     switch ((enum rec_chunk_flags)value) {
     case REC_CHUNK_TICKS_ARE_NS: return "ticks-are-ns";
     case REC_CHUNK_PACKED: return "packed";
+    case REC_CHUNK_CUT: return "cut";
     }
     return NULL;
 }
@@ -345,6 +347,7 @@ static size_t make_samples(struct sample *s)
         .start = REC_START_EXEC, .ppid = 5, .realtime_ns = 6, .page_bytes = 4096, .exe = T("E"), .arguments = T("AA"),
         .directory = T("D"), .environment = T(""), .call_graph = T("C"), .allocator = T("L"), .max_depth = 64,
         .thread_bytes = 200000, .sample_bytes = 524288, .min_size = 32, .flags = REC_PROCESS_PAUSED, .other_malloc = T("M"),
+        .pid_namespace = 4026531836, .began = 77, .parent_image = 500,
     };
     struct encoder e;
     size_t count = 0;
@@ -367,7 +370,8 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_THREAD_END, "stamp=7", encode_thread_end(&e, at, 1007));
     SAMPLE(REC_THREAD_NAME, "stamp=7 name=x", encode_thread_name(&e, at, 1007, (struct encode_text)T("x")));
     SAMPLE(REC_PROCESS_START, "stamp=7 start=2 ppid=5 realtime=6 page=4096 exe=E arguments=AA directory=D environment= "
-           "call-graph=C allocator=L depth=64 memory=200000 sample=524288 least=32 flags=1 other-malloc=M", encode_process_start(&e, at, 1007, &process));
+           "call-graph=C allocator=L depth=64 memory=200000 sample=524288 least=32 flags=1 other-malloc=M "
+           "namespace=4026531836 began=77 parent=500", encode_process_start(&e, at, 1007, &process));
     SAMPLE(REC_PROCESS_END, "stamp=7 pid=12 known=1 status=9", encode_process_end(&e, at, 1007, 12, true, 9));
     SAMPLE(REC_LOST, "stamp=7 count=1000 reason=28", encode_lost(&e, at, 1007, 1000, 28));
     SAMPLE(REC_ALLOC_FAILED, "stamp=7 function=6 size=18446744073709551615 alignment=64",

@@ -549,10 +549,27 @@ static void test_while_running(void)
     close(go[1]);
 }
 
+/* A child that nobody has waited for. */
+static pid_t make_zombie(void)
+{
+    siginfo_t info;
+
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    CHECK(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+    return child;
+}
+
 /* Killed while it made its live file: nothing can be in it. */
 static void test_unborn(uint32_t pid)
 {
     static const char header[REC_LIVE_HEADER_BYTES + 1];
+    const struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    uint32_t mine = (uint32_t)getpid();
+    pid_t zombie = make_zombie();
+    char name[20];
 
     for (int discard = 0; discard < 2; discard++) {
         log_bytes_begin(&bytes);
@@ -560,19 +577,28 @@ static void test_unborn(uint32_t pid)
         file_write(live_path(number(pid)), "", 0);
         live_begin(pid, 1);
         memset(live.header.magic, 0, 8);
-        char name[20];
         snprintf(name, sizeof name, "%u.1", pid);
         file_write(live_path(name), &live, REC_LIVE_HEADER_BYTES);
-        file_write(live_path(number((uint32_t)getpid())), header, REC_LIVE_HEADER_BYTES); /* is being made */
+        file_write(live_path(number((uint32_t)zombie)), "", 0);
+        snprintf(name, sizeof name, "%u.3", mine);
+        file_write(live_path(name), "", 0); /* of an earlier process with this pid */
+        CHECK(utimensat(AT_FDCWD, live_path(name), long_ago, 0) == 0);
+        snprintf(name, sizeof name, "%u.4", pid);
+        file_write(live_path(name), "", 0); /* somebody has it: a thread of whom /proc tells that he has ended, say */
+        int locked = open(live_path(name), O_RDWR | O_CLOEXEC);
+        CHECK(flock(locked, LOCK_SH) == 0);
+        file_write(live_path(number(mine)), header, REC_LIVE_HEADER_BYTES); /* is being made */
         snprintf(name, sizeof name, "%u.2", pid);
         file_write(live_path(name), header, sizeof header); /* not ours */
         if (discard)
             live_discard(log_path);
         else
             CHECK(live_adopt(log_path) == 0);
-        CHECK(live_count() == 2 && live_exists(name) && live_exists(number((uint32_t)getpid())));
+        CHECK(live_count() == 3 && live_exists(name) && live_exists(number(mine)));
+        close(locked);
         directory_remove_files();
     }
+    waitpid(zombie, NULL, 0);
 }
 
 int main(void)

@@ -195,6 +195,9 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
     p.min_size = e->process.min_size = random_magnitude();
     p.flags = e->process.flags = (uint32_t)random_magnitude();
     p.other_malloc = random_text(c, &e->process.other_malloc);
+    p.pid_namespace = e->process.pid_namespace = random_magnitude();
+    p.began = e->process.began = random_magnitude();
+    p.parent_image = e->process.parent_image = random_magnitude();
     return encode_process_start(&c->encoder, at, random_ticks(c, e), &p);
 }
 
@@ -358,7 +361,9 @@ static bool same_body(const struct event *a, const struct event *b)
                same_text(a->process.allocator, b->process.allocator) &&
                a->process.max_depth == b->process.max_depth && a->process.thread_bytes == b->process.thread_bytes &&
                a->process.sample_bytes == b->process.sample_bytes && a->process.min_size == b->process.min_size &&
-               a->process.flags == b->process.flags && same_text(a->process.other_malloc, b->process.other_malloc);
+               a->process.flags == b->process.flags && same_text(a->process.other_malloc, b->process.other_malloc) &&
+               a->process.pid_namespace == b->process.pid_namespace && a->process.began == b->process.began &&
+               a->process.parent_image == b->process.parent_image;
     case REC_PROCESS_END:
         return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
                a->end.wait_status == b->end.wait_status;

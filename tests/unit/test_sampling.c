@@ -166,7 +166,7 @@ static void test_unbiased(void)
         count_sizes(log, &counted);
         sizes_table(&counted.sizes, &table);
         sizes_table(&f->sizes, &ordered);
-        sites_collect(f, NULL, NULL, &sites);
+        sites_collect(f, NULL, &sites);
         for (size_t i = 0; i < sites.count; i++)
             in_sites += (double)sites.sites[i].costs.bytes;
         mean_add(&of_sites, in_sites, 0);

@@ -301,49 +301,125 @@ static struct rec_spool_header spool_header(void)
     return header;
 }
 
+/* What is in the log, and what it says is not. */
+static void count(uint64_t *ret_there, uint64_t *ret_lost)
+{
+    struct log *log;
+
+    *ret_there = *ret_lost = 0;
+    if (!CHECK(log_open(log_path, &log, &failure) == 0))
+        return;
+    struct facts *facts = facts_collect(log, NULL);
+    struct reader_lost lost = reader_lost_events(log);
+    CHECK(!log->damage_count && !log->missing_chunks && !facts->bad_chunks && lost.count == facts->told.lost_events);
+    CHECK(lost.count == lost.beyond_limit && (!lost.count || lost.reason == REC_STOP_LIMIT));
+    *ret_there = facts->allocations;
+    *ret_lost = lost.count;
+    facts_free(facts);
+    log_free(log);
+}
+
+#define LIMIT 40000
+/* What a chunk leaves behind that is cut. */
+#define CUT_BYTES 100
+
+/* Much more than the log may have is on its way when somebody looks. */
 static void test_limit(void)
 {
+    enum { SMALL = 2000 };
+    uint64_t there, lost, there_again, lost_again, start = sizeof(struct rec_spool_header);
     struct taker *t;
 
     begin();
-    CHECK(taker_make(log_path, 40000, &t) == 0);
-    off_t before = 0;
+    CHECK(taker_make(log_path, SMALL, &t) == 0 && spool_header().log_most == SMALL);
+    for (unsigned i = 0; i < 20; i++)
+        append_chunk(1000);
+    CHECK(bytes_of(spool_name) < 256 << 10); /* it makes no holes */
+    move(t, false);
+    taker_free(t);
+    CHECK(spool_header().stop == REC_STOP_LIMIT);
+    off_t bytes = bytes_of(log_path);
+    CHECK(bytes > SMALL - 300 && bytes < SMALL + 20 * CUT_BYTES);
+    count(&there, &lost);
+    CHECK(there + lost == 20000 && there > 2000 && lost > 2000);
+
+    /* Killed before it was counted as consumed: all of it comes once more. */
+    int fd = open(spool_name, O_RDWR | O_CLOEXEC);
+    CHECK(pwrite(fd, &start, sizeof start, offsetof(struct rec_spool_header, consumed)) == (ssize_t)sizeof start);
+    close(fd);
+    CHECK(live_adopt(log_path) == 0 && bytes_of(spool_name) < 0);
+    count(&there_again, &lost_again);
+    CHECK(there == there_again && lost == lost_again);
+
+    begin(); /* little by little */
+    CHECK(taker_make(log_path, LIMIT, &t) == 0);
     while (!spool_header().stop && sequence < 1000) {
-        before = bytes_of(log_path);
         append_chunk(300);
         move(t, false);
     }
-    CHECK(spool_header().stop == REC_STOP_LIMIT && before < 40000 && bytes_of(log_path) > 36000);
+    CHECK(bytes_of(log_path) > LIMIT - 4000 && bytes_of(log_path) < LIMIT + 2 * CUT_BYTES);
     taker_free(t);
 }
 
-/* When the taker has gone, processes know from the spool how much more there may be. */
+/* When the taker has gone, processes know from the spool how much more there may be about, and
+ * who comes then how much exactly. */
 static void test_limit_without_taker(void)
 {
+    uint64_t there, lost;
     struct taker *t;
 
     begin();
-    CHECK(taker_make(log_path, 40000, &t) == 0);
-    uint64_t first = spool_header().end_most;
-    CHECK(first > 40000 && first < (9u << 20));
+    CHECK(taker_make(log_path, LIMIT, &t) == 0);
     for (unsigned i = 0; i < 10; i++)
         append_chunk(300);
     move(t, false);
-    uint64_t while_there = spool_header().end_most, taken = (uint64_t)bytes_of(spool_name), most;
     taker_free(t);
-    most = spool_header().end_most;
-    CHECK(!spool_header().stop && most > taken && while_there == most + (8u << 20));
-    while ((uint64_t)bytes_of(spool_name) < most && sequence < 1000)
+    uint64_t most = spool_header().end_most, taken = (uint64_t)bytes_of(spool_name);
+    CHECK(!spool_header().stop && most > taken + (8u << 20) && most < (10u << 20));
+    for (unsigned i = 0; i < 990; i++)
         append_chunk(300);
     CHECK(live_adopt(log_path) == 0 && bytes_of(spool_name) < 0);
-    CHECK(bytes_of(log_path) > 36000 && bytes_of(log_path) < 44000);
+    CHECK(bytes_of(log_path) > LIMIT - 4000 && bytes_of(log_path) < LIMIT + 990 * CUT_BYTES);
+    count(&there, &lost);
+    CHECK(there + lost == 300000 && lost > 100000);
 
     begin(); /* no limit */
     CHECK(taker_make(log_path, 0, &t) == 0);
     append_chunk(300);
     move(t, false);
     taker_free(t);
-    CHECK(!spool_header().end_most && !spool_header().stop);
+    CHECK(!spool_header().end_most && !spool_header().stop && !spool_header().log_most);
+}
+
+/* Somebody cuts the spool short, at any place: what is written from then on is there, and that
+ * something is missing is told. */
+static void test_cut_short(void)
+{
+    struct taker *t;
+    struct log *log;
+
+    for (unsigned place = 0; place < 4; place++) {
+        begin();
+        CHECK(taker_make(log_path, 0, &t) == 0);
+        for (unsigned i = 0; i < 20; i++)
+            append_chunk(500);
+        move(t, false);
+        for (unsigned i = 0; i < 10; i++)
+            append_chunk(500); /* not taken yet */
+        CHECK(truncate(spool_name, (off_t[]){ 0, sizeof(struct rec_spool_header), 3000, bytes_of(spool_name) / 2 }[place]) == 0);
+        CHECK(place == 0 || move(t, false) < 3000u * 500);
+        for (unsigned i = 0; i < 5; i++)
+            append_chunk(500);
+        move(t, false);
+        taker_free(t);
+        if (CHECK(log_open(log_path, &log, &failure) == 0)) {
+            struct facts *facts = facts_collect(log, NULL);
+            CHECK(facts->allocations >= 25 * 500 && log->missing_chunks == 35 - facts->allocations / 500);
+            CHECK(log->missing_chunks == 10 && facts->bad_chunks == 0);
+            facts_free(facts);
+            log_free(log);
+        }
+    }
 }
 
 /* A chunk that is packed already, in the spool. */
@@ -426,6 +502,7 @@ int main(void)
     test_adoption();
     test_limit();
     test_limit_without_taker();
+    test_cut_short();
     test_sizes();
     test_together();
     directory_remove();

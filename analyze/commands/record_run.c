@@ -1,0 +1,244 @@
+/* A recording from its log's making to its summary: checks, starts and awaits the program, and
+ * says what went wrong. */
+#include "analyze/commands/record_run.h"
+
+#include "analyze/command.h"
+#include "analyze/commands/embedding.h"
+#include "analyze/launch/compressor.h"
+#include "analyze/launch/loaded.h"
+#include "analyze/launch/log_file.h"
+#include "analyze/launch/not_loaded.h"
+#include "analyze/launch/run.h"
+#include "analyze/launch/shim.h"
+#include "analyze/launch/target.h"
+#include "analyze/log/append.h"
+#include "analyze/log/live.h"
+#include "analyze/log/reader.h"
+#include "analyze/log/spool.h"
+#include "analyze/options.h"
+#include "analyze/render/report.h"
+#include "analyze/render/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the child will inherit, but for the session. */
+static void set_environment(const char *shim)
+{
+    const char *old = getenv("LD_PRELOAD");
+    _cleanup_free_ char *preload = old && *old ? format_text("%s:%s", shim, old) : copy_text(shim, strlen(shim));
+
+    /* Under another `malloscope record` the shim is there already. */
+    if (!old || strncmp(old, shim, strlen(shim)) != 0)
+        setenv("LD_PRELOAD", preload, 1);
+}
+
+static bool follows_all(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    return !follow || strcmp(follow, "exec") == 0 || strcmp(follow, "all") == 0;
+}
+
+/* The exit code of a shell for what became of the program; says so where a
+ * signal ended it. */
+static int exit_code_of(int status, const char *program)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    complain("%s was killed by signal %d (%s)%s", program, WTERMSIG(status), strsignal(WTERMSIG(status)),
+             WCOREDUMP(status) ? ", core dumped" : "");
+    return 128 + WTERMSIG(status);
+}
+
+/* Adds what only we know: how the program ended. */
+static void append_end_of(const struct log *log, const struct log_file *file, pid_t pid, int status)
+{
+    uint8_t records[ENCODE_EVENT_MAX];
+    struct append_chunk chunk;
+    uint64_t image = 0;
+
+    for (size_t i = 0; i < log->process_count; i++)
+        if (log->processes[i].pid == (uint32_t)pid && log->processes[i].image > image)
+            image = log->processes[i].image;
+    append_begin(&chunk, (uint32_t)pid, image, records);
+    chunk.header.sequence = REC_SESSION_END;
+    chunk.at = encode_process_end(&chunk.encoder, chunk.at, chunk.encoder.ticks, (uint32_t)pid, true, (uint32_t)status);
+    append_end(&chunk, file->fd);
+}
+
+/* As a user here would type it. */
+static const char *short_path(const char *path)
+{
+    char here[PATH_MAX];
+    size_t length = getcwd(here, sizeof here) ? strlen(here) : 0;
+
+    if (length > 1 && strncmp(path, here, length) == 0 && path[length] == '/')
+        return path + length + 1;
+    return path;
+}
+
+/* As it was typed, where that was a path: it may not be in PATH. */
+static const char *own_name(void)
+{
+    return strchr(program_invocation_name, '/') ? program_invocation_name : "malloscope";
+}
+
+/* A program with a loader of its own brings its own C library, which may be too old
+ * for the shim: it would run without us, and not with us. */
+static int check_libraries(const struct target *target, const char *shim, struct failure *ret_failure)
+{
+    struct libraries libraries;
+    int error = 0;
+
+    if (target->loader && !shim_shares_loader(target->loader) &&
+        libraries_list(target->loader, target->program, &libraries) == 0) {
+        error = shim_check(shim, &libraries, ret_failure);
+        libraries_release(&libraries);
+    }
+    return error;
+}
+
+/* The program that target_find let pass has run, and nothing was recorded. */
+static void explain(const struct target *target, const char *program, const char *shim, const char *log_name, int status)
+{
+    _cleanup_free_ char *reason = not_loaded_reason(target, shim, status);
+
+    if (reason)
+        complain("%s ran, but malloscope's library was never loaded into it: %s; nothing was recorded", program, reason);
+    else
+        complain("%s ran, but malloscope's library was never loaded into it: it (or the loader's settings) ignores "
+                 "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program, log_name);
+}
+
+static void embed(const struct log *log)
+{
+    struct embedding done;
+    int error = embed_names(log, NULL, false, &done);
+
+    if (error)
+        complain("%s: names cannot be written into it: %s", short_path(log->path), strerror(-error));
+}
+
+static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
+                  int status, struct compressor *compressor, const struct record_options *options)
+{
+    struct failure failure;
+    struct log *log;
+    struct stat st;
+    int code = exit_code_of(status, program);
+
+    compressor_stop(compressor); /* what kept it from its work keeps live_adopt, or is over */
+    if (!log_file_is_there(file)) {
+        bool is_moved = fstat(file->fd, &st) == 0 && st.st_nlink > 0, has_spool = is_moved && options->compress;
+        complain("%s: was removed or replaced while the program ran: its events are lost%s%s%s", file->path,
+                 has_spool ? ", but for those in " : "", has_spool ? file->path : "", has_spool ? SPOOL_ENDING : "");
+        if (!is_moved)
+            live_discard_session(file->path, file->session);
+        return code;
+    }
+    int error = live_adopt(file->path);
+    if (error) {
+        _cleanup_free_ char *names = live_names(file->path);
+        complain("%s: the last events are still in the files %s*%s: %s; keep them until the log has been read", file->path,
+                 names, options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
+    }
+    if (log_open(file->path, &log, &failure) != 0) {
+        complain("%s", failure.text);
+        return code;
+    }
+    if (!log->recorded_count) {
+        explain(target, program, shim, text_base_name(file->path), status);
+        log_free(log);
+        log_file_discard(file);
+        return EXIT_NOT_TRACED;
+    }
+    append_end_of(log, file, pid, status);
+    if (options->embed_symbols)
+        embed(log);
+    struct reader_lost lost = reader_lost_events(log);
+    if (lost.count)
+        complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
+    if (log->missing_chunks)
+        complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
+                 short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
+                 log->missing_chunks == 1 ? "is" : "are");
+    if (options->quiet) {
+        log_free(log);
+        return code;
+    }
+    struct facts *facts = facts_collect(log, NULL);
+    report_print_summary(stderr, log, facts, &(struct report_view){
+        .log_name = short_path(file->path), .command = own_name(), .threshold = options->threshold });
+    facts_free(facts);
+    log_free(log);
+    return code;
+}
+
+int record_run(const struct record_options *options, char **command)
+{
+    _cleanup_free_ char *shim = NULL;
+    _cleanup_target_ struct target target = { 0 };
+    struct failure failure;
+    struct compressor *compressor = NULL;
+    struct child child;
+    struct log_file file;
+
+    int code = target_find(command[0], &target, &failure);
+    if (code) {
+        complain("%s", failure.text);
+        return code;
+    }
+    const char *loaded = loaded_program(&target, command);
+    if (loaded) {
+        _cleanup_target_ struct target program = { 0 };
+        code = target_find(loaded, &program, &failure);
+        if (code == EXIT_NOT_TRACED) { /* of all else the loader complains by itself */
+            complain("%s", failure.text);
+            return code;
+        }
+    }
+    _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
+    if (own_heap)
+        complain("warning: %s: %s", target.program, own_heap);
+    if (shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
+        complain("%s", failure.text);
+        return EXIT_NOT_TRACED;
+    }
+    set_environment(shim);
+    int error = child_make(command, &child);
+    if (error) {
+        complain("cannot make a process: %s%s", strerror(-error), error == -EMFILE ? "; it takes a limit of 8 at least "
+                 "(ulimit -n)" : "");
+        return EXIT_NOT_TRACED;
+    }
+    if (log_file_make(options->output, command[0], child.pid, options->force, options->compress, &file, &failure) != 0) {
+        child_abandon(&child);
+        complain("%s", failure.text);
+        return EXIT_NOT_TRACED;
+    }
+    log_file_begin(&file, command);
+    error = options->compress ? compressor_start(file.path, options->max_log, &compressor) : 0;
+    if (error) {
+        child_abandon(&child);
+        log_file_discard(&file);
+        complain("the log cannot be packed: %s; see --no-compress", strerror(-error));
+        return EXIT_NOT_TRACED;
+    }
+    _cleanup_free_ char *session = log_file_session(&file, follows_all() ? 0 : child.pid);
+    error = child_start(&child, session);
+    if (error) {
+        compressor_stop(compressor);
+        log_file_discard(&file);
+        complain("%s: cannot execute: %s", command[0], strerror(error));
+        return error == ENOENT ? 127 : 126;
+    }
+    int status = child_wait(&child);
+    code = finish(&file, &target, command[0], shim, child.pid, status, compressor, options);
+    log_file_release(&file);
+    return code;
+}

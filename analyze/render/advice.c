@@ -1,0 +1,136 @@
+#include "analyze/render/advice.h"
+
+#include "analyze/render/text.h"
+#include "analyze/render/top_sites.h"
+
+#include <string.h>
+
+static const char *const kinds[] = {
+    [ADVICE_GROWTH] = "growth", [ADVICE_REALLOC] = "realloc", [ADVICE_TEMPORARY] = "temporary", [ADVICE_ROUNDING] = "rounding",
+};
+
+/* To be freed. */
+static char *words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
+{
+    const char *about = text_about(f->settings.sample_bytes);
+
+    switch (a->kind) {
+    case ADVICE_GROWTH:
+        return format_text("keeps %s blocks, %s%s, that came at an even pace over all of the process's %.1f s, %s%s a second: a "
+                           "leak, or something that only ever grows",
+                           text_count(a->blocks), about, text_bytes(a->bytes), (double)a->time_us / 1e6, about,
+                           text_bytes(a->rate_bytes));
+    case ADVICE_REALLOC:
+        return format_text("grows blocks in small steps: %s reallocs, %.1f for each block, copy up to %s for blocks of %s in the "
+                           "end; double the size each time, or reserve it",
+                           text_count(a->blocks), (double)a->blocks / (double)a->chains, text_bytes(a->bytes),
+                           text_bytes(a->final_bytes));
+    case ADVICE_TEMPORARY:
+        return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them at once: use one block "
+                           "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
+                           text_share(site->costs.temporary, site->costs.allocations),
+                           a->bytes <= 4096 ? ", or the stack" : "");
+    default:
+        return format_text("%s%s blocks at the peak lose %s%s, %.0f %% of what they can hold, to malloc's rounding (%.1f bytes "
+                           "each of %.1f asked for), all sites together %s%s: allocate many at once, or from a pool",
+                           about, text_count(a->blocks), about, text_bytes(a->bytes), 100 * a->share,
+                           (double)site->sum.rounding / (double)site->sum.allocations,
+                           (double)site->sum.bytes / (double)site->sum.allocations, about, text_bytes(rounding_bytes));
+    }
+}
+
+/* In lines of at most so many columns, each after a margin. */
+static void print_wrapped(const char *text, int margin, int columns)
+{
+    int at = margin;
+
+    printf("%*s", margin, "");
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (at > margin && at + 1 + (int)length > columns) {
+            printf("\n%*s", margin, "");
+            at = margin;
+        } else if (at > margin) {
+            putchar(' ');
+            at++;
+        }
+        fwrite(text, 1, length, stdout);
+        at += (int)length;
+        text += length + (text[length] == ' ');
+    }
+    putchar('\n');
+}
+
+void advice_print(struct facts *facts, const struct sites *sites, const struct namer *namer)
+{
+    struct advices advices;
+    int columns = text_columns();
+
+    advices_find(facts, sites, &advices);
+    if (advices.count)
+        printf("\nAdvice (by which rules: docs/howto-report.md; --no-advice leaves it out)\n");
+    for (size_t i = 0; i < advices.count; i++) {
+        const struct site *site = &sites->sites[advices.of[i].site];
+        _cleanup_free_ char *text = words(facts, site, &advices.of[i], advices.rounding_bytes);
+        printf("  %zu  ", i + 1);
+        top_sites_print_name(facts, site, namer, columns - 5);
+        putchar('\n');
+        print_wrapped(text, 5, columns);
+    }
+}
+
+static void set(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *evidence(const struct advice *a)
+{
+    json_t *object = json_object();
+
+    switch (a->kind) {
+    case ADVICE_GROWTH:
+        set(object, "blocks", a->blocks);
+        set(object, "bytes", a->bytes);
+        json_object_set_new(object, "seconds", json_real((double)a->time_us / 1e6));
+        set(object, "bytes_per_second", a->rate_bytes);
+        break;
+    case ADVICE_REALLOC:
+        set(object, "reallocs", a->blocks);
+        set(object, "copied_bytes", a->bytes);
+        set(object, "blocks", a->chains);
+        set(object, "final_bytes", a->final_bytes);
+        break;
+    case ADVICE_TEMPORARY:
+        set(object, "allocations", a->blocks);
+        set(object, "size", a->bytes);
+        json_object_set_new(object, "freed_at_once", json_real(a->share));
+        break;
+    case ADVICE_ROUNDING:
+        set(object, "peak_blocks", a->blocks);
+        set(object, "lost_bytes", a->bytes);
+        json_object_set_new(object, "lost_share", json_real(a->share));
+        break;
+    }
+    return object;
+}
+
+json_t *advice_json(struct facts *facts, const struct sites *sites, const struct namer *namer)
+{
+    json_t *list = json_array();
+    struct advices advices;
+
+    advices_find(facts, sites, &advices);
+    for (size_t i = 0; i < advices.count; i++) {
+        const struct advice *a = &advices.of[i];
+        const struct site *site = &sites->sites[a->site];
+        _cleanup_free_ char *text = words(facts, site, a, advices.rounding_bytes);
+        json_t *object = json_object();
+        json_object_set_new(object, "kind", json_string(kinds[a->kind]));
+        top_sites_name_json(facts, site, namer, object);
+        json_object_set_new(object, "text", text_json(text));
+        json_object_set_new(object, "evidence", evidence(a));
+        json_array_append_new(list, object);
+    }
+    return list;
+}

@@ -1,0 +1,237 @@
+#include "analyze/render/frames.h"
+
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define PERIOD_MOST 8 /* functions that call each other in turn */
+
+bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!frames_is_wrapper(names[i].function)) {
+            *ret_index = i;
+            return true;
+        }
+    *ret_index = count ? count - 1 : 0;
+    return false;
+}
+
+static struct frame *add_frame(struct frames *f, uint32_t location)
+{
+    f->of = grow(f->of, &f->capacity, f->count + 1, sizeof *f->of);
+    f->of[f->count] = (struct frame){ .location = location, .turns = 1, .period = 1 };
+    return &f->of[f->count++];
+}
+
+static void add_location(struct frames *f, const struct namer *namer, uint32_t location)
+{
+    const struct symbols_frame *names;
+    size_t count = location ? namer->frames(namer->data, location, &names) : 0;
+
+    if (!count)
+        add_frame(f, location);
+    for (size_t i = 0; i < count; i++) {
+        struct frame *frame = add_frame(f, location);
+        frame->function = names[i].function;
+        frame->source = names[i].file;
+        frame->line = names[i].line;
+        frame->is_inlined = i + 1 < count;
+    }
+}
+
+void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, struct frames *ret_frames)
+{
+    const struct stacks *s = &facts->told.stacks;
+    uint32_t process = stacks_process(s, node);
+    struct frames f = { 0 };
+
+    if (stack_is_root(s, node))
+        add_frame(&f, 0);
+    for (; !stack_is_root(s, node); node = s->nodes[node].parent)
+        add_location(&f, namer, code_location(&facts->told.code, process, s->nodes[node].pc));
+    while (f.site + 1 < f.count && f.of[f.site].function && frames_is_wrapper(f.of[f.site].function))
+        f.site++;
+    *ret_frames = f;
+}
+
+void frames_release(struct frames *f)
+{
+    free(f->of);
+    *f = (struct frames){ 0 };
+}
+
+/* --- folding ---------------------------------------------------------------------- */
+
+static bool are_same(const struct code *code, const struct frame *a, const struct frame *b)
+{
+    if (!a->function || !b->function)
+        return !a->function && !b->function && a->location == b->location;
+    return code->locations[a->location].file == code->locations[b->location].file &&
+           (a->function == b->function || strcmp(a->function, b->function) == 0);
+}
+
+/* How often the period frames from `at` on follow each other. */
+static uint32_t turns_from(const struct code *code, const struct frames *f, size_t at, size_t period)
+{
+    size_t same = 0;
+
+    while (at + period + same < f->count && are_same(code, &f->of[at + same], &f->of[at + period + same]))
+        same++;
+    return (uint32_t)(same / period) + 1;
+}
+
+static void fold_recursion(const struct code *code, struct frames *f)
+{
+    size_t kept = f->site;
+
+    for (size_t at = f->site; at < f->count;) {
+        size_t period = 1;
+        uint32_t turns = 1;
+        for (size_t p = 1; p <= PERIOD_MOST && turns == 1; p++) {
+            turns = turns_from(code, f, at, p);
+            period = turns > 1 ? p : 1;
+        }
+        for (size_t i = 0; i < period; i++)
+            f->of[kept + i] = f->of[at + i];
+        f->of[kept + period - 1].turns = turns;
+        f->of[kept + period - 1].period = (uint32_t)period;
+        kept += period;
+        at += period * turns;
+    }
+    f->count = kept;
+}
+
+/* What is outside of main() and of a thread's own function. */
+static bool is_start(const char *function)
+{
+    static const char *const names[] = { "_start", "start_thread", "clone3", "__clone3", "clone", "__clone" };
+
+    if (!function)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(function, names[i]) == 0)
+            return true;
+    return strncmp(function, "__libc_start_", 13) == 0;
+}
+
+void frames_fold(const struct code *code, struct frames *f)
+{
+    while (f->count > f->site + 1 && is_start(f->of[f->count - 1].function))
+        f->count--;
+    fold_recursion(code, f);
+}
+
+/* --- words ------------------------------------------------------------------------ */
+
+const char *frames_name(const struct code *code, const struct frame *frame)
+{
+    static char text[300];
+    const struct code_location *place = &code->locations[frame->location];
+
+    if (frame->function)
+        return frame->function;
+    if (!frame->location)
+        return "(no stack)";
+    snprintf(text, sizeof text, "%.200s+0x%" PRIx64, place->file ? text_base_name(code->files[place->file].path) : "?",
+             place->address);
+    return text;
+}
+
+/* The file with the directory that it is in: enough to know it. */
+static const char *short_source(const char *file)
+{
+    const char *last = strrchr(file, '/');
+
+    for (const char *at = last; at && at > file; at--)
+        if (at[-1] == '/')
+            return at;
+    return file;
+}
+
+/* What follows the function: its source, else where it is in its module. */
+static void place_text(const struct code *code, const struct frame *frame, char *text, size_t bytes)
+{
+    const struct code_location *place = &code->locations[frame->location];
+    const char *end = frame->is_inlined ? " (inlined)" : "";
+
+    *text = 0;
+    if (frame->source && frame->line)
+        snprintf(text, bytes, "  %s:%u%s", short_source(frame->source), frame->line, end);
+    else if (frame->source)
+        snprintf(text, bytes, "  %s%s", short_source(frame->source), end);
+    else if (frame->function && place->file)
+        snprintf(text, bytes, "  %s+0x%" PRIx64 "%s", text_base_name(code->files[place->file].path), place->address, end);
+}
+
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
+const char *frames_short_name(const char *function)
+{
+    static char text[300];
+    size_t used = 0;
+    int depth = 0;
+
+    for (const char *at = function; *at && used < sizeof text - 1; at++) {
+        bool is_operator = at - function >= 8 && memcmp(at - 8, "operator", 8) == 0;
+        if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
+            for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
+                text[used++] = *at;
+        if (!*at)
+            break;
+        depth -= *at == '>' && depth > 0 && at[-1] != '-';
+        if (depth == 0 && used < sizeof text - 1)
+            text[used++] = *at;
+        depth += *at == '<';
+    }
+    text[used] = 0;
+    return text;
+}
+
+void frames_print(const struct code *code, const struct frame *frame, int columns)
+{
+    const char *name = frames_name(code, frame);
+    char place[200];
+    size_t room;
+
+    place_text(code, frame, place, sizeof place);
+    room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
+    if (frame->function && characters(name) > room)
+        name = frames_short_name(name);
+    size_t shown = strlen(name);
+    if (characters(name) > room) {
+        size_t count = 0;
+        for (shown = 0; name[shown] && count < room - 3; shown++)
+            count += ((unsigned char)name[shown + 1] & 0xc0) != 0x80;
+    }
+    text_print_safe(name, shown);
+    if (name[shown])
+        fputs("...", stdout);
+    text_print_safe(place, strlen(place));
+}
+
+int frames_columns(const struct code *code, const struct frame *frame)
+{
+    char place[200];
+
+    place_text(code, frame, place, sizeof place);
+    return (int)(characters(frames_name(code, frame)) + characters(place));
+}
+
+json_t *frames_json(const struct code *code, const struct frame *frame)
+{
+    const struct code_location *place = &code->locations[frame->location];
+
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:b}", "module", text_json(code->files[place->file].path),
+                     "offset", (json_int_t)place->address, "function", frame->function ? text_json(frame->function) : json_null(),
+                     "file", frame->source ? text_json(frame->source) : json_null(),
+                     "line", frame->line ? json_integer(frame->line) : json_null(), "inlined", (int)frame->is_inlined);
+}

@@ -1,0 +1,82 @@
+/* Only system calls that the loader has made before us are made here. A container's filter
+ * is told from a sandbox's by the first process: if that has as many filters, they were made
+ * for any program, and refuse rather than kill; a filter that one program has put on
+ * another comes on top. */
+#include "interpose/outside/inherited.h"
+
+#include "interpose/inside/sys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#define STATUS_BYTES 4096
+
+static bool read_status(const char *path, char ret_text[STATUS_BYTES])
+{
+    long fd = sys_open(path, O_RDONLY, 0), got = fd < 0 ? -1 : sys_read((int)fd, ret_text, STATUS_BYTES - 1);
+
+    if (fd >= 0)
+        sys_close((int)fd);
+    ret_text[got > 0 ? got : 0] = 0;
+    return got > 0;
+}
+
+/* The number in a line of it; 0 where there is none. */
+static uint32_t number_of(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+    uint32_t number = 0;
+
+    if (!at)
+        return 0;
+    for (at += strlen(name); *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (uint32_t)(*at - '0');
+    return number;
+}
+
+static bool is_of_all(uint32_t filters)
+{
+    char first[STATUS_BYTES];
+
+    return filters && read_status("/proc/1/status", first) && number_of(first, "\nSeccomp_filters:\t") == filters;
+}
+
+void inherited_find(void)
+{
+    enum { BY_FILTERS = 2 };
+    char status[STATUS_BYTES];
+
+    if (!read_status("/proc/self/status", status) || number_of(status, "\nSeccomp:\t") != BY_FILTERS)
+        return;
+    sys_known_pid = number_of(status, "\nPid:\t");
+    sys_known_parent_pid = number_of(status, "\nPPid:\t");
+    if (!sys_careful)
+        sys_careful = !is_of_all(number_of(status, "\nSeccomp_filters:\t"));
+}
+
+uint32_t inherited_parent_pid(void)
+{
+    char status[STATUS_BYTES];
+    return read_status("/proc/self/status", status) ? number_of(status, "\nPPid:\t") : 0;
+}
+
+/* The file that is mapped where the program's headers are: in the first lines of the map. */
+size_t inherited_exe(char *ret_path, size_t bytes)
+{
+    char text[STATUS_BYTES], *line = text;
+    uint64_t headers = getauxval(AT_PHDR);
+
+    if (!read_status("/proc/self/maps", text))
+        return 0;
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        char *after, *path;
+        uint64_t from = strtoull(line, &after, 16), to = strtoull(after + 1, NULL, 16);
+        *end = 0;
+        if (headers - from >= to - from || !(path = strchr(line, '/')) || (size_t)(end - path) >= bytes)
+            continue;
+        memcpy(ret_path, path, (size_t)(end - path) + 1);
+        return (size_t)(end - path);
+    }
+    return 0;
+}

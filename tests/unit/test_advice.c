@@ -1,0 +1,312 @@
+/* analyze/model/advice: programs that do what it is about, and programs in order that do
+ * nearly so, as logs made by hand: their times are exact. */
+#include "analyze/model/advice.h"
+
+#include "tests/unit/log_writer.h"
+
+#define MS 1000000ull
+#define SITES 8
+
+static struct log_bytes bytes;
+static uint32_t sequence;
+static bool is_begun; /* the chunk has a stack */
+static uint64_t now;  /* ns */
+static uint64_t next_address;
+
+static void begin_chunk(void)
+{
+    chunk_begin(1, 0, sequence++, now);
+    is_begun = false;
+}
+
+/* Sites are call sites at addresses 0x1000 * number, numbers from 1. */
+static void begin(const char *allocator, uint64_t sample_bytes)
+{
+    log_bytes_begin(&bytes);
+    sequence = 0;
+    now = MS;
+    next_address = 0x100000;
+    begin_chunk();
+    at = encode_process_start(&encoder, at, now, &(struct encode_process){
+        .exe = { "/x", 2 }, .call_graph = { "auto", 4 }, .allocator = { allocator, strlen(allocator) },
+        .sample_bytes = sample_bytes });
+    for (uint32_t i = 1; i < SITES; i++)
+        at = encode_pc(&encoder, at, i, 0, 0x1000 * i, false);
+}
+
+static void pass(uint64_t ns)
+{
+    now += ns;
+    if (at - made.records > 60000) {
+        chunk_end(&bytes);
+        begin_chunk();
+    }
+}
+
+static void add_alloc(unsigned kind, uint32_t site, uint64_t address, uint64_t size)
+{
+    pass(100); /* may begin a chunk */
+    const struct encode_stack stack = { .pops = is_begun, .pushes = 1, .ids = &site };
+    at = encode_alloc(&encoder, at, kind, address, size, now, 0, 0, &stack);
+    is_begun = true;
+}
+
+static uint64_t take(uint32_t site, uint64_t size)
+{
+    uint64_t address = next_address;
+
+    next_address += 32 + (size + 31) / 16 * 16;
+    add_alloc(REC_ALLOC_MALLOC, site, address, size);
+    return address;
+}
+
+static void give(uint64_t address)
+{
+    pass(100);
+    add_free(now, address);
+}
+
+static uint64_t resize(uint32_t site, uint64_t old, uint64_t size)
+{
+    uint64_t address = next_address;
+
+    next_address += 32 + (size + 31) / 16 * 16;
+    pass(100);
+    add_realloc_begin(now, old);
+    add_alloc(REC_ALLOC_REALLOC_END, site, address, size);
+    return address;
+}
+
+static struct advices advices;
+static uint64_t advised_address[ADVICE_MOST];
+
+static size_t advise(void)
+{
+    struct failure failure;
+    struct sites sites;
+    struct log *log;
+
+    chunk_end(&bytes);
+    log_bytes_write(&bytes);
+    if (!CHECK(log_open(log_path, &log, &failure) == 0))
+        exit(check_summary());
+    struct facts *f = facts_collect(log, NULL);
+    CHECK(!f->bad_chunks && !f->unseen_frees && !f->unmatched_frees);
+    sites_collect(f, NULL, &sites);
+    advices_find(f, &sites, &advices);
+    for (size_t i = 0; i < advices.count; i++)
+        advised_address[i] = f->told.code.locations[sites.sites[advices.of[i].site].location].address;
+    sites_release(&sites);
+    facts_free(f);
+    log_free(log);
+    return advices.count;
+}
+
+/* The only advice, and its site. */
+static bool is_advised(enum advice_kind kind, uint32_t site)
+{
+    return CHECK(advise() == 1) && CHECK(advices.of[0].kind == kind) && CHECK(advised_address[0] == 0x1000 * site);
+}
+
+/* --- growth ------------------------------------------------------------------------ */
+
+/* So many turns of a millisecond; use() does what the program does in each. Beside that it works in good order. */
+static void run(unsigned turns, void (*use)(unsigned turn))
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < 200; i++)
+        take(7, 1000); /* set up once, and kept */
+    for (unsigned turn = 0; turn < turns; turn++) {
+        uint64_t block = take(6, 100 + turn % 50);
+        use(turn);
+        give(block);
+        pass(MS);
+    }
+}
+
+static void leak(unsigned turn)
+{
+    take(1, 100);
+    if (turn % 10)
+        give(take(1, 100));
+}
+
+static void leak_at_first(unsigned turn)
+{
+    if (turn < 300)
+        for (int i = 0; i < 10; i++)
+            take(1, 100);
+}
+
+static void leak_in_bursts(unsigned turn)
+{
+    if (turn / 700 % 2)
+        take(1, 100);
+}
+
+static void leak_few(unsigned turn)
+{
+    if (turn % 50 == 0)
+        take(1, 5000);
+}
+
+static uint64_t kept[100000];
+
+static void turn_over(unsigned turn)
+{
+    if (turn >= 500)
+        give(kept[turn % 500]);
+    kept[turn % 500] = take(1, 300);
+}
+
+static void grow_and_free(unsigned turn)
+{
+    kept[turn] = take(1, 100);
+    if (turn == 2999)
+        for (unsigned i = 0; i <= turn; i++)
+            give(kept[i]);
+}
+
+static void leak_while_it_shrinks(unsigned turn)
+{
+    if (turn == 0)
+        for (unsigned i = 0; i < 3000; i++)
+            kept[i] = take(2, 4000);
+    give(kept[turn]);
+    leak(turn);
+}
+
+static void do_nothing(unsigned turn)
+{
+    (void)turn;
+}
+
+static void test_growth(void)
+{
+    run(3000, leak);
+    if (is_advised(ADVICE_GROWTH, 1)) {
+        const struct advice *a = &advices.of[0];
+        CHECK(a->blocks == 3000 && a->bytes == 300000 && a->time_us > 2990000 && a->time_us < 3100000);
+        CHECK(a->rate_bytes > 96000 && a->rate_bytes < 101000);
+    }
+    run(900, leak); /* too short to tell */
+    CHECK(advise() == 0);
+    void (*const in_order[])(unsigned turn) = { leak_at_first, leak_in_bursts, leak_few, turn_over, grow_and_free,
+                                                 leak_while_it_shrinks, do_nothing };
+    for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
+        run(3000, in_order[i]);
+        if (!CHECK(advise() == 0))
+            printf("    growth: case %zu\n", i);
+    }
+}
+
+/* --- realloc -------------------------------------------------------------------------- */
+
+static void grow_by(unsigned blocks, unsigned steps, uint64_t add, double factor)
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < blocks; i++) {
+        uint64_t size = 16, block = take(1, size);
+        for (unsigned step = 0; step < steps; step++) {
+            size = (uint64_t)((double)size * factor) + add;
+            block = resize(1, block, size);
+        }
+        give(block);
+    }
+}
+
+static void test_realloc(void)
+{
+    grow_by(100, 100, 16, 1);
+    if (is_advised(ADVICE_REALLOC, 1)) {
+        const struct advice *a = &advices.of[0];
+        CHECK(a->blocks == 10000 && a->chains == 100 && a->final_bytes == 100 * 101 * 16);
+        CHECK(a->bytes == 100ull * 16 * (100 * 101 / 2)); /* 16 + 32 + ... + 1600 for each */
+    }
+    grow_by(1, 4000, 16, 1);
+    CHECK(is_advised(ADVICE_REALLOC, 1));
+    grow_by(100, 20, 0, 2);     /* doubling */
+    CHECK(advise() == 0);
+    grow_by(50, 80, 8, 1.125);  /* as Python's lists */
+    CHECK(advise() == 0);
+    grow_by(1000, 10, 16, 1);   /* few steps for each */
+    CHECK(advise() == 0);
+    grow_by(2, 100, 16, 1);     /* few in all */
+    CHECK(advise() == 0);
+}
+
+/* --- temporary ------------------------------------------------------------------------ */
+
+static void use_at_once(unsigned count, unsigned sizes, unsigned of_which_kept, uint64_t sample_bytes)
+{
+    begin("/lib/libc.so.6", sample_bytes);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t block = take(1, 64 + i % sizes * 8);
+        kept[i] = i % 100 < of_which_kept ? block : 0;
+        if (!kept[i])
+            give(block);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (kept[i])
+            give(kept[i]);
+}
+
+static void test_temporary(void)
+{
+    use_at_once(20000, 1, 0, 0);
+    if (is_advised(ADVICE_TEMPORARY, 1))
+        CHECK(advices.of[0].blocks == 20000 && advices.of[0].bytes == 64 && advices.of[0].share == 1);
+    use_at_once(20000, 1, 5, 0);
+    CHECK(is_advised(ADVICE_TEMPORARY, 1));
+    use_at_once(20000, 1, 15, 0);
+    CHECK(advise() == 0);
+    use_at_once(20000, 2, 0, 0);
+    CHECK(advise() == 0);
+    use_at_once(9999, 1, 0, 0);
+    CHECK(advise() == 0);
+    use_at_once(20000, 1, 0, 1); /* sampled: what came next is not known */
+    CHECK(advise() == 0);
+}
+
+/* --- rounding ------------------------------------------------------------------------- */
+
+static void hold(const char *allocator, unsigned count, uint64_t size, uint64_t beside)
+{
+    begin(allocator, 0);
+    kept[0] = take(2, beside);
+    for (unsigned i = 1; i <= count; i++)
+        kept[i] = take(1, size);
+    for (unsigned i = 0; i <= count; i++)
+        give(kept[i]);
+}
+
+static void test_rounding(void)
+{
+    hold("/lib/libc.so.6", 10000, 1, 100);
+    if (is_advised(ADVICE_ROUNDING, 1)) {
+        CHECK(advices.of[0].blocks == 10000 && advices.of[0].bytes == 230000 && advices.of[0].share > 0.95);
+        CHECK(advices.rounding_bytes == 230000 + 4); /* 100 bytes: a block of 104 */
+    }
+    hold("/lib/x86_64-linux-gnu/libc.so.6", 10000, 25, 100); /* a block of 40 */
+    CHECK(is_advised(ADVICE_ROUNDING, 1) && advices.of[0].bytes == 150000);
+    hold("/lib/libc.so.6", 10000, 24, 100);
+    CHECK(advise() == 0 && advices.rounding_bytes == 4);
+    hold("/lib/libc.so.6", 10000, 1, 10000000); /* of no weight */
+    CHECK(advise() == 0);
+    hold("/lib/libc.so.6", 1000, 1, 100);
+    CHECK(advise() == 0);
+    hold("/lib/libjemalloc.so.2", 10000, 1, 100);
+    CHECK(advise() == 0 && advices.rounding_bytes == 0);
+}
+
+int main(void)
+{
+    directory_make();
+    test_growth();
+    test_realloc();
+    test_temporary();
+    test_rounding();
+    directory_remove();
+    free(bytes.data);
+    return check_summary();
+}
