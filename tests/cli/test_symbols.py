@@ -265,6 +265,39 @@ for file, options, words in (
     check(frames == [[]] * 5 and words in problem, f"{file} {options}: {frames} {problem}")
 equal(names(path("gcc") + " (deleted)", addresses, build_id=identifier), full, "one that was deleted and is there again")
 
+# Debug information that takes for ever: half a million functions, all of them everywhere. Its reader is ended, here after
+# a second; names are from the symbols then, and it is not kept in the cache.
+with open(path("bomb.s"), "w") as file:
+    file.write('''.globl bomb
+.type bomb, %function
+bomb: .skip 20000, 0
+.size bomb, 20000
+.section .debug_abbrev, "", %progbits
+.byte 1, 0x11, 1, 0x11, 1, 0x12, 7, 0, 0, 2, 0x2e, 0, 0x11, 1, 0x12, 7, 0, 0, 0
+.section .debug_info, "", %progbits
+.long .Lend - .Lbegin
+.Lbegin: .short 4
+.long 0
+.byte 8, 1
+.quad bomb, 20000
+.rept 500000
+.byte 2
+.quad bomb, 20000
+.endr
+.byte 0
+.Lend:
+''')
+must("gcc", "-shared", "-nostdlib", "-Wl,--build-id", path("bomb.s"), "-o", path("bomb"))
+start = int(re.search(r"^([0-9a-f]+) T bomb$", must("nm", path("bomb")), re.M).group(1), 16)
+with open(path("asked"), "w") as file:
+    file.writelines(f"{start + i:x}\n" for i in range(20000))
+for _ in range(2):
+    with open(path("asked")) as file:
+        got = run([PRINT_NAMES, path("bomb"), "jobs=1", "cache=1", "build-id=" + build_id_of(path("bomb"))], stdin=file,
+                  env={"XDG_CACHE_HOME": path("bombed")}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60)))
+    check(got.returncode == 0 and got.stdout.count("\nbomb\tbomb\t\t0\t0\n") == 20000 and "did not end well" in got.stdout,
+          f"names from the symbols: {got.returncode} {got.stdout[-300:]} {got.stderr}")
+
 # --- the kernel's code in every process -------------------------------------------------------------
 mapped = [line.split() for line in open("/proc/self/maps") if line.rstrip().endswith("[vdso]")]
 if mapped:
