@@ -16,12 +16,22 @@ int cmd_record(int argc, char **argv);
 int cmd_hist(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_leaks(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_flame(int argc, char **argv);
 int cmd_sites(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_symbolize(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
+int cmd_timeline(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
+int cmd_trim(int argc, char **argv);
+
+extern const char timeline_help[], diff_help[], merge_help[], trim_help[];
 extern const char record_help[], hist_help[], plot_help[], report_help[], sites_help[], info_help[], dump_help[], symbolize_help[], doctor_help[];
+extern const char leaks_help[], tree_help[], flame_help[];
 
 #endif

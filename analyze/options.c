@@ -2,14 +2,17 @@
 
 #include "analyze/command.h"
 #include "analyze/log/live.h"
+#include "analyze/log/piped.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/render/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void complain_with(const char *format, va_list arguments)
 {
@@ -102,15 +105,33 @@ const char *only_log(int argc, char **argv, const char *command)
     return NULL;
 }
 
+bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 #define DAMAGES_SHOWN 5
+
+static int open_piped(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    int fd, error = piped_open(path, &fd, ret_failure);
+
+    return error ? error : log_open_fd(fd, piped_name(path), ret_log, ret_failure);
+}
+
+static int open_file(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    live_adopt(path); /* where that is not allowed, log_open reads the live files */
+    return log_open(path, ret_log, ret_failure);
+}
 
 struct log *open_log(const char *path)
 {
     struct failure failure;
     struct log *log;
 
-    live_adopt(path); /* where that is not allowed, log_open reads the live files */
-    if (log_open(path, &log, &failure) != 0) {
+    if ((piped_is_meant(path) ? open_piped : open_file)(path, &log, &failure) != 0) {
         complain("%s", failure.text);
         return NULL;
     }
@@ -130,24 +151,31 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->missing_chunks)
         complain("%s: %" PRIu64 " chunk%s of events %s missing", log->path, log->missing_chunks,
                  log->missing_chunks == 1 ? "" : "s", log->missing_chunks == 1 ? "is" : "are");
-    if (log->cut_processes)
+    if (log->cut_processes && log->is_alone)
+        complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, is still being written, "
+                 "or processes have left files beside it: read it where it lies", log->path, log->bytes, log->cut_processes);
+    else if (log->cut_processes)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.*%s are not beside it", log->path, log->bytes, log->cut_processes, log->path,
                  log->header.incompatible_flags & REC_FILE_PACKED ? " or " SPOOL_ENDING : "");
     bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
     if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
-        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed",
-                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes);
+        complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed%s",
+                 log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes, log->is_alone ? ", or still runs" : "");
+    struct log_trimmed trimmed = log_trimmed(log); /* of which nothing may be left */
+    bool is_empty = !log->recorded_count && !trimmed.is;
+    if (trimmed.incomplete)
+        complain("%s: was trimmed from a log that was damaged or incomplete: something may be missing", log->path);
     if (bad_chunks)
         complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
                  bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
-    if (!log->recorded_count && !log->damage_count && !log->missing_chunks)
+    if (is_empty && !log->damage_count && !log->missing_chunks)
         complain("%s: no events after the header at offset %u: nothing was recorded into it, or it was cut, or its files "
                  "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: %s", log->path, text_lost_events(lost.count, lost.reason));
-    bool bad = headless || !whole || bad_chunks || !log->recorded_count ||
+    bool bad = headless || trimmed.incomplete || !whole || bad_chunks || is_empty ||
                lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }

@@ -26,7 +26,11 @@ uint64_t default_threshold(void);
 /* The one log that a command names; NULL after a message where it is not one. */
 const char *only_log(int argc, char **argv, const char *command);
 
-/* Opens a log for a reading command: first makes it complete in itself where
+/* Both are there, and one and the same: an output must not be the log. */
+bool is_same_file(const char *one, const char *other);
+
+/* Opens a log for a reading command; "-" is stdin, and what comes through a pipe is read to
+ * its end. Of a file, first makes it complete in itself where
  * processes have left live files. Prints what is damaged. NULL after a message. */
 struct log *open_log(const char *path);
 

@@ -248,6 +248,18 @@ uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool o
     return body_end(&b);
 }
 
+uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t from_ns, uint64_t to_ns,
+                        uint64_t left_out, uint32_t flags)
+{
+    struct body b = body_begin(e, at, REC_TRIMMED);
+    body_ticks(&b, ticks);
+    body_number(&b, from_ns);
+    body_number(&b, to_ns);
+    body_number(&b, left_out);
+    body_number(&b, flags);
+    return body_end(&b);
+}
+
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
                               struct encode_text version)

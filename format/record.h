@@ -83,7 +83,7 @@ enum rec_stack_flags {
     X(12, REALLOC_FAILED, "realloc-failed") X(13, REALLOC_FREED, "realloc-freed")    \
     X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")                  \
     X(16, UNTRACED, "untraced-program") X(17, MARK, "mark") X(18, RECORDING, "recording")  \
-    X(19, DEEPBIND, "deepbind")
+    X(19, DEEPBIND, "deepbind") X(20, TRIMMED, "trimmed")
 
 #define X(number, name, text) REC_##name = number,
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };
@@ -113,6 +113,11 @@ enum rec_untraced {
 /* What a process-start record's flags say. */
 enum rec_process_flags {
     REC_PROCESS_PAUSED = 1,   /* recording begins paused */
+};
+
+/* What a trimmed record says of the log that this one was made from. */
+enum rec_trimmed_flags {
+    REC_TRIMMED_INCOMPLETE = 1, /* it was damaged, or something was missing in it */
 };
 
 /* Who paused recording or went on with it. */

@@ -69,6 +69,11 @@ def live_files(log):
     return sorted(glob.glob(log + ".live.*") + glob.glob(f"/dev/shm/malloscope.{session}.live.*"))
 
 
+def complaints(text):
+    """What a command says on stderr, but that a generated log's program is nowhere."""
+    return "".join(line for line in text.splitlines(True) if "/generated/program: no such file" not in line)
+
+
 def report(log):
     """The JSON report of a log that must be whole."""
     got = run([MALLOSCOPE, "report", "--json", log])

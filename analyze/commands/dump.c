@@ -65,12 +65,12 @@ static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
 
     for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent, number++) {
         uint32_t location = code_location(&d->code, process, d->stacks.nodes[node].pc);
-        const struct code_location *place = &d->code.locations[location];
-        const char *path = d->code.files[place->file].path;
+        const struct code_location place = d->code.locations[location]; /* a copy: looking for names may add some */
+        const char *path = d->code.files[place.file].path;
         const struct symbols_frame *frames;
         size_t count = d->namer.frames(d->namer.data, location, &frames), i = 0;
         do {
-            printf("\t#%u %s+0x%" PRIx64, number, *path ? text_base_name(path) : "?", place->address);
+            printf("\t#%u %s+0x%" PRIx64, number, *path ? text_base_name(path) : "?", place.address);
             if (count)
                 print_frame(&frames[i], i + 1 < count);
             putchar('\n');

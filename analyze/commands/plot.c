@@ -8,7 +8,6 @@
 #include "analyze/render/trust.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 const char plot_help[] =
     "malloscope plot sizes [options] LOG -o FILE.png|svg|pdf\n\n"
@@ -29,12 +28,6 @@ const char plot_help[] =
 
 /* What --keep-script writes. */
 static const char *const kept_files[] = { "sizes.gp", "sizes-bars.dat", "sizes-curve.dat" };
-
-static bool is_same_file(const char *one, const char *other)
-{
-    struct stat a, b;
-    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 /* What the picture says of allocations that were not recorded, on one line. */
 static char *coverage_of(const struct sizes_counted *counted)

@@ -92,13 +92,14 @@ static int find_time(const struct log *log, const char *option, const char *text
                        text, log->path, after_ns ? " after --from" : "");
 }
 
-static int find_times(const struct reading_options *o, const char *command, struct reading *r)
+int reading_times(const struct reading_options *o, const struct log *log, const char *command, uint64_t *ret_from_ns,
+                  uint64_t *ret_to_ns)
 {
-    int refused = find_time(r->log, "--from", o->from, 0, command, &r->from_ns);
+    int refused = find_time(log, "--from", o->from, 0, command, ret_from_ns);
 
     if (!refused)
-        refused = find_time(r->log, "--to", o->to, r->from_ns, command, &r->to_ns);
-    if (!refused && o->to && r->to_ns <= r->from_ns)
+        refused = find_time(log, "--to", o->to, *ret_from_ns, command, ret_to_ns);
+    if (!refused && o->to && *ret_to_ns <= *ret_from_ns)
         refused = usage_error(command, "%s: --to %s is not after --from %s", command, o->to, o->from ? o->from : "0");
     return refused;
 }
@@ -140,7 +141,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
     if (refused)
         return refused;
     r.log->one_thread = o->symbols.jobs == 1;
-    refused = find_times(o, command, &r);
+    refused = reading_times(o, r.log, command, &r.from_ns, &r.to_ns);
     if (!refused) {
         progress_begin(&progress, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){

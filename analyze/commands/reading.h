@@ -48,6 +48,11 @@ void reading_options_release(struct reading_options *o);
 /* Takes an option of READING_OPTIONS, and leaves any other alone. 0, or EXIT_USAGE after a message. */
 int reading_option(struct reading_options *o, int option, const char *value, const char *command);
 
+/* --from and --to, as times since the session's start; what is not given stays as it is. 0, or
+ * EXIT_USAGE after a message. */
+int reading_times(const struct reading_options *o, const struct log *log, const char *command, uint64_t *ret_from_ns,
+                  uint64_t *ret_to_ns);
+
 struct reading {
     struct log *log;
     struct facts *facts;

@@ -12,6 +12,7 @@
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
 #include "analyze/log/append.h"
+#include "analyze/log/hold.h"
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
@@ -147,7 +148,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         complain("%s: the last events are still in the files %s*%s: %s; keep them until the log has been read", file->path,
                  names, options->compress ? " and " SPOOL_ENDING : "", strerror(-error));
     }
-    if (log_open(file->path, &log, &failure) != 0) {
+    if (log_open_held(file->path, file->fd, &log, &failure) != 0) {
         complain("%s", failure.text);
         return code;
     }
@@ -158,6 +159,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         return EXIT_NOT_TRACED;
     }
     append_end_of(log, file, pid, status);
+    log_let_go(file->fd);
     if (options->embed_symbols)
         embed(log);
     struct reader_lost lost = reader_lost_events(log);

@@ -2,6 +2,7 @@
 
 #include "analyze/log/append.h"
 #include "analyze/log/ballast.h"
+#include "analyze/log/hold.h"
 #include "analyze/log/live.h"
 #include "analyze/log/spool.h"
 #include "format/chunk.h"
@@ -132,6 +133,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
     file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);
+    log_hold(fd);
     error = append_all(fd, &header, sizeof header);
     if (!error)
         error = test_room(path, fd);

@@ -4,6 +4,7 @@
 #include "analyze/log/log.h"
 
 #include "analyze/log/calibrate.h"
+#include "analyze/log/hold.h"
 #include "analyze/log/spool.h"
 #include "analyze/log/unpackers.h"
 #include "format/chunk.h"
@@ -23,6 +24,9 @@ struct window {
     size_t bytes;
     uint8_t *buffer;
 };
+
+#define AGAIN_MOST 5
+#define AGAIN_US 10000u
 
 #define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
 
@@ -342,7 +346,7 @@ bool log_is_running(const struct log *log)
     for (size_t i = 0; i < log->live_count; i++)
         if (log->lives[i].running)
             return true;
-    return false;
+    return log->launcher_runs;
 }
 
 /* The end of the file, while somebody is appending to it. */
@@ -396,19 +400,14 @@ static int check_header(const char *path, off_t file_bytes, ssize_t got, const s
     }
 }
 
-int log_open(const char *path, struct log **ret_log, struct failure *ret_failure)
+/* launcher_fd: the descriptor by which the launcher, if it is asking, holds the log; else fd. */
+static int open_from(int fd, int launcher_fd, const char *path, bool is_alone, struct log **ret_log, struct failure *ret_failure)
 {
-    struct stat st;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return fail(ret_failure, errno, "%s: cannot open: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return fail(ret_failure, EINVAL, "%s: is a %s, not a log file", path,
-                    S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
     struct rec_file_header header = { 0 };
+    struct stat st;
     ssize_t got = pread(fd, &header, sizeof header, 0);
-    if (got < 0)
+
+    if (got < 0 || fstat(fd, &st) != 0)
         return fail(ret_failure, errno, "%s: cannot read at offset 0: %s", path, strerror(errno));
     int error = check_header(path, st.st_size, got, &header, ret_failure);
     if (error)
@@ -417,12 +416,16 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     struct log *log = alloc_zeroed(1, sizeof *log);
     log->path = copy_text(path, strlen(path));
     log->fd = fd;
-    fd = -1;
+    log->spool_fd = -1;
+    log->is_alone = is_alone;
     log->header = header;
     log->unpackers = unpackers_make();
-    /* Live files first, then the spool: what moves on meanwhile is then there twice, not missing. */
-    log_read_lives(log);
-    scan_spool(log);
+    if (!is_alone) {
+        log->launcher_runs = log_is_held(launcher_fd);
+        /* Live files first, then the spool: what moves on meanwhile is then there twice, not missing. */
+        log_read_lives(log);
+        scan_spool(log);
+    }
     if (fstat(log->fd, &st) == 0)
         log->bytes = (uint64_t)st.st_size;
     scan(log, 0, log->fd, header.header_bytes, log->bytes);
@@ -433,6 +436,62 @@ int log_open(const char *path, struct log **ret_log, struct failure *ret_failure
     calibrate(log);
     *ret_log = log;
     return 0;
+}
+
+static int open_once(const char *path, int launcher_fd, struct log **ret_log, struct failure *ret_failure)
+{
+    struct stat st;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return fail(ret_failure, errno, "%s: cannot open: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return fail(ret_failure, EINVAL, "%s: is a %s, not a log file", path,
+                    S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
+    int error = open_from(fd, launcher_fd < 0 ? fd : launcher_fd, path, false, ret_log, ret_failure);
+    if (!error)
+        fd = -1;
+    return error;
+}
+
+/* What is moved from a live file into the log, under a new name of the file, may have been in neither when we looked. */
+static bool may_be_whole_soon(const struct log *log, int launcher_fd)
+{
+    struct stat st;
+
+    return (log->missing_chunks || log->cut_processes) &&
+           ((fstat(log->fd, &st) == 0 && (uint64_t)st.st_size != log->bytes) || log_is_held(launcher_fd < 0 ? log->fd : launcher_fd));
+}
+
+static int open_again(const char *path, int launcher_fd, struct log **ret_log, struct failure *ret_failure)
+{
+    int error = open_once(path, launcher_fd, ret_log, ret_failure);
+
+    for (int i = 0; !error && i < AGAIN_MOST && may_be_whole_soon(*ret_log, launcher_fd); i++) {
+        log_free(*ret_log);
+        usleep(AGAIN_US << i);
+        error = open_once(path, launcher_fd, ret_log, ret_failure);
+    }
+    return error;
+}
+
+int log_open(const char *path, struct log **ret_log, struct failure *ret_failure)
+{
+    return open_again(path, -1, ret_log, ret_failure);
+}
+
+int log_open_held(const char *path, int launcher_fd, struct log **ret_log, struct failure *ret_failure)
+{
+    return open_again(path, launcher_fd, ret_log, ret_failure);
+}
+
+int log_open_fd(int fd, const char *name, struct log **ret_log, struct failure *ret_failure)
+{
+    int error = open_from(fd, fd, name, true, ret_log, ret_failure);
+
+    if (error)
+        close(fd);
+    return error;
 }
 
 void log_free(struct log *log)

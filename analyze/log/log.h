@@ -78,6 +78,7 @@ struct log {
     char *path;
     int fd;
     uint64_t bytes; /* of the file, when it was opened */
+    bool is_alone;  /* it came through a pipe: what lies beside the file is not known */
     struct rec_file_header header;
     int spool_fd;         /* -1: no spool */
     uint64_t spool_end;   /* its bytes, when it was opened */
@@ -106,6 +107,7 @@ struct log {
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
     bool is_selection;       /* log_select has left out processes */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
+    bool launcher_runs;      /* and holds the log */
     uint64_t lost_events;    /* said by the live files of this log */
     uint64_t recovered_bytes;
 
@@ -116,6 +118,11 @@ struct log {
 };
 
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);
+/* For the launcher, which holds the log by this descriptor (hold.h) and is not to be taken for another. */
+int log_open_held(const char *path, int launcher_fd, struct log **ret_log, struct failure *ret_failure);
+/* A regular file that is all there is of a log: nothing that lies beside it is looked at. The
+ * descriptor is the log's from here on. */
+int log_open_fd(int fd, const char *name, struct log **ret_log, struct failure *ret_failure);
 void log_free(struct log *log);
 
 /* From here on the log has the events of processes with these pids only. What is
@@ -124,7 +131,7 @@ void log_select(struct log *log, const uint32_t *pids, size_t count);
 /* Processes that recorded and are not left out, and their streams. */
 void log_count_selected(const struct log *log, size_t *ret_processes, size_t *ret_streams);
 
-/* Whether a process of the session still records, on this machine. */
+/* Whether a process of the session still records, or `record` itself still runs, on this machine. */
 bool log_is_running(const struct log *log);
 
 /* The launcher began the log and did not end it, nor will it: it was killed, or the

@@ -12,7 +12,7 @@ static bool is_wanted(uint32_t pid, const uint32_t *pids, size_t count)
 void log_select(struct log *log, const uint32_t *pids, size_t count)
 {
     for (size_t i = 0; i < log->process_count; i++)
-        log->processes[i].left_out = !is_wanted(log->processes[i].pid, pids, count);
+        log->processes[i].left_out = log->processes[i].pid && !is_wanted(log->processes[i].pid, pids, count); /* 0: the session itself */
     for (size_t i = 0; i < log->chunk_count; i++)
         if (log->processes[log->chunks[i].process].left_out)
             log->chunks[i].payload_bytes = 0;

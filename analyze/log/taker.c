@@ -189,7 +189,7 @@ static int check_log(const char *path, int fd, uint64_t *ret_bytes)
  * taken until the spool goes. */
 static void give_back(struct taker *t)
 {
-    if (t->offset - t->hole_end < (ballast_is_gone() ? 1 : HOLE_BYTES) || flock(t->log, LOCK_EX | LOCK_NB) != 0)
+    if (t->offset < t->hole_end + (ballast_is_gone() ? 1 : HOLE_BYTES) || flock(t->log, LOCK_EX | LOCK_NB) != 0)
         return;
     fallocate(t->spool, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)t->hole_end, (off_t)(t->offset - t->hole_end));
     flock(t->log, LOCK_UN);
@@ -204,7 +204,8 @@ static ssize_t fill_buffer(struct taker *t, uint64_t *ret_rest)
     if (fstat(t->spool, &st) != 0)
         return -errno;
     if ((uint64_t)st.st_size < t->offset) { /* somebody has cut it short: what is there now may be new */
-        t->offset = t->hole_end = 0;
+        t->offset = 0;
+        t->hole_end = sizeof(struct rec_spool_header); /* if that is still there, it is needed */
         t->was_cut = true;
     }
     *ret_rest = (uint64_t)st.st_size > t->offset ? (uint64_t)st.st_size - t->offset : 0;

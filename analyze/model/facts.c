@@ -48,6 +48,7 @@ struct collector {
     struct process_state *processes;
     struct stream_state *streams;
     struct thread_state *threads;
+    size_t running; /* processes that have not ended */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     struct waiting waiting;
@@ -93,9 +94,17 @@ static void block_dies(struct collector *c, uint32_t process, const struct block
     struct timeline_bucket *bucket = now(c, ns);
     c->processes[process].live_bytes -= block->size * units;
     costs_die(&c->f->costs, block->leaf, block->size, units);
-    bucket->frees += units;
     bucket->live_bytes = c->f->costs.live_bytes;
     bucket->live_blocks = c->f->costs.live_blocks;
+    if (bucket->least_live > bucket->live_bytes)
+        bucket->least_live = bucket->live_bytes;
+}
+
+static void count_free(struct collector *c, const struct step *s, uint64_t units)
+{
+    c->f->frees += units;
+    c->f->threads[s->thread].frees += units;
+    now(c, s->ns)->frees += units;
 }
 
 static unsigned lifetime_class(uint64_t length)
@@ -151,9 +160,10 @@ static void end_unfinished(struct collector *c, uint32_t process, uint64_t addre
 }
 
 /* A free has been counted as one before its block was known. */
-static void count_late_free(struct collector *c, uint64_t units, const struct waiting_free *lone)
+static void count_late_free(struct collector *c, const struct step *s, uint64_t units, const struct waiting_free *lone)
 {
     c->f->frees += units - c->f->settings.unit;
+    now(c, s->ns)->frees += units - c->f->settings.unit;
     if (lone->function != REC_FN_REALLOC)
         c->f->by_function[lone->function] += units - c->f->settings.unit;
 }
@@ -220,7 +230,7 @@ static void take_alloc(struct collector *c, const struct step *s)
         blocks_take(&p->blocks, s->address, &old);
         block_dies(c, s->process, &block, units, s->ns);
         if (!left_out)
-            count_late_free(c, units, &lone);
+            count_late_free(c, s, units, &lone);
         return;
     }
     c->threads[s->thread].last_number = block.number;
@@ -272,9 +282,8 @@ static void take_free(struct collector *c, const struct step *s)
 
     if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
-    f->frees += units;
+    count_free(c, s, units);
     f->by_function[s->function] += units;
-    f->threads[s->thread].frees += units;
     if (!known)
         return;
     block_dies(c, s->process, &block, units, s->ns);
@@ -309,8 +318,7 @@ static void free_old(struct collector *c, const struct step *s, struct block *re
 
     if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
-    c->f->frees += units;
-    c->f->threads[s->thread].frees += units;
+    count_free(c, s, units);
     if (known) {
         block_dies(c, s->process, ret_old, units, s->ns);
         note_lifetime(c, ret_old, units, s->ns);
@@ -402,6 +410,9 @@ static void take_leak(void *data, const struct block *block)
         return;
     struct stack_costs *costs = &f->costs.of[block->leaf];
     uint64_t units = units_of(t->c, t->process, block->size);
+    f->first_leak_us = grow(f->first_leak_us, &f->first_leak_capacity, block->leaf + 1, sizeof *f->first_leak_us);
+    if (!costs->leaked_blocks || block->born_us < f->first_leak_us[block->leaf])
+        f->first_leak_us[block->leaf] = block->born_us;
     costs->leaked_blocks += units;
     costs->leaked_bytes += block->size * units;
     p->leaked_blocks += units;
@@ -427,6 +438,13 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     }
     taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
     blocks_each(&p->blocks, take_leak, &taker);
+    if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
+        struct timeline_bucket *bucket = now(c, ns);
+        bucket->live_bytes = c->f->costs.live_bytes;
+        bucket->live_blocks = c->f->costs.live_blocks;
+        if (bucket->least_live > bucket->live_bytes)
+            bucket->least_live = bucket->live_bytes;
+    }
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
     p->live_bytes = 0;
@@ -594,12 +612,12 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
     c.streams = alloc_zeroed(log->stream_count, sizeof *c.streams);
     for (size_t i = 0; i < log->stream_count; i++)
-        c.processes[log->streams[i].process].open_streams++;
+        c.running += c.processes[log->streams[i].process].open_streams++ == 0;
     settings_read(log, &f->settings);
     for (size_t i = 0; i < log->process_count; i++)
         c.processes[i].has_rounding = rounding_is_known(f->settings.of[i].allocator);
     f->sizes.unit = f->settings.unit;
-    timeline_begin(&f->timeline);
+    timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->lost_reason = reader_lost_events(log).reason;
     order_processes(f, log);
@@ -636,6 +654,7 @@ void facts_free(struct facts *f)
     free(f->processes);
     free(f->threads);
     free(f->by_start);
+    free(f->first_leak_us);
     costs_release(&f->costs);
     growth_release(&f->growth);
     sizes_release(&f->sizes);

@@ -70,6 +70,9 @@ struct facts {
     struct told told;
     struct sizes sizes;
     struct costs costs;           /* by leaf; in settings.unit, so that they can be summed */
+    uint64_t *first_leak_us;      /* by leaf, since the session's start: when the first of its leaked blocks was
+                                   * allocated. Only where costs.of[leaf].leaked_blocks is not 0; NULL: nothing leaked */
+    size_t first_leak_capacity;
     struct timeline timeline;     /* in settings.unit */
     struct growth growth;         /* likewise */
     struct facts_process *processes; /* as the log's */

@@ -132,3 +132,13 @@ uint32_t stacks_process(const struct stacks *s, uint32_t node)
         node = s->nodes[node].parent;
     return s->nodes[node].pc;
 }
+
+/* A node is made after its parent, and so comes after it. */
+uint32_t *stacks_processes(const struct stacks *s)
+{
+    uint32_t *processes = alloc_zeroed(s->node_count, sizeof *processes);
+
+    for (uint32_t node = 1; node < s->node_count; node++)
+        processes[node] = stack_is_root(s, node) ? s->nodes[node].pc : processes[s->nodes[node].parent];
+    return processes;
+}

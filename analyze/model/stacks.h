@@ -66,5 +66,7 @@ static inline bool stack_is_root(const struct stacks *s, uint32_t node)
 
 /* The process that the stack is of. */
 uint32_t stacks_process(const struct stacks *s, uint32_t node);
+/* The same of all nodes, in one go; the caller frees it. */
+uint32_t *stacks_processes(const struct stacks *s);
 
 #endif

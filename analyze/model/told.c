@@ -66,6 +66,7 @@ void told_take(struct told *t, const struct timed_event *e)
         notes_take(&t->notes, e);
         return;
     case REC_PROCESS_END:
+        p->exited |= !event->end.status_known;
         if (event->end.status_known) {
             p->status_known = true;
             p->wait_status = event->end.wait_status;

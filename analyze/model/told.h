@@ -24,6 +24,7 @@ struct told_process {
     char *other_malloc; /* path of the module whose malloc its calls reach instead of the recorder's; "" none */
     bool started;    /* its process-start record was found; else the texts are NULL */
     bool running;    /* when the log was opened */
+    bool exited;       /* by exit() or a return from main: it said so itself */
     bool status_known;
     uint32_t wait_status; /* as waitpid's */
     uint32_t threads;

@@ -13,8 +13,11 @@ struct builder {
     size_t frame_table_capacity;
     uint32_t *node_table; /* hash of (parent, frame) -> node */
     size_t node_table_capacity;
-    uint32_t *path; /* of the stack at hand: frames, innermost first */
+    struct place {
+        uint32_t frame, line;
+    } *path; /* of the stack at hand, innermost first */
     size_t path_count, path_capacity;
+    bool by_location;
 };
 
 /* --- frames --------------------------------------------------------------------- */
@@ -37,11 +40,15 @@ static uint64_t hash_frame(const struct builder *b, const struct call_frame *fra
 
     if (frame->function)
         hash = hash_text(hash, frame->function);
+    if (b->by_location)
+        hash ^= frame->location;
     return (hash ^ frame->is_inlined) * 0x9e3779b97f4a7c15ull >> 20;
 }
 
 static bool frames_are_same(const struct builder *b, const struct call_frame *x, const struct call_frame *y)
 {
+    if (b->by_location && x->location != y->location)
+        return false;
     if (!x->function || !y->function)
         return !x->function && !y->function && x->location == y->location;
     return file_of(b->tree, x->location) == file_of(b->tree, y->location) && x->is_inlined == y->is_inlined &&
@@ -89,10 +96,10 @@ static void add_frames(struct builder *b, uint32_t location)
         struct call_frame frame = { .location = location, .is_inlined = i + 1 < count };
         if (count) {
             frame.function = names[i].function;
+            frame.signature = names[i].signature;
             frame.source = names[i].file;
-            frame.line = names[i].line;
         }
-        b->path[b->path_count++] = frame_number(b, &frame);
+        b->path[b->path_count++] = (struct place){ frame_number(b, &frame), count ? names[i].line : 0 };
     }
 }
 
@@ -111,9 +118,10 @@ static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t f
     return &b->node_table[at];
 }
 
-static uint32_t child_of(struct builder *b, uint32_t parent, uint32_t frame)
+static uint32_t child_of(struct builder *b, uint32_t parent, const struct place *at)
 {
     struct call_tree *t = b->tree;
+    uint32_t frame = at->frame;
 
     if (t->node_count * 2 >= b->node_table_capacity) {
         b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
@@ -126,16 +134,71 @@ static uint32_t child_of(struct builder *b, uint32_t parent, uint32_t frame)
     if (!*place) {
         t->nodes = grow(t->nodes, &t->node_capacity, t->node_count + 1, sizeof *t->nodes);
         *place = (uint32_t)t->node_count++;
-        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .next = t->nodes[parent].child };
+        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .line = at->line, .next = t->nodes[parent].child };
         t->nodes[parent].child = *place;
+    } else if (t->nodes[*place].line != at->line) {
+        t->nodes[*place].line = 0;
     }
     return *place;
 }
 
-static void add_stack(struct builder *b, uint32_t leaf, bool inverted)
+/* The node below `node` for the frames of a location, outermost first. */
+static uint32_t descend(struct builder *b, uint32_t node, uint32_t location)
+{
+    b->path_count = 0;
+    add_frames(b, location);
+    for (size_t i = b->path_count; i-- > 0;)
+        node = child_of(b, node, &b->path[i]);
+    return node;
+}
+
+static void add_costs(uint64_t sums[COST_COUNT], const struct stack_costs *costs)
+{
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        sums[cost] += cost_of(costs, cost);
+}
+
+/* --- callers first ----------------------------------------------------------------- */
+
+/* Whether a wanted stack goes through each node of the stacks' own tree. */
+static bool *mark_nodes(const struct stacks *s, const bool *wanted)
+{
+    bool *marked = alloc_zeroed(s->node_count, sizeof *marked);
+
+    for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++)
+        marked[s->leaves[leaf].node] |= wanted[leaf];
+    for (uint32_t node = (uint32_t)s->node_count; node-- > 1;) /* parents come before their children */
+        marked[s->nodes[node].parent] |= marked[node];
+    return marked;
+}
+
+/* Both are trees from the outermost frame in, so each node of the one has its place in the other. */
+static void add_callers_first(struct builder *b, const bool *wanted)
+{
+    struct stacks *s = &b->facts->told.stacks;
+    _cleanup_free_ uint32_t *processes = stacks_processes(s), *places = alloc_zeroed(s->node_count, sizeof *places);
+    _cleanup_free_ bool *marked = mark_nodes(s, wanted);
+
+    for (uint32_t node = 1; node < s->node_count; node++)
+        if (marked[node] && !stack_is_root(s, node))
+            places[node] = descend(b, places[s->nodes[node].parent],
+                                   code_location(&b->facts->told.code, processes[node], s->nodes[node].pc));
+    for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++) {
+        uint32_t node = s->leaves[leaf].node;
+        if (!wanted[leaf])
+            continue;
+        uint32_t place = stack_is_root(s, node) ? descend(b, 0, 0) : places[node];
+        add_costs(b->tree->nodes[place].self, &b->facts->costs.of[leaf]);
+        if (b->tree->node_of_leaf)
+            b->tree->node_of_leaf[leaf] = place;
+    }
+}
+
+/* --- call sites first -------------------------------------------------------------- */
+
+static uint32_t add_inverted(struct builder *b, uint32_t leaf)
 {
     const struct stacks *s = &b->facts->told.stacks;
-    const struct stack_costs *costs = &b->facts->costs.of[leaf];
     uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at), node = 0;
 
     b->path_count = 0;
@@ -143,17 +206,26 @@ static void add_stack(struct builder *b, uint32_t leaf, bool inverted)
         add_frames(b, 0);
     for (; !stack_is_root(s, at); at = s->nodes[at].parent)
         add_frames(b, code_location(&b->facts->told.code, process, s->nodes[at].pc));
-    for (size_t i = 0;; i++) {
-        struct call_node *n = &b->tree->nodes[node];
+    for (size_t i = 0; i < b->path_count; i++)
+        node = child_of(b, node, &b->path[i]);
+    add_costs(b->tree->nodes[node].self, &b->facts->costs.of[leaf]);
+    return node;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+/* A node is made after its parent, and so comes after it. */
+static void sum_up(struct call_tree *t, const struct settings *settings)
+{
+    for (uint32_t node = (uint32_t)t->node_count; node-- > 0;)
         for (enum cost cost = 0; cost < COST_COUNT; cost++) {
-            n->total[cost] += cost_of(costs, cost);
-            if (i == b->path_count)
-                n->self[cost] += cost_of(costs, cost);
+            struct call_node *n = &t->nodes[node];
+            n->total[cost] += n->self[cost];
+            if (node)
+                t->nodes[n->parent].total[cost] += n->total[cost];
+            n->total[cost] = settings_rounded(settings, n->total[cost]);
+            n->self[cost] = settings_rounded(settings, n->self[cost]);
         }
-        if (i == b->path_count)
-            break;
-        node = child_of(b, node, b->path[inverted ? i : b->path_count - 1 - i]);
-    }
 }
 
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
@@ -162,22 +234,28 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     static const struct call_tree_options defaults;
     struct call_tree tree = { .code = &facts->told.code, .node_count = 1 };
     struct builder b = { .facts = facts, .namer = namer, .tree = &tree };
+    size_t leaf_count = facts->told.stacks.leaf_count;
+    _cleanup_free_ bool *wanted = alloc_zeroed(leaf_count, sizeof *wanted);
 
     if (!options)
         options = &defaults;
+    b.by_location = options->by_location;
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
-    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++) {
-        if (!facts->costs.of[leaf].allocations || (options->wanted && !options->wanted(options->data, leaf)))
-            continue;
-        add_stack(&b, leaf, options->inverted);
-        tree.stack_count++;
+    if (options->keep_leaves)
+        tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
+    for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
+        wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
+        tree.stack_count += wanted[leaf];
     }
-    for (size_t i = 0; i < tree.node_count; i++)
-        for (enum cost cost = 0; cost < COST_COUNT; cost++) {
-            tree.nodes[i].total[cost] = settings_rounded(&facts->settings, tree.nodes[i].total[cost]);
-            tree.nodes[i].self[cost] = settings_rounded(&facts->settings, tree.nodes[i].self[cost]);
-        }
+    if (!options->inverted)
+        add_callers_first(&b, wanted);
+    for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++) {
+        uint32_t node = wanted[leaf] ? add_inverted(&b, leaf) : 0;
+        if (tree.node_of_leaf)
+            tree.node_of_leaf[leaf] = node;
+    }
+    sum_up(&tree, &facts->settings);
     free(b.frame_table);
     free(b.node_table);
     free(b.path);
@@ -188,6 +266,7 @@ void call_tree_release(struct call_tree *t)
 {
     free(t->frames);
     free(t->nodes);
+    free(t->node_of_leaf);
     *t = (struct call_tree){ 0 };
 }
 
@@ -231,9 +310,14 @@ void call_tree_sort(struct call_tree *t, enum cost cost)
     }
 }
 
+const char *call_frame_module_path(const struct call_tree *t, uint32_t frame)
+{
+    return t->code->files[file_of(t, t->frames[frame].location)].path;
+}
+
 const char *call_frame_module(const struct call_tree *t, uint32_t frame)
 {
-    return text_base_name(t->code->files[file_of(t, t->frames[frame].location)].path);
+    return text_base_name(call_frame_module_path(t, frame));
 }
 
 const char *call_frame_name(const struct call_tree *t, uint32_t frame, char buffer[CALL_NAME_BYTES])

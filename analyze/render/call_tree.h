@@ -13,9 +13,8 @@
 #include "analyze/render/namer.h"
 
 struct call_frame {
-    const char *function; /* the namer's; NULL: unknown */
+    const char *function, *signature; /* the namer's; NULL: unknown */
     const char *source;   /* file, where the frame was met first; NULL: unknown */
-    uint32_t line;        /* 0: unknown */
     uint32_t location;    /* in facts->told.code: 0: the stack's record was lost, or none was taken */
     bool is_inlined;
 };
@@ -24,6 +23,7 @@ struct call_node {
     uint32_t parent;      /* index; the root is its own */
     uint32_t frame;       /* index; the root's means nothing */
     uint32_t child, next; /* the first child, and the parent's next one; 0: none */
+    uint32_t line;        /* in the frame's source, where all stacks through here are; 0: unknown, or not one line */
     uint64_t total[COST_COUNT]; /* of all stacks through here */
     uint64_t self[COST_COUNT];  /* of stacks that end here */
 };
@@ -35,10 +35,13 @@ struct call_tree {
     struct call_node *nodes; /* 0 is the root */
     size_t node_count, node_capacity;
     uint64_t stack_count; /* that were put in */
+    uint32_t *node_of_leaf; /* where each stack ends, by leaf; 0: it is not in the tree. NULL: not kept */
 };
 
 struct call_tree_options {
     bool inverted;
+    bool by_location; /* frames at different addresses differ, though they be of one function */
+    bool keep_leaves; /* fills node_of_leaf */
     /* Whether a stack, given by its leaf, is to be in the tree; NULL: all are. */
     bool (*wanted)(void *data, uint32_t leaf);
     void *data;
@@ -56,7 +59,9 @@ void call_tree_sort(struct call_tree *tree, enum cost cost);
  * buffer, if it has to be made. */
 #define CALL_NAME_BYTES 300
 const char *call_frame_name(const struct call_tree *tree, uint32_t frame, char buffer[CALL_NAME_BYTES]);
-/* The module's file name without its directories; "" unknown. */
+/* The module's path; "" unknown. */
+const char *call_frame_module_path(const struct call_tree *tree, uint32_t frame);
+/* Its file name without the directories. */
 const char *call_frame_module(const struct call_tree *tree, uint32_t frame);
 
 #endif

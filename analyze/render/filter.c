@@ -1,6 +1,6 @@
 #include "analyze/render/filter.h"
 
-enum { MATCHES = 1, MATCHES_NOT };
+enum { NOT_ASKED, MATCHES, MATCHES_NOT };
 
 bool filter_init(struct filter *f, const char *text, struct failure *ret_failure)
 {
@@ -16,7 +16,9 @@ void filter_release(struct filter *f)
 {
     if (f->is_set)
         regfree(&f->regex);
-    free(f->known);
+    free(f->processes);
+    free(f->nodes);
+    free(f->locations);
     *f = (struct filter){ 0 };
 }
 
@@ -24,6 +26,10 @@ void filter_use(struct filter *f, struct facts *facts, const struct namer *namer
 {
     f->facts = facts;
     f->namer = namer;
+    if (!f->is_set)
+        return;
+    f->processes = stacks_processes(&facts->told.stacks);
+    f->nodes = alloc_zeroed(facts->told.stacks.node_count, sizeof *f->nodes);
 }
 
 static bool text_matches(const struct filter *f, const char *text)
@@ -45,21 +51,35 @@ static bool location_matches(const struct filter *f, uint32_t location)
     return false;
 }
 
+static uint8_t ask(struct filter *f, uint32_t node)
+{
+    struct facts *facts = f->facts;
+    uint32_t location = code_location(&facts->told.code, f->processes[node], facts->told.stacks.nodes[node].pc);
+
+    f->locations = grow(f->locations, &f->location_capacity, location + 1, sizeof *f->locations);
+    if (f->locations[location] == NOT_ASKED)
+        f->locations[location] = location_matches(f, location) ? MATCHES : MATCHES_NOT;
+    return f->locations[location];
+}
+
+/* Out to the first node whose answer is known, and with it back: no node is asked twice. */
 bool filter_wants(void *data, uint32_t leaf)
 {
     struct filter *f = data;
-    const struct stacks *s = &f->facts->told.stacks;
-    uint32_t node = s->leaves[leaf].node, process = stacks_process(s, node);
+    const struct stacks *s = f->is_set ? &f->facts->told.stacks : NULL;
 
-    if (!f->is_set)
+    if (!s)
         return true;
-    for (; !stack_is_root(s, node); node = s->nodes[node].parent) {
-        uint32_t location = code_location(&f->facts->told.code, process, s->nodes[node].pc);
-        f->known = grow(f->known, &f->known_capacity, location + 1, sizeof *f->known);
-        if (!f->known[location])
-            f->known[location] = location_matches(f, location) ? MATCHES : MATCHES_NOT;
-        if (f->known[location] == MATCHES)
-            return true;
-    }
-    return false;
+    uint32_t start = s->leaves[leaf].node, end = start;
+    uint8_t answer = MATCHES_NOT;
+    for (; !stack_is_root(s, end) && f->nodes[end] == NOT_ASKED; end = s->nodes[end].parent)
+        if (ask(f, end) == MATCHES) {
+            f->nodes[end] = MATCHES;
+            break;
+        }
+    if (!stack_is_root(s, end))
+        answer = f->nodes[end];
+    for (uint32_t node = start; node != end; node = s->nodes[node].parent)
+        f->nodes[node] = answer;
+    return answer == MATCHES;
 }

@@ -13,8 +13,9 @@ struct filter {
     regex_t regex;
     struct facts *facts;
     const struct namer *namer;
-    uint8_t *known; /* by location: 0 not asked yet, 1 matches, 2 does not */
-    size_t known_capacity;
+    uint32_t *processes; /* by stack node */
+    uint8_t *nodes, *locations; /* 0 not asked yet, 1 matches, 2 does not; nodes: it or a caller */
+    size_t location_capacity;
 };
 
 /* False: text is no regular expression, and why is in ret_failure. */

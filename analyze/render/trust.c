@@ -27,6 +27,9 @@ static void take_log(const struct log *log, const struct settings *settings, str
     t->missing_chunks = log->missing_chunks;
     t->recovered_bytes = log->recovered_bytes;
     t->own_mallocs = settings->own_mallocs;
+    for (size_t i = 0; i < log->live_count; i++)
+        t->running += log->lives[i].running && !log->processes[log->lives[i].process].left_out;
+    t->trimmed = log_trimmed(log);
     t->launcher_died = log_launcher_died(log) && log_events_are_whole(log);
     for (size_t i = 0; i < settings->count; i++)
         if (settings->of[i].allocator && *settings->of[i].allocator)
@@ -103,6 +106,19 @@ static void print_unwinding(FILE *to, const struct facts *f)
         fprintf(to, "%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
 }
 
+static void print_trimmed(FILE *to, const struct log_trimmed *t, const char *separator)
+{
+    fprintf(to, "%sTrimmed: a part of a longer log, from %.6f s on", separator, (double)t->from_ns / 1e9);
+    if (t->to_ns)
+        fprintf(to, " until %.6f s", (double)t->to_ns / 1e9);
+    if (t->from_ns)
+        fprintf(to, ", and blocks that lived then");
+    if (t->left_out)
+        fprintf(to, "; %s process%s left out", text_count(t->left_out), t->left_out == 1 ? "" : "es");
+    if (t->incomplete)
+        fprintf(to, "; that log was damaged or incomplete");
+}
+
 void trust_print(FILE *to, const struct trust *t)
 {
     const struct facts *f = t->facts;
@@ -131,6 +147,11 @@ void trust_print(FILE *to, const struct trust *t)
                 f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
+    if (t->trimmed.is)
+        print_trimmed(to, &t->trimmed, ";\n       ");
+    if (t->running)
+        fprintf(to, ";\n       %zu process%s still ran when the log was read: what came later is not here", t->running,
+                t->running == 1 ? "" : "es");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
     if (f)
@@ -154,6 +175,8 @@ void trust_print_short(FILE *to, const struct trust *t)
             t->damaged_bytes == 1 ? "" : "s");
     if (t->missing_chunks)
         fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
+    if (t->trimmed.is)
+        print_trimmed(to, &t->trimmed, "; ");
     if (t->own_mallocs)
         fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
     if (t->facts && t->facts->told.notes.untraced_programs)
@@ -203,7 +226,12 @@ json_t *trust_json(const struct trust *t)
     set(object, "missing_chunks", t->missing_chunks);
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);
+    set(object, "processes_running", t->running);
     set(object, "own_mallocs", t->own_mallocs);
+    json_object_set_new(object, "trimmed", !t->trimmed.is ? json_null() : json_pack(
+        "{s:f, s:o, s:I, s:b}", "from_seconds", (double)t->trimmed.from_ns / 1e9, "to_seconds",
+        t->trimmed.to_ns ? json_real((double)t->trimmed.to_ns / 1e9) : json_null(), "processes_left_out",
+        (json_int_t)t->trimmed.left_out, "incomplete", t->trimmed.incomplete));
     json_object_set_new(object, "launcher_died", json_boolean(t->launcher_died));
     json_object_set_new(object, "allocator", text_json(allocators(t)));
     return object;

@@ -2,6 +2,7 @@
 #ifndef MALLOSCOPE_RENDER_TRUST_H
 #define MALLOSCOPE_RENDER_TRUST_H
 
+#include "analyze/log/trimmed.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
 
@@ -9,10 +10,12 @@
 
 struct trust {
     size_t processes, streams, left_out; /* left_out: processes, by --pid */
+    size_t running;         /* processes, when the log was opened */
     uint64_t events, lost_events, recorded;
     uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
+    struct log_trimmed trimmed;
     bool launcher_died;     /* though nothing that the processes recorded is missing */
     const struct facts *facts; /* NULL: read without order; frees are not checked, stacks not looked at closely */
     char allocator_names[256]; /* all of them, each once */

@@ -67,7 +67,9 @@ def seeds():
 
 
 def main():
-    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c")
+    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c",
+                   *(f"analyze/render/{name}.c" for name in ("call_tree", "call_walk", "coverage", "filter", "flame_folded", "flame_svg",
+                     "frame_text", "leaks", "part", "suppressions", "text", "tree_print", "trust")))
     if not fuzzer:
         return
     words = ("MSCK", r"\x8fMSCOPE\x0a", r"\xff\xff\xff\xff\x0f", r"\x7f\xff\xff\xff")

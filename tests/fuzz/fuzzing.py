@@ -16,7 +16,7 @@ def build(name, *patterns):
         return None
     sources = [found for pattern in (f"tests/fuzz/{name}.c", *patterns) for found in sorted(glob.glob(pattern, root_dir=SOURCE))]
     fuzzer = path(name)
-    built = run(["clang", *FLAGS, *sources, "-o", fuzzer, "-lpthread", "-lzstd", "-lm"], cwd=SOURCE, timeout=300)
+    built = run(["clang", *FLAGS, *sources, "-o", fuzzer, "-lpthread", "-lzstd", "-ljansson", "-lm"], cwd=SOURCE, timeout=300)
     major = re.search(r"version (\d+)", run(["clang", "--version"]).stdout)
     package = f"libclang-rt-{major.group(1) if major else 14}-dev"
     missing = "libclang_rt.fuzzer" in built.stderr or "libclang_rt.asan" in built.stderr

@@ -34,7 +34,9 @@ for options in [], ["--sample", "1000"], ["--call-graph", "none"]:
     equal(sorted(used), sorted(set(LIMITS) - (set() if platform.machine() == "x86_64" else {"handler"})),
           f"{options}: what was measured")
     for name, size in used.items():
-        check(size <= LIMITS[name], f"{options}: {name} takes {size} bytes of the stack, at most {LIMITS[name]} are right")
+        # Of a sample, the first that is taken there learns the code.
+        most = LIMITS["new-code" if "--sample" in options and name == "known-code" else name]
+        check(size <= most, f"{options}: {name} takes {size} bytes of the stack, at most {most} are right")
     r = report(log)
     equal({name: r["trust"][name] for name in ("lost_events", "unmatched_frees")}, {"lost_events": 0, "unmatched_frees": 0},
           f"{options}: trust")

@@ -322,10 +322,10 @@ static bool timeline_is_right(const struct facts *f, const struct counted *c)
         sum += b->bytes;
         frees += b->frees;
         most = b->most_live > most ? b->most_live : most;
-        if (b->live_bytes > b->most_live)
+        if (b->live_bytes > b->most_live || b->live_bytes < b->least_live)
             return false;
     }
-    const struct timeline_bucket *at_peak = &f->timeline.buckets[f->peak_ns / f->timeline.bucket_ns];
+    const struct timeline_bucket *at_peak = &f->timeline.buckets[(f->peak_ns - f->timeline.from_ns) / f->timeline.bucket_ns];
     return allocations == c->allocations && sum == c->bytes && frees == c->frees && most == c->peak_bytes && at_peak->most_live == most;
 }
 

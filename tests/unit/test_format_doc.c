@@ -213,6 +213,14 @@ static const char *name_of_process_flag(unsigned value)
     return NULL;
 }
 
+static const char *name_of_trimmed_flag(unsigned value)
+{
+    switch ((enum rec_trimmed_flags)value) {
+    case REC_TRIMMED_INCOMPLETE: return "incomplete";
+    }
+    return NULL;
+}
+
 static const char *name_of_untraced(unsigned value)
 {
     switch ((enum rec_untraced)value) {
@@ -387,6 +395,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_MARK, "stamp=7 name=ready", encode_mark(&e, at, 1007, (struct encode_text)T("ready")));
     SAMPLE(REC_RECORDING, "stamp=7 on=1 by=1", encode_recording(&e, at, 1007, true, REC_SWITCH_SIGNAL));
     SAMPLE(REC_DEEPBIND, "stamp=7 path=/lib/d", encode_deepbind(&e, at, 1007, (struct encode_text)T("/lib/d")));
+    SAMPLE(REC_TRIMMED, "stamp=7 from=5 to=6 left-out=8 flags=1", encode_trimmed(&e, at, 1007, 5, 6, 8, REC_TRIMMED_INCOMPLETE));
     return count;
 }
 
@@ -493,6 +502,7 @@ int main(void)
     test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
     test_numbers("enum rec_process_flags", name_of_process_flag);
+    test_numbers("enum rec_trimmed_flags", name_of_trimmed_flag);
     test_numbers("enum rec_untraced", name_of_untraced);
     test_numbers("enum rec_switch", name_of_switch);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);

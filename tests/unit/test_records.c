@@ -204,7 +204,7 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
 /* A number that no version has, and a body that nobody can read. */
 static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
 {
-    static const unsigned numbers[] = { 0, 8, 20, 40, 63 };
+    static const unsigned numbers[] = { 0, 8, 21, 40, 63 };
     struct text text;
     struct encode_text body = random_text(c, &text);
 
@@ -222,7 +222,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     struct encode_text text, host;
 
     e->type = EVENT_OTHER;
-    e->other = (unsigned)random_below(21);
+    e->other = (unsigned)random_below(22);
     e->function = (uint8_t)random_below(REC_FN_COUNT);
     switch (e->other) {
     case REC_PC:
@@ -296,6 +296,13 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     case REC_DEEPBIND:
         text = random_text(c, &e->deepbind.path);
         return encode_deepbind(encoder, at, random_ticks(c, e), text);
+    case REC_TRIMMED:
+        e->trimmed.from_ns = random_magnitude();
+        e->trimmed.to_ns = random_magnitude();
+        e->trimmed.left_out = random_magnitude();
+        e->trimmed.flags = (uint32_t)random_below(2);
+        return encode_trimmed(encoder, at, random_ticks(c, e), e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out,
+                              e->trimmed.flags);
     default:
         return add_unknown(c, at, e);
     }
@@ -381,6 +388,9 @@ static bool same_body(const struct event *a, const struct event *b)
         return a->recording.on == b->recording.on && a->recording.by == b->recording.by;
     case REC_DEEPBIND:
         return same_text(a->deepbind.path, b->deepbind.path);
+    case REC_TRIMMED:
+        return a->trimmed.from_ns == b->trimmed.from_ns && a->trimmed.to_ns == b->trimmed.to_ns &&
+               a->trimmed.left_out == b->trimmed.left_out && a->trimmed.flags == b->trimmed.flags;
     default:
         return true;
     }

@@ -1,0 +1,72 @@
+#include "analyze/commands/by_names.h"
+
+#include "analyze/command.h"
+#include "analyze/options.h"
+
+#include <string.h>
+
+#define TOP 20
+
+int by_names_option(struct by_names_options *o, int option, const char *value, const char *command)
+{
+    uint64_t number;
+
+    switch (option) {
+    case 'n':
+        if (!parse_number(value, 0, &number))
+            return usage_error(command, "%s: -n %s: want a number of rows", command, value);
+        o->top = (size_t)number;
+        return 0;
+    case BY_NAMES_BY:
+        o->by_name.lines = strcmp(value, "line") == 0;
+        if (!o->by_name.lines && strcmp(value, "function") != 0)
+            return usage_error(command, "%s: --by %s: want function or line", command, value);
+        return 0;
+    case BY_NAMES_COST:
+        if (!cost_parse(value, &o->cost))
+            return usage_error(command, "%s: --cost %s: want " COST_NAMES, command, value);
+        return 0;
+    case BY_NAMES_STACKS:
+        o->by_name.stacks = true;
+        return 0;
+    case BY_NAMES_FILTER:
+        o->filter = value;
+        return 0;
+    case BY_NAMES_JSON:
+        o->json = true;
+        return 0;
+    default:
+        return reading_option(&o->reading, option, value, command);
+    }
+}
+
+void by_names_end(struct by_names_options *o)
+{
+    if (o->top == SIZE_MAX && !o->json)
+        o->top = TOP;
+}
+
+int by_names_open(const struct by_names_options *o, const char *path, const char *command, unsigned side, struct by_names_log *log)
+{
+    struct failure failure;
+
+    *log = (struct by_names_log){ 0 };
+    if (o->filter && !filter_init(&log->filter, o->filter, &failure))
+        return usage_error(command, "%s: --filter %s: %s", command, o->filter, failure.text);
+    int refused = reading_open(&o->reading, path, command, &log->r);
+    if (refused) {
+        filter_release(&log->filter);
+        return refused;
+    }
+    filter_use(&log->filter, log->r.facts, &log->r.namer);
+    log->source = (struct by_name_source){
+        .side = side, .facts = log->r.facts, .namer = &log->r.namer,
+        .wanted = filter_wants, .wanted_data = &log->filter };
+    return 0;
+}
+
+int by_names_close(struct by_names_log *log)
+{
+    filter_release(&log->filter);
+    return reading_close(&log->r);
+}

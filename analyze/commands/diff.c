@@ -1,0 +1,87 @@
+#include "analyze/command.h"
+#include "analyze/commands/by_names.h"
+#include "analyze/options.h"
+#include "analyze/render/compare.h"
+
+const char diff_help[] =
+    "malloscope diff [options] OLD NEW\n\n"
+    "What one recording allocated more or less than another: totals, and the call sites that\n"
+    "are only in one of them or have changed, the largest change first.\n\n"
+    "A call site is the function that asked for memory, in its module's file name: wrappers of\n"
+    "malloc, C++'s operator new and containers only pass it on. So neither addresses nor\n"
+    "rebuilds nor moved lines are changes, and several calls in one function are one site.\n\n"
+    BY_NAMES_HELP
+    READING_HELP
+    "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"
+    "  -h, --help\n\n"
+    "Options that leave out parts of a log count for both. Changed is what made another\n"
+    "number of allocations, or of bytes, or has another COST. allocations and temporary are\n"
+    "calls, the other costs bytes.\n\n"
+    "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
+    "compared), something may be missing in it, or it is none; 2 usage.\n";
+
+/* 0, or the exit code with which there is nothing to compare. *code: of the log. */
+static int add(const struct by_names_options *o, const char *path, enum compare_side side, struct comparison *c, int *code)
+{
+    struct by_names_log log;
+    int refused = by_names_open(o, path, "diff", side, &log);
+
+    if (refused)
+        return refused;
+    compare_add(c, log.r.log, &log.source);
+    int closed = by_names_close(&log);
+    *code = closed ? closed : *code;
+    return 0;
+}
+
+static int show(const struct by_names_options *o, struct comparison *c)
+{
+    const struct compare_view view = { o->cost, o->top };
+
+    compare_sort(c, o->cost);
+    if (o->json) {
+        json_t *root = compare_json(c, &view);
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(root);
+    } else {
+        compare_print(c, &view);
+    }
+    return output_failed() ? EXIT_DAMAGED : EXIT_GOOD;
+}
+
+static int compare(const struct by_names_options *o, const char *old, const char *new)
+{
+    struct comparison c;
+    int code = EXIT_GOOD;
+
+    compare_init(&c, &o->by_name);
+    int refused = add(o, old, COMPARE_BEFORE, &c, &code);
+    if (!refused)
+        refused = add(o, new, COMPARE_AFTER, &c, &code);
+    if (!refused) {
+        int shown = show(o, &c);
+        code = shown ? shown : code;
+    }
+    compare_release(&c);
+    return refused ? refused : code;
+}
+
+int cmd_diff(int argc, char **argv)
+{
+    static const struct option options[] = { BY_NAMES_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 } };
+    struct by_names_options o = BY_NAMES_DEFAULTS;
+    int code = 0;
+
+    for (int option; !code && (option = next_option(argc, argv, ":n:h", options, diff_help)) != -1;)
+        code = by_names_option(&o, option, optarg, "diff");
+    by_names_end(&o);
+    if (!code && argc - optind < 2)
+        code = usage_error("diff", "diff: which two logs?");
+    if (!code && argc - optind > 2)
+        code = usage_error("diff", "diff: two logs at a time, not also %s", argv[optind + 2]);
+    if (!code)
+        code = compare(&o, argv[optind], argv[optind + 1]);
+    reading_options_release(&o.reading);
+    return code;
+}

@@ -1,0 +1,89 @@
+#include "analyze/command.h"
+#include "analyze/commands/by_names.h"
+#include "analyze/options.h"
+#include "analyze/render/merged.h"
+
+#include <string.h>
+
+const char merge_help[] =
+    "malloscope merge [options] LOG LOG...\n\n"
+    "Several logs as one: the ranks of an MPI job, or the same service on several hosts. A\n"
+    "row for each, their sums, and the call sites that allocate most in all of them together.\n\n"
+    BY_NAMES_HELP
+    READING_HELP
+    "  --json               as JSON, schema malloscope-merge/1 (docs/merge.schema.json)\n"
+    "  -h, --help\n\n"
+    "The sum of the peaks is what they would need if all peaked at once. The peak of the sum\n"
+    "is the most that they had at one time, by the clocks of their hosts: how far those are\n"
+    "apart is not known. It is told as a range, which the timelines of the logs allow.\n"
+    "Logs are read one after the other; memory grows with the largest one's live blocks and\n"
+    "with distinct call sites. Options that leave out parts of a log count for each.\n"
+    "allocations and temporary are calls, the other costs bytes; peak is what a site had at\n"
+    "the peaks of its logs.\n\n"
+    "Exit codes: 0; 1 a log is damaged (what is whole is counted), something may be missing\n"
+    "in it, or it is none; 2 usage.\n";
+
+static void complain_of_twins(const struct merged *m)
+{
+    for (size_t i = 1; i < m->count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (memcmp(m->logs[i].session, m->logs[k].session, sizeof m->logs[i].session) == 0) {
+                complain("%s and %s are of one recording: it counts twice", m->logs[k].name, m->logs[i].name);
+                break;
+            }
+}
+
+/* 0, or the exit code with which there is nothing to show. *code: of the logs. */
+static int add_all(const struct by_names_options *o, int count, char **paths, struct merged *m, int *code)
+{
+    for (int i = 0; i < count; i++) {
+        struct by_names_log log;
+        int refused = by_names_open(o, paths[i], "merge", 0, &log);
+        if (refused)
+            return refused;
+        merged_add(m, log.r.log, &log.source);
+        int closed = by_names_close(&log);
+        *code = closed ? closed : *code;
+    }
+    return 0;
+}
+
+static void show(const struct by_names_options *o, struct merged *m)
+{
+    const struct merged_view view = { o->cost, o->top };
+
+    if (o->json) {
+        json_t *root = merged_json(m, &view);
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(root);
+    } else {
+        merged_print(m, &view);
+    }
+}
+
+int cmd_merge(int argc, char **argv)
+{
+    static const struct option options[] = { BY_NAMES_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 } };
+    struct by_names_options o = BY_NAMES_DEFAULTS;
+    struct merged m;
+    int refused = 0, code = EXIT_GOOD;
+
+    for (int option; !refused && (option = next_option(argc, argv, ":n:h", options, merge_help)) != -1;)
+        refused = by_names_option(&o, option, optarg, "merge");
+    by_names_end(&o);
+    if (!refused && optind == argc)
+        refused = usage_error("merge", "merge: which logs?");
+    merged_init(&m, &o.by_name);
+    if (!refused)
+        refused = add_all(&o, argc - optind, argv + optind, &m, &code);
+    if (!refused) {
+        complain_of_twins(&m);
+        show(&o, &m);
+        if (output_failed())
+            code = EXIT_DAMAGED;
+    }
+    merged_release(&m);
+    reading_options_release(&o.reading);
+    return refused ? refused : code;
+}

@@ -1,0 +1,191 @@
+#include "analyze/command.h"
+#include "analyze/commands/progress.h"
+#include "analyze/commands/reading.h"
+#include "analyze/log/append.h"
+#include "analyze/log/pack.h"
+#include "analyze/model/trim.h"
+#include "analyze/options.h"
+#include "analyze/render/text.h"
+#include "format/chunk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char trim_help[] =
+    "malloscope trim [options] LOG -o NEW\n\n"
+    "A part of a log as a log of its own, which every command reads: smaller, quicker to\n"
+    "read, and enough to show somebody what happened then.\n\n"
+    "  -o, --output NEW     the new log's name\n"
+    "  -f, --force          replace NEW if it exists; without it nothing is overwritten\n"
+    "  --from WHEN          the part begins then (default: with the log)\n"
+    "  --to WHEN            it ends then (default: with the log). WHEN: seconds since the\n"
+    "                       session began (1.5), or with a unit (us, ms, s, min), or the\n"
+    "                       name of a mark that the program set: its first, or for --to its\n"
+    "                       first after --from\n"
+    "  --pid PID[,PID...]   only these processes; may be given more than once\n"
+    "  -h, --help\n\n"
+    "The new log has all allocations and frees of that time, and of the time before the\n"
+    "allocations of blocks that still lived when it begins: so live bytes and the peak are\n"
+    "right at each moment of the part, and frees find their blocks. These blocks count in\n"
+    "its totals; `report --from WHEN NEW` leaves them out, and says exactly what\n"
+    "`report --from WHEN --to WHEN LOG` does. Times and marks are those of LOG. Still\n"
+    "allocated at exit means: at the end of the part.\n"
+    "NEW is packed if LOG is. It appears under its name when it is complete.\n\n"
+    "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may be\n"
+    "missing in it, it is none, or NEW cannot be written; 2 usage, no process has the --pid,\n"
+    "or NEW exists.\n";
+
+struct new_log {
+    const char *path;
+    char *temporary;
+    int fd;
+    struct packer *packer; /* NULL: not packed */
+    uint64_t bytes;
+};
+
+static int put(void *data, const struct rec_chunk_header *chunk, size_t bytes)
+{
+    struct new_log *n = data;
+    const void *packed = n->packer ? packer_pack(n->packer, chunk, &bytes) : chunk;
+
+    n->bytes += bytes;
+    return append_all(n->fd, packed, bytes);
+}
+
+static int begin(struct new_log *n, const struct log *log)
+{
+    struct rec_file_header header;
+    uint8_t session[16];
+
+    n->temporary = format_text("%s.XXXXXX", n->path);
+    n->fd = mkostemp(n->temporary, O_CLOEXEC | O_APPEND);
+    if (n->fd < 0)
+        return -errno;
+    if (getrandom(session, sizeof session, 0) != (ssize_t)sizeof session)
+        memcpy(session, log->header.session, sizeof session);
+    n->packer = log->header.incompatible_flags & REC_FILE_PACKED ? packer_make() : NULL;
+    file_header_make_with(&header, session, n->packer ? REC_FILE_PACKED : 0, sizeof header);
+    n->bytes = sizeof header;
+    return append_all(n->fd, &header, sizeof header);
+}
+
+/* Under its name, if that is still free. */
+static int appear(const struct new_log *n, bool force)
+{
+    if (force)
+        return rename(n->temporary, n->path) == 0 ? 0 : -errno;
+    if (link(n->temporary, n->path) != 0)
+        return -errno;
+    unlink(n->temporary);
+    return 0;
+}
+
+static int refuse_existing(const char *path)
+{
+    return usage_error("trim", "%s: exists already; use -f to overwrite it, or another name with -o", path);
+}
+
+/* 0, or the exit code: NEW may be made. */
+static int check_new(const char *path, bool force, const struct log *log)
+{
+    struct stat there, mine;
+
+    if (lstat(path, &there) != 0)
+        return 0;
+    if (!force)
+        return refuse_existing(path);
+    if (!S_ISREG(there.st_mode))
+        return usage_error("trim", "%s: exists and is no regular file; a log must be one", path);
+    if (fstat(log->fd, &mine) == 0 && mine.st_dev == there.st_dev && mine.st_ino == there.st_ino)
+        return usage_error("trim", "%s: is the log that is to be trimmed; name another one with -o", path);
+    return 0;
+}
+
+static int write_new(struct new_log *n, const struct log *log, struct trim_options *options, bool force, uint64_t *bad_chunks,
+                     uint64_t *bad_offset)
+{
+    struct progress progress;
+    int error = begin(n, log);
+
+    if (!error) {
+        progress_begin(&progress, "trimming the log:");
+        options->put = put;
+        options->put_data = n;
+        options->goes_on = progress_goes_on;
+        options->goes_on_data = &progress;
+        error = trim_log(log, options, bad_chunks, bad_offset);
+        progress_end(&progress);
+    }
+    if (!error)
+        error = appear(n, force);
+    return error;
+}
+
+static int trim(const struct log *log, struct trim_options *options, const char *path, bool force)
+{
+    struct new_log n = { .path = path, .fd = -1 };
+    uint64_t bad_chunks = 0, bad_offset = 0;
+    int refused = check_new(path, force, log);
+
+    if (refused)
+        return refused;
+    int error = write_new(&n, log, options, force, &bad_chunks, &bad_offset);
+    packer_free(n.packer);
+    if (n.fd >= 0)
+        close(n.fd);
+    if (error && n.fd >= 0)
+        unlink(n.temporary);
+    free(n.temporary);
+    if (error == -EEXIST)
+        return refuse_existing(path);
+    if (error == -EINTR)
+        complain("%s: interrupted: nothing was written", path);
+    else if (error)
+        complain("%s: cannot be written: %s; name another place with -o", path, strerror(-error));
+    if (error)
+        return EXIT_DAMAGED;
+    printf("%s: %s of %s\n", path, text_bytes(n.bytes), text_bytes(log->bytes + log->spool_bytes));
+    return log_verdict(log, bad_chunks, bad_offset);
+}
+
+int cmd_trim(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "output", required_argument, NULL, 'o' }, { "force", no_argument, NULL, 'f' }, { "pid", required_argument, NULL, READING_PID },
+        { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO },
+        { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    _cleanup_reading_options_ struct reading_options wanted = { 0 };
+    const char *output = NULL;
+    bool force = false;
+    struct log *log;
+
+    for (int option; (option = next_option(argc, argv, ":o:fh", options, trim_help)) != -1;) {
+        force |= option == 'f';
+        if (option == 'o')
+            output = optarg;
+        if (reading_option(&wanted, option, optarg, "trim") != 0)
+            return EXIT_USAGE;
+    }
+    const char *path = only_log(argc, argv, "trim");
+    if (!path)
+        return EXIT_USAGE;
+    if (!output || !*output)
+        return usage_error("trim", "trim: -o NEW: which name is the new log to have?");
+    int code = pids_open(&wanted.pids, path, "trim", &log);
+    if (code)
+        return code;
+    struct trim_options part = { 0 };
+    code = reading_times(&wanted, log, "trim", &part.from_ns, &part.to_ns);
+    if (!code)
+        code = trim(log, &part, output, force);
+    if (output_failed())
+        code = EXIT_DAMAGED;
+    log_free(log);
+    return code;
+}

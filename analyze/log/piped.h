@@ -1,0 +1,18 @@
+/* A log that comes through a pipe: `zstdcat LOG.zst | malloscope report -`. Reading a log
+ * takes looking around in it, so all of it is put into an unnamed file first. */
+#ifndef MALLOSCOPE_LOG_PIPED_H
+#define MALLOSCOPE_LOG_PIPED_H
+
+#include "analyze/util.h"
+
+/* Whether this stands for stdin ("-", "/dev/stdin"), or is a FIFO. */
+bool piped_is_meant(const char *path);
+/* What messages call it. */
+const char *piped_name(const char *path);
+
+/* Waits for the other side to end. *ret_fd: of a regular file that begins with what was
+ * read: stdin itself where that is one, else in TMPDIR. 0, or -errno: it is no log, or
+ * there is no room; a little room is left for others. */
+int piped_open(const char *path, int *ret_fd, struct failure *ret_failure);
+
+#endif

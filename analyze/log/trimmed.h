@@ -1,0 +1,16 @@
+/* Whether a log is a part of another one, and which (`malloscope trim`). */
+#ifndef MALLOSCOPE_LOG_TRIMMED_H
+#define MALLOSCOPE_LOG_TRIMMED_H
+
+#include "analyze/log/log.h"
+
+struct log_trimmed {
+    bool is;
+    uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: to the end. Of several times what is left */
+    uint64_t left_out;       /* processes */
+    bool incomplete;         /* the other log was damaged, or something was missing in it */
+};
+
+struct log_trimmed log_trimmed(const struct log *log);
+
+#endif

@@ -1,0 +1,60 @@
+#include "analyze/model/endings.h"
+
+#include "analyze/model/process_tree.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+static enum ending ending_of(const struct told_process *p)
+{
+    if (p->status_known)
+        return WIFSIGNALED(p->wait_status) ? ENDING_SIGNAL : ENDING_EXIT;
+    return p->running ? ENDING_RUNNING : p->exited ? ENDING_EXIT : ENDING_UNKNOWN;
+}
+
+enum ending *endings_find(const struct facts *f)
+{
+    enum ending *endings = alloc_zeroed(f->told.process_count, sizeof *endings);
+    struct process_tree tree;
+
+    for (size_t i = 0; i < f->told.process_count; i++)
+        endings[i] = ending_of(&f->told.processes[i]);
+    process_tree_make(f, &tree);
+    for (uint32_t place = 0; place < tree.count; place++) {
+        const struct told_process *p = f->processes[f->by_start[place]].told;
+        uint32_t parent = tree.nodes[place].parent;
+        if (parent != TREE_NONE && p->start == REC_START_EXEC && f->processes[f->by_start[parent]].told->pid == p->pid)
+            endings[f->by_start[parent]] = ENDING_EXEC;
+    }
+    process_tree_release(&tree);
+    return endings;
+}
+
+const char *ending_text(enum ending ending, const struct told_process *p)
+{
+    static char text[96];
+
+    switch (ending) {
+    case ENDING_EXIT:
+        if (!p->status_known)
+            return "exited";
+        snprintf(text, sizeof text, "exit status %d", WEXITSTATUS(p->wait_status));
+        return text;
+    case ENDING_SIGNAL:
+        snprintf(text, sizeof text, "killed by signal %d (%s)", WTERMSIG(p->wait_status), strsignal(WTERMSIG(p->wait_status)));
+        return text;
+    case ENDING_EXEC:
+        return "executed another program";
+    case ENDING_RUNNING:
+        return "still running";
+    case ENDING_UNKNOWN:
+        break;
+    }
+    return "ended by _exit or killed, it is not known which";
+}
+
+const char *ending_name(enum ending ending)
+{
+    static const char *const names[] = { "unknown", "exit", "signal", "exec", "running" };
+    return names[ending];
+}

@@ -1,0 +1,199 @@
+/* The same rules as those of facts.c, for nothing but which blocks live. */
+#include "analyze/model/living.h"
+
+#include "analyze/model/blocks.h"
+#include "analyze/model/waiting.h"
+
+#define ASKED_EVERY 65536
+
+/* A realloc whose end has not come. */
+struct begun {
+    struct block old; /* address 0: it was not known */
+    uint64_t number;  /* of its begin; 0: none is under way */
+    uint32_t process;
+};
+
+struct finder {
+    const struct log *log;
+    struct living *living;
+    struct blocks *blocks;      /* by process */
+    uint32_t *open_streams;     /* by process */
+    struct begun *reallocs;     /* by stream */
+    struct begun *unfinished;   /* whose end will not come: the block lives on */
+    size_t unfinished_count, unfinished_capacity;
+    struct waiting waiting;
+    uint64_t number;
+};
+
+static void keep(struct living *l, uint64_t number)
+{
+    l->numbers = grow(l->numbers, &l->capacity, l->count + 1, sizeof *l->numbers);
+    l->numbers[l->count++] = number;
+}
+
+static void keep_block(void *data, const struct block *block)
+{
+    keep(data, block->number);
+}
+
+static void leave_unfinished(struct finder *f, uint32_t stream)
+{
+    struct begun *begun = &f->reallocs[stream];
+
+    if (begun->number && begun->old.address) {
+        f->unfinished = grow(f->unfinished, &f->unfinished_capacity, f->unfinished_count + 1, sizeof *f->unfinished);
+        f->unfinished[f->unfinished_count++] = *begun;
+    }
+    begun->number = 0;
+}
+
+/* Those of an address that is given out again, or (address 0) of all of the process. */
+static void forget_unfinished(struct finder *f, uint32_t process, uint64_t address)
+{
+    for (size_t i = 0; i < f->unfinished_count; i++)
+        if (f->unfinished[i].process == process && (!address || f->unfinished[i].old.address == address))
+            f->unfinished[i--] = f->unfinished[--f->unfinished_count];
+}
+
+static void take_alloc(struct finder *f, const struct timed_event *e)
+{
+    const struct block block = { .address = e->event.address, .size = e->event.size, .number = f->number };
+    struct waiting_free lone;
+    struct block old;
+
+    f->reallocs[e->stream].number = 0;
+    if (!block.address)
+        return;
+    forget_unfinished(f, e->process, block.address);
+    blocks_put(&f->blocks[e->process], &block, &old);
+    if (waiting_take(&f->waiting, e->process, e->stream, block.address, &lone))
+        blocks_take(&f->blocks[e->process], block.address, &old);
+}
+
+static bool take_out(struct finder *f, const struct timed_event *e, struct block *ret_block)
+{
+    if (blocks_take(&f->blocks[e->process], e->event.address, ret_block))
+        return true;
+    waiting_add(&f->waiting, &(struct waiting_free){ .address = e->event.address, .ns = e->ns, .process = e->process,
+                                                     .stream = e->stream, .number = f->number });
+    return false;
+}
+
+static void take(struct finder *f, const struct timed_event *e)
+{
+    struct begun *begun = &f->reallocs[e->stream];
+    struct waiting_free gone;
+    struct block old = { 0 };
+
+    while (waiting_expired(&f->waiting, e->ns, &gone))
+        ;
+    f->number += living_is_counted(&e->event);
+    switch (e->event.type) {
+    case EVENT_ALLOC:
+    case EVENT_REALLOC_END:
+        take_alloc(f, e);
+        return;
+    case EVENT_FREE:
+        take_out(f, e, &old);
+        return;
+    case EVENT_REALLOC_BEGIN:
+        leave_unfinished(f, e->stream);
+        if (!take_out(f, e, &old))
+            old.address = 0;
+        *begun = (struct begun){ old, f->number, e->process };
+        return;
+    case EVENT_REALLOC_FAILED:
+        if (begun->number && begun->old.address && !blocks_has(&f->blocks[e->process], begun->old.address))
+            blocks_put(&f->blocks[e->process], &begun->old, &old);
+        begun->number = 0;
+        return;
+    case EVENT_REALLOC_FREED:
+        begun->number = 0;
+        return;
+    default:
+        if (e->event.type == EVENT_OTHER && (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END))
+            leave_unfinished(f, e->stream);
+    }
+}
+
+static void end_stream(struct finder *f, const struct timed_event *e)
+{
+    leave_unfinished(f, e->stream);
+    if (--f->open_streams[e->process])
+        return;
+    blocks_release(&f->blocks[e->process]);
+    forget_unfinished(f, e->process, 0);
+}
+
+static int by_number(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+static void keep_begun(struct living *l, const struct begun *begun)
+{
+    keep(l, begun->number);
+    if (begun->old.address)
+        keep(l, begun->old.number);
+}
+
+static void collect(struct finder *f)
+{
+    struct living *l = f->living;
+
+    for (size_t i = 0; i < f->log->process_count; i++)
+        blocks_each(&f->blocks[i], keep_block, l);
+    for (size_t i = 0; i < f->log->stream_count; i++)
+        if (f->reallocs[i].number)
+            keep_begun(l, &f->reallocs[i]);
+    for (size_t i = 0; i < f->unfinished_count; i++)
+        keep_begun(l, &f->unfinished[i]);
+    for (size_t i = 0; i < f->waiting.count; i++) /* its allocation may come */
+        keep(l, f->waiting.frees[i].number);
+    if (l->count)
+        qsort(l->numbers, l->count, sizeof *l->numbers, by_number);
+}
+
+bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *data, double progress), void *data,
+                 struct living *ret_living)
+{
+    struct living living = { 0 };
+    struct finder f = { .log = log, .living = &living };
+    struct reader *reader = reader_open(log);
+    struct timed_event e;
+    bool is_good = true;
+
+    f.blocks = alloc_zeroed(log->process_count, sizeof *f.blocks);
+    f.open_streams = alloc_zeroed(log->process_count, sizeof *f.open_streams);
+    f.reallocs = alloc_zeroed(log->stream_count, sizeof *f.reallocs);
+    for (size_t i = 0; i < log->stream_count; i++)
+        f.open_streams[log->streams[i].process]++;
+    for (uint64_t i = 1; is_good && reader_next(reader, &e) && (e.ns < log->first_ns || e.ns - log->first_ns < from_ns); i++) {
+        take(&f, &e);
+        if (reader_stream_ended(reader))
+            end_stream(&f, &e);
+        is_good = i % ASKED_EVERY || goes_on(data, reader_progress(reader));
+    }
+    reader_free(reader);
+    collect(&f);
+    living.has_ended = alloc_zeroed(log->process_count, sizeof *living.has_ended);
+    for (size_t i = 0; i < log->process_count; i++) {
+        living.has_ended[i] = !f.open_streams[i];
+        blocks_release(&f.blocks[i]);
+    }
+    free(f.blocks);
+    free(f.open_streams);
+    free(f.reallocs);
+    free(f.unfinished);
+    waiting_release(&f.waiting);
+    *ret_living = living;
+    return is_good;
+}
+
+void living_release(struct living *l)
+{
+    free(l->numbers);
+    free(l->has_ended);
+    *l = (struct living){ 0 };
+}

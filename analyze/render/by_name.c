@@ -1,0 +1,313 @@
+/* Leaves of each log's stacks -> rows that all logs share. Names are numbered by their texts,
+ * rows by the numbers of their names. */
+#include "analyze/render/by_name.h"
+
+#include "analyze/render/frames.h"
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What one log's locations are in the table. */
+struct adding {
+    struct by_name *b;
+    const struct by_name_source *source;
+    struct names {
+        uint32_t *of; /* frames, the innermost first; NULL: not asked yet */
+        size_t count;
+        size_t site;  /* the first that does not only pass allocations on; count: all do */
+    } *names; /* by location */
+    size_t capacity;
+    uint32_t *path;
+    size_t path_count, path_capacity;
+};
+
+static const char *base_name(const char *path)
+{
+    return *path ? text_base_name(path) : path;
+}
+
+/* --- names ------------------------------------------------------------------------- */
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
+    return (hash ^ 0xff) * 0x100000001b3ull;
+}
+
+static bool is_same_frame(const struct by_name *b, const struct by_name_frame *x, const struct by_name_frame *y)
+{
+    return strcmp(x->function, y->function) == 0 && strcmp(x->module, y->module) == 0 &&
+           (!b->options.lines || (x->line == y->line && strcmp(x->source, y->source) == 0));
+}
+
+static uint32_t *frame_place(const struct by_name *b, const struct by_name_frame *frame)
+{
+    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325ull, frame->function), frame->module);
+
+    if (b->options.lines)
+        hash = hash_text(hash ^ frame->line, frame->source);
+    size_t at = (size_t)(hash * 0x9e3779b97f4a7c15ull >> 20) & (b->frame_table_capacity - 1);
+    while (b->frame_table[at] && !is_same_frame(b, &b->frames[b->frame_table[at] - 1], frame))
+        at = (at + 1) & (b->frame_table_capacity - 1);
+    return &b->frame_table[at];
+}
+
+static char *copied(const char *text)
+{
+    return copy_text(text, strlen(text));
+}
+
+static uint32_t frame_number(struct by_name *b, const struct by_name_frame *frame)
+{
+    if (b->frame_count * 2 >= b->frame_table_capacity) {
+        b->frame_table_capacity = b->frame_table_capacity ? b->frame_table_capacity * 2 : 1024;
+        free(b->frame_table);
+        b->frame_table = alloc_zeroed(b->frame_table_capacity, sizeof *b->frame_table);
+        for (size_t i = 0; i < b->frame_count; i++)
+            *frame_place(b, &b->frames[i]) = (uint32_t)i + 1;
+    }
+    uint32_t *place = frame_place(b, frame);
+    if (!*place) {
+        b->frames = grow(b->frames, &b->frame_capacity, b->frame_count + 1, sizeof *b->frames);
+        b->frames[b->frame_count++] = (struct by_name_frame){ copied(frame->module), copied(frame->function), copied(frame->source),
+                                                              frame->line, frame->is_named };
+        *place = (uint32_t)b->frame_count;
+    }
+    return *place - 1;
+}
+
+static const char *module_name(const struct by_name *b, const char *path)
+{
+    const char *name = base_name(path);
+
+    return b->renamed && strcmp(name, b->renamed) == 0 ? b->program : name;
+}
+
+static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name)
+{
+    const struct code *code = &a->source->facts->told.code;
+    const struct code_location *place = &code->locations[location];
+    const char *module = module_name(a->b, code->files[place->file].path);
+    char unnamed[300] = "(no file)";
+
+    if (name && name->function)
+        return frame_number(a->b, &(struct by_name_frame){
+            .module = (char *)module, .function = (char *)name->function, .source = (char *)(name->file ? base_name(name->file) : ""),
+            .line = name->line, .is_named = true });
+    if (!location)
+        strcpy(unnamed, "(no stack)");
+    else if (place->file)
+        snprintf(unnamed, sizeof unnamed, "%.250s+0x%" PRIx64, module, place->address);
+    return frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .source = (char *)"" });
+}
+
+static const struct names *names_of(struct adding *a, uint32_t location)
+{
+    a->names = grow(a->names, &a->capacity, location + 1, sizeof *a->names);
+    struct names *names = &a->names[location];
+    if (!names->of) {
+        const struct symbols_frame *frames = NULL;
+        const struct namer *namer = a->source->namer;
+        size_t count = location ? namer->frames(namer->data, location, &frames) : 0;
+        names->count = count ? count : 1;
+        names->of = alloc_zeroed(names->count, sizeof *names->of);
+        for (size_t i = 0; i < names->count; i++)
+            names->of[i] = frame_of(a, location, count ? &frames[i] : NULL);
+        if (count && !frames_site(frames, count, &names->site))
+            names->site = count;
+    }
+    return names;
+}
+
+/* --- rows ---------------------------------------------------------------------------- */
+
+static size_t key_count(const struct by_name *b, size_t frame_count)
+{
+    return b->options.stacks || !frame_count ? frame_count : 1;
+}
+
+static uint32_t *row_place(const struct by_name *b, const uint32_t *frames, size_t count)
+{
+    uint64_t hash = count;
+
+    count = key_count(b, count);
+    for (size_t i = 0; i < count; i++)
+        hash = (hash * (b->options.stacks ? 31 : 0) ^ frames[i]) * 0x9e3779b97f4a7c15ull + 1;
+    size_t at = (size_t)(hash ^ hash >> 32) & (b->row_table_capacity - 1);
+    for (; b->row_table[at]; at = (at + 1) & (b->row_table_capacity - 1)) {
+        const struct by_name_row *row = &b->rows[b->row_table[at] - 1];
+        if (key_count(b, row->frame_count) == count && memcmp(row->frames, frames, count * sizeof *frames) == 0)
+            break;
+    }
+    return &b->row_table[at];
+}
+
+static struct by_name_row *row_of(struct by_name *b, const uint32_t *frames, size_t count)
+{
+    if (b->row_count * 2 >= b->row_table_capacity) {
+        b->row_table_capacity = b->row_table_capacity ? b->row_table_capacity * 2 : 1024;
+        free(b->row_table);
+        b->row_table = alloc_zeroed(b->row_table_capacity, sizeof *b->row_table);
+        for (size_t i = 0; i < b->row_count; i++)
+            *row_place(b, b->rows[i].frames, b->rows[i].frame_count) = (uint32_t)i + 1;
+    }
+    uint32_t *place = row_place(b, frames, count);
+    if (!*place) {
+        b->rows = grow(b->rows, &b->row_capacity, b->row_count + 1, sizeof *b->rows);
+        b->rows[b->row_count] = (struct by_name_row){ .frame_count = count, .frames = alloc_zeroed(count, sizeof *frames) };
+        memcpy(b->rows[b->row_count].frames, frames, count * sizeof *frames);
+        *place = (uint32_t)++b->row_count;
+    }
+    return &b->rows[*place - 1];
+}
+
+static void find_path(struct adding *a, uint32_t leaf)
+{
+    struct facts *f = a->source->facts;
+    const struct stacks *s = &f->told.stacks;
+    uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at);
+    bool is_site = !a->b->options.stacks, passes_on = is_site;
+
+    a->path_count = 0;
+    for (bool none = stack_is_root(s, at); none || !stack_is_root(s, at); none = false, at = s->nodes[at].parent) {
+        uint32_t location = none ? 0 : code_location(&f->told.code, process, s->nodes[at].pc);
+        const struct names *names = names_of(a, location);
+        size_t from = passes_on ? names->site : 0;
+        if (from == names->count) { /* all of them only pass it on */
+            if (!none && !stack_is_root(s, s->nodes[at].parent))
+                continue;
+            from = names->count - 1;
+        }
+        passes_on = false;
+        a->path = grow(a->path, &a->path_capacity, a->path_count + names->count, sizeof *a->path);
+        for (size_t i = from; i < names->count; i++)
+            a->path[a->path_count++] = names->of[i];
+        if (none || (is_site && a->path_count > BY_NAME_CALLERS))
+            break;
+    }
+    if (is_site && a->path_count > 1 + BY_NAME_CALLERS)
+        a->path_count = 1 + BY_NAME_CALLERS;
+}
+
+/* Sums of the five costs are all that a row is for. */
+static void add_costs(struct stack_costs *sum, const struct stack_costs *c)
+{
+    sum->allocations += c->allocations;
+    sum->bytes += c->bytes;
+    sum->peak_bytes += c->peak_bytes;
+    sum->leaked_bytes += c->leaked_bytes;
+    sum->temporary += c->temporary;
+}
+
+static void add_leaf(struct adding *a, uint32_t leaf)
+{
+    const struct stack_costs *costs = &a->source->facts->costs.of[leaf];
+
+    find_path(a, leaf);
+    struct by_name_row *row = row_of(a->b, a->path, a->path_count);
+    if (!row->is_pending) {
+        row->pending = (struct stack_costs){ 0 };
+        row->is_pending = true;
+    }
+    add_costs(&row->pending, costs);
+    if (costs->bytes > row->heaviest_bytes) {
+        row->heaviest_bytes = costs->bytes;
+        free(row->frames);
+        row->frame_count = a->path_count;
+        row->frames = alloc_zeroed(a->path_count, sizeof *row->frames);
+        memcpy(row->frames, a->path, a->path_count * sizeof *row->frames);
+    }
+}
+
+/* Only now are they numbers of their own: rounded in each stack, they would not add up. */
+static void end_adding(struct by_name *b, const struct by_name_source *source)
+{
+    for (size_t i = 0; i < b->row_count; i++) {
+        struct by_name_row *row = &b->rows[i];
+        if (!row->is_pending)
+            continue;
+        for (enum cost cost = 0; cost < COST_COUNT; cost++)
+            row->costs[source->side][cost] += settings_rounded(&source->facts->settings, cost_of(&row->pending, cost));
+        row->logs[source->side]++;
+        row->is_pending = false;
+        row->heaviest_bytes = 0;
+    }
+}
+
+/* --- programs ------------------------------------------------------------------------ */
+
+static bool has_module(const struct facts *f, const char *name)
+{
+    for (size_t i = 1; i < f->told.code.file_count; i++)
+        if (strcmp(base_name(f->told.code.files[i].path), name) == 0)
+            return true;
+    return false;
+}
+
+static bool knows_module(const struct by_name *b, const char *name)
+{
+    for (size_t i = 0; i < b->frame_count; i++)
+        if (strcmp(b->frames[i].module, name) == 0)
+            return true;
+    return false;
+}
+
+/* Two builds of one program, on two sides, may have two names: where neither log has the other's, they are one. */
+static void name_program(struct by_name *b, const struct facts *f, unsigned side)
+{
+    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
+    const char *name = first && first->exe ? base_name(first->exe) : "";
+
+    if (!*name)
+        return;
+    if (!b->program) {
+        b->program = copied(name);
+        return;
+    }
+    free(b->renamed);
+    b->renamed = NULL;
+    if (side && strcmp(name, b->program) != 0 && !has_module(f, b->program) && !knows_module(b, name))
+        b->renamed = copied(name);
+}
+
+void by_name_init(struct by_name *b, const struct by_name_options *options)
+{
+    *b = (struct by_name){ .options = *options };
+}
+
+void by_name_add(struct by_name *b, const struct by_name_source *source)
+{
+    struct adding a = { .b = b, .source = source };
+    struct facts *f = source->facts;
+
+    name_program(b, f, source->side);
+    code_locate_all(&f->told.code);
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (f->costs.of[leaf].allocations && (!source->wanted || source->wanted(source->wanted_data, leaf)))
+            add_leaf(&a, leaf);
+    end_adding(b, source);
+    for (size_t i = 0; i < a.capacity; i++)
+        free(a.names[i].of);
+    free(a.names);
+    free(a.path);
+}
+
+void by_name_release(struct by_name *b)
+{
+    for (size_t i = 0; i < b->frame_count; i++) {
+        free(b->frames[i].module);
+        free(b->frames[i].function);
+        free(b->frames[i].source);
+    }
+    for (size_t i = 0; i < b->row_count; i++)
+        free(b->rows[i].frames);
+    free(b->frames);
+    free(b->rows);
+    free(b->frame_table);
+    free(b->row_table);
+    free(b->program);
+    free(b->renamed);
+    *b = (struct by_name){ 0 };
+}

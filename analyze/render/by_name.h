@@ -1,0 +1,78 @@
+/* Stacks, or their call sites, of one log or several, under names that mean the same in
+ * all of them: functions and the file names of their modules, without directories. So
+ * where a program was loaded, how often it was rebuilt, and on which lines its functions
+ * are do not matter. What has no function is told by its module and the address in it,
+ * what is in no file only as such.
+ *
+ * A log is needed while it is added, and not after that. Memory grows with distinct names
+ * and stacks. */
+#ifndef MALLOSCOPE_RENDER_BY_NAME_H
+#define MALLOSCOPE_RENDER_BY_NAME_H
+
+#include "analyze/model/cost.h"
+#include "analyze/model/facts.h"
+#include "analyze/render/namer.h"
+
+#include <jansson.h>
+
+#define BY_NAME_SIDES 2
+#define BY_NAME_CALLERS 3
+
+struct by_name_options {
+    bool stacks; /* whole ones; else only the frame that asked for memory (render/frames.h) */
+    bool lines;  /* source lines are part of a name */
+};
+
+struct by_name_frame {
+    char *module;   /* "" none */
+    char *function; /* or "module+0x1234", "(no file)", "(no stack)" */
+    char *source;   /* file without directories; "" unknown. As met first, if it is no part of the name */
+    uint32_t line;  /* 0: unknown */
+    bool is_named;  /* there was a function */
+};
+
+struct by_name_row {
+    uint32_t *frames;   /* in the table's, the innermost first */
+    size_t frame_count; /* of a site: itself and some callers in its heaviest stack */
+    uint64_t costs[BY_NAME_SIDES][COST_COUNT];
+    uint32_t logs[BY_NAME_SIDES]; /* in how many of the side's it was met */
+    /* While a log is added: */
+    struct stack_costs pending; /* in its units */
+    uint64_t heaviest_bytes;
+    bool is_pending;
+};
+
+struct by_name {
+    struct by_name_options options;
+    struct by_name_frame *frames;
+    size_t frame_count, frame_capacity;
+    struct by_name_row *rows;
+    size_t row_count, row_capacity;
+    uint32_t *frame_table, *row_table; /* hash -> 1 + index */
+    size_t frame_table_capacity, row_table_capacity;
+    char *program; /* the first log's first program */
+    char *renamed; /* the other side's, that counts as the same module under another name; NULL: none */
+};
+
+/* How a log is to be added. */
+struct by_name_source {
+    unsigned side;
+    struct facts *facts;
+    const struct namer *namer;
+    bool (*wanted)(void *data, uint32_t leaf); /* NULL: all stacks are */
+    void *wanted_data;
+};
+
+void by_name_init(struct by_name *b, const struct by_name_options *options);
+void by_name_release(struct by_name *b);
+void by_name_add(struct by_name *b, const struct by_name_source *source);
+
+/* By their names, for qsort. */
+int by_name_order(const struct by_name *b, const struct by_name_row *x, const struct by_name_row *y);
+/* The frames, a line each; the first line is begun and the last one not ended. */
+void by_name_print_frames(const struct by_name *b, const struct by_name_row *row);
+json_t *by_name_frames_json(const struct by_name *b, const struct by_name_row *row);
+/* An object; temporary is null where it is not known. */
+json_t *by_name_costs_json(const uint64_t costs[COST_COUNT], bool temporary_known);
+
+#endif

@@ -1,0 +1,154 @@
+/* A comparison -> text and JSON. */
+#include "analyze/render/compare.h"
+
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+static const char *const change_names[COMPARE_CHANGES] = {
+    [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
+
+/* --- text ---------------------------------------------------------------------------- */
+
+static const char *amount(enum cost cost, uint64_t value)
+{
+    return cost_is_bytes(cost) ? text_bytes(value) : text_count(value);
+}
+
+static const char *change(enum cost cost, uint64_t before, uint64_t after)
+{
+    static char texts[8][80];
+    static unsigned at;
+    char *text = texts[at++ % 8];
+
+    if (before == after)
+        return "=";
+    snprintf(text, sizeof texts[0], "%c%s", after > before ? '+' : '-',
+             amount(cost, after > before ? after - before : before - after));
+    return text;
+}
+
+static const char *change_share(uint64_t before, uint64_t after)
+{
+    static char text[32];
+    double share = before ? ((double)after - (double)before) / (double)before * 100 : 0;
+
+    if (!before || before == after)
+        return "";
+    if (share > -0.05 && share < 0.05)
+        return "  <0.1 %";
+    snprintf(text, sizeof text, "  %+.*f %%", share < 999.5 ? 1 : 0, share);
+    return text;
+}
+
+static bool is_known(const struct comparison *c, enum cost cost)
+{
+    return cost != COST_TEMPORARY || (c->logs[0].temporary_known && c->logs[1].temporary_known);
+}
+
+static void print_totals(const struct comparison *c)
+{
+    static const char *const names[COST_COUNT] = { "allocations", "allocated", "peak", "still allocated", "temporary" };
+    const struct compared_log *a = &c->logs[COMPARE_BEFORE], *b = &c->logs[COMPARE_AFTER];
+    const char *about = text_about(a->sample_bytes || b->sample_bytes);
+
+    printf("Before: ");
+    text_print_safe(a->name, strlen(a->name));
+    printf("\nAfter:  ");
+    text_print_safe(b->name, strlen(b->name));
+    printf("\n\n%-16s %15s %15s %15s\n", "", "before", "after", "change");
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        if (is_known(c, cost))
+            printf("%-16s %15s %15s %15s%s\n", names[cost], amount(cost, a->totals[cost]), amount(cost, b->totals[cost]),
+                   change(cost, a->totals[cost], b->totals[cost]), change_share(a->totals[cost], b->totals[cost]));
+    printf("%-16s %13.3f s %13.3f s\n", "duration", a->seconds, b->seconds);
+    if (*about)
+        printf("All figures are estimates, from samples.\n");
+}
+
+static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, enum cost shown)
+{
+    static const char *const words[COMPARE_CHANGES] = { "", "", "  only before", "  only after" };
+    const struct by_name_row *row = r->row;
+    const uint64_t *before = row->costs[COMPARE_BEFORE], *after = row->costs[COMPARE_AFTER];
+    const char *arrow = text_is_utf8() ? "→" : "->";
+
+    printf("%4zu  %s%s%s, %s allocations", number, change(COST_ALLOCATED, before[COST_ALLOCATED], after[COST_ALLOCATED]),
+           r->change == COMPARE_CHANGED ? change_share(before[COST_ALLOCATED], after[COST_ALLOCATED]) : "", words[r->change],
+           change(COST_ALLOCATIONS, before[COST_ALLOCATIONS], after[COST_ALLOCATIONS]));
+    if (shown != COST_ALLOCATED && shown != COST_ALLOCATIONS)
+        printf(", %s %s", change(shown, before[shown], after[shown]), cost_name(shown));
+    printf("\n      ");
+    by_name_print_frames(&c->table, row);
+    printf("\n      %s %s %s, in %s %s %s allocations; still allocated %s %s %s\n", text_bytes(before[COST_ALLOCATED]), arrow,
+           text_bytes(after[COST_ALLOCATED]), text_count(before[COST_ALLOCATIONS]), arrow, text_count(after[COST_ALLOCATIONS]),
+           text_bytes(before[COST_LEAKED]), arrow, text_bytes(after[COST_LEAKED]));
+}
+
+static void print_warning(void *data, const char *sentence)
+{
+    bool *is_first = data;
+
+    printf("%sNote: ", *is_first ? "\n" : "");
+    text_print_safe(sentence, strlen(sentence));
+    printf(".\n");
+    *is_first = false;
+}
+
+void compare_print(const struct comparison *c, const struct compare_view *view)
+{
+    bool is_first = true;
+    size_t shown = c->row_count < view->top ? c->row_count : view->top;
+    const char *what = c->table.options.stacks ? "stacks" : "call sites";
+
+    print_totals(c);
+    compare_warnings(c, print_warning, &is_first);
+    printf("\n%s %s changed, %s only before, %s only after, %s as before", text_count(c->counts[COMPARE_CHANGED]), what,
+           text_count(c->counts[COMPARE_ONLY_BEFORE]), text_count(c->counts[COMPARE_ONLY_AFTER]),
+           text_count(c->counts[COMPARE_UNCHANGED]));
+    if (shown)
+        printf(". By change of %s%s:", cost_name(view->cost), cost_is_bytes(view->cost) ? " bytes" : "");
+    printf("\n%s", shown ? "\n" : "");
+    for (size_t i = 0; i < shown; i++)
+        print_row(c, &c->rows[i], i + 1, view->cost);
+    if (shown < c->row_count)
+        printf("  ... and %s more (-n)\n", text_count(c->row_count - shown));
+    printf("\nBefore: %sAfter:  %s", c->logs[COMPARE_BEFORE].trust, c->logs[COMPARE_AFTER].trust);
+}
+
+/* --- JSON ---------------------------------------------------------------------------- */
+
+static json_t *log_json(const struct compared_log *l)
+{
+    return json_pack("{s:o, s:o, s:o, s:f, s:I, s:I, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
+                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", (json_int_t)l->sample_bytes,
+                     "min_size", (json_int_t)l->min_size, "part", l->part_json, "trust", l->trust_json);
+}
+
+static json_t *row_json(const struct comparison *c, const struct compared_row *r)
+{
+    bool known = is_known(c, COST_TEMPORARY);
+
+    return json_pack("{s:s, s:o, s:o, s:o}", "change", change_names[r->change], "frames", by_name_frames_json(&c->table, r->row), "before",
+                     by_name_costs_json(r->row->costs[COMPARE_BEFORE], known), "after", by_name_costs_json(r->row->costs[COMPARE_AFTER], known));
+}
+
+static void append_warning(void *data, const char *sentence)
+{
+    json_array_append_new(data, text_json(sentence));
+}
+
+json_t *compare_json(const struct comparison *c, const struct compare_view *view)
+{
+    json_t *warnings = json_array(), *rows = json_array();
+
+    compare_warnings(c, append_warning, warnings);
+    for (size_t i = 0; i < c->row_count && i < view->top; i++)
+        json_array_append_new(rows, row_json(c, &c->rows[i]));
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:o}", "schema", "malloscope-diff/1", "by",
+                     c->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines", c->table.options.lines,
+                     "before", log_json(&c->logs[COMPARE_BEFORE]), "after", log_json(&c->logs[COMPARE_AFTER]), "warnings", warnings,
+                     "counts", "changed", (json_int_t)c->counts[COMPARE_CHANGED], "only_before",
+                     (json_int_t)c->counts[COMPARE_ONLY_BEFORE], "only_after", (json_int_t)c->counts[COMPARE_ONLY_AFTER], "unchanged",
+                     (json_int_t)c->counts[COMPARE_UNCHANGED], "rows", rows);
+}

@@ -1,0 +1,92 @@
+#include "analyze/render/frame_text.h"
+
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+#define NAME_LEAST 20 /* columns that a name is not cut below, however long what follows is */
+
+static bool begins_character(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+int text_width(const char *text)
+{
+    int width = 0;
+
+    for (; *text; text++)
+        width += begins_character(*text);
+    return width;
+}
+
+/* The file with the directory that it is in: enough to know it. */
+static const char *short_path(const char *path)
+{
+    const char *last = strrchr(path, '/');
+
+    for (const char *at = last; at && at > path; at--)
+        if (at[-1] == '/')
+            return at;
+    return path;
+}
+
+/* So many characters at most, the last of which tell that there were more. Frees text. */
+static char *cut(char *text, int columns)
+{
+    size_t bytes = 0;
+
+    if (text_width(text) <= columns)
+        return text;
+    for (int left = columns - 3; left >= 0; bytes++)
+        left -= begins_character(text[bytes]);
+    char *shorter = format_text("%.*s...", (int)bytes - 1, text);
+    free(text);
+    return shorter;
+}
+
+/* "  dir/file.c:12"; shorter where it has to be. The caller frees it. */
+static char *place_of(const struct call_tree *t, uint32_t node, uint32_t beside, int name_width, int columns)
+{
+    const struct call_node *n = &t->nodes[node];
+    const struct call_frame *f = &t->frames[n->frame];
+    const char *module = f->function ? call_frame_module(t, n->frame) : "";
+
+    if (!f->source)
+        return *module && (!beside || strcmp(module, call_frame_module(t, t->nodes[beside].frame)) != 0)
+                   ? format_text("  %s", module) : format_text("%s", "");
+    _cleanup_free_ char *line = n->line ? format_text(":%u", n->line) : format_text("%s", "");
+    char *text = format_text("  %s%s", short_path(f->source), line);
+    if (name_width + text_width(text) <= columns)
+        return text;
+    free(text);
+    return format_text("  %s%s", text_base_name(f->source), line);
+}
+
+static char *visible(char *text)
+{
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < 32 || *at == 127)
+            *at = '?';
+    return text;
+}
+
+char *frame_name(const struct call_tree *t, uint32_t node, int columns)
+{
+    char buffer[CALL_NAME_BYTES];
+
+    return visible(cut(format_text("%s", call_frame_name(t, t->nodes[node].frame, buffer)), columns));
+}
+
+char *frame_text(const struct call_tree *t, uint32_t node, uint32_t beside, int columns)
+{
+    char buffer[CALL_NAME_BYTES];
+    const char *whole = call_frame_name(t, t->nodes[node].frame, buffer);
+    _cleanup_free_ char *place = place_of(t, node, beside, text_width(whole), columns);
+    int room = columns - text_width(place);
+
+    char *name = cut(format_text("%s", whole), room > NAME_LEAST ? room : NAME_LEAST);
+    char *text = cut(format_text("%s%s", name, place), columns);
+    free(name);
+    return visible(text);
+}

@@ -1,0 +1,192 @@
+/* Stacks with blocks that were never freed -> sites, less what is suppressed. */
+#include "analyze/render/leaks.h"
+
+struct collector {
+    const struct log *log;
+    struct facts *facts;
+    struct filter *filter;
+    struct suppressions *rules;
+    struct leaks *leaks;
+    uint32_t *processes; /* by stack node */
+    uint32_t *first[2]; /* by frame; [own]: 1 + the first rule for it, RULE_NONE; 0: not looked for yet */
+};
+
+#define RULE_NONE UINT32_MAX
+
+static bool has_leak(void *data, uint32_t leaf)
+{
+    const struct collector *c = data;
+    return c->facts->costs.of[leaf].leaked_blocks && filter_wants(c->filter, leaf);
+}
+
+static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own)
+{
+    const struct call_frame *f = &c->leaks->tree.frames[frame];
+    uint32_t *known = &c->first[own][frame];
+
+    if (!*known) {
+        const struct suppression *rule = suppressions_find(c->rules, &(struct suppressible){
+            f->function, f->signature, f->source, call_frame_module_path(&c->leaks->tree, frame) }, own);
+        *known = rule ? (uint32_t)(rule - c->rules->rules) + 1 : RULE_NONE;
+    }
+    return *known == RULE_NONE ? NULL : &c->rules->rules[*known - 1];
+}
+
+/* For each node the rule that suppresses stacks which end there, or NULL. A caller's answer is its callee's where
+ * that has no rule; it depends on whether all frames so far are the libraries' own. */
+static struct suppression **find_rules(struct collector *c)
+{
+    const struct call_tree *t = &c->leaks->tree;
+    struct suppression **found[2]; /* [own so far][node] */
+
+    for (int own = 0; own < 2; own++) {
+        found[own] = alloc_zeroed(t->node_count, sizeof *found[own]);
+        c->first[own] = alloc_zeroed(t->frame_count, sizeof *c->first[own]);
+    }
+    for (uint32_t node = 1; node < t->node_count; node++) {
+        uint32_t frame = t->nodes[node].frame;
+        bool is_own = suppressions_is_own(call_frame_module_path(t, frame));
+        for (int own = 0; own < 2; own++) {
+            struct suppression *rule = rule_of(c, frame, own && is_own);
+            found[own][node] = rule ? rule : found[own && is_own][t->nodes[node].parent];
+        }
+    }
+    free(found[0]);
+    free(c->first[0]);
+    free(c->first[1]);
+    return found[1];
+}
+
+/* When the process ended, or what was read of it. */
+static uint64_t end_us(const struct collector *c, uint32_t process)
+{
+    uint64_t last_ns = c->facts->processes[process].told->last_ns;
+    uint64_t end_ns = last_ns > c->log->first_ns ? last_ns - c->log->first_ns : 0;
+    return (end_ns < c->facts->duration_ns ? end_ns : c->facts->duration_ns) / 1000;
+}
+
+static void add_leaf(struct collector *c, uint32_t leaf, struct leak_site *site)
+{
+    const struct facts *f = c->facts;
+    const struct stack_costs *costs = &f->costs.of[leaf];
+    uint32_t process = c->processes[f->told.stacks.leaves[leaf].node];
+    uint64_t birth = f->first_leak_us[leaf], end = end_us(c, process);
+    bool ended = c->leaks->at_moment || c->leaks->endings[process] == ENDING_EXIT;
+
+    if (!site->blocks || birth < site->first_us)
+        site->first_us = birth;
+    if (end > birth && end - birth > site->age_us)
+        site->age_us = end - birth;
+    site->blocks += costs->leaked_blocks;
+    site->bytes += costs->leaked_bytes;
+    if (!ended) {
+        site->unended_blocks += costs->leaked_blocks;
+        site->unended_bytes += costs->leaked_bytes;
+    }
+}
+
+static void round_site(struct leak_site *s, const struct settings *settings)
+{
+    s->blocks = settings_rounded(settings, s->blocks);
+    s->bytes = settings_rounded(settings, s->bytes);
+    s->unended_blocks = settings_rounded(settings, s->unended_blocks);
+    s->unended_bytes = settings_rounded(settings, s->unended_bytes);
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+    const struct leak_site *a = left, *b = right;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
+    if (a->blocks != b->blocks)
+        return a->blocks > b->blocks ? -1 : 1;
+    return a->node < b->node ? -1 : a->node > b->node;
+}
+
+/* Sums are of what was counted in units, not of rounded sites. */
+static void add_sum(struct leak_sum *sum, uint64_t blocks, uint64_t bytes)
+{
+    sum->sites += blocks != 0;
+    sum->blocks += blocks;
+    sum->bytes += bytes;
+}
+
+static void round_sum(struct leak_sum *sum, const struct settings *settings)
+{
+    sum->blocks = settings_rounded(settings, sum->blocks);
+    sum->bytes = settings_rounded(settings, sum->bytes);
+}
+
+size_t leaks_locations(struct facts *f, uint32_t **ret_locations)
+{
+    const struct stacks *s = &f->told.stacks;
+    _cleanup_free_ uint32_t *processes = stacks_processes(s);
+    _cleanup_free_ bool *marked = alloc_zeroed(s->node_count, sizeof *marked);
+    size_t count = 0, capacity = 0;
+
+    *ret_locations = NULL;
+    for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++)
+        marked[s->leaves[leaf].node] |= f->costs.of[leaf].leaked_blocks != 0;
+    for (uint32_t node = (uint32_t)s->node_count; node-- > 1;) { /* parents come before their children */
+        if (!marked[node] || stack_is_root(s, node))
+            continue;
+        marked[s->nodes[node].parent] = true;
+        *ret_locations = grow(*ret_locations, &capacity, count + 1, sizeof **ret_locations);
+        (*ret_locations)[count++] = code_location(&f->told.code, processes[node], s->nodes[node].pc);
+    }
+    return count;
+}
+
+void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
+                   struct suppressions *rules, const struct leaks_view *view, struct leaks *ret_leaks)
+{
+    struct leaks leaks = { .endings = endings_find(facts), .at_moment = view->to_ns || facts->interrupted };
+    struct collector c = { .log = log, .facts = facts, .filter = filter, .rules = rules, .leaks = &leaks };
+
+    filter_use(filter, facts, namer);
+    call_tree_make(facts, namer, &(struct call_tree_options){ .by_location = true, .keep_leaves = true, .wanted = has_leak,
+                                                              .data = &c }, &leaks.tree);
+    c.processes = stacks_processes(&facts->told.stacks);
+    _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
+    _cleanup_free_ struct leak_site *of_node = alloc_zeroed(leaks.tree.node_count, sizeof *of_node);
+    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++)
+        if (leaks.tree.node_of_leaf[leaf])
+            add_leaf(&c, leaf, &of_node[leaks.tree.node_of_leaf[leaf]]);
+    leaks.sites = alloc_zeroed(leaks.tree.node_count, sizeof *leaks.sites);
+    for (uint32_t node = 1; node < leaks.tree.node_count; node++) {
+        struct leak_site *site = &of_node[node];
+        if (!site->blocks)
+            continue;
+        site->node = node;
+        struct suppression *rule = rule_of_node[node];
+        if (rule) {
+            rule->sites++;
+            rule->blocks += site->blocks;
+            rule->bytes += site->bytes;
+            add_sum(&leaks.suppressed, site->blocks, site->bytes);
+            continue;
+        }
+        add_sum(&leaks.leaked, site->blocks - site->unended_blocks, site->bytes - site->unended_bytes);
+        add_sum(&leaks.unended, site->unended_blocks, site->unended_bytes);
+        round_site(site, &facts->settings);
+        leaks.sites[leaks.count++] = *site;
+    }
+    qsort(leaks.sites, leaks.count, sizeof *leaks.sites, by_bytes);
+    round_sum(&leaks.leaked, &facts->settings);
+    round_sum(&leaks.unended, &facts->settings);
+    round_sum(&leaks.suppressed, &facts->settings);
+    for (size_t i = 0; i < rules->count; i++) {
+        rules->rules[i].blocks = settings_rounded(&facts->settings, rules->rules[i].blocks);
+        rules->rules[i].bytes = settings_rounded(&facts->settings, rules->rules[i].bytes);
+    }
+    free(c.processes);
+    *ret_leaks = leaks;
+}
+
+void leaks_release(struct leaks *l)
+{
+    call_tree_release(&l->tree);
+    free(l->sites);
+    free(l->endings);
+    *l = (struct leaks){ 0 };
+}

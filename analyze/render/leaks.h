@@ -1,0 +1,57 @@
+/* What is still allocated when its process ends, by stack: a site here is one stack of code
+ * locations, with those of all processes that have it. What a process had when it was
+ * killed, was replaced by another program or still ran is no leak: it is counted apart. */
+#ifndef MALLOSCOPE_RENDER_LEAKS_H
+#define MALLOSCOPE_RENDER_LEAKS_H
+
+#include "analyze/model/endings.h"
+#include "analyze/render/call_tree.h"
+#include "analyze/render/filter.h"
+#include "analyze/render/suppressions.h"
+
+#include <jansson.h>
+
+struct leak_sum {
+    uint64_t sites, blocks, bytes;
+};
+
+struct leak_site {
+    uint32_t node;             /* in the tree, where the stack ends */
+    uint64_t blocks, bytes;    /* all that is still allocated; of it, in ... */
+    uint64_t unended_blocks, unended_bytes; /* ... processes that did not end by themselves */
+    uint64_t first_us;         /* since the session's start: when the first of them was allocated */
+    uint64_t age_us;           /* the most that one of them has lived */
+};
+
+struct leaks {
+    struct call_tree tree;     /* by location, of all stacks that have such blocks and pass the filter */
+    struct leak_site *sites;   /* not suppressed, the most bytes first */
+    size_t count;
+    struct leak_sum leaked, unended, suppressed; /* leaked and unended: not suppressed */
+    enum ending *endings;      /* by process */
+    bool at_moment;            /* what is alive at that moment (--to, or an interruption): counted as leaked, whatever
+                                * became of the processes */
+};
+
+struct leaks_view {
+    const char *log_name;
+    uint64_t to_ns;  /* 0: to the end */
+    size_t top;      /* sites shown */
+    size_t depth;    /* frames shown of each stack */
+};
+
+/* The code locations of all stacks that leak, some more than once: names are wanted of no others. The caller
+ * frees them. */
+size_t leaks_locations(struct facts *facts, uint32_t **ret_locations);
+
+void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
+                   struct suppressions *rules, const struct leaks_view *view, struct leaks *ret_leaks);
+void leaks_release(struct leaks *leaks);
+
+void leaks_print(const struct leaks *leaks, const struct suppressions *rules, const struct log *log, const struct facts *facts,
+                 const struct leaks_view *view);
+void leaks_print_tsv(const struct leaks *leaks, const struct leaks_view *view);
+json_t *leaks_json(const struct leaks *leaks, const struct suppressions *rules, const struct log *log,
+                   const struct facts *facts, const struct leaks_view *view);
+
+#endif

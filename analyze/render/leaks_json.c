@@ -1,0 +1,135 @@
+/* Leaks -> JSON, schema malloscope-leaks/1, and TSV. */
+#include "analyze/render/coverage.h"
+#include "analyze/render/leaks.h"
+#include "analyze/render/part.h"
+#include "analyze/render/text.h"
+#include "analyze/render/trust.h"
+
+#include <inttypes.h>
+
+static json_t *integer(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text ? text_json(text) : json_null();
+}
+
+/* The innermost frame first. */
+static json_t *stack(const struct call_tree *t, uint32_t node)
+{
+    json_t *list = json_array();
+
+    for (; node; node = t->nodes[node].parent) {
+        const struct call_frame *f = &t->frames[t->nodes[node].frame];
+        uint32_t line = t->nodes[node].line;
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "function", text_or_null(f->function), "file",
+                                              text_or_null(f->source), "line", line ? integer(line) : json_null(), "module",
+                                              text_json(call_frame_module_path(t, t->nodes[node].frame)), "offset",
+                                              (json_int_t)t->code->locations[f->location].address, "inlined", f->is_inlined));
+    }
+    return list;
+}
+
+static json_t *sum(const struct leak_sum *s)
+{
+    return json_pack("{s:I, s:I, s:I}", "places", (json_int_t)s->sites, "blocks", (json_int_t)s->blocks, "bytes", (json_int_t)s->bytes);
+}
+
+static json_t *site(const struct leaks *l, const struct leak_site *s)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
+                     "not_ended_bytes", (json_int_t)s->unended_bytes, "not_ended_blocks", (json_int_t)s->unended_blocks,
+                     "first_seconds", (double)s->first_us / 1e6, "age_seconds", (double)s->age_us / 1e6, "stack",
+                     stack(&l->tree, s->node));
+}
+
+static json_t *processes(const struct leaks *l, const struct facts *f)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct facts_process *p = &f->processes[f->by_start[i]];
+        json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:o, s:I, s:I}", "pid", (json_int_t)p->told->pid, "exe",
+                                              text_or_null(p->told->exe), "end", ending_name(l->endings[f->by_start[i]]),
+                                              "wait_status", p->told->status_known ? integer(p->told->wait_status) : json_null(),
+                                              "blocks", (json_int_t)p->leaked_blocks, "bytes", (json_int_t)p->leaked_bytes));
+    }
+    return list;
+}
+
+static json_t *used_rules(const struct suppressions *rules)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct suppression *rule = &rules->rules[i];
+        if (!rule->sites)
+            continue;
+        _cleanup_free_ char *text = format_text("leak:%s", rule->pattern);
+        json_array_append_new(list, json_pack("{s:o, s:b, s:I, s:I, s:I}", "rule", text_json(text), "built_in", rule->is_builtin,
+                                              "places", (json_int_t)rule->sites, "blocks", (json_int_t)rule->blocks, "bytes",
+                                              (json_int_t)rule->bytes));
+    }
+    return list;
+}
+
+json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, const struct log *log, const struct facts *f,
+                   const struct leaks_view *view)
+{
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
+    double at_seconds = (double)(view->to_ns ? view->to_ns : f->duration_ns) / 1e9;
+    struct trust trust;
+    json_t *sites = json_array(), *root = json_pack("{s:s, s:o}", "schema", "malloscope-leaks/1", "leaked", sum(&l->leaked));
+
+    json_object_set_new(root, "not_ended", sum(&l->unended));
+    json_object_set_new(root, "suppressed", sum(&l->suppressed));
+    json_object_set_new(root, "at_seconds", l->at_moment ? json_real(at_seconds) : json_null());
+    json_object_set_new(root, "processes", processes(l, f));
+    for (size_t i = 0; i < l->count && i < view->top; i++)
+        json_array_append_new(sites, site(l, &l->sites[i]));
+    json_object_set_new(root, "places", sites);
+    json_object_set_new(root, "rules", used_rules(rules));
+    json_object_set_new(root, "part", part_json(f));
+    coverage_json(root, &coverage, json_null());
+    trust_of_facts(log, f, &trust);
+    json_object_set_new(root, "trust", trust_json(&trust));
+    return root;
+}
+
+/* A field of a row: tabs and newlines would end it, semicolons part the frames of a stack. */
+static void print_field(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < 32 || *text == 127 ? '?' : *text == ';' ? ',' : *text);
+}
+
+void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)
+{
+    const struct call_tree *t = &l->tree;
+    char buffer[CALL_NAME_BYTES];
+
+    printf("bytes\tblocks\tnot_ended_bytes\tnot_ended_blocks\tfirst_seconds\tage_seconds\tfile\tline\tmodule\tstack\n");
+    for (size_t i = 0; i < l->count && i < view->top; i++) {
+        const struct leak_site *s = &l->sites[i];
+        const struct call_node *n = &t->nodes[s->node];
+        const char *source = t->frames[n->frame].source;
+        printf("%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%.6f\t%.6f\t", s->bytes, s->blocks, s->unended_bytes,
+               s->unended_blocks, (double)s->first_us / 1e6, (double)s->age_us / 1e6);
+        print_field(source ? source : "");
+        if (n->line)
+            printf("\t%u\t", n->line);
+        else
+            printf("\t\t");
+        print_field(call_frame_module_path(t, n->frame));
+        putchar('\t');
+        for (uint32_t node = s->node; node; node = t->nodes[node].parent) {
+            if (node != s->node)
+                putchar(';');
+            print_field(call_frame_name(t, t->nodes[node].frame, buffer));
+        }
+        putchar('\n');
+    }
+}

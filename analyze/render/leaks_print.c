@@ -1,0 +1,147 @@
+#include "analyze/render/coverage.h"
+#include "analyze/render/frame_text.h"
+#include "analyze/render/leaks.h"
+#include "analyze/render/part.h"
+#include "analyze/render/text.h"
+#include "analyze/render/trust.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define PROCESSES_SHOWN 20
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void print_sum(const struct leak_sum *sum, const char *about)
+{
+    printf("%s%s bytes in %s%s block%s", about, text_count(sum->bytes), about, text_count(sum->blocks), plural(sum->blocks));
+}
+
+static void print_totals(const struct leaks *l, const struct facts *f, const struct leaks_view *view)
+{
+    const char *about = text_about(f->settings.sample_bytes);
+
+    if (l->at_moment)
+        printf("Alive at %.3f s: ", (double)(view->to_ns ? view->to_ns : f->duration_ns) / 1e9);
+    else
+        printf("Leaked: ");
+    if (l->leaked.blocks) {
+        print_sum(&l->leaked, about);
+        printf(", from %s place%s\n", text_count(l->leaked.sites), plural(l->leaked.sites));
+    } else {
+        puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
+    }
+    if (l->unended.blocks) {
+        printf("No leaks: ");
+        print_sum(&l->unended, about);
+        puts(" of processes that did not come to their own end");
+    }
+    if (l->suppressed.blocks) {
+        printf("Suppressed: ");
+        print_sum(&l->suppressed, about);
+        putchar('\n');
+    }
+}
+
+static int by_bytes(const void *left, const void *right, void *data)
+{
+    const struct facts *f = data;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    uint64_t mine = f->processes[a].leaked_bytes, other = f->processes[b].leaked_bytes;
+    return mine != other ? (mine > other ? -1 : 1) : a < b ? -1 : a > b;
+}
+
+static void print_processes(const struct leaks *l, const struct facts *f)
+{
+    _cleanup_free_ uint32_t *order = alloc_zeroed(f->by_start_count, sizeof *order);
+    uint64_t blocks = 0, bytes = 0;
+
+    memcpy(order, f->by_start, f->by_start_count * sizeof *order);
+    qsort_r(order, f->by_start_count, sizeof *order, by_bytes, (void *)f);
+    printf("\nStill allocated at the end of\n       pid        blocks           bytes  program; how it ended\n");
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct facts_process *p = &f->processes[order[i]];
+        if (i >= PROCESSES_SHOWN) {
+            blocks += p->leaked_blocks;
+            bytes += p->leaked_bytes;
+            continue;
+        }
+        const char *exe = p->told->exe ? text_base_name(p->told->exe) : "(its start was not recorded)";
+        printf("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
+        text_print_safe(exe, strlen(exe));
+        printf("; %s\n", ending_text(l->endings[order[i]], p->told));
+    }
+    if (f->by_start_count > PROCESSES_SHOWN)
+        printf("%10s  %12s  %14s  ... %zu more\n", "", text_count(blocks), text_count(bytes), f->by_start_count - PROCESSES_SHOWN);
+}
+
+static void print_stack(const struct leaks *l, uint32_t node, size_t depth)
+{
+    size_t hidden = 0;
+
+    for (size_t shown = 0; node; node = l->tree.nodes[node].parent, shown++) {
+        if (shown >= depth) {
+            hidden++;
+            continue;
+        }
+        _cleanup_free_ char *text = frame_text(&l->tree, node, 0, text_columns() - 6);
+        printf("      %s\n", text);
+    }
+    if (hidden)
+        printf("      ... %zu more frame%s (--depth)\n", hidden, plural(hidden));
+}
+
+static void print_site(const struct leaks *l, const struct leak_site *s, const struct facts *f, const struct leaks_view *view)
+{
+    const char *about = text_about(f->settings.sample_bytes);
+    uint64_t all = l->leaked.bytes + l->unended.bytes;
+
+    printf("\n%s%s bytes in %s%s block%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_count(s->bytes), about,
+           text_count(s->blocks), plural(s->blocks), text_share(s->bytes, all), (double)s->first_us / 1e6,
+           s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
+    if (s->unended_blocks == s->blocks)
+        puts("   no leak: the process did not come to its own end");
+    else if (s->unended_blocks)
+        printf("   of these no leak: %s bytes in %s block%s; their processes did not come to their own end\n",
+               text_count(s->unended_bytes), text_count(s->unended_blocks), plural(s->unended_blocks));
+    print_stack(l, s->node, view->depth);
+}
+
+static void print_rules(const struct suppressions *rules)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct suppression *rule = &rules->rules[i];
+        if (!rule->sites)
+            continue;
+        if (!begun)
+            printf("\nSuppressed\n      blocks           bytes  rule\n");
+        begun = true;
+        printf("%12s  %14s  leak:", text_count(rule->blocks), text_count(rule->bytes));
+        text_print_safe(rule->pattern, strlen(rule->pattern));
+        puts(rule->is_builtin ? "  (built in)" : "");
+    }
+}
+
+void leaks_print(const struct leaks *l, const struct suppressions *rules, const struct log *log, const struct facts *f,
+                 const struct leaks_view *view)
+{
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
+    struct trust trust;
+
+    if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
+        putchar('\n');
+    print_totals(l, f, view);
+    print_processes(l, f);
+    for (size_t i = 0; i < l->count && i < view->top; i++)
+        print_site(l, &l->sites[i], f, view);
+    if (l->count > view->top)
+        printf("\n... %s more place%s (-n)\n", text_count(l->count - view->top), plural(l->count - view->top));
+    print_rules(rules);
+    trust_of_facts(log, f, &trust);
+    trust_print(stdout, &trust);
+}

@@ -1,0 +1,58 @@
+/* Several sessions as one: the ranks of an MPI job, or the same service on several hosts.
+ * Sums, the sum of their peaks, and the peak of their sum, aligned by the clock on the wall.
+ * Each log is added and can go; kept of it are its figures, 24 KiB of its timeline, and the
+ * names of its stacks. */
+#ifndef MALLOSCOPE_RENDER_MERGED_H
+#define MALLOSCOPE_RENDER_MERGED_H
+
+#include "analyze/log/log.h"
+#include "analyze/render/by_name.h"
+
+#include <jansson.h>
+
+struct merged_log {
+    char *name, *host, *command; /* "" unknown */
+    uint8_t session[16];
+    uint64_t begin_ns; /* CLOCK_REALTIME; 0: unknown */
+    uint64_t duration_ns, peak_ns, bucket_ns, bucket_from_ns;
+    struct merged_bucket { uint64_t most, least; } *buckets; /* live bytes */
+    size_t bucket_count;
+    uint64_t totals[COST_COUNT], frees;
+    bool is_sampled, temporary_known, is_part;
+    size_t processes;
+    char *trust;
+    json_t *trust_json;
+};
+
+/* The largest sum of live bytes over all logs at one time lies between these two: the
+ * timelines tell for each bucket only the most and the least. */
+struct aligned_peak {
+    bool known; /* all logs tell when they began */
+    uint64_t at_least, at_most;
+    uint64_t at_ns;     /* of at_least, since the first log began */
+    uint64_t bucket_ns; /* the widest */
+};
+
+struct merged {
+    struct by_name table;
+    struct merged_log *logs;
+    size_t count, capacity;
+};
+
+void merged_init(struct merged *m, const struct by_name_options *options);
+void merged_release(struct merged *m);
+/* source->side must be 0. */
+void merged_add(struct merged *m, const struct log *log, const struct by_name_source *source);
+void merged_aligned_peak(const struct merged *m, struct aligned_peak *ret_peak);
+
+struct merged_view {
+    enum cost cost;
+    size_t top;
+};
+
+/* Sort the table's rows. */
+void merged_print(struct merged *m, const struct merged_view *view);
+/* Schema malloscope-merge/1 (docs/merge.schema.json). */
+json_t *merged_json(struct merged *m, const struct merged_view *view);
+
+#endif

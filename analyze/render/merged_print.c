@@ -1,0 +1,182 @@
+/* Several sessions as one -> text and JSON. */
+#include "analyze/render/merged.h"
+
+#include "analyze/render/text.h"
+
+#include <string.h>
+
+struct sum {
+    uint64_t totals[COST_COUNT], frees;
+    size_t processes;
+    bool is_sampled, temporary_known;
+};
+
+static struct sum sum_of(const struct merged *m)
+{
+    struct sum sum = { .temporary_known = true };
+
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merged_log *l = &m->logs[i];
+        for (enum cost cost = 0; cost < COST_COUNT; cost++)
+            sum.totals[cost] += l->totals[cost];
+        sum.frees += l->frees;
+        sum.processes += l->processes;
+        sum.is_sampled |= l->is_sampled;
+        sum.temporary_known &= l->temporary_known;
+    }
+    return sum;
+}
+
+struct order {
+    const struct by_name *table;
+    enum cost cost;
+};
+
+static int by_cost(const void *left, const void *right, void *data)
+{
+    const struct order *order = data;
+    const struct by_name_row *a = left, *b = right;
+    const enum cost costs[] = { order->cost, COST_ALLOCATED, COST_ALLOCATIONS };
+
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++)
+        if (a->costs[0][costs[i]] != b->costs[0][costs[i]])
+            return a->costs[0][costs[i]] > b->costs[0][costs[i]] ? -1 : 1;
+    return by_name_order(order->table, a, b);
+}
+
+/* The rows' places in by_name's table of hashes are void afterwards: nothing is added any more. */
+static void sort_rows(struct by_name *table, enum cost cost)
+{
+    struct order order = { table, cost };
+
+    if (table->row_count)
+        qsort_r(table->rows, table->row_count, sizeof *table->rows, by_cost, &order);
+}
+
+/* --- text ---------------------------------------------------------------------------- */
+
+static void print_figures(const uint64_t totals[COST_COUNT])
+{
+    printf("%14s %12s %12s %12s", text_count(totals[COST_ALLOCATIONS]), text_bytes(totals[COST_ALLOCATED]), text_bytes(totals[COST_PEAK]),
+           text_bytes(totals[COST_LEAKED]));
+}
+
+static void print_logs(const struct merged *m, const struct sum *sum)
+{
+    printf("%10s %14s %12s %12s %12s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merged_log *l = &m->logs[i];
+        printf("%10.3f ", (double)l->duration_ns / 1e9);
+        print_figures(l->totals);
+        printf("  ");
+        text_print_safe(l->name, strlen(l->name));
+        if (*l->host) {
+            printf(" (");
+            text_print_safe(l->host, strlen(l->host));
+            putchar(')');
+        }
+        putchar('\n');
+    }
+    printf("%10s ", "sum");
+    print_figures(sum->totals);
+    printf("  %zu log%s, %zu process%s\n", m->count, m->count == 1 ? "" : "s", sum->processes, sum->processes == 1 ? "" : "es");
+}
+
+static void print_peaks(const struct merged *m, const struct sum *sum)
+{
+    struct aligned_peak peak;
+
+    merged_aligned_peak(m, &peak);
+    printf("\nSum of the peaks  %s\nPeak of the sum   ", text_bytes(sum->totals[COST_PEAK]));
+    if (!peak.known) {
+        printf("not known: not every log tells when it began\n");
+        return;
+    }
+    if (strcmp(text_bytes(peak.at_least), text_bytes(peak.at_most)) != 0)
+        printf("between %s and ", text_bytes(peak.at_least));
+    printf("%s, at %.3f s since the first began\n", text_bytes(peak.at_most), (double)peak.at_ns / 1e9);
+    printf("                  (aligned by the hosts' clocks, to %.*f ms)\n", peak.bucket_ns < 1000000 ? 3 : 0, (double)peak.bucket_ns / 1e6);
+}
+
+static void print_row(const struct merged *m, const struct by_name_row *row, size_t number, const struct sum *sum)
+{
+    const uint64_t *costs = row->costs[0];
+
+    printf("%4zu  ", number);
+    by_name_print_frames(&m->table, row);
+    printf("\n      %s allocation%s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
+           text_count(costs[COST_ALLOCATIONS]), costs[COST_ALLOCATIONS] == 1 ? "" : "s",
+           text_share(costs[COST_ALLOCATIONS], sum->totals[COST_ALLOCATIONS]), text_bytes(costs[COST_ALLOCATED]),
+           text_share(costs[COST_ALLOCATED], sum->totals[COST_ALLOCATED]), text_bytes(costs[COST_PEAK]), text_bytes(costs[COST_LEAKED]),
+           row->logs[0], m->count);
+}
+
+void merged_print(struct merged *m, const struct merged_view *view)
+{
+    const struct sum sum = sum_of(m);
+    size_t shown = m->table.row_count < view->top ? m->table.row_count : view->top;
+
+    if (sum.is_sampled)
+        printf("All figures are estimates, from samples\n\n");
+    print_logs(m, &sum);
+    print_peaks(m, &sum);
+    sort_rows(&m->table, view->cost);
+    if (shown)
+        printf("\nTop %zu %s by %s%s\n", shown, m->table.options.stacks ? "stacks" : "call sites", cost_name(view->cost),
+               cost_is_bytes(view->cost) ? " bytes" : "");
+    for (size_t i = 0; i < shown; i++)
+        print_row(m, &m->table.rows[i], i + 1, &sum);
+    putchar('\n');
+    for (size_t i = 0; i < m->count; i++) {
+        text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
+        printf(": %s", m->logs[i].trust);
+    }
+}
+
+/* --- JSON ---------------------------------------------------------------------------- */
+
+static json_t *log_list(const struct merged *m)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merged_log *l = &m->logs[i];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O}", "log", text_json(l->name), "host",
+                                              text_json(l->host), "command", text_json(l->command), "began",
+                                              l->begin_ns ? json_real((double)l->begin_ns / 1e9) : json_null(), "seconds",
+                                              (double)l->duration_ns / 1e9, "processes", (json_int_t)l->processes, "frees",
+                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "trust",
+                                              l->trust_json));
+    }
+    return list;
+}
+
+static json_t *row_list(const struct merged *m, const struct merged_view *view, bool temporary_known)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < m->table.row_count && i < view->top; i++) {
+        const struct by_name_row *row = &m->table.rows[i];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:I}", "frames", by_name_frames_json(&m->table, row), "costs",
+                                              by_name_costs_json(row->costs[0], temporary_known), "logs", (json_int_t)row->logs[0]));
+    }
+    return list;
+}
+
+json_t *merged_json(struct merged *m, const struct merged_view *view)
+{
+    const struct sum sum = sum_of(m);
+    struct aligned_peak peak;
+
+    merged_aligned_peak(m, &peak);
+    sort_rows(&m->table, view->cost);
+    json_t *aligned = !peak.known ? json_null()
+                                  : json_pack("{s:I, s:I, s:f, s:f}", "at_least", (json_int_t)peak.at_least, "at_most",
+                                              (json_int_t)peak.at_most, "seconds", (double)peak.at_ns / 1e9, "bucket_seconds",
+                                              (double)peak.bucket_ns / 1e9);
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:{s:I, s:I, s:o}, s:I, s:o, s:o}", "schema", "malloscope-merge/1", "by",
+                     m->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines", m->table.options.lines,
+                     "sampled", sum.is_sampled, "logs", log_list(m), "sum", "processes", (json_int_t)sum.processes, "frees",
+                     (json_int_t)sum.frees, "totals", by_name_costs_json(sum.totals, sum.temporary_known), "sum_of_peaks",
+                     (json_int_t)sum.totals[COST_PEAK], "aligned_peak", aligned, "rows", row_list(m, view, sum.temporary_known));
+}

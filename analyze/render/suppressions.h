@@ -1,0 +1,49 @@
+/* Which leaks are known and not to be shown: rules in the format of LeakSanitizer's
+ * suppression files, and rules of our own for what the C library, the loader and the C++
+ * library keep until the end.
+ *
+ *     # a comment
+ *     leak:PATTERN
+ *
+ * PATTERN is looked for in the function (with and without parameters), the source file and
+ * the module's path of every frame of a stack; * stands for any text, a ^ at its beginning
+ * and a $ at its end for those of the name. Of the frames that match, the innermost
+ * counts, and for it the first rule. */
+#ifndef MALLOSCOPE_RENDER_SUPPRESSIONS_H
+#define MALLOSCOPE_RENDER_SUPPRESSIONS_H
+
+#include "analyze/util.h"
+
+struct suppression {
+    char *pattern;
+    bool is_builtin;
+    bool own_only; /* only where all frames from the allocation out to the one that matches are the libraries' own */
+    uint64_t sites, blocks, bytes; /* that it has suppressed; for whoever applies it */
+};
+
+struct suppressions {
+    struct suppression *rules;
+    size_t count, capacity;
+};
+
+void suppressions_add_builtin(struct suppressions *s);
+/* -errno, with the reason after "FILE:LINE: " in *ret_failure; what came before has been added. */
+int suppressions_read(struct suppressions *s, const char *path, struct failure *ret_failure);
+void suppressions_release(struct suppressions *s);
+#define _cleanup_suppressions_ __attribute__((cleanup(suppressions_release)))
+
+/* Texts that are NULL do not match. */
+struct suppressible {
+    const char *function, *signature, *source, *module; /* module: path */
+};
+
+/* The first rule for this frame, or NULL; own: all frames from the allocation to this one are
+ * in libraries of suppressions_is_own(). */
+struct suppression *suppressions_find(struct suppressions *s, const struct suppressible *frame, bool own);
+/* The C library, the loader and the C++ library, by the path of the module. */
+bool suppressions_is_own(const char *module);
+
+/* Whether the pattern matches the text. */
+bool suppression_matches(const char *pattern, const char *text);
+
+#endif

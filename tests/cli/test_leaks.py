@@ -1,0 +1,318 @@
+"""What `leaks` says, against what programs say of themselves in their source, and against
+LeakSanitizer and valgrind on the same sources."""
+import os
+import re
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+
+def planted(source):
+    """line → (blocks, bytes, kind), from the LEAK comments."""
+    found = {}
+    with open(os.path.join(SOURCE, "tests/programs", source)) as file:
+        for number, line in enumerate(file, 1):
+            words = re.search(r"LEAK (\d+) (\d+) (\w+)", line)
+            if words and ";" in line:
+                found[number] = int(words[1]), int(words[2]), words[3]
+    return found
+
+
+def add(sums, line, blocks, bytes):
+    old = sums.get(line, (0, 0))
+    sums[line] = old[0] + blocks, old[1] + bytes
+
+
+def leaks(log, *options, code=0):
+    got = run([MALLOSCOPE, "leaks", "--json", *options, log])
+    equal(got.returncode, code, f"leaks {options}: {got.stderr}")
+    return json.loads(got.stdout)
+
+
+def by_line(found, source, name="places"):
+    """line → (blocks, bytes), of the innermost frame that is in the source."""
+    sums = {}
+    for place in found[name]:
+        frames = [f for f in place["stack"] if f["file"] and f["file"].endswith("/" + source)]
+        add(sums, frames[0]["line"] if frames else None, place["blocks"], place["bytes"])
+    return sums
+
+
+def of_kinds(plants, *kinds):
+    return {line: plant[:2] for line, plant in plants.items() if plant[2] in kinds}
+
+
+def lsan(binary, source, options=""):
+    """The same from LeakSanitizer's report, and the report."""
+    got = run([binary], env={"LSAN_OPTIONS": "exitcode=23:fast_unwind_on_malloc=0:" + options})
+    equal(got.returncode, 23, f"LeakSanitizer: {got.stderr}")
+    sums, leak = {}, None
+    for line in got.stderr.splitlines():
+        head = re.match(r"\w+ leak of (\d+) byte\(s\) in (\d+) object\(s\)", line)
+        frame = re.search(re.escape(source) + r":(\d+)", line)
+        if head:
+            leak = int(head[2]), int(head[1])
+        elif frame and leak:
+            add(sums, int(frame[1]), *leak)
+            leak = None
+    return sums, got.stderr
+
+
+def valgrind(binary, source):
+    """kind → line → (blocks, bytes)."""
+    report = path("valgrind.xml")
+    got = run(["valgrind", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=30", "--xml=yes", f"--xml-file={report}",
+               binary], env={"DEBUGINFOD_URLS": ""})
+    equal(got.returncode, 0, f"valgrind: {got.stderr[-500:]}")
+    kinds = {}
+    for error in xml.parse(report).getroot().iter("error"):
+        if not error.findtext("kind").startswith("Leak_"):
+            continue
+        lines = [int(f.findtext("line")) for f in error.iter("frame") if f.findtext("file") == source]
+        # "240 (48 direct, 192 indirect) bytes": what is indirect has an error of its own.
+        direct = re.search(r"\(([\d,]+) direct", error.findtext("xwhat/text"))
+        bytes = int(direct[1].replace(",", "")) if direct else int(error.findtext("xwhat/leakedbytes"))
+        if lines:
+            add(kinds.setdefault(error.findtext("kind")[5:], {}), lines[0], int(error.findtext("xwhat/leakedblocks")), bytes)
+    return kinds
+
+
+def sum_up(*sums):
+    total = {}
+    for one in sums:
+        for line, (blocks, bytes) in one.items():
+            add(total, line, blocks, bytes)
+    return total
+
+
+# --- planted leaks, and what others find of them ---
+for source, binary, compiler in (("leaking.c", "leaking", "gcc"), ("leaking.cpp", "leaking_cpp", "g++")):
+    plants, log = planted(source), path(binary + ".mscope")
+    check(len(plants) >= 4, f"{source} says what it leaks")
+    equal(record([program(binary)], log).returncode, 0, f"recording {binary}")
+    found = leaks(log)
+    equal(by_line(found, source), of_kinds(plants, "lost", "kept", "interior"), f"{source}: every line, blocks and bytes")
+    equal(found["leaked"]["bytes"], sum(p[1] for p in plants.values()), f"{source}: the sum")
+    equal(found["leaked"]["places"], len(found["places"]), f"{source}: places")
+    equal([p["bytes"] for p in found["places"]], sorted((p["bytes"] for p in found["places"]), reverse=True), "the most bytes first")
+
+    # LeakSanitizer finds what nothing points to. To it a pointer into a block's middle is as good as one to its
+    # beginning, and a global variable keeps a block: both are in ours, as nobody has freed them.
+    checked = path("lsan")
+    got = run([compiler, "-g", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", "-fsanitize=leak", "-pthread",
+               os.path.join(SOURCE, "tests/programs", source), "-o", checked])
+    equal(got.returncode, 0, f"compiling {source}: {got.stderr}")
+    equal(lsan(checked, source)[0], of_kinds(plants, "lost"), f"{source}: LeakSanitizer's")
+
+    # valgrind: lost definitely or indirectly is the same as LeakSanitizer's; an interior pointer makes it "possibly",
+    # a global variable "still reachable". All of them together are ours.
+    kinds = valgrind(program(binary), source)
+    equal(sum_up(kinds.get("DefinitelyLost", {}), kinds.get("IndirectlyLost", {})), of_kinds(plants, "lost"), f"{source}: valgrind's lost")
+    equal(kinds.get("PossiblyLost", {}), of_kinds(plants, "interior"), f"{source}: valgrind's possibly lost")
+    equal(kinds.get("StillReachable", {}), of_kinds(plants, "kept"), f"{source}: valgrind's reachable")
+    equal(sum_up(*kinds.values()), by_line(found, source), f"{source}: all of valgrind's are ours")
+
+log = path("leaking.mscope")
+plants = planted("leaking.c")
+found = leaks(log)
+for place in found["places"]:
+    check(0 <= place["first_seconds"] and 0 <= place["age_seconds"] < 60, f"times of {place['bytes']} bytes")
+births = {place["bytes"]: place["first_seconds"] for place in found["places"]}
+check(births[350] <= births[640] <= births[1000] <= births[231] and births[350] < births[231], f"the order in which they were made: {births}")
+allocated = {e.size: e.seconds for e in dump(log) if e.kind == "malloc" and e.size in (33, 1000)}
+check(abs(births[1000] - allocated[1000]) < 2e-6, f"the time of its allocation: {births[1000]}, {allocated[1000]}")
+first_33 = min(e.seconds for e in dump(log) if e.kind == "malloc" and e.size == 33)
+check(abs(births[231] - first_33) < 2e-6, f"of seven, the first one's: {births[231]}, {first_33}")
+end = max(e.seconds for e in dump(log))
+ages = {place["bytes"]: place["age_seconds"] for place in found["places"]}
+check(abs(ages[231] - (end - first_33)) < 0.01, f"the oldest one's age: {ages[231]}, {end - first_33}")
+
+# --- text, TSV, parts ---
+text = run([MALLOSCOPE, "leaks", log]).stdout
+for wanted in ("Leaked: 2,935 bytes in 25 blocks", "leaking; exit status 0", "keep  programs/leaking.c:", "350 bytes in 5 blocks (11.9 %)",
+               "0 lost"):
+    check(wanted in text, f"leaks says {wanted!r}: {text}")
+check(all(len(line) <= 100 for line in run([MALLOSCOPE, "leaks", log], env={"COLUMNS": "60"}).stdout.splitlines()
+          if line.startswith("      ")), "stacks are as wide as the terminal")
+text = run([MALLOSCOPE, "leaks", "-n", "1", "--depth", "2", log]).stdout
+check(f"... {len(found['places']) - 1} more places (-n)" in text, f"-n 1: {text}")
+check("more frames (--depth)" in text and "leak_all" in text and "__libc_start" not in text, f"--depth 2: {text}")
+rows = [line.split("\t") for line in run([MALLOSCOPE, "leaks", "--tsv", log]).stdout.splitlines()]
+equal(rows[0], ["bytes", "blocks", "not_ended_bytes", "not_ended_blocks", "first_seconds", "age_seconds", "file", "line", "module", "stack"],
+      "TSV heading")
+equal(sum(int(row[0]) for row in rows[1:]), 2935, "TSV bytes")
+check(all(len(row) == 10 for row in rows), "TSV fields")
+check(any(row[9].startswith("keep;leak_all;main;") for row in rows), "TSV stacks")
+only = leaks(log, "--filter", "in_thr|grow_and")
+equal((only["leaked"]["bytes"], only["leaked"]["places"]), (871, 2), "--filter by function")
+equal(leaks(log, "--filter", r"leaking\.c$")["leaked"]["bytes"], 2935, "--filter by file")
+equal(leaks(log, "--filter", "nowhere")["leaked"], {"places": 0, "blocks": 0, "bytes": 0}, "--filter of nothing")
+at = (allocated[1000] + min(e.seconds for e in dump(log) if e.kind == "malloc" and e.size == 300)) / 2
+part = leaks(log, "--to", f"{at:.9f}")
+check(part["at_seconds"] is not None and part["leaked"]["bytes"] < 2935, f"--to: alive then: {part['leaked']}")
+check(all(place["first_seconds"] + place["age_seconds"] <= at + 1e-5 for place in part["places"]), "nothing is older than the moment")
+check(run([MALLOSCOPE, "leaks", "--to", f"{at:.9f}", log]).stdout.find("Alive at ") >= 0, "--to says so")
+
+# --- suppressions ---
+rules = path("rules")
+
+
+def suppressed(text, *more):
+    with open(rules, "w") as file:
+        file.write(text)
+    return leaks(log, "--suppressions", rules, *more)
+
+
+def lines_left(text):
+    return set(by_line(suppressed(text), "leaking.c"))
+
+
+line_of = {function: next(line for line, p in plants.items() if p[:2] == sums) for function, sums in
+           {"wrapped": (5, 350), "in_thread": (7, 231), "grow_and_lose": (1, 640), "lose_list": (5, 240)}.items()}
+everything = set(plants)
+for rule, gone in (("leak:wrapped", {"wrapped"}), ("leak:^wrap", {"wrapped"}), ("leak:rapp", {"wrapped"}), ("leak:^rapp", set()),
+                   ("leak:rapped$", {"wrapped"}), ("leak:wrap$", set()), ("leak:^wrapped$", {"wrapped"}), ("leak:wr*ed", {"wrapped"}), ("leak:^*appe*d$", {"wrapped"}),
+                   ("leak:^w*p*d$", {"wrapped"}), ("leak:^g*_lose$", {"grow_and_lose"}), ("leak:lose_list", {"lose_list"}),
+                   ("leak:^lose_*$", {"lose_list"}), ("leak:nothing_like_it", set()),
+                   ("# leak:wrapped\n\n  leak:in_thread  \r\n\t# more\n", {"in_thread"}), ("leak:in_thread\nleak:^wrapped", {"in_thread", "wrapped"})):
+    equal(everything - lines_left(rule), {line_of[function] for function in gone}, f"rule {rule!r}")
+equal(lines_left("leak:programs/leaking$"), set(), "a module")
+equal(lines_left("leak:tests/programs/leaking.c"), set(), "a source file")
+equal(lines_left("leak:leak_all"), {line_of["in_thread"]}, "any frame, not only the first")
+got = suppressed("leak:lose\nleak:^wrapped$\nleak:unused\n")
+counts = {rule["rule"]: (rule["blocks"], rule["bytes"]) for rule in got["rules"] if not rule["built_in"]}
+lost = sum_up({1: (3, 300)}, {1: (1, 100)}, {1: (1, 10)}, {1: (5, 240)}, {1: (1, 640)})[1]
+equal(counts, {"leak:lose": lost, "leak:^wrapped$": (5, 350)}, "what each rule has suppressed")
+equal(got["suppressed"]["bytes"], sum(rule["bytes"] for rule in got["rules"]), "all that was suppressed")
+
+# LeakSanitizer, with the same file: the same is left, and the same counted for each rule.
+checked = path("lsan_c")
+equal(run(["gcc", "-g", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", "-fsanitize=leak", "-pthread",
+           os.path.join(SOURCE, "tests/programs/leaking.c"), "-o", checked]).returncode, 0, "compiling for LeakSanitizer")
+for text in ("leak:lose\nleak:^wrapped$\n", "leak:^gr*lose$\n# no\nleak:lose_l\nleak:unused\n", "leak:leaking.c:\nleak:in_thread$\n"):
+    ours = suppressed(text)
+    sums, report_text = lsan(checked, "leaking.c", f"print_suppressions=1:suppressions={rules}")
+    equal(sums, {line: s for line, s in by_line(ours, "leaking.c").items() if plants[line][2] == "lost"}, f"LeakSanitizer with {text!r}")
+    theirs = {"leak:" + m[3]: (int(m[1]), int(m[2])) for m in re.finditer(r"^ +(\d+) +(\d+) (\S+)$", report_text, re.M)}
+    equal({rule["rule"]: (rule["blocks"], rule["bytes"]) for rule in ours["rules"] if not rule["built_in"]}, theirs, f"LeakSanitizer's counts of {text!r}")
+
+for text, number, words in (("leak:a\nrace:b\n", 2, "want leak:PATTERN"), ("leak:\n", 1, "leak:PATTERN"), ("\n\nwrapped\n", 3, "wrapped"),
+                            ("leak:a\0b\n", 1, "not text")):
+    with open(rules, "w") as file:
+        file.write(text)
+    got = run([MALLOSCOPE, "leaks", "--suppressions", rules, log])
+    check(got.returncode == 2 and f"{rules}:{number}: " in got.stderr and words in got.stderr and not got.stdout and
+          len(got.stderr.splitlines()) == 1, f"a bad rule: {got.returncode} {got.stderr!r}")
+got = run([MALLOSCOPE, "leaks", "--suppressions", path("absent"), log])
+check(got.returncode == 2 and "No such file" in got.stderr, f"no such file of rules: {got.stderr}")
+
+# --- what the libraries keep for themselves ---
+raw = leaks(log, "--no-default-suppressions")
+equal(raw["leaked"]["bytes"], found["leaked"]["bytes"] + found["suppressed"]["bytes"], "--no-default-suppressions shows all")
+equal((raw["suppressed"]["bytes"], raw["rules"]), (0, []), "and suppresses nothing")
+cpp = path("leaking_cpp.mscope")
+pool = [rule for rule in leaks(cpp)["rules"] if rule["built_in"]]
+check(any(rule["bytes"] >= 70000 for rule in pool), f"the C++ library's memory for exceptions: {pool}")
+check(leaks(cpp, "--no-default-suppressions")["places"][0]["bytes"] >= 70000, "which is the largest, else")
+log2 = path("preloaded.mscope")
+equal(record([program("leaking")], log2, env={"LD_PRELOAD": program("leaking_library.so")}).returncode, 0, "with a library")
+library = by_line(leaks(log2), "leaking_library.c")
+equal(library[next(iter(planted("leaking_library.c")))], (1, 321), "a library's constructor, called by the loader, is its own")
+for name, kept in (("getline", False), ("strdup", False), ("setlocale", True), ("localtime", True), ("getpwnam", True), ("puts", True),
+                   ("setenv", True), ("dlopen", True), ("fopen", False)):
+    code = {"getline": "char *line = 0; size_t n = 0; getline(&line, &n, stdin);", "strdup": 'p = strdup("x");',
+            "setlocale": 'setlocale(LC_ALL, "C.UTF-8");', "localtime": "time_t t = 0; localtime(&t);", "getpwnam": 'getpwnam("root");',
+            "puts": 'puts("x");', "setenv": 'setenv("A_NAME", "b", 1);', "dlopen": 'dlopen("libm.so.6", RTLD_NOW);',
+            "fopen": 'p = fopen("/dev/null", "r");'}[name]
+    with open(path("own.c"), "w") as file:
+        file.write('#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <locale.h>\n#include <pwd.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
+                   '#include <string.h>\n#include <time.h>\nvoid *volatile p;\nint main(void) { ' + code + ' return 0; }\n')
+    equal(run(["gcc", "-O0", path("own.c"), "-o", path("own"), "-ldl"]).returncode, 0, f"compiling {name}")
+    equal(record([path("own")], path("own.mscope")).returncode, 0, f"recording {name}")
+    got = leaks(path("own.mscope"))
+    check(got["leaked"]["blocks"] == 0 if kept else got["leaked"]["blocks"] == 1, f"{name}: {got['leaked']}, {got['places']}")
+    check(not kept or got["suppressed"]["blocks"] > 0, f"{name} keeps something: {got['suppressed']}")
+
+# --- how processes ended ---
+killed = path("killed.mscope")
+record([program("leaking"), "kill"], killed)
+got = leaks(killed)
+equal((got["leaked"]["bytes"], got["not_ended"]["bytes"]), (0, 2935), "killed: no leaks")
+equal([p["end"] for p in got["processes"]], ["signal"], "killed: how it ended")
+text = run([MALLOSCOPE, "leaks", "--fail", killed])
+check(text.returncode == 0 and "killed by signal 9" in text.stdout and "No leaks: 2,935 bytes" in text.stdout and
+      "no leak: the process did not come to its own end" in text.stdout, f"killed: {text.stdout}")
+last = max(e.seconds for e in dump(killed))
+got = leaks(killed, "--to", f"{last + 1:.6f}")
+equal((got["leaked"]["bytes"], got["not_ended"]["bytes"]), (2935, 0), "--to: what is alive then, whatever became of the process")
+executed = path("executed.mscope")
+equal(record([program("leaking"), "exec"], executed).returncode, 0, "exec")
+got = leaks(executed)
+equal((got["leaked"]["bytes"], got["not_ended"]["bytes"]), (2935, 2935), "exec: only what the last program leaks")
+equal(sorted(p["end"] for p in got["processes"]), ["exec", "exit"], "exec: how they ended")
+check(all(place["bytes"] == 2 * place["not_ended_bytes"] for place in got["places"]), "exec: at the same places")
+both = [e.seconds for e in dump(executed) if e.kind == "malloc" and e.size == 1000]
+place = next(place for place in got["places"] if place["bytes"] == 2000)
+check(len(both) == 2 and abs(place["first_seconds"] - both[0]) < 2e-6, f"exec: the first of both: {place['first_seconds']}, {both}")
+forks = path("forks.mscope")
+equal(record([program("leaking"), "forks"], forks).returncode, 0, "forks")
+got = leaks(forks)
+equal(sorted(p["end"] for p in got["processes"]), ["exit", "exit", "unknown"], "a child that calls _exit")
+equal((got["leaked"]["bytes"], got["not_ended"]["bytes"]), (2935 + 11, 11), "which leaks nothing")
+pid = next(p["pid"] for p in got["processes"] if p["end"] == "exit" and p["bytes"] == 11)
+equal(leaks(forks, "--pid", str(pid))["leaked"]["bytes"], 11, "--pid")
+
+import subprocess
+running = path("running.mscope")
+waiting = subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", running, "--", program("leaking"), "wait"], stdin=subprocess.PIPE)
+until = time.monotonic() + 60
+while True:
+    got = run([MALLOSCOPE, "leaks", "--json", running])
+    got = json.loads(got.stdout) if got.stdout else {"leaked": {"bytes": None}, "not_ended": {"bytes": None}, "processes": []}
+    if got["not_ended"]["bytes"] == 2935 or time.monotonic() > until:
+        break
+    time.sleep(0.05)
+equal((got["leaked"]["bytes"], got["not_ended"]["bytes"], [p["end"] for p in got["processes"]]), (0, 2935, ["running"]), "still running")
+waiting.stdin.close()
+equal(waiting.wait(60), 0, "it ends")
+equal(leaks(running)["leaked"]["bytes"], 2935, "then it has leaked")
+
+# --- --fail, sampling, usage ---
+got = run([MALLOSCOPE, "leaks", "--fail", log])
+check(got.returncode == 1 and got.stderr == f"malloscope: {log}: --fail: 2,935 bytes in 25 blocks leaked and are not suppressed\n" and
+      "Leaked: " in got.stdout, f"--fail: {got.returncode} {got.stderr!r}")
+with open(rules, "w") as file:
+    file.write("leak:programs/leaking$\n")
+equal(run([MALLOSCOPE, "leaks", "--fail", "--suppressions", rules, log]).returncode, 0, "--fail, all suppressed")
+equal(run([MALLOSCOPE, "leaks", "--fail", "--filter", "nowhere", log]).returncode, 0, "--fail, nothing passes the filter")
+with open(log, "rb") as file, open(path("torn"), "wb") as torn:
+    torn.write(file.read()[:-3])
+got = run([MALLOSCOPE, "leaks", "--suppressions", rules, "--fail", path("torn")])
+check(got.returncode == 1 and "damaged at offset" in got.stderr and "--fail" not in got.stderr, f"a torn log: {got.stderr}")
+sampled = path("sampled.mscope")
+equal(record([program("leaking")], sampled, "--sample", "1").returncode, 0, "a sample of one byte is nearly all")
+got = leaks(sampled)
+check(got["sampled"] is not None and abs(got["leaked"]["bytes"] - 2935) < 60, f"estimates: {got['leaked']}")
+equal(sum(place["bytes"] for place in got["places"]), got["leaked"]["bytes"], "places of a sample")
+with open(rules, "w") as file:
+    file.write("leak:programs/leaking$\n")
+got = leaks(sampled, "--suppressions", rules)
+check(abs(got["rules"][0]["bytes"] - 2935) < 60 and abs(got["rules"][0]["blocks"] - 25) < 3, f"and what rules suppress of it: {got['rules']}")
+check("≈" in run([MALLOSCOPE, "leaks", sampled]).stdout, "which are marked")
+for words in (["-n", "x"], ["--depth", "0"], ["--filter", "("], ["--json", "--tsv"], ["--cost", "leaked"]):
+    got = run([MALLOSCOPE, "leaks", *words, log])
+    check(got.returncode == 2 and len(got.stderr.splitlines()) == 1 and not got.stdout, f"{words}: {got.stderr}")
+
+with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
+    manual = file.read().replace("\\-", "-")
+# What all reading commands have is the business of test_readme.py.
+shared = set(re.findall(r"--[a-z][a-z-]+", run([MALLOSCOPE, "report", "--help"]).stdout))
+for command in ('leaks',):
+    text = run([MALLOSCOPE, command, "--help"]).stdout
+    check("Exit codes" in text and all(len(line) <= 90 for line in text.splitlines()), f"{command} --help")
+    for option in set(re.findall(r"--[a-z][a-z-]+", text)) - shared:
+        check(option in manual, f"{command} {option} is in the manual page")
+sys.exit(done())

@@ -1,0 +1,118 @@
+"""`merge`: sums over several logs, and the peak of their sum, against a plain replay of
+their events."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+import jsonschema
+
+GENERATE = os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log")
+with open(os.path.join(SOURCE, "docs/merge.schema.json")) as file:
+    schema = json.load(file)
+jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def generate(name, *arguments):
+    got = run([GENERATE, path(name), *map(str, arguments)])
+    equal(got.returncode, 0, f"generating {arguments}: {got.stderr}")
+    return path(name), {line.split()[0]: int(line.split()[1]) for line in got.stdout.splitlines()}
+
+
+def merge(logs, *options, code=0, complaint=""):
+    got = run([MALLOSCOPE, "merge", "--json", *options, *logs])
+    equal(got.returncode, code, f"merge {options}: {got.stderr}")
+    check(complaint in got.stderr and bool(complaint) == bool(complaints(got.stderr)), f"merge {options} says: {got.stderr}")
+    m = json.loads(got.stdout)
+    equal(list(jsonschema.Draft202012Validator(schema).iter_errors(m)), [], f"merge {options} against its schema")
+    return m
+
+
+def changes(log, delay):
+    """(nanoseconds, change of live bytes) of all events; what is left goes with the last event."""
+    live, old, found = {}, {}, []
+    for e in (e for e in dump(log) if e.is_heap):
+        at = round(e.seconds * 1e9) + delay
+        if e.kind == "realloc-begin":
+            old[e.tid] = live.pop(e.address)
+        elif e.kind == "free":
+            found.append((at, -live.pop(e.address)))
+        else:
+            if e.kind == "realloc-end":
+                found.append((at, -old.pop(e.tid)))
+            live[e.address] = e.size
+            found.append((at, e.size))
+    return found + [(found[-1][0] + 1, -sum(live.values()))]
+
+
+def true_peak(logs):
+    live = most = at = 0
+    merged = sorted((c for log, delay in logs for c in changes(log, delay)), key=lambda c: c[0])
+    for index, (ns, change) in enumerate(merged):
+        live += change
+        if live > most and (index + 1 == len(merged) or merged[index + 1][0] != ns): # at one moment: all of it
+            most, at = live, ns
+    return most, at
+
+
+# --- generated: overlapping, one after the other, of different widths of buckets ---
+for sizes in ([(2000, 0), (3000, 20_000), (500, 50_000)], [(1000, 0), (1000, 10_000_000)], [(20000, 0), (300, 300_000), (4000, 7)], [(1500, 5)],
+              [(1500, 0), (1500, 0), (1500, 0)], [(400, 0), (400, 1024), (400, 0)]):
+    logs = []
+    for number, (events, delay) in enumerate(sizes):
+        log, truth = generate(f"rank{number}.mscope", events, 2, 100, 50 + number, 3 + number, "packed", delay)
+        logs.append((log, delay, truth))
+    m = merge([log for log, _, _ in logs])
+    first = min(delay for _, delay, _ in logs)
+    for name, key in ("allocations", "allocations"), ("allocated", "allocated_bytes"), ("leaked", "live_bytes"), ("peak", "peak_bytes"):
+        equal([l["totals"][name] for l in m["logs"]], [t[key] for _, _, t in logs], f"{name} of each")
+        equal(m["sum"]["totals"][name], sum(t[key] for _, _, t in logs), f"{name} in all")
+        equal(sum(row["costs"][name] for row in m["rows"]), m["sum"]["totals"][name], f"{name} of all rows")
+    equal(m["sum_of_peaks"], sum(t["peak_bytes"] for _, _, t in logs), "the sum of peaks")
+    equal((m["sum"]["frees"], m["sum"]["processes"]), (sum(t["frees"] for _, _, t in logs), len(logs)), "frees, processes")
+    equal([row["costs"]["allocated"] for row in m["rows"]], sorted((row["costs"]["allocated"] for row in m["rows"]), reverse=True), "sorted")
+    most, at = true_peak([(log, delay - first) for log, delay, _ in logs])
+    peak = m["aligned_peak"]
+    check(peak["at_least"] <= most <= peak["at_most"], f"{sizes}: the peak of the sum: {most} at {at}, said {peak}")
+    check(peak["at_most"] - peak["at_least"] < most * 0.15, f"{sizes}: a narrow range: {peak}, is {most}")
+    check(peak["at_most"] <= m["sum_of_peaks"], "it is not above the sum of peaks")
+    if len(logs) == 3 and not any(delay for _, delay, _ in logs): # of one width: the bound can be told from the rows
+        rows = [run([MALLOSCOPE, "timeline", "--tsv", log]).stdout.splitlines()[1:] for log, _, _ in logs]
+        sums = [sum(int(r[i].split("\t")[3]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
+        equal(peak["at_most"], max(sums), "no two buckets of one log at one time")
+    if len(logs) == 1 or sizes[1][1] == 10_000_000: # never at one time: exact
+        equal((peak["at_least"], peak["at_most"]), (most, most), f"{sizes}: exact")
+        equal(round(peak["seconds"] * 1e9), at, f"{sizes}: and when")
+
+# --- recorded: one after the other, names over all logs ---
+recorded = []
+for number in range(3):
+    recorded.append(path(f"known{number}.mscope"))
+    record([program("known")], recorded[-1])
+recorded.append(path("versions.mscope"))
+record([program("versions1")], recorded[-1])
+m = merge(recorded)
+equal((m["sum"]["totals"]["allocations"], m["sum"]["totals"]["leaked"]), (3 * 1070 + 78, 3 * 2250000 + 650), "totals")
+equal((m["aligned_peak"]["at_least"], m["aligned_peak"]["at_most"]), (2260000, 2260000), "no two ran at one time")
+equal([l["command"].split("/")[-1] for l in m["logs"]], ["known"] * 3 + ["versions1"], "commands")
+sites = {row["frames"][0]["function"]: (row["costs"]["allocations"], row["logs"], row["frames"][0]["module"]) for row in m["rows"]}
+equal({name: sites.get(name) for name in ("take", "grown")}, {"take": (3180, 3, "known"), "grown": (13, 1, "versions1")}, "sites")
+equal(sites["main"], (30, 3, "known"), "a site that another program has, too, by another module")
+equal({row["frames"][0]["function"] for row in merge(recorded, "--filter", "versions1")["rows"]}, {"same", "grown", "fewer", "removed"}, "a filter")
+equal(merge(recorded, "--cost", "temporary", "-n", "1")["rows"][0]["frames"][0]["function"], "take", "by another cost")
+check(any(len(row["frames"]) > 4 for row in merge(recorded, "--stacks")["rows"]), "whole stacks")
+merge([recorded[0], recorded[0]], complaint="are of one recording: it counts twice")
+text = run([MALLOSCOPE, "merge", *recorded], env={"LC_ALL": "C"})
+equal((text.returncode, text.stderr), (0, ""), "as text")
+for wanted in ("4 logs, 4 processes", "Sum of the peaks", "Peak of the sum   2.2 MiB, at ", "known take", "in 3 of 4 logs", "versions.mscope: Trust: 1 process"):
+    check(wanted in text.stdout, f"the text says {wanted!r}: {text.stdout}")
+cut = path("cut.mscope")
+with open(recorded[0], "rb") as whole, open(cut, "wb") as file:
+    file.write(whole.read()[:-300])
+equal(merge([cut, recorded[1]], code=1, complaint="damaged")["logs"][1]["totals"]["allocations"], 1070, "a damaged one among them")
+for arguments, wanted in (([], "which logs?"), (["--cost", "x", cut], "--cost x")):
+    got = run([MALLOSCOPE, "merge", *arguments])
+    check(got.returncode == 2 and wanted in got.stderr and len(got.stderr.splitlines()) == 1, f"{arguments}: {got.stderr}")
+
+sys.exit(done())

@@ -1,0 +1,224 @@
+"""`trim`: a part of a log says of that part what the whole log says of it, and is a log like
+any other."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+GENERATE = os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log")
+
+
+def trim(log, new, *options, code=0):
+    got = run([MALLOSCOPE, "trim", log, "-o", new, *options])
+    equal(got.returncode, code, f"trim {options} {os.path.basename(log)}: {got.stderr}")
+    return got.stderr
+
+
+def read(log, *options, code=0):
+    got = run([MALLOSCOPE, "report", "--json", "-n", "100000", *options, log])
+    equal(got.returncode, code, f"report {options}: {got.stderr}")
+    return json.loads(got.stdout)
+
+
+def without_stacks(value):
+    """The example stacks of sites: of several that have as much, the file's first is shown."""
+    if isinstance(value, dict):
+        return {name: without_stacks(one) for name, one in value.items() if name not in ("stack", "frames")}
+    return [without_stacks(one) for one in value] if isinstance(value, list) else value
+
+
+def without(r, *names, trust=()):
+    """What may differ: how much was read for it, and from which file."""
+    r = without_stacks(r)
+    r["top_sites"] = {order: sorted(sites, key=str) for order, sites in r["top_sites"].items()} # ties are in the order of the file
+    r = {**r, "trust": {name: value for name, value in r["trust"].items() if name not in ("events", "trimmed", "recovered_bytes", *trust)}}
+    return {name: value for name, value in r.items() if name not in ("part", *names)}
+
+
+SEVERAL = ("threads", "forks", "random", "shell")
+
+
+def comparable(name, value):
+    """Stamps become nanoseconds: what several threads did in one of them may come in another order, by which a peak may be
+    another, and lifetimes in allocations."""
+    if name not in SEVERAL:
+        return value
+    if isinstance(value, dict):
+        return {key: comparable(name, one) for key, one in value.items() if "peak" not in key and "lifetime" not in key and key != "growth"}
+    return [comparable(name, one) for one in value] if isinstance(value, list) else value
+
+
+def text(seconds):
+    return f"{seconds * 1e9:.0f}ns"
+
+
+new = path("new.mscope")
+
+# --- a log as a whole is copied: every event, every stack ---
+logs = {}
+for name, command, *options in (("known", [program("known")]), ("plain", [program("known")], "--no-compress"),
+                                ("threads", [program("threads"), "4", "3", "800"]), ("random", [program("random"), "5", "4000"]),
+                                ("parts", ["sh", "-c", f"exec {program('parts')} 3>/dev/null"]), ("forks", [program("forks"), "burst"]),
+                                ("shell", ["sh", "-c", "ls / | sort | head -3; (sleep 0.05; ls /)"]), ("sampled", [program("known")], "--sample=300"),
+                                ("cut", ["/usr/bin/python3", "-c", "[].sort()"], "--max-depth=6"),
+                                ("python", ["/usr/bin/python3", "-c", "import json; json.loads(json.dumps(list(range(2000))))"])):
+    logs[name] = path(name + ".mscope")
+    record(command, logs[name], *options)
+for name, arguments in ("generated", [20000]), ("many", [12000, 40, 1500, 2000, 9, "packed"]):
+    logs[name] = path(name + ".mscope")
+    equal(run([GENERATE, logs[name], *map(str, arguments)]).returncode, 0, f"generating {name}")
+
+
+def dumped(log, *options):
+    got = run([MALLOSCOPE, "dump", *options, log])
+    equal(got.returncode, 0, f"dump: {got.stderr}")
+    return got.stdout
+
+
+for name, log in logs.items():
+    options = ["-f"] if os.path.exists(new) else []
+    equal(trim(log, new, *options), "", f"trimming {name}")
+    # What happened in one nanosecond, on several threads, may come in another order.
+    a, b = (sorted(text.split("\n")) if name in SEVERAL else text.split("\n")
+            for text in (dumped(log), dumped(new)))
+    equal(sorted(set(b) - set(a))[:3], [], f"{name}: all events are there, and no others")
+    equal(len(a), len(b), f"{name}: as many events")
+    if len(a) < 20000:
+        equal(sorted(dumped(log, "--stacks").split("\n")), sorted(dumped(new, "--stacks").split("\n")), f"{name}: stacks")
+    whole, part = read(log), read(new)
+    equal(comparable(name, without(part)), comparable(name, without(whole)), f"{name}: its report")
+    equal(part["trust"]["events"], whole["trust"]["events"], f"{name}: events")
+    equal((whole["trust"]["trimmed"], part["trust"]["trimmed"]), (None, {"from_seconds": 0, "to_seconds": None, "processes_left_out": 0,
+                                                                         "incomplete": False}), f"{name}: it says what it is")
+    with open(log, "rb") as one, open(new, "rb") as other:
+        a, b = one.read(), other.read()
+    equal(a[24], b[24], f"{name}: packed or not, as the log is")
+    check(a[32:48] != b[32:48], f"{name}: a session of its own")
+    check(len(b) < len(a) * 1.15 + 1000, f"{name}: {len(b)} bytes of {len(a)}")
+    equal(json.loads(run([MALLOSCOPE, "hist", "--json", new]).stdout)["histogram"],
+          json.loads(run([MALLOSCOPE, "hist", "--json", log]).stdout)["histogram"], f"{name}: hist")
+
+# --- parts: report --from of the part is report --from --to of the whole ---
+for name, log in logs.items():
+    end = read(log)["seconds"]["duration"]
+    for begin, stop in (0.3, 0.6), (0, 0.5), (0.5, None), (0.05, 0.1), (0.7, 0.7002):
+        times = [*(["--from", text(begin * end)] if begin else []), *(["--to", text(stop * end)] if stop else [])]
+        trim(log, new, "-f", *times)
+        wanted, got = read(log, *times), read(new, *times[:2 if begin else 0])
+        if not got["processes"]: # before the first: not even how it was recorded is known
+            equal((got["counts"]["allocations"], wanted["counts"]["allocations"]), (0, 0), f"{name} {times}: nothing")
+            continue
+        for r in wanted, got: # of processes that had ended before, or had not begun, less is told
+            r["processes"] = [{k: v for k, v in p.items() if k in ("pid", "allocations", "allocated_bytes", "leaked_bytes", "leaked_blocks")}
+                              for p in r["processes"] if p["allocations"]]
+            r["seconds"].pop("duration")
+            r["by_function"] = {k: v for k, v in r["counts"]["by_function"].items() if v}
+        leave = ("threads", "untraced_programs", "marks")
+        loose = ("processes", "injected", "recorder_thread_bytes", "streams", "allocator", "launcher_died", "unmatched_frees", "inherited_frees")
+        equal(comparable(name, without(got, *leave, trust=loose)), comparable(name, without(wanted, *leave, trust=loose)), f"{name} {times}")
+        check(got["trust"]["unmatched_frees"] <= wanted["trust"]["unmatched_frees"], f"{name} {times}: frees without blocks")
+        check(not got["trust"]["launcher_died"], f"{name} {times}: nobody was killed")
+        equal([m for m in wanted["marks"] if not stop or m["seconds"] <= stop * end], got["marks"], f"{name} {times}: marks")
+    # Of processes that had ended before the part there are no blocks in it.
+    if name == "shell":
+        last = {}
+        for e in dump(log):
+            last[e.pid] = e.seconds
+        trim(log, new, "-f", "--from", text(0.9 * end))
+        gone = {pid for pid, seconds in last.items() if seconds < 0.9 * end}
+        equal((len(gone) > 2, {p["pid"]: p["allocations"] for p in read(new)["processes"] if p["pid"] in gone and p["allocations"]}), (True, {}),
+              "processes that had ended")
+    # The live bytes at each moment of the part are those of the whole.
+    trim(log, new, "-f", "--from", text(0.4 * end), "--to", text(0.8 * end))
+    if name in ("generated", "known", "parts"):
+        def live(file):
+            now, most, blocks, old = 0, [], {}, {}
+            for e in (e for e in dump(file) if e.is_heap and e.kind != "malloc-failed"):
+                if e.kind == "realloc-begin":
+                    old[e.tid] = blocks.pop(e.address)
+                    continue
+                if e.kind == "free":
+                    now -= blocks.pop(e.address)
+                else:
+                    now += e.size - (old.pop(e.tid) if e.kind == "realloc-end" else 0)
+                    blocks[e.address] = e.size
+                if 0.4 * end <= e.seconds <= 0.8 * end:
+                    most.append((e.seconds, now))
+            return most
+        equal(live(new), live(log), f"{name}: live bytes at each moment")
+    check(os.path.getsize(new) < os.path.getsize(log) * 0.9 or os.path.getsize(log) < 50000 or name == "python",
+          f"{name}: smaller: {os.path.getsize(new)} of {os.path.getsize(log)}")
+
+# --- marks, processes, trimming again, other commands ---
+trim(logs["parts"], new, "-f", "--from", "one", "--to", "two")
+r = read(new, "--from", "one")
+equal((r["counts"]["allocations"], r["counts"]["frees"]), (100, 60), "between marks")
+equal(read(new)["counts"]["allocations"] >= 107, True, "the blocks from before are in the part's own totals")
+check("Trimmed: a part of a longer log, from " in run([MALLOSCOPE, "report", new]).stdout, "report says that it is trimmed")
+check("Trimmed: a part of a longer log, from " in run([MALLOSCOPE, "hist", new]).stdout, "hist says so, too")
+gone, named = path("gone"), path("named.mscope")
+shutil.copy(program("known"), gone)
+equal(record([gone], named, "--embed-symbols").returncode, 7, "recording with names")
+os.unlink(gone)
+trim(named, new, "-f", "--from", "1us")
+equal(read(new)["top_sites"]["by_allocations"][0]["function"], "take", "names in the log are in its part")
+twice = path("twice.mscope")
+trim(logs["generated"], new, "-f", "--from", "200us")
+trim(new, twice, "--to", "600us")
+trim(logs["generated"], new, "-f", "--from", "200us", "--to", "600us")
+equal(sorted(dumped(twice).split("\n")), sorted(dumped(new).split("\n")), "first the one end, then the other")
+equal(read(twice)["trust"]["trimmed"], read(new)["trust"]["trimmed"], "and it knows both")
+for command in (["timeline", "--tsv"], ["hist"], ["dump", "--stacks"], ["diff", logs["generated"]], ["merge"]):
+    got = run([MALLOSCOPE, *command, new])
+    equal((got.returncode, complaints(got.stderr)), (0, ""), f"{command} of a part")
+pids = [p["pid"] for p in read(logs["shell"])["processes"]]
+trim(logs["shell"], new, "-f", "--pid", str(pids[1]))
+r = read(new)
+equal({p["pid"] for p in r["processes"]}, {pids[1]}, "one process")
+equal(r["counts"], read(logs["shell"], "--pid", str(pids[1]))["counts"], "what it allocated")
+equal(r["trust"]["trimmed"]["processes_left_out"], len([pid for pid in pids if pid != pids[1]]), "the others are left out")
+
+# --- never overwrites, never leaves anything half ---
+before = set(os.listdir(WORK))
+for arguments, wanted in (([logs["known"]], "-o NEW: which name"), ([logs["known"], "-o", new], "exists already; use -f"), ([logs["known"], "-o", ""], "which name"),
+                          ([logs["known"], "-f", "-o", logs["known"]], "is the log that is to be trimmed"), (["-o", path("x")], "which log?"),
+                          ([logs["known"], "-f", "-o", WORK], "no regular file"), ([logs["parts"], "--from", "nine", "-o", path("x")], "has no mark"),
+                          ([logs["known"], "--from", "2", "--to", "1", "-o", path("x")], "is not after")):
+    got = run([MALLOSCOPE, "trim", *arguments])
+    check(got.returncode == 2 and wanted in got.stderr and len(got.stderr.splitlines()) == 1, f"{arguments}: {got.stderr}")
+got = run([MALLOSCOPE, "trim", logs["known"], "-o", path("none/x")])
+check(got.returncode == 1 and "cannot be written: No such file" in got.stderr, f"no directory: {got.stderr}")
+limited = run(["bash", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$0" trim "$1" -o "$2"', MALLOSCOPE, logs["generated"], path("x")])
+check(limited.returncode == 1 and "cannot be written: File too large" in limited.stderr, f"no room: {limited.stderr}")
+equal(set(os.listdir(WORK)), before, "nothing new is there")
+equal(run([MALLOSCOPE, "trim", logs["known"], "-o", new, "-f"]).returncode, 0, "-f")
+equal(os.stat(new).st_mode & 0o777, 0o600, "its mode")
+
+# --- damaged, piped, still running ---
+cut = path("cut.mscope")
+with open(logs["many"], "rb") as whole, open(cut, "wb") as file:
+    file.write(whole.read()[:-2000])
+check("damaged" in trim(cut, new, "-f", code=1), "a damaged log is said")
+r = read(new, code=1)
+equal(r["trust"]["trimmed"]["incomplete"], True, "and said again by what was made of it")
+equal(without(r, trust=("truncated_bytes", "missing_chunks")), without(read(cut, code=1), trust=("truncated_bytes", "missing_chunks")), "what was whole")
+equal(run(["bash", "-c", 'cat "$1" | "$0" trim - -f -o "$2"', MALLOSCOPE, logs["generated"], new]).returncode, 0, "from a pipe")
+equal(without(read(new)), without(read(logs["generated"])), "it is the same")
+running = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", path("live"), "--", program("steady"), path("counter"), "3000000"])
+while not os.path.exists(path("counter")):
+    time.sleep(0.01)
+time.sleep(0.1)
+trim(path("live"), new, "-f")
+r = read(new)
+check(r["counts"]["allocations"] > 0 and not r["trust"]["launcher_died"], "a log that is being written")
+running.wait()
+for name in os.listdir(WORK):
+    if name.startswith("live"):
+        os.unlink(path(name))
+
+sys.exit(done())

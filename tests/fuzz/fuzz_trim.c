@@ -1,0 +1,177 @@
+/* A libFuzzer target for what makes logs of logs: 4 bytes that say which part is wanted,
+ * then a log, whose checksums are put right. Its part must be a sound log, and tell of the
+ * part what the log tells of it. */
+#include "analyze/model/facts.h"
+#include "analyze/model/trim.h"
+#include "format/checksum.h"
+#include "format/chunk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static char directory[PATH_MAX - 16], log_path[PATH_MAX], part_path[PATH_MAX];
+
+static void demand(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "fuzz_trim: not so: %s\n", what);
+    abort();
+}
+
+static int put(void *data, const struct rec_chunk_header *chunk, size_t bytes)
+{
+    demand(chunk_header_sound(chunk) && chunk_payload_intact(chunk, chunk + 1), "a chunk is sound");
+    return write(*(int *)data, chunk, bytes) == (ssize_t)bytes ? 0 : -EIO;
+}
+
+static bool goes_on(void *data, double progress)
+{
+    (void)data;
+    return progress <= 1;
+}
+
+/* Checksums and lengths as they should be. */
+static void mend(uint8_t *data, size_t size)
+{
+    static const uint32_t magic = REC_CHUNK_MAGIC;
+    struct rec_file_header header;
+
+    file_header_make(&header, (const uint8_t *)"session of fuzz ");
+    memcpy(data, &header, sizeof header);
+    for (size_t at = sizeof header; at + sizeof(struct rec_chunk_header) <= size;) {
+        struct rec_chunk_header chunk;
+        memcpy(&chunk, data + at, sizeof chunk);
+        if (chunk.magic != magic) {
+            at++;
+            continue;
+        }
+        chunk.flags &= (uint8_t)~REC_CHUNK_PACKED;
+        chunk.header_bytes = sizeof chunk;
+        if (chunk.type == REC_CHUNK_EVENTS && !chunk.pid) /* that is nobody: left out */
+            chunk.pid = 1;
+        if (chunk.payload_bytes > size - at - sizeof chunk)
+            chunk.payload_bytes = (uint32_t)(size - at - sizeof chunk);
+        chunk.payload_checksum = checksum(data + at + sizeof chunk, chunk.payload_bytes);
+        chunk.header_checksum = checksum(&chunk, offsetof(struct rec_chunk_header, header_checksum));
+        memcpy(data + at, &chunk, sizeof chunk);
+        at += sizeof chunk + chunk.payload_bytes;
+    }
+}
+
+static uint64_t sum(const uint64_t *numbers, size_t count)
+{
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < count; i++)
+        all += numbers[i];
+    return all;
+}
+
+static void compare(const struct facts *part, const struct facts *whole)
+{
+    demand(part->allocations == whole->allocations && part->allocated_bytes == whole->allocated_bytes, "allocations are the same");
+    demand(part->peak_bytes == whole->peak_bytes && part->peak_ns == whole->peak_ns, "the peak is the same");
+    demand(part->leaked_blocks == whole->leaked_blocks && part->leaked_bytes == whole->leaked_bytes, "what lives is the same");
+    demand(sum(part->lifetimes_us, FACTS_LIFETIMES) == sum(whole->lifetimes_us, FACTS_LIFETIMES), "what was freed is the same");
+    demand(part->temporary == whole->temporary && part->failed == whole->failed, "temporary and failed ones are the same");
+}
+
+/* Not where stamps run backwards, or beyond what a number holds. */
+static bool is_ordered(const struct log *log)
+{
+    struct reader *reader = reader_open(log);
+    uint64_t *last = calloc(log->stream_count + 1, sizeof *last);
+    struct timed_event e;
+    bool is_so = true;
+
+    while (reader_next(reader, &e)) {
+        is_so &= e.ns >= last[e.stream] && e.ns >= log->first_ns && e.ns < UINT64_MAX / 4;
+        last[e.stream] = e.ns;
+    }
+    reader_free(reader);
+    free(last);
+    return is_so;
+}
+
+static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns)
+{
+    struct rec_file_header header;
+    struct failure failure;
+    struct log *made;
+    uint64_t bad, offset;
+    int fd = open(part_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    file_header_make(&header, (const uint8_t *)"session of part ");
+    demand(fd >= 0 && write(fd, &header, sizeof header) == (ssize_t)sizeof header, "a file can be written");
+    demand(trim_log(log, &(struct trim_options){ .from_ns = from_ns, .to_ns = to_ns, .put = put, .put_data = &fd, .goes_on = goes_on },
+                    &bad, &offset) == 0, "a log can be trimmed");
+    close(fd);
+    demand(log_open(part_path, &made, &failure) == 0, "the part is a log");
+    demand(!made->damage_count, "nothing in the part is damaged");
+    demand(!made->missing_chunks, "no chunk of the part is missing");
+    demand(!made->cut_processes, "no process of the part is cut");
+    struct facts *whole = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = to_ns });
+    struct facts *part = facts_collect(made, &(struct facts_options){ .from_ns = from_ns });
+    demand(part->bad_chunks == 0, "its chunks are good");
+    if (is_ordered(log))
+        compare(part, whole);
+    facts_free(whole);
+    facts_free(part);
+    log_free(made);
+}
+
+static void remove_files(void)
+{
+    unlink(log_path);
+    unlink(part_path);
+    rmdir(directory);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    const char *temporary = getenv("TMPDIR");
+
+    (void)argc;
+    (void)argv;
+    snprintf(directory, sizeof directory, "%s/fuzz_trim-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    demand(mkdtemp(directory) != NULL, "a directory can be made");
+    snprintf(log_path, sizeof log_path, "%s/log", directory);
+    snprintf(part_path, sizeof part_path, "%s/part", directory);
+    atexit(remove_files);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct failure failure;
+    uint16_t part[2];
+    struct log *log;
+
+    if (size < sizeof part + sizeof(struct rec_file_header))
+        return 0;
+    memcpy(part, data, sizeof part);
+    size -= sizeof part;
+    uint8_t *copy = memcpy(malloc(size), data + sizeof part, size);
+    mend(copy, size);
+    int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    demand(fd >= 0 && write(fd, copy, size) == (ssize_t)size, "a file can be written");
+    close(fd);
+    free(copy);
+    if (log_open(log_path, &log, &failure) != 0)
+        return 0;
+    log->one_thread = true;
+    struct facts *all = facts_collect(log, NULL);
+    uint64_t from_ns = (uint64_t)((double)all->duration_ns * part[0] / 65536), to_ns = (uint64_t)((double)all->duration_ns * part[1] / 65536);
+    facts_free(all);
+    trim(log, from_ns, to_ns > from_ns ? to_ns : 0);
+    log_free(log);
+    return 0;
+}
