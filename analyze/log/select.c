@@ -11,8 +11,11 @@ static bool is_wanted(uint32_t pid, const uint32_t *pids, size_t count)
 /* What is left out is dropped as a chunk that is there twice is: it has no payload. */
 void log_select(struct log *log, const uint32_t *pids, size_t count)
 {
-    for (size_t i = 0; i < log->process_count; i++)
-        log->processes[i].left_out = log->processes[i].pid && !is_wanted(log->processes[i].pid, pids, count); /* 0: the session itself */
+    for (size_t i = 0; i < log->process_count; i++) {
+        struct log_process *process = &log->processes[i];
+        bool is_session = !process->pid && !process->stream_count; /* the session itself; a process has no pid 0 */
+        process->left_out = !is_session && !is_wanted(process->pid, pids, count);
+    }
     for (size_t i = 0; i < log->chunk_count; i++)
         if (log->processes[log->chunks[i].process].left_out)
             log->chunks[i].payload_bytes = 0;

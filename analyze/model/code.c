@@ -1,5 +1,7 @@
 #include "analyze/model/code.h"
 
+#include "format/checksum.h"
+
 #include <string.h>
 
 struct module {
@@ -47,22 +49,48 @@ void code_release(struct code *c)
         free(c->processes[i].pcs);
     }
     free(c->files);
+    free(c->file_table);
     free(c->locations);
     free(c->table);
     free(c->processes);
     *c = (struct code){ 0 };
 }
 
+static uint32_t *file_place(const struct code *c, const char *path, size_t path_bytes, const void *build_id, size_t id_bytes)
+{
+    size_t at = (size_t)(checksum(path, path_bytes) ^ checksum(build_id, id_bytes) * 31) & (c->file_table_capacity - 1);
+
+    for (; c->file_table[at]; at = (at + 1) & (c->file_table_capacity - 1)) {
+        const struct code_file *file = &c->files[c->file_table[at]];
+        if (file->build_id_bytes == id_bytes && memcmp(file->build_id, build_id, id_bytes) == 0 &&
+            strlen(file->path) == path_bytes && memcmp(file->path, path, path_bytes) == 0)
+            break;
+    }
+    return &c->file_table[at];
+}
+
+static void grow_file_table(struct code *c)
+{
+    c->file_table_capacity = c->file_table_capacity ? c->file_table_capacity * 2 : 64;
+    free(c->file_table);
+    c->file_table = alloc_zeroed(c->file_table_capacity, sizeof *c->file_table);
+    for (uint32_t i = 1; i < c->file_count; i++) {
+        const struct code_file *file = &c->files[i];
+        *file_place(c, file->path, strlen(file->path), file->build_id, file->build_id_bytes) = i;
+    }
+}
+
 static uint32_t file_of(struct code *c, struct text path, struct text build_id)
 {
     size_t id_bytes = build_id.bytes > sizeof c->files->build_id ? sizeof c->files->build_id : build_id.bytes;
 
-    for (size_t i = 1; i < c->file_count; i++) {
-        const struct code_file *file = &c->files[i];
-        if (file->build_id_bytes == id_bytes && memcmp(file->build_id, build_id.data, id_bytes) == 0 &&
-            strlen(file->path) == path.bytes && memcmp(file->path, path.data, path.bytes) == 0)
-            return (uint32_t)i;
-    }
+    path.bytes = strnlen(path.data, path.bytes);
+    if (c->file_count * 2 >= c->file_table_capacity)
+        grow_file_table(c);
+    uint32_t *place = file_place(c, path.data, path.bytes, build_id.data, id_bytes);
+    if (*place)
+        return *place;
+    *place = (uint32_t)c->file_count;
     c->files = grow(c->files, &c->file_capacity, c->file_count + 1, sizeof *c->files);
     struct code_file *file = &c->files[c->file_count];
     file->path = copy_text(path.data, path.bytes);

@@ -27,6 +27,8 @@ struct code_process; /* one process's numbers */
 struct code {
     struct code_file *files;
     size_t file_count, file_capacity;
+    uint32_t *file_table; /* hash -> file; 0: free */
+    size_t file_table_capacity;
     struct code_location *locations;
     size_t location_count, location_capacity;
     uint32_t *table; /* hash -> location */

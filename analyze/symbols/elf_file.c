@@ -30,7 +30,11 @@ void elf_file_find_build_id(struct elf_file *f)
 int elf_file_open(struct elf_file *f, const char *path, bool mapped)
 {
     *f = (struct elf_file)ELF_FILE_CLOSED;
-    /* O_NONBLOCK: a path from a log may be a pipe by now. */
+    /* A path from a log may be anything by now: opening a pipe waits, opening a device does things. */
+    if (stat(path, &f->status) != 0)
+        return -errno;
+    if (!S_ISREG(f->status.st_mode))
+        return -ENOEXEC;
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f->fd < 0)
         return -errno;

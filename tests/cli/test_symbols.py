@@ -20,6 +20,7 @@ import lzma
 import os
 import random
 import re
+import resource
 import shutil
 import sys
 import threading
@@ -198,6 +199,18 @@ if check(os.path.exists(debug), f"{debug} is there: install python3.11-dbg (scri
     # A directory that cannot be: no cache, no words.
     equal(names(python, addresses[:20], {"XDG_CACHE_HOME": "/proc/none"}, cache=1, build_id=identifier),
           (of_python[:20], ""), "no cache")
+    # The speed, in CPU time: a machine that is busy does not count. libdw's own look-ups take a hundred times as long.
+    if not os.environ.get("TEST_SANITIZED"):
+        asked = path("asked")
+        with open(asked, "w") as file:
+            file.writelines(f"{address:x}\n" for address in some_addresses(python, 20000))
+        for when, options, most in (("first time", [], 1), ("into the cache", ["cache=1"], 1), ("from the cache", ["cache=1"], 0.12)):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            with open(asked) as file:
+                got = run([PRINT_NAMES, python, "build-id=" + identifier, *options], stdin=file, env={"XDG_CACHE_HOME": path("speed")})
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            check(got.returncode == 0 and got.stdout.count("\n\n") > 19000 and seconds < most, f"20,000 addresses {when}: {seconds:.3f} s")
     half, third = names(python, addresses, jobs=1), names(python, addresses, jobs=3)
     equal(half, third, "the number of processes changes nothing")
 
@@ -251,6 +264,52 @@ for file, options, words in (
     frames, problem = names(file, addresses[:5], **options)
     check(frames == [[]] * 5 and words in problem, f"{file} {options}: {frames} {problem}")
 equal(names(path("gcc") + " (deleted)", addresses, build_id=identifier), full, "one that was deleted and is there again")
+
+# Debug information that takes for ever: half a million functions, all of them everywhere. Its reader is ended, here after
+# a second; names are from the symbols then, and it is not kept in the cache.
+with open(path("bomb.s"), "w") as file:
+    file.write('''.globl bomb
+.type bomb, %function
+bomb: .skip 20000, 0
+.size bomb, 20000
+.section .debug_abbrev, "", %progbits
+.byte 1, 0x11, 1, 0x11, 1, 0x12, 7, 0, 0, 2, 0x2e, 0, 0x11, 1, 0x12, 7, 0, 0, 0
+.section .debug_info, "", %progbits
+.long .Lend - .Lbegin
+.Lbegin: .short 4
+.long 0
+.byte 8, 1
+.quad bomb, 20000
+.rept 500000
+.byte 2
+.quad bomb, 20000
+.endr
+.byte 0
+.Lend:
+''')
+must("gcc", "-shared", "-nostdlib", "-Wl,--build-id", path("bomb.s"), "-o", path("bomb"))
+start = int(re.search(r"^([0-9a-f]+) T bomb$", must("nm", path("bomb")), re.M).group(1), 16)
+with open(path("asked"), "w") as file:
+    file.writelines(f"{start + i:x}\n" for i in range(20000))
+for _ in range(2):
+    with open(path("asked")) as file:
+        got = run([PRINT_NAMES, path("bomb"), "jobs=1", "cache=1", "build-id=" + build_id_of(path("bomb"))], stdin=file,
+                  env={"XDG_CACHE_HOME": path("bombed")}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60)))
+    check(got.returncode == 0 and got.stdout.count("\nbomb\tbomb\t\t0\t0\n") == 20000 and "did not end well" in got.stdout,
+          f"names from the symbols: {got.returncode} {got.stdout[-300:]} {got.stderr}")
+
+# --- the kernel's code in every process -------------------------------------------------------------
+mapped = [line.split() for line in open("/proc/self/maps") if line.rstrip().endswith("[vdso]")]
+if mapped:
+    start, end = (int(text, 16) for text in mapped[0][0].split("-"))
+    with open("/proc/self/mem", "rb") as memory, open(path("vdso"), "wb") as file:
+        memory.seek(start)
+        file.write(memory.read(end - start))
+    symbols = {fields[-1].split("@")[0]: int(fields[0], 16) for fields in map(str.split, must("nm", "-D", path("vdso")).splitlines())
+               if len(fields) == 3 and fields[1] in "TW"}
+    frames, problem = names("[vdso]", [symbols["__vdso_clock_gettime"]], build_id=build_id_of(path("vdso")))
+    check(frames[0] and "clock_gettime" in frames[0][0][0] and not problem, f"the vdso's functions have names: {frames} {problem}")
+    equal(names("[vdso]", [symbols["__vdso_clock_gettime"]], build_id=other)[0], [[]], "another kernel's have none")
 
 # --- generated code --------------------------------------------------------------------------------
 root = path("jit")

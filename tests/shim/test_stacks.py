@@ -47,8 +47,9 @@ def logged(kind="memalign"):
     events, frames = collections.defaultdict(list), None
     for line in got.stdout.splitlines():
         if line.startswith("\t"):
-            if frames is not None:
-                fields = line.split(None, 2)
+            what, *where = line[1:].split("\t")  # where: in the source, and whether it is inlined
+            if frames is not None and where[-1:] != ["inlined"]:
+                fields = what.split(None, 2)
                 frames[0].append(fields[1])
                 frames[1].append(fields[2] if len(fields) > 2 else "")
             continue

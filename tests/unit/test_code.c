@@ -6,6 +6,7 @@
 
 #include <link.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 __asm__(".pushsection tc_code, \"ax\", %progbits\n"
@@ -26,6 +27,29 @@ static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t 
 {
     code_take(c, process, &(struct event){ .type = EVENT_OTHER, .other = REC_PC,
                                            .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } });
+}
+
+/* As many files as a log may name: a look at each of them for each would take minutes. */
+static void test_many_files(void)
+{
+    enum { FILES = 200000 };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD };
+    struct code code;
+    char path[32];
+    clock_t before = clock();
+
+    code_init(&code, 1);
+    load.module.id = 1;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < FILES; i++) {
+            load.module.path = (struct text){ path, (size_t)snprintf(path, sizeof path, "/lib/%d", i / 2) };
+            load.module.build_id = (struct text){ i % 2 ? "a" : "b", 1 };
+            code_take(&code, 0, &load);
+        }
+    CHECK(code.file_count == FILES + 1);
+    CHECK(strcmp(code.files[FILES].path, path) == 0 && code.files[FILES].build_id[0] == 'a');
+    CHECK(clock() - before < 3 * CLOCKS_PER_SEC);
+    code_release(&code);
 }
 
 static bool is_named(const struct namer *namer, uint32_t location, const char *wanted)
@@ -74,5 +98,6 @@ int main(void)
     CHECK(is_named(&namer, 0, NULL));
     naming_close(naming);
     code_release(&code);
+    test_many_files();
     return check_summary();
 }

@@ -31,6 +31,31 @@ static void find_text(const char *path, uint64_t *ret_start, uint64_t *ret_end)
 
 static uint64_t text_start, text_end;
 
+/* Where in the file damage does most; the first is the whole file. */
+struct part {
+    size_t start, bytes;
+};
+#define PARTS_MAX 12
+
+static size_t find_parts(const char *path, size_t file_bytes, struct part ret_parts[PARTS_MAX])
+{
+    static const char *const names[] = { ".debug_info", ".debug_abbrev", ".debug_line", ".debug_line_str", ".debug_rnglists",
+                                         ".debug_ranges", ".debug_str", ".symtab", ".note.gnu.build-id" };
+    _cleanup_elf_file_ struct elf_file file = ELF_FILE_CLOSED;
+    size_t count = 0;
+    GElf_Ehdr header;
+    GElf_Shdr section;
+
+    ret_parts[count++] = (struct part){ 0, file_bytes };
+    if (!CHECK(elf_file_open(&file, path, false) == 0 && gelf_getehdr(file.elf, &header)))
+        return count;
+    ret_parts[count++] = (struct part){ header.e_shoff, (size_t)header.e_shnum * header.e_shentsize };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (elf_section(file.elf, names[i], &section) && section.sh_size)
+            ret_parts[count++] = (struct part){ section.sh_offset, section.sh_size };
+    return count;
+}
+
 static size_t count_names(struct symbols *s, const uint32_t *places, size_t count)
 {
     size_t named = 0;
@@ -72,6 +97,7 @@ static void test_damage(const char *original)
     int from = open(original, O_RDONLY | O_CLOEXEC), fd = memfd_create("damaged", MFD_CLOEXEC);
     const char *rounds = getenv("DAMAGE_ROUNDS");
     size_t worst_ms = 0, problems = 0;
+    struct part parts[PARTS_MAX];
 
     if (!CHECK(from >= 0 && fd >= 0 && fstat(from, &st) == 0))
         return;
@@ -80,11 +106,14 @@ static void test_damage(const char *original)
     CHECK(read(from, whole, bytes) == (ssize_t)bytes);
     close(from);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
+    size_t part_count = find_parts(original, bytes, parts);
+    CHECK(part_count > 6);
     for (int round = 0; round < (rounds ? atoi(rounds) : 300); round++) {
         memcpy(damaged, whole, bytes);
         unsigned changes = 1u << random_below(8);
+        struct part part = parts[random_below(part_count)];
         for (unsigned i = 0; i < changes; i++)
-            damaged[random_below(bytes)] = random_below(2) ? (uint8_t)random_below(256) : random_below(2) ? 0xff : 0;
+            damaged[part.start + random_below(part.bytes)] = random_below(2) ? (uint8_t)random_below(256) : random_below(2) ? 0xff : 0;
         size_t kept = random_below(20) ? bytes : random_below(bytes);
         struct timespec before, after;
         const char *problem;
