@@ -175,7 +175,9 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: %s", log->path, text_lost_events(lost.count, lost.reason));
-    bool bad = headless || trimmed.incomplete || !whole || bad_chunks || is_empty ||
+    if (lost.programs > 0)
+        complain("%s: %s", log->path, text_lost_programs((uint64_t)lost.programs));
+    bool bad = headless || trimmed.incomplete || !whole || bad_chunks || is_empty || lost.programs > 0 ||
                lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
 }

@@ -50,6 +50,9 @@ enum rec_chunk_type {
 #define REC_SESSION_SUM 1u
 /* Sequence of the launcher's last session chunk; its first is about pid 0. */
 #define REC_SESSION_END 2u
+/* Sequence of a session chunk, about pid 0, of programs that nobody else tells of: those of LOG's unrecorded
+ * file, or as many as a live file's header counts. */
+#define REC_SESSION_UNTRACED 3u
 
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
@@ -112,6 +115,23 @@ struct rec_live_header {
     uint32_t stop_errno;     /* why logging stopped: an errno value or REC_STOP_LIMIT; 0: it did not */
     uint64_t lost_events;    /* events that could not be logged */
     uint64_t log_most;       /* bytes that the log may have; 0: no limit */
+    uint64_t untraced;       /* programs that could not be recorded, and of which no record could be written */
+};
+
+/* The unrecorded file, in memory: made by the launcher, so that a program which can make no file, write to none
+ * beside the log or find no room there has a place where it can say so. A header, then entries, each appended by one
+ * write(); everybody may write to it. */
+#define REC_UNRECORDED_MAGIC "\x8fMSUNRE\n"
+struct rec_unrecorded_header {
+    char magic[8];
+    uint64_t consumed; /* offset; the entries before it are in the log */
+    uint8_t reserved[240];
+};
+
+struct rec_unrecorded {
+    uint32_t pid;
+    uint32_t reason; /* rec_untraced */
+    char path[248];  /* of the program; what is longer is cut */
 };
 
 /* In place of an errno value. The log has the size that the user allows. */
@@ -137,7 +157,9 @@ _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
 _Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
 _Static_assert(sizeof(struct rec_spool_header) == 96, "spool header");
-_Static_assert(sizeof(struct rec_live_header) == 72, "live header");
+_Static_assert(sizeof(struct rec_live_header) == 80, "live header");
+_Static_assert(sizeof(struct rec_unrecorded_header) == 256, "unrecorded header");
+_Static_assert(sizeof(struct rec_unrecorded) == 256, "unrecorded entry");
 _Static_assert(sizeof(struct rec_live_slot) == 16, "live slot");
 
 #endif

@@ -12,6 +12,7 @@
 
 #define LIVE_PLACE_MEMORY "/dev/shm/" /* ..., then a name of the session's, then .live.PID as beside a log */
 #define LIVE_PLACE_NAME "malloscope."
+#define LIVE_PLACE_UNRECORDED ".unrecorded" /* behind the name: the session's unrecorded file */
 #define LIVE_PLACE_BYTES (sizeof LIVE_PLACE_NAME + 32)
 
 /* By the log's f_type as statfs() gives it. */

@@ -16,6 +16,7 @@
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/unrecorded.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
 #include "analyze/render/text.h"
@@ -160,11 +161,15 @@ static int finish(struct log_file *file, const struct target *target, const char
     }
     append_end_of(log, file, pid, status);
     log_let_go(file->fd);
+    if (!live_any_running(file->path)) /* else who comes later may still need it */
+        unrecorded_remove(file->session);
     if (options->embed_symbols)
         embed(log);
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
+    if (lost.programs > 0)
+        complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_programs((uint64_t)lost.programs));
     if (log->missing_chunks)
         complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
                  short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",

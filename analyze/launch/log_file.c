@@ -5,6 +5,7 @@
 #include "analyze/log/hold.h"
 #include "analyze/log/live.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/unrecorded.h"
 #include "format/chunk.h"
 #include "format/output_name.h"
 
@@ -143,6 +144,8 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
         error = make_spool(path, ret_file, ret_failure);
     if (error)
         log_file_discard(ret_file);
+    else
+        unrecorded_make(ret_file->session);
     return error;
 }
 
@@ -165,6 +168,7 @@ bool log_file_is_there(const struct log_file *file)
 void log_file_discard(struct log_file *file)
 {
     spool_discard(file->path);
+    unrecorded_remove(file->session);
     unlink(file->path);
     log_file_release(file);
 }

@@ -6,7 +6,9 @@
 #include "analyze/log/append.h"
 #include "analyze/log/ballast.h"
 #include "analyze/log/cut.h"
+#include "analyze/log/hold.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/unrecorded.h"
 #include "format/chunk.h"
 
 #include <errno.h>
@@ -196,6 +198,8 @@ static int adopt_one(void *data, const char *path)
     }
     if (!error)
         error = append_summaries(adoption->log_fd, &live, &counts);
+    if (!error && live.untraced)
+        error = unrecorded_append_count(adoption->log_fd, live.untraced);
     free(counts.streams);
     if (!error && unlink(claimed) != 0)
         error = -errno;
@@ -218,9 +222,12 @@ int live_adopt(const char *log_path)
     adoption.log_fd = fd;
     adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);
+    int notes_error = unrecorded_adopt(fd, adoption.session);
     int error = live_each(log_path, adoption.session, adopt_one, &adoption);
+    if (!error && !notes_error && !log_is_held(fd) && !live_any_running(log_path))
+        unrecorded_remove(adoption.session);
     cutter_free(adoption.cutter);
-    return error ? error : adoption.refused ? -EACCES : spool_error;
+    return error ? error : adoption.refused ? -EACCES : spool_error ? spool_error : notes_error;
 }
 
 static int discard_one(void *data, const char *path)
@@ -243,6 +250,7 @@ void live_discard_session(const char *log_path, const uint8_t session[16])
     _cleanup_free_ char *path = format_text("%s" SPOOL_ENDING, log_path);
 
     live_each(log_path, session, discard_one, (void *)session);
+    unrecorded_remove(session);
     if (spool >= 0)
         unlink(path);
 }
@@ -253,6 +261,8 @@ void live_discard(const char *log_path)
     _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
-        file_header_check(&header) == FILE_HEADER_GOOD)
+        file_header_check(&header) == FILE_HEADER_GOOD) {
         live_each(log_path, header.session, discard_one, header.session);
+        unrecorded_remove(header.session);
+    }
 }

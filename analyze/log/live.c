@@ -235,8 +235,10 @@ void log_add_lives(struct log *log)
         log->processes[live->process].has_live = true;
         if (live->header.stop_errno && (!log->stop_errno || log->stop_errno == REC_STOP_LIMIT))
             log->stop_errno = live->header.stop_errno;
-        if (!log->processes[live->process].summed_up) /* else its lost events are in the log */
+        if (!log->processes[live->process].summed_up) { /* else what it has lost is in the log */
             log->lost_events += live->header.lost_events;
+            log->untraced += live->header.untraced;
+        }
         for (size_t k = 0; k < live->slot_count; k++) {
             if (!live->slots[k])
                 continue;

@@ -110,7 +110,7 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         chunk->stream = find_stream(log, chunk->process, header->stream);
     } else if (header->sequence == REC_SESSION_END) {
         log->has_session_end = true;
-    } else if (header->pid == 0) {
+    } else if (header->pid == 0 && header->sequence != REC_SESSION_UNTRACED) {
         log->has_session_start = true;
     } else if (header->sequence == REC_SESSION_SUM) {
         if (log->processes[chunk->process].summed_up)

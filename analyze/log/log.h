@@ -109,6 +109,7 @@ struct log {
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     bool launcher_runs;      /* and holds the log */
     uint64_t lost_events;    /* said by the live files of this log */
+    uint64_t untraced;        /* programs that live files count of which there is no record */
     uint64_t recovered_bytes;
 
     /* Ticks to nanoseconds, for streams that count in CPU ticks. */

@@ -262,14 +262,21 @@ static void add_lost(void *data, const struct timed_event *e)
         count_lost(data, e->event.lost.count, e->event.lost.reason);
 }
 
+static void add_lost_of_session(void *data, const struct timed_event *e)
+{
+    add_lost(data, e);
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_UNTRACED)
+        ((struct reader_lost *)data)->programs += e->event.untraced.reason == REC_UNTRACED_WITHDRAWN ? -1 : 1;
+}
+
 struct reader_lost reader_lost_events(const struct log *log)
 {
     _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
-    struct reader_lost lost = { 0 };
+    struct reader_lost lost = { .programs = (int64_t)log->untraced };
 
     count_lost(&lost, log->lost_events, log->stop_errno); /* of live files that are still there */
     for (size_t i = 0; i < log->chunk_count; i++)
         if (log->chunks[i].stream == UINT32_MAX || log->chunks[i].is_cut)
-            read_records(log, i, decoder, add_lost, &lost);
+            read_records(log, i, decoder, log->chunks[i].is_cut ? add_lost : add_lost_of_session, &lost);
     return lost;
 }

@@ -44,6 +44,7 @@ struct reader_lost {
     uint64_t count;
     uint64_t beyond_limit; /* of them: because the log was to become no larger */
     uint32_t reason; /* errno value that ended logging, or REC_STOP_LIMIT if nothing worse did; 0: nothing did */
+    int64_t programs; /* that no stream tells of: they could not be recorded, for want of room, say */
 };
 
 struct reader_lost reader_lost_events(const struct log *log);

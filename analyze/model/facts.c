@@ -620,6 +620,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->lost_reason = reader_lost_events(log).reason;
+    f->told.notes.untraced_programs += log->untraced;
     order_processes(f, log);
     told_begin(&f->told, log);
 

@@ -72,7 +72,7 @@ void notes_end(struct notes *n)
 {
     size_t kept = 0;
 
-    n->untraced_programs = n->untraced_count;
+    n->untraced_programs += n->untraced_count;
     if (n->untraced_count)
         qsort(n->untraced, n->untraced_count, sizeof *n->untraced, by_program);
     for (size_t i = 0; i < n->untraced_count; i++) {

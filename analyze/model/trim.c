@@ -131,6 +131,8 @@ static void take_session_record(void *data, const struct timed_event *e)
         rewriter_write_session(t->to, UINT32_MAX, 0, &e->event, e->ns);
     else if (rewriter_has_process(t->to, e->process) || e->event.other == REC_TRIMMED)
         rewriter_write_session(t->to, e->process, 0, &e->event, e->ns);
+    else if (e->event.other == REC_UNTRACED)
+        rewriter_write_session(t->to, UINT32_MAX, REC_SESSION_UNTRACED, &e->event, e->ns);
 }
 
 /* Of processes that still run. */

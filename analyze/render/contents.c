@@ -12,7 +12,7 @@
 static bool is_whole(const struct log *log, const struct contents *c)
 {
     return log_events_are_whole(log) && !c->bad_chunks && !c->interrupted && log->recorded_count &&
-           !(log->has_session_end && !log->has_session_start) && !reader_lost_events(log).count;
+           !(log->has_session_end && !log->has_session_start) && !reader_lost_events(log).count && reader_lost_events(log).programs <= 0;
 }
 
 static double duration(const struct log *log, const struct contents *c)

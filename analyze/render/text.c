@@ -63,6 +63,15 @@ const char *text_lost_events(uint64_t count, uint32_t reason)
     return text;
 }
 
+const char *text_lost_programs(uint64_t count)
+{
+    char *text = next_buffer();
+
+    snprintf(text, BUFFER_BYTES, "%s program%s executed that could not be recorded: no room or no right to make a file "
+             "beside the log", text_count(count), count == 1 ? " was" : "s were");
+    return text;
+}
+
 const char *text_bytes(uint64_t bytes)
 {
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

@@ -16,6 +16,8 @@ const char *text_base_name(const char *path);
 const char *text_stop_reason(uint32_t reason);
 /* "N events could not be logged: REASON". */
 const char *text_lost_events(uint64_t count, uint32_t reason);
+/* "N programs were executed that could not be recorded". */
+const char *text_lost_programs(uint64_t count);
 
 /* A bar of at most `columns`, for a value of 0 to 1; any positive value shows. */
 const char *text_bar(double value, int columns);

@@ -65,6 +65,12 @@ void process_count_lost(uint64_t events)
         __atomic_fetch_add(&session.live->lost_events, events, __ATOMIC_RELAXED);
 }
 
+void process_count_untraced(int64_t programs)
+{
+    if (session.live)
+        __atomic_fetch_add(&session.live->untraced, (uint64_t)programs, __ATOMIC_RELAXED);
+}
+
 uint32_t process_thread_id(void)
 {
     clockid_t clock;

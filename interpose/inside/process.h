@@ -103,6 +103,9 @@ uint32_t process_thread_id(void);
  * live file counts in its parent's. */
 void process_count_lost(uint64_t events);
 
+/* Adds to the count of programs of which no record could be written, or takes one back. */
+void process_count_untraced(int64_t programs);
+
 /* A thread cannot record for want of memory or a clock, which is no reason to stop the others;
  * for any other error as process_stop. */
 void process_lack(int error);

@@ -27,6 +27,7 @@
 #include "interpose/outside/shell.h"
 #include "interpose/outside/spawn.h"
 #include "interpose/outside/threads.h"
+#include "interpose/outside/unrecorded.h"
 #include "interpose/outside/unwinder.h"
 #include "interpose/system_calls.h"
 
@@ -119,6 +120,7 @@ void start_exec(void)
     char *const *environment = first_environment();
     config_read(environment, &config);
     follow_prepare(environment, &config);
+    unrecorded_prepare(&config);
     exec_prepare(); /* after that: a dlsym that fails allocates, and may so be our first event */
     spawn_prepare();
     shell_prepare();
@@ -246,6 +248,8 @@ static NOINLINE struct context *start_process(uint32_t tid)
     if (!prepared && !prepare()) {
         if (process)
             atomic_store(&process->state, PROCESS_OFF);
+        if (!session.unrecorded)
+            unrecorded_note(sys_pid(), REC_UNTRACED_FAILED, session.exe);
         return NULL;
     }
     if (!process || !atomic_compare_exchange_strong(&process->state, &state, PROCESS_STARTING))
@@ -261,6 +265,8 @@ static NOINLINE struct context *start_process(uint32_t tid)
         c = context_acquire(tid);
     if (!c) {
         atomic_store(&process->state, PROCESS_OFF);
+        if (!session.live && start != REC_START_FORK) /* else that counts what is lost; what a child is a copy of is known */
+            unrecorded_note(process->pid, REC_UNTRACED_FAILED, session.exe);
         return NULL;
     }
     atomic_store(&process->state, PROCESS_RECORDING);

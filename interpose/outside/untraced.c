@@ -9,6 +9,7 @@
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/sys.h"
+#include "interpose/outside/unrecorded.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -26,6 +27,13 @@ static bool is_borrowed(uint32_t tid)
     return atomic_load(&process->state) != PROCESS_NEW || !session.live || session.live->pid != sys_parent_pid();
 }
 
+/* No stream can take it. As each withdrawal goes where its record went, the counts agree. */
+static void tell_elsewhere(uint32_t pid, enum rec_untraced reason, const char *path)
+{
+    if (sys_forbidden || !unrecorded_note(pid, reason, path))
+        process_count_untraced(reason == REC_UNTRACED_WITHDRAWN ? -1 : 1);
+}
+
 static void write_record(struct context *c, uint32_t pid, enum rec_untraced reason, const char *path)
 {
     size_t length = strnlen(path, 4096);
@@ -37,7 +45,7 @@ static void write_record(struct context *c, uint32_t pid, enum rec_untraced reas
         context_publish(now, encode_untraced(&now->encoder, now->at, clock_before_free(), pid, reason, text));
         c = now;
     } else {
-        process_count_lost(1); /* by another user's child that cannot have a live file, say */
+        tell_elsewhere(pid, reason, path); /* by another user's child that cannot have a live file, say */
     }
     c->busy = CONTEXT_IDLE;
 }
@@ -54,12 +62,12 @@ void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path)
         if (c)
             write_record(c, pid, reason, path);
         else
-            process_count_lost(1);
+            tell_elsewhere(pid, reason, path);
     } else if ((c = start_nested())) {
         write_record(c, pid, reason, path);
         context_release(c);
     } else {
-        process_count_lost(1);
+        tell_elsewhere(pid, reason, path);
     }
     sys_restore_signals(mask);
 }
@@ -69,5 +77,5 @@ void untraced_log_into(struct context *c, uint32_t pid, enum rec_untraced reason
     if (c && (size_t)(c->end - c->at) >= ENCODE_TEXTS_MAX + strnlen(path, 4096))
         write_record(c, pid, reason, path);
     else
-        process_count_lost(1);
+        tell_elsewhere(pid, reason, path);
 }

@@ -10,7 +10,7 @@
 /* Process pid executes the program at path. REC_UNTRACED_WITHDRAWN: it has failed to. */
 void untraced_log(uint32_t pid, enum rec_untraced reason, const char *path);
 
-/* Without system calls: counted as lost where the context, the caller's, is NULL or has no room. */
+/* Without system calls: only counted where the context, the caller's, is NULL or has no room. */
 struct context;
 void untraced_log_into(struct context *c, uint32_t pid, enum rec_untraced reason, const char *path);
 

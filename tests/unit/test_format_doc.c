@@ -233,6 +233,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_SANITIZER: return "sanitizer";
     case REC_UNTRACED_SANDBOX: return "sandbox";
     case REC_UNTRACED_STATIC_PASSES: return "static-passes";
+    case REC_UNTRACED_FAILED: return "failed";
     }
     return NULL;
 }
