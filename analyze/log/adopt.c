@@ -198,7 +198,7 @@ static int adopt_one(void *data, const char *path)
     }
     if (!error)
         error = append_summaries(adoption->log_fd, &live, &counts);
-    if (!error && live.untraced)
+    if (!error && (int64_t)live.untraced > 0) /* a withdrawal alone may have found no room */
         error = unrecorded_append_count(adoption->log_fd, live.untraced);
     free(counts.streams);
     if (!error && unlink(claimed) != 0)

@@ -237,7 +237,7 @@ void log_add_lives(struct log *log)
             log->stop_errno = live->header.stop_errno;
         if (!log->processes[live->process].summed_up) { /* else what it has lost is in the log */
             log->lost_events += live->header.lost_events;
-            log->untraced += live->header.untraced;
+            log->untraced += (int64_t)live->header.untraced > 0 ? live->header.untraced : 0;
         }
         for (size_t k = 0; k < live->slot_count; k++) {
             if (!live->slots[k])

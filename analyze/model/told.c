@@ -104,8 +104,27 @@ void told_begin(struct told *t, const struct log *log)
     reader_session_records(log, take_session_record, t);
 }
 
+/* Of the session's own notes on untraced programs, whose process they were: that was executed by
+ * the last one with its pid, or in a process that never was in the log, for which the first one stands. */
+static uint32_t process_of_pid(const struct told *t, uint32_t pid)
+{
+    uint32_t first = 0, last = UINT32_MAX;
+
+    for (uint32_t i = 0; i < t->process_count; i++) {
+        const struct told_process *p = &t->processes[i];
+        if (p->started && p->pid == pid && (last == UINT32_MAX || p->image > t->processes[last].image))
+            last = i;
+        if (p->started && (!t->processes[first].started || p->image < t->processes[first].image))
+            first = i;
+    }
+    return last != UINT32_MAX ? last : first;
+}
+
 void told_end(struct told *t)
 {
+    for (size_t i = 0; i < t->notes.untraced_count; i++)
+        if (!t->processes[t->notes.untraced[i].process].pid)
+            t->notes.untraced[i].process = process_of_pid(t, t->notes.untraced[i].pid);
     for (size_t i = 0; i < t->process_count; i++)
         switch_recording(t, &t->processes[i], t->processes[i].last_ns, true);
     notes_end(&t->notes);

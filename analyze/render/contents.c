@@ -55,8 +55,11 @@ static void print_completeness(const struct log *log, const struct contents *c)
                ? "; but `malloscope record` itself was killed" : "");
         return;
     }
-    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end, %s events lost\n",
+    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end, %s events lost",
            text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes, text_count(lost.count));
+    if (lost.programs > 0)
+        printf(", %s programs unrecorded", text_count((uint64_t)lost.programs));
+    putchar('\n');
 }
 
 static void print_summary(const struct log *log, const struct contents *c)

@@ -256,7 +256,7 @@ static void print_untraced(const struct note_untraced *n)
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 
     printf("not recorded, %s what it starts: ", n->reason == REC_UNTRACED_STATIC_PASSES ? "unlike" : "nor");
-    text_print_safe(n->path, strlen(n->path));
+    text_print_safe(*n->path ? n->path : "?", *n->path ? strlen(n->path) : 1); /* of some only the number is known */
     printf(" (%s)", known ? reasons[n->reason] : "for a reason that this version does not know");
     if (n->count > 1)
         printf(", %s times", text_count(n->count));

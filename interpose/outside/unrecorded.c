@@ -31,8 +31,9 @@ bool unrecorded_note(uint32_t pid, enum rec_untraced reason, const char *path)
     long fd = sys_open(name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    /* Beyond the limit a signal would come. */
-    if (sys_fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size + sizeof entry <= sys_file_size_limit())
+    /* Beyond the limit a signal would come. When the session is over, the name is anybody's. */
+    if (sys_fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size % (long)sizeof entry == 0 &&
+        (uint64_t)st.st_size + sizeof entry <= sys_file_size_limit())
         written = sys_write((int)fd, &entry, sizeof entry);
     sys_close((int)fd);
     return written == (long)sizeof entry;

@@ -33,11 +33,17 @@ static const __attribute__((unused)) struct field spool_header[] = {
     FIELD(rec_spool_header, file), FIELD(rec_spool_header, consumed), FIELD(rec_spool_header, closed),
     FIELD(rec_spool_header, stop), FIELD(rec_spool_header, end_most), FIELD(rec_spool_header, log_most),
 };
+static const __attribute__((unused)) struct field unrecorded_header[] = {
+    FIELD(rec_unrecorded_header, magic), FIELD(rec_unrecorded_header, consumed), FIELD(rec_unrecorded_header, reserved),
+};
+static const __attribute__((unused)) struct field unrecorded[] = {
+    FIELD(rec_unrecorded, pid), FIELD(rec_unrecorded, reason), FIELD(rec_unrecorded, path),
+};
 static const __attribute__((unused)) struct field live_header[] = {
     FIELD(rec_live_header, magic), FIELD(rec_live_header, version), FIELD(rec_live_header, reserved),
     FIELD(rec_live_header, pid), FIELD(rec_live_header, image), FIELD(rec_live_header, session),
     FIELD(rec_live_header, process_start), FIELD(rec_live_header, slot_bytes), FIELD(rec_live_header, stop_errno),
-    FIELD(rec_live_header, lost_events), FIELD(rec_live_header, log_most),
+    FIELD(rec_live_header, lost_events), FIELD(rec_live_header, log_most), FIELD(rec_live_header, untraced),
 };
 static const __attribute__((unused)) struct field live_slot[] = { FIELD(rec_live_slot, used_bytes), FIELD(rec_live_slot, owner_start) };
 

@@ -495,6 +495,8 @@ int main(void)
     TEST_STRUCT(rec_packed_header, packed_header);
     TEST_STRUCT(rec_spool_header, spool_header);
     TEST_STRUCT(rec_live_header, live_header);
+    TEST_STRUCT(rec_unrecorded_header, unrecorded_header);
+    TEST_STRUCT(rec_unrecorded, unrecorded);
     TEST_STRUCT(rec_live_slot, live_slot);
     test_numbers("enum rec_kind", name_of_kind);
     test_numbers("enum rec_alloc", name_of_alloc);
