@@ -109,6 +109,7 @@ enum rec_untraced {
     REC_UNTRACED_SANDBOX = 7,    /* the process has forbidden itself system calls that recording needs, on pain of death */
     REC_UNTRACED_STATIC_PASSES = 8, /* as REC_UNTRACED_STATIC, but what it starts may be recorded */
     REC_UNTRACED_FAILED = 9,     /* the recorder was in it, and could not begin: no room for a live file, no right to make one */
+    REC_UNTRACED_UNTOLD = 10,    /* no more is known of it: the executing process could write no record, and counted it */
 };
 
 /* What a process-start record's flags say. */

@@ -70,13 +70,13 @@ static int append_entries(int log_fd, const struct rec_unrecorded *entries, size
 
 int unrecorded_append_count(int log_fd, uint64_t programs)
 {
-    const struct rec_unrecorded unknown[AT_ONCE] = { { .reason = REC_UNTRACED_FAILED } };
+    const struct rec_unrecorded unknown = { .reason = REC_UNTRACED_UNTOLD };
     struct rec_unrecorded some[AT_ONCE];
     uint64_t left = programs < ENTRIES_MOST ? programs : ENTRIES_MOST;
     int error = 0;
 
     for (size_t i = 0; i < AT_ONCE; i++)
-        some[i] = *unknown;
+        some[i] = unknown;
     for (; !error && left; left -= left < AT_ONCE ? left : AT_ONCE)
         error = append_entries(log_fd, some, left < AT_ONCE ? left : AT_ONCE);
     return error;

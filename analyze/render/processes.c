@@ -252,6 +252,7 @@ static void print_untraced(const struct note_untraced *n)
         [REC_UNTRACED_SANITIZER] = "a sanitizer's runtime in it must be loaded before all else",
         [REC_UNTRACED_STATIC_PASSES] = "statically linked",
         [REC_UNTRACED_FAILED] = "it found no room for its live file, or had no right to make one or to open the log",
+        [REC_UNTRACED_UNTOLD] = "no more of it could be noted",
     };
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 

@@ -46,6 +46,7 @@ json_t *untraced_json(const struct facts *f)
         [REC_UNTRACED_SANDBOX] = "sandbox",
         [REC_UNTRACED_STATIC_PASSES] = "static",
         [REC_UNTRACED_FAILED] = "failed",
+        [REC_UNTRACED_UNTOLD] = "untold",
     };
     _cleanup_free_ uint32_t *places = alloc_zeroed(f->told.process_count, sizeof *places);
     json_t *list = json_array();

@@ -39,6 +39,8 @@ def known(what, got, programs, named=True):
         names = [entry["path"] for entry in facts["untraced_programs"] for _ in range(entry["count"])]
         equal(len(names), programs, f"{what}: each is named: {names}")
         check(own in names, f"{what}: {names}")
+    else:
+        equal([(entry["reason"], entry["count"]) for entry in facts["untraced_programs"]], [("untold", programs)], f"{what}: counted")
     text = run([MALLOSCOPE, "report", log])
     check("that could not be recorded" in text.stdout, f"{what}: the trust line: {text.stdout[-600:]}")
     short = path("short")

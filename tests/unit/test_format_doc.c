@@ -234,6 +234,7 @@ static const char *name_of_untraced(unsigned value)
     case REC_UNTRACED_SANDBOX: return "sandbox";
     case REC_UNTRACED_STATIC_PASSES: return "static-passes";
     case REC_UNTRACED_FAILED: return "failed";
+    case REC_UNTRACED_UNTOLD: return "untold";
     }
     return NULL;
 }
