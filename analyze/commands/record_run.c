@@ -141,6 +141,8 @@ static int finish(struct log_file *file, const struct target *target, const char
                  has_spool ? ", but for those in " : "", has_spool ? file->path : "", has_spool ? SPOOL_ENDING : "");
         if (!is_moved)
             live_discard_session(file->path, file->session);
+        else if (unrecorded_adopt(file->fd, file->session) == 0)
+            unrecorded_remove(file->session); /* the log may be where nobody will find it */
         return code;
     }
     int error = live_adopt(file->path);

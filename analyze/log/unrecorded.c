@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIRST_ROOM (64 << 10)  /* that it has in any case */
+#define FIRST_ROOM (8 << 10) /* that it has in any case */
 #define ENTRIES_MOST 10000
 #define AT_ONCE 32             /* entries for one chunk */
 

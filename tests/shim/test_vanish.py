@@ -108,6 +108,10 @@ record(["sh", "-c", f"{own}; {own}; true"], log)
 equal(report(log)["trust"]["untraced_programs"], 0, "all are recorded")
 equal(unrecorded_files() - before, set(), "no file is left in memory")
 
+got = record(["sh", "-c", f"mv {log} {log}.moved; (ulimit -f 0; {own}; true)"], log)
+check("was removed or replaced" in got.stderr, f"moved: {got.stderr}")
+equal(unrecorded_files() - before, set(), "a log that is moved: no file is left in memory")
+
 # --- the launcher is killed; while the session runs, and afterwards ----------------------------
 started = path("started")
 launcher = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", "sh", "-c",
