@@ -111,6 +111,9 @@ equal(unrecorded_files() - before, set(), "no file is left in memory")
 got = record(["sh", "-c", f"mv {log} {log}.moved; (ulimit -f 0; {own}; true)"], log)
 check("was removed or replaced" in got.stderr, f"moved: {got.stderr}")
 equal(unrecorded_files() - before, set(), "a log that is moved: no file is left in memory")
+os.rename(log + ".moved", log)
+got = run([MALLOSCOPE, "report", "--json", log])
+equal(json.loads(got.stdout)["trust"]["untraced_programs"], 1, "a log that is moved: and moved back")
 
 # --- the launcher is killed; while the session runs, and afterwards ----------------------------
 started = path("started")
