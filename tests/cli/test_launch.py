@@ -1,0 +1,101 @@
+"""`malloscope record` between its parent and the program: descriptors, signals, exit status, what lies at the log's name."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+known = program("known")
+
+
+def recorder(log, script, *options, **more):
+    """Popen of `record` of a shell script, whose pid is its first line on stdout where it prints it."""
+    return subprocess.Popen([MALLOSCOPE, "record", "-f", "-o", path(log), *options, "--", "sh", "-c", script], cwd=WORK, **more)
+
+
+# --- who reads the program's stdout sees when the program closes it, and likewise for its stdin ---
+wait = "i=0; while [ ! -e go ] && [ $i -lt 240 ]; do i=$((i + 1)); sleep 0.05; done"
+running = recorder("eof.mscope", f"echo a; exec >&-; exec <&-; {wait}; exit 5", "-q",
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+begin = time.monotonic()
+equal(running.stdout.read(), "a\n", "what the program wrote")
+check(time.monotonic() - begin < 10, "the reader sees the end when the program closes its stdout")
+try:
+    for _ in range(200):
+        running.stdin.write("x" * 4096)
+        running.stdin.flush()
+        time.sleep(0.01)
+    check(False, "the writer sees that the program closed its stdin")
+except BrokenPipeError:
+    check(True, "stdin")
+open(path("go"), "w").close()
+equal(running.wait(timeout=30), 5, "its exit status")
+
+# --- standard descriptors that are closed stay closed for the program, and the log is not one of them ---
+listing = 'for i in 0 1 2; do [ -e /proc/self/fd/$i ] && echo "open $i" >>closed.txt; done; : >>closed.txt; exit 7'
+for closed in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-", ">&- 2>&-"):
+    with open(path("closed.txt"), "w"):
+        pass
+    got = run(["sh", "-c", f"exec {MALLOSCOPE} record -f -o closed.mscope -- sh -c '{listing}' {closed}"], cwd=WORK)
+    equal(got.returncode, 7, f"{closed}: exit status; {got.stderr}")
+    checked = run([MALLOSCOPE, "report", "--json", path("closed.mscope")])
+    equal((checked.returncode, checked.stderr), (0, ""), f"{closed}: the log is sound")
+    with open(path("closed.txt")) as file:
+        opened = {int(line.split()[1]) for line in file}
+    equal(opened & {fd for fd in range(3) if f"{'<' if fd == 0 else '>' if fd == 1 else '2>'}&-" in closed.split()}, set(),
+          f"{closed}: what was closed is closed")
+
+# --- nobody reads the summary: the exit status is the program's all the same ---
+read_end, write_end = os.pipe()
+os.close(read_end)
+running = recorder("pipe.mscope", "exit 6", stdin=subprocess.DEVNULL, stdout=write_end, stderr=write_end, restore_signals=True)
+os.close(write_end)
+equal(running.wait(timeout=60), 6, "the exit status where stderr is a pipe without reader")
+
+# --- every signal that can be caught is the program's, one that it does not know included ---
+passed_on = [s for s in range(1, signal.SIGRTMAX + 1) if s not in (9, 19, 17, 11, 7, 4, 8, 5, 31, 20, 21, 22, 32, 33)]
+with open(path("caught.py"), "w") as file:
+    file.write("""import signal, sys
+caught = []
+for s in range(1, signal.SIGRTMAX + 1):
+    try:
+        signal.signal(s, lambda number, frame: caught.append(number))
+    except (OSError, ValueError):
+        pass
+print("ready", flush=True)
+for line in sys.stdin:
+    print(*caught, flush=True)
+    if line == "end\\n":
+        sys.exit(4)
+""")
+running = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", "signals.mscope", "--", "/usr/bin/python3", "caught.py"],
+                           cwd=WORK, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+running.stdout.readline()
+for number in passed_on:
+    running.send_signal(number)
+end, answer = time.monotonic() + 20, ""
+while len(set(answer.split())) < len(passed_on) and time.monotonic() < end and running.poll() is None:
+    time.sleep(0.05)
+    try:
+        running.stdin.write("\n")
+        running.stdin.flush()
+    except BrokenPipeError:
+        break
+    answer = running.stdout.readline()
+equal(sorted(map(int, answer.split())), passed_on, "what the program got of what record was sent")
+try:
+    running.communicate("end\n", timeout=30)
+except BrokenPipeError:
+    pass
+equal(running.wait(timeout=30), 4, "and record ends with it")
+running = recorder("default.mscope", "echo; exec sleep 30", "-q", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+running.stdout.readline()
+running.send_signal(signal.SIGVTALRM)
+equal(running.wait(timeout=20), 128 + signal.SIGVTALRM, "a signal that the program does not catch ends it, and then record")
+equal(report(path("default.mscope"))["processes"][0]["wait_status"] & 0x7f, signal.SIGVTALRM, "and the log says so")
+
+sys.exit(done())
