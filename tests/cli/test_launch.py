@@ -92,10 +92,58 @@ try:
 except BrokenPipeError:
     pass
 equal(running.wait(timeout=30), 4, "and record ends with it")
-running = recorder("default.mscope", "echo; exec sleep 30", "-q", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+running = recorder("default.mscope", "echo; read line", "-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 running.stdout.readline()
 running.send_signal(signal.SIGVTALRM)
 equal(running.wait(timeout=20), 128 + signal.SIGVTALRM, "a signal that the program does not catch ends it, and then record")
 equal(report(path("default.mscope"))["processes"][0]["wait_status"] & 0x7f, signal.SIGVTALRM, "and the log says so")
+
+# --- -f replaces all that a dead session has left at a name, and nothing where it refuses ---
+def kill_session(log):
+    """A recording whose record and program are killed: its spool and its live file stay."""
+    running = recorder(log, "echo $$; exec sleep 30", "-q", stdout=subprocess.PIPE, text=True)
+    pid = int(running.stdout.readline())
+    running.kill()
+    os.kill(pid, signal.SIGKILL)
+    running.wait()
+    running.stdout.close()
+
+
+def beside(log):
+    return sorted(name for name in os.listdir(WORK) if name.startswith(log))
+
+
+equal(run([MALLOSCOPE, "record", "-q", "-f", "-o", "good.mscope", known], cwd=WORK).returncode, 7, "a good log")
+kill_session("dead.mscope")
+check(len(beside("dead.mscope")) >= 2, f"a dead session leaves files: {beside('dead.mscope')}")
+shutil.copy(path("good.mscope"), path("dead.mscope"))
+got = run([MALLOSCOPE, "record", "-q", "-f", "-o", "dead.mscope", known], cwd=WORK)
+equal((got.returncode, got.stderr), (7, ""), "-f at a name beside which another session's spool lies")
+equal(beside("dead.mscope"), ["dead.mscope"], "its leftovers are gone")
+equal(report(path("dead.mscope"))["counts"]["allocations"], 1070, "the new log")
+kill_session("dead.mscope")
+os.unlink(path("dead.mscope"))
+got = run([MALLOSCOPE, "record", "-q", "-o", "dead.mscope", known], cwd=WORK)
+check(got.returncode == 125 and "use -f" in got.stderr and len(beside("dead.mscope")) >= 1, f"without -f they stay: {got}")
+equal(run([MALLOSCOPE, "record", "-q", "-f", "-o", "dead.mscope", known], cwd=WORK).returncode, 7, "-f where the log has gone")
+equal(beside("dead.mscope"), ["dead.mscope"], "the leftovers of a log that has gone are gone")
+
+shutil.copy(path("good.mscope"), path("kept.mscope"))
+with open(path("kept.mscope.spool"), "w") as file:
+    file.write("mine")
+got = run([MALLOSCOPE, "record", "-q", "-f", "-o", "kept.mscope", "touch", path("ran")], cwd=WORK)
+check(got.returncode == 125 and "kept.mscope.spool" in got.stderr, f"a strange file is no spool: {got}")
+os.unlink(path("kept.mscope.spool"))
+equal(report(path("kept.mscope"))["counts"]["allocations"], 1070, "where -f refuses, the old log stays")
+running = recorder("moved.mscope", "echo $$; read line", "-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                   stderr=subprocess.DEVNULL, text=True)
+running.stdout.readline()
+os.rename(path("moved.mscope"), path("elsewhere.mscope"))
+shutil.copy(path("good.mscope"), path("moved.mscope"))
+got = run([MALLOSCOPE, "record", "-q", "-f", "-o", "moved.mscope", "touch", path("ran")], cwd=WORK)
+check(got.returncode == 125 and "still runs" in got.stderr, f"another session runs at this name: {got}")
+equal(open(path("moved.mscope"), "rb").read(), open(path("good.mscope"), "rb").read(), "and the log there stays")
+check(not os.path.exists(path("ran")), "nothing ran")
+running.communicate("\n", timeout=30)
 
 sys.exit(done())
