@@ -161,7 +161,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
         return error;
 
     lock(fd);
-    *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
+    *ret_file = (struct log_file){ .path = absolute(path), .fd = fd, .packed = packed };
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
     file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);

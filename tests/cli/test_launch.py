@@ -1,4 +1,5 @@
 """`malloscope record` between its parent and the program: descriptors, signals, exit status, what lies at the log's name."""
+import json
 import os
 import shutil
 import signal
@@ -96,7 +97,7 @@ running = recorder("default.mscope", "echo; read line", "-q", stdin=subprocess.P
 running.stdout.readline()
 running.send_signal(signal.SIGVTALRM)
 equal(running.wait(timeout=20), 128 + signal.SIGVTALRM, "a signal that the program does not catch ends it, and then record")
-equal(report(path("default.mscope"))["processes"][0]["wait_status"] & 0x7f, signal.SIGVTALRM, "and the log says so")
+equal((report(path("default.mscope"))["processes"][0]["wait_status"] or 0) & 0x7f, signal.SIGVTALRM, "and the log says so")
 
 # --- -f replaces all that a dead session has left at a name, and nothing where it refuses ---
 def kill_session(log):
@@ -145,5 +146,20 @@ check(got.returncode == 125 and "still runs" in got.stderr, f"another session ru
 equal(open(path("moved.mscope"), "rb").read(), open(path("good.mscope"), "rb").read(), "and the log there stays")
 check(not os.path.exists(path("ran")), "nothing ran")
 running.communicate("\n", timeout=30)
+
+# --- the log is emptied in mid-run: what comes after is there, and record says that something is not ---
+for options in [], ["--no-compress"]:
+    for write in ":", "echo mine":
+        log, what = path("emptied.mscope"), f"{options} {write} > log"
+        got = run([MALLOSCOPE, "record", "-q", "-f", *options, "-o", log, "--", "sh", "-c",
+                   f"{known}; {write} >{log}; exit 3"], cwd=WORK)
+        equal(got.returncode, 3, f"{what}: the program's exit status")
+        lines = got.stderr.splitlines()
+        check(len(lines) == 1 and "INCOMPLETE" in lines[0] and "emptied" in lines[0], f"{what}: one line: {got.stderr}")
+        equal(beside("emptied.mscope"), ["emptied.mscope"], f"{what}: nothing is left beside it")
+        got = run([MALLOSCOPE, "report", "--json", log])
+        equal(got.returncode, 1, f"{what}: the log says so, too: {got.stderr}")
+        ends = [p["wait_status"] for p in json.loads(got.stdout)["processes"]]
+        check(3 << 8 in ends, f"{what}: what came later is in it: {ends}")
 
 sys.exit(done())
