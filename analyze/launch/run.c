@@ -5,6 +5,7 @@
 #include "analyze/launch/run.h"
 
 #include "analyze/launch/signals.h"
+#include "analyze/launch/stop.h"
 #include "analyze/standard.h"
 
 #include <errno.h>
@@ -91,8 +92,13 @@ int child_wait(struct child *child)
 {
     int status = 0;
 
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    for (;;) {
+        pid_t got = waitpid(child->pid, &status, WUNTRACED);
+        if (got == child->pid && WIFSTOPPED(status))
+            stop_with(child->pid, WSTOPSIG(status));
+        else if (got >= 0 || errno != EINTR)
+            break;
+    }
     signals_to(0);
     return status;
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t child_pid;
+static volatile sig_atomic_t child_pid, own_helper;
 static struct sigaction inherited[NSIG];
 static bool is_taken[NSIG];
 
@@ -16,7 +16,8 @@ static bool is_for_program(int number, const siginfo_t *info)
 {
     if (number == SIGALRM)
         return true; /* a timer of who executed us, which was meant for the program, too */
-    return (info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL) && info->si_pid != getpid();
+    return (info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL) &&
+           info->si_pid != getpid() && info->si_pid != own_helper;
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -71,4 +72,9 @@ void signals_give_back(void)
 void signals_to(pid_t pid)
 {
     child_pid = pid;
+}
+
+void signals_not_from(pid_t pid)
+{
+    own_helper = pid;
 }

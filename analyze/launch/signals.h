@@ -15,4 +15,7 @@ void signals_give_back(void);
 /* The process that they are passed on to; 0: none. */
 void signals_to(pid_t pid);
 
+/* A process whose signals are for us. */
+void signals_not_from(pid_t pid);
+
 #endif

@@ -162,4 +162,44 @@ for options in [], ["--no-compress"]:
         ends = [p["wait_status"] for p in json.loads(got.stdout)["processes"]]
         check(3 << 8 in ends, f"{what}: what came later is in it: {ends}")
 
+# --- where the program stops, record stops, so that a shell knows; whoever is continued, both go on ---
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+def wait_for_stop(process):
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        pid, status = os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED)
+        if pid:
+            return os.WIFSTOPPED(status) and os.WSTOPSIG(status)
+        time.sleep(0.01)
+    return None
+
+
+def stopping(script):
+    """Such a recording, in a process group that a terminal's signals would stop, and its program's pid."""
+    running = recorder("stop.mscope", script, "-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                       preexec_fn=os.setpgrp)
+    return running, int(running.stdout.readline())
+
+
+for to_program in False, True:
+    running, program_pid = stopping("echo $$; kill -STOP $$; exit 3")
+    equal(wait_for_stop(running), signal.SIGSTOP, "the program stops itself")
+    os.kill(program_pid if to_program else running.pid, signal.SIGCONT)
+    equal(running.wait(timeout=20), 3, f"continued {'by its own pid' if to_program else 'by the pid of record'}")
+running, program_pid = stopping("echo $$; read line; exit 3")
+running.send_signal(signal.SIGTSTP)
+equal(wait_for_stop(running), signal.SIGTSTP, "SIGTSTP to record stops both")
+equal(state_of(program_pid), "T", "the program")
+running.send_signal(signal.SIGCONT)
+for _ in range(30):  # whatever the order in which these and what record does about them come
+    os.kill(program_pid, signal.SIGSTOP)
+    time.sleep(0.003)
+    os.kill(program_pid, signal.SIGCONT)
+running.communicate("\n", timeout=30)
+equal(running.returncode, 3, "stopped and continued many times")
+
 sys.exit(done())
