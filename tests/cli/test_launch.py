@@ -1,4 +1,5 @@
-"""`malloscope record` between its parent and the program: descriptors, signals, exit status, what lies at the log's name."""
+"""`malloscope record` between its parent and the program: descriptors, signals, stops, exit status, what lies at the
+log's name."""
 import json
 import os
 import shutil
@@ -98,6 +99,11 @@ running.stdout.readline()
 running.send_signal(signal.SIGVTALRM)
 equal(running.wait(timeout=20), 128 + signal.SIGVTALRM, "a signal that the program does not catch ends it, and then record")
 equal((report(path("default.mscope"))["processes"][0]["wait_status"] or 0) & 0x7f, signal.SIGVTALRM, "and the log says so")
+
+# A timer that is set before exec would have been the program's.
+running = recorder("alarm.mscope", "read line", "-q", stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                   preexec_fn=lambda: signal.setitimer(signal.ITIMER_REAL, 1))
+equal(running.wait(timeout=30), 128 + signal.SIGALRM, "a timer of who executed record")
 
 # --- -f replaces all that a dead session has left at a name, and nothing where it refuses ---
 def kill_session(log):
