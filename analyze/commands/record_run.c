@@ -145,7 +145,15 @@ static int finish(struct log_file *file, const struct target *target, const char
             unrecorded_remove(file->session); /* the log may be where nobody will find it */
         return code;
     }
-    int error = live_adopt(file->path);
+    bool was_emptied = !log_file_is_whole(file);
+    int error = was_emptied ? log_file_restore(file) : 0;
+    if (was_emptied)
+        complain("%s: INCOMPLETE: was emptied or overwritten while the program ran: what was in it till then is "
+                 "lost, and programs that began later may be missing%s%s",
+                 short_path(file->path), error ? ", and it cannot be mended: " : "", error ? strerror(-error) : "");
+    if (error)
+        return code;
+    error = live_adopt(file->path);
     if (error) {
         _cleanup_free_ char *names = live_names(file->path);
         complain("%s: the last events are still in the files %s*%s: %s; keep them until the log has been read", file->path,
@@ -172,7 +180,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
     if (lost.programs > 0)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_programs((uint64_t)lost.programs));
-    if (log->missing_chunks)
+    if (log->missing_chunks && !was_emptied)
         complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
                  short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
                  log->missing_chunks == 1 ? "is" : "are");
