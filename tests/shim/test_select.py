@@ -216,4 +216,17 @@ for name, estimate, truth_of_it, variance in (("allocations", counts, len(true),
     off = (estimate - RUNS * truth_of_it) / math.sqrt(variance)
     check(abs(off) < 4.5, f"sample: {name}: {estimate / RUNS:.0f} on average of {RUNS} runs, {truth_of_it} in truth, {off:.1f} standard errors")
 check(math.sqrt(variance_of_count) / counts < 0.1, "sample: large enough to tell")
+
+# --- a sample of many that each allocate little: each thread and each process draws for itself, from the first on ---
+MANY = 300
+for how in "threads", "forks":
+    got = record([program("sampled"), how, str(MANY)], LOG, "--sample", str(RATE))
+    equal((got.returncode, got.stderr), (0, ""), f"sampled {how}: run")
+    events = [e for e in dump(LOG) if e.kind == "malloc"]
+    for size in 1009, 2017, 4051:
+        share = 1 - math.exp(-(size + 1) / RATE)
+        found = sum(e.size == size for e in events)
+        off = (found - MANY * share) / math.sqrt(MANY * share * (1 - share))
+        # By chance beyond 6 once in 10^8 runs. If all drew the same, none or all would be there: more than 9.
+        check(abs(off) < 6, f"sampled {how}: {found} of {MANY} blocks of {size} bytes, {MANY * share:.0f} on average: {off:.1f} standard errors")
 sys.exit(done())
