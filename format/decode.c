@@ -292,6 +292,9 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
     case REC_DEEPBIND:
         e->deepbind.path = take_text(s);
         return;
+    case REC_OWN_HEAP:
+        e->own_heap.path = take_text(s);
+        return;
     case REC_TRIMMED:
         e->trimmed.from_ns = take_number(s);
         e->trimmed.to_ns = take_number(s);

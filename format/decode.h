@@ -67,7 +67,7 @@ struct event {
         struct { uint32_t pid; unsigned reason; struct text path; } untraced; /* reason: rec_untraced */
         struct { struct text name; } mark;
         struct { bool on; unsigned by; } recording; /* by: rec_switch */
-        struct { struct text path; } deepbind;
+        struct { struct text path; } deepbind, own_heap;
         struct { uint64_t from_ns, to_ns, left_out; uint32_t flags; } trimmed; /* to_ns 0: to the end; flags: rec_trimmed_flags */
     };
 };

@@ -201,6 +201,11 @@ uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct 
     return encode_stamped_text(e, at, REC_DEEPBIND, ticks, path);
 }
 
+uint8_t *encode_own_heap(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path)
+{
+    return encode_stamped_text(e, at, REC_OWN_HEAP, ticks, path);
+}
+
 uint8_t *encode_process_start(struct encoder *e, uint8_t *at, uint64_t ticks, const struct encode_process *p)
 {
     struct body b = body_begin(e, at, REC_PROCESS_START);

@@ -215,6 +215,7 @@ uint8_t *encode_untraced(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_
 uint8_t *encode_mark(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text name);
 uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool on, enum rec_switch by);
 uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
+uint8_t *encode_own_heap(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
 uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t from_ns, uint64_t to_ns,
                         uint64_t left_out, uint32_t flags);
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,

@@ -83,7 +83,8 @@ enum rec_stack_flags {
     X(12, REALLOC_FAILED, "realloc-failed") X(13, REALLOC_FREED, "realloc-freed")    \
     X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")                  \
     X(16, UNTRACED, "untraced-program") X(17, MARK, "mark") X(18, RECORDING, "recording")  \
-    X(19, DEEPBIND, "deepbind") X(20, TRIMMED, "trimmed")
+    X(19, DEEPBIND, "deepbind") X(20, TRIMMED, "trimmed")                              \
+    X(21, OWN_HEAP, "own-heap")
 
 #define X(number, name, text) REC_##name = number,
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };

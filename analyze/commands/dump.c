@@ -131,6 +131,9 @@ static void print_other(const struct event *e)
     case REC_DEEPBIND:
         print_texts(e->deepbind.path);
         break;
+    case REC_OWN_HEAP:
+        print_texts(e->own_heap.path);
+        break;
     }
     putchar('\n');
 }

@@ -4,6 +4,7 @@
 
 #include "analyze/command.h"
 #include "analyze/commands/embedding.h"
+#include "analyze/commands/own_heaps.h"
 #include "analyze/launch/compressor.h"
 #include "analyze/launch/loaded.h"
 #include "analyze/launch/log_file.h"
@@ -126,6 +127,20 @@ static void embed(const struct log *log)
         complain("%s: names cannot be written into it: %s", short_path(log->path), strerror(-error));
 }
 
+/* Of the program itself we have said it before it ran. */
+static void note_own_heaps(const struct log *log, const struct log_file *file, bool was_said)
+{
+    _cleanup_own_heaps_ struct own_heaps heaps;
+    int error = own_heaps_note(log, file->fd, &heaps);
+
+    if (error)
+        complain("%s: that programs have a malloc of their own cannot be noted in it: %s", short_path(log->path), strerror(-error));
+    if (heaps.programs > was_said)
+        complain("warning: %zu process%s with a malloc of %s own, not exported (%s%s): what %s allocated with it is not recorded",
+                 heaps.processes, heaps.processes == 1 ? "" : "es", heaps.processes == 1 ? "its" : "their", heaps.program,
+                 heaps.programs > 1 ? " and others" : "", heaps.processes == 1 ? "it" : "they");
+}
+
 static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
                   int status, struct compressor *compressor, const struct record_options *options)
 {
@@ -169,6 +184,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         log_file_discard(file);
         return EXIT_NOT_TRACED;
     }
+    note_own_heaps(log, file, target->heap.malloc == MALLOC_HIDDEN);
     append_end_of(log, file, pid, status);
     log_let_go(file->fd);
     if (!live_any_running(file->path)) /* else who comes later may still need it */

@@ -170,6 +170,8 @@ static size_t text_bytes_of(const struct event *e)
         return e->mark.name.bytes;
     case REC_DEEPBIND:
         return e->deepbind.path.bytes;
+    case REC_OWN_HEAP:
+        return e->own_heap.path.bytes;
     }
     return 0;
 }
@@ -229,6 +231,8 @@ static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event 
         return encode_recording(to, at, ns, e->recording.on, (enum rec_switch)e->recording.by);
     case REC_DEEPBIND:
         return encode_deepbind(to, at, ns, text_of(e->deepbind.path));
+    case REC_OWN_HEAP:
+        return encode_own_heap(to, at, ns, text_of(e->own_heap.path));
     case REC_TRIMMED:
         return encode_trimmed(to, at, ns, e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out, e->trimmed.flags);
     }

@@ -1,6 +1,6 @@
 #include "analyze/model/settings.h"
 
-#include "format/decode.h"
+#include "analyze/log/reader.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,6 +13,7 @@ static void take_start(struct settings *s, struct process_settings *of, const st
 {
     *of = (struct process_settings){
         .found = true,
+        .has_own_heap = event->process.other_malloc.bytes > 0,
         .sample_bytes = event->process.sample_bytes,
         .min_size = event->process.min_size,
         .starts_paused = event->process.flags & REC_PROCESS_PAUSED,
@@ -23,7 +24,7 @@ static void take_start(struct settings *s, struct process_settings *of, const st
     if (s->min_size < of->min_size)
         s->min_size = of->min_size;
     s->starts_paused |= of->starts_paused;
-    s->own_mallocs += event->process.other_malloc.bytes > 0;
+    s->own_mallocs += of->has_own_heap;
 }
 
 /* The record is among the first of the process's first stream; where that one is
@@ -45,6 +46,18 @@ static void look_into(struct settings *s, const struct log *log, const struct lo
             take_start(s, of, &event);
 }
 
+/* What the launcher has found in executables. */
+static void take_own_heap(void *data, const struct timed_event *e)
+{
+    struct settings *s = data;
+    struct process_settings *of = &s->of[e->process];
+
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_OWN_HEAP && !of->has_own_heap) {
+        of->has_own_heap = true;
+        s->own_mallocs++;
+    }
+}
+
 void settings_read(const struct log *log, struct settings *ret_settings)
 {
     struct settings s = { .count = log->process_count, .unit = 1 };
@@ -53,6 +66,7 @@ void settings_read(const struct log *log, struct settings *ret_settings)
     s.of = alloc_zeroed(s.count, sizeof *s.of);
     for (size_t i = 0; i < log->stream_count; i++)
         look_into(&s, log, &log->streams[i], decoder);
+    reader_session_records(log, take_own_heap, &s);
     for (size_t i = 0; i < s.count; i++) {
         struct process_settings *of = &s.of[i];
         if (of->found) {

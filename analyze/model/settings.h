@@ -14,6 +14,7 @@ struct process_settings {
     bool found; /* its process-start record was; else these are the session's */
     uint64_t sample_bytes, min_size; /* 0: every allocation is recorded */
     bool starts_paused;
+    bool has_own_heap; /* has been counted */
     char *allocator; /* path of the module that has the real malloc; NULL: not known */
 };
 
@@ -23,7 +24,7 @@ struct settings {
     uint64_t sample_bytes, min_size; /* the largest; 0: in no process */
     bool sampling_differs, min_size_differs; /* between processes */
     bool starts_paused; /* a process at least */
-    uint64_t own_mallocs; /* processes whose own malloc goes before the recorder's: their calls are not there */
+    uint64_t own_mallocs; /* processes with a malloc that the recorder does not see: calls of it are not there */
     /* Weights and sums of them are whole numbers of 1/unit: that is exact enough
      * (1/8192 of one allocation) and does not depend on the order of summing. 1
      * where nothing is sampled; else sums of bytes are good up to 4 PiB. */

@@ -65,6 +65,10 @@ void told_take(struct told *t, const struct timed_event *e)
     case REC_DEEPBIND:
         notes_take(&t->notes, e);
         return;
+    case REC_OWN_HEAP:
+        if (!p->own_heap)
+            p->own_heap = text_copy(event->own_heap.path);
+        return;
     case REC_PROCESS_END:
         p->exited |= !event->end.status_known;
         if (event->end.status_known) {
@@ -139,6 +143,7 @@ void told_release(struct told *t)
         free(p->allocator);
         free(p->call_graph);
         free(p->other_malloc);
+        free(p->own_heap);
     }
     free(t->processes);
     threads_release(&t->threads);

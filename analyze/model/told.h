@@ -22,6 +22,7 @@ struct told_process {
     char *allocator; /* path of the module that has the real malloc */
     char *call_graph;
     char *other_malloc; /* path of the module whose malloc its calls reach instead of the recorder's; "" none */
+    char *own_heap;  /* path of its executable, whose malloc is not exported and takes the calls from there; NULL: none */
     bool started;    /* its process-start record was found; else the texts are NULL */
     bool running;    /* when the log was opened */
     bool exited;       /* by exit() or a return from main: it said so itself */

@@ -22,7 +22,7 @@ struct sum {
 };
 
 struct row {
-    enum { ROW_PROCESS, ROW_OWN_MALLOC, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
+    enum { ROW_PROCESS, ROW_OWN_MALLOC, ROW_OWN_HEAP, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
     uint32_t which; /* place of the process (of the one above), or index in notes.untraced */
     unsigned level;
     bool is_last;   /* child of its parent */
@@ -145,6 +145,8 @@ static void make_rows(struct view *v)
         add_row(v, ROW_PROCESS, place, level);
         if (process_at(v->facts, place)->told->other_malloc && *process_at(v->facts, place)->told->other_malloc)
             add_row(v, ROW_OWN_MALLOC, place, level + 1);
+        if (process_at(v->facts, place)->told->own_heap)
+            add_row(v, ROW_OWN_HEAP, place, level + 1);
         add_untraced(v, v->facts->by_start[place], level + 1);
         uint32_t next = shown_from(v, v->tree.nodes[place].first_child);
         if (next != TREE_NONE) {
@@ -271,6 +273,13 @@ static void print_own_malloc(const char *path)
     printf(", which goes before the recorder's\n");
 }
 
+static void print_own_heap(const char *path)
+{
+    printf("not recorded: its own calls of the malloc in ");
+    text_print_safe(path, strlen(path));
+    printf(", which is not exported\n");
+}
+
 static void print_row(const struct view *v, const struct row *row)
 {
     if (row->kind == ROW_PROCESS) {
@@ -291,6 +300,8 @@ static void print_row(const struct view *v, const struct row *row)
     print_lines(row);
     if (row->kind == ROW_OWN_MALLOC)
         print_own_malloc(process_at(v->facts, row->which)->told->other_malloc);
+    else if (row->kind == ROW_OWN_HEAP)
+        print_own_heap(process_at(v->facts, row->which)->told->own_heap);
     else if (row->kind == ROW_UNTRACED)
         print_untraced(&v->facts->told.notes.untraced[row->which]);
     else

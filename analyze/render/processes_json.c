@@ -23,6 +23,7 @@ json_t *processes_json(const struct facts *f)
         json_object_set_new(object, "parent", parent == TREE_NONE ? json_null() : json_integer(parent));
         json_object_set_new(object, "allocator", text_json(p->told->allocator ? p->told->allocator : ""));
         json_object_set_new(object, "other_malloc", text_json(p->told->other_malloc ? p->told->other_malloc : ""));
+        json_object_set_new(object, "own_heap", text_json(p->told->own_heap ? p->told->own_heap : ""));
         json_object_set_new(object, "call_graph", text_json(p->told->call_graph ? p->told->call_graph : ""));
         json_object_set_new(object, "wait_status", p->told->status_known ? json_integer(p->told->wait_status) : json_null());
         json_object_set_new(object, "running", json_boolean(p->told->running));

@@ -260,6 +260,29 @@ for how in (["-pie", "-fPIE"], ["-no-pie", "-fno-pie"], ["-rdynamic"]):
         run(["strip", path("own")])
         check("own malloc" not in Doctor("./own").found, "stripped, it cannot be seen")
         equal(recorded("./own")[0].stderr, "", "nor by record")
+# As a child, whatever started it: record looks when it ends, and the log says it from then on.
+write("other.c", "#include <stdlib.h>\nint main(void) { free(malloc(7)); return 0; }\n")
+if build("other", "gcc", "-O0", "other.c") and build("own", "gcc", "-O0", "-fno-builtin", HIDDEN, "q.c", "own.c"):
+    got, process = recorded("sh", "-c", "./own; ./other; (./own; :); (./own; exit 4)")
+    check(got.returncode == 4 and len(got.stderr.splitlines()) == 1 and
+          f"3 processes with a malloc of their own, not exported ({path('own')})" in got.stderr, f"record says it: {got}")
+    of = [(os.path.basename(p["exe"]), p["own_heap"]) for p in report(LOG)["processes"]]
+    equal([own for exe, own in of if exe == "own"], [path("own")] * 3, f"in each process: {of}")
+    equal({own for exe, own in of if exe != "own"}, {""}, f"and in no other: {of}")
+    run([MALLOSCOPE, "trim", "-f", "-o", path("part.mscope"), "--from", "0", LOG])
+    for log in LOG, path("part.mscope"):
+        equal(report(log)["trust"]["own_mallocs"], 3, f"{log}: JSON")
+        text = run([MALLOSCOPE, "report", log]).stdout
+        equal(text.count(f"not recorded: its own calls of the malloc in {path('own')}, which is not exported"), 3, f"{log}: the tree says it")
+        for command in "report", "hist", "leaks":
+            check("not recorded: 3 processes with a malloc of their own" in run([MALLOSCOPE, command, log]).stdout, f"{log}: {command} says it")
+    # Another file is at its path by then: nothing is known of the one that ran.
+    shutil.copy(path("own"), path("gone"))
+    got, process = recorded("sh", "-c", "./gone; cp other gone.new; mv gone.new gone")
+    equal((got.stderr, report(LOG)["trust"]["own_mallocs"]), ("", 0), "a program that is no longer there")
+    shutil.copy(path("other"), path("gone"))
+    got, process = recorded("sh", "-c", "./gone; cp own gone.new; mv gone.new gone")
+    equal((got.stderr, report(LOG)["trust"]["own_mallocs"]), ("", 0), "what stands at its path now did not run")
 # A program at a fixed address that takes malloc's address has a stub of that name.
 write("takes.c", "#include <stdlib.h>\nint main(void) { void *(*volatile f)(size_t) = malloc; free(f(10)); return 3; }\n")
 if build("takes", "gcc", "-O0", "-no-pie", "-fno-pie", "takes.c"):

@@ -204,7 +204,7 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
 /* A number that no version has, and a body that nobody can read. */
 static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
 {
-    static const unsigned numbers[] = { 0, 8, 21, 40, 63 };
+    static const unsigned numbers[] = { 0, 8, 22, 40, 63 };
     struct text text;
     struct encode_text body = random_text(c, &text);
 
@@ -222,7 +222,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     struct encode_text text, host;
 
     e->type = EVENT_OTHER;
-    e->other = (unsigned)random_below(22);
+    e->other = (unsigned)random_below(23);
     e->function = (uint8_t)random_below(REC_FN_COUNT);
     switch (e->other) {
     case REC_PC:
@@ -296,6 +296,9 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
     case REC_DEEPBIND:
         text = random_text(c, &e->deepbind.path);
         return encode_deepbind(encoder, at, random_ticks(c, e), text);
+    case REC_OWN_HEAP:
+        text = random_text(c, &e->own_heap.path);
+        return encode_own_heap(encoder, at, random_ticks(c, e), text);
     case REC_TRIMMED:
         e->trimmed.from_ns = random_magnitude();
         e->trimmed.to_ns = random_magnitude();
@@ -388,6 +391,8 @@ static bool same_body(const struct event *a, const struct event *b)
         return a->recording.on == b->recording.on && a->recording.by == b->recording.by;
     case REC_DEEPBIND:
         return same_text(a->deepbind.path, b->deepbind.path);
+    case REC_OWN_HEAP:
+        return same_text(a->own_heap.path, b->own_heap.path);
     case REC_TRIMMED:
         return a->trimmed.from_ns == b->trimmed.from_ns && a->trimmed.to_ns == b->trimmed.to_ns &&
                a->trimmed.left_out == b->trimmed.left_out && a->trimmed.flags == b->trimmed.flags;
