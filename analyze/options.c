@@ -19,10 +19,7 @@ static void complain_with(const char *format, va_list arguments)
     char text[8192];
 
     vsnprintf(text, sizeof text, format, arguments);
-    for (char *at = text; *at; at++) /* a name may hold a newline: a message is one line */
-        if ((unsigned char)*at < 32 || *at == 127)
-            *at = '?';
-    fprintf(stderr, "malloscope: %s", text);
+    fprintf(stderr, "malloscope: %s", text_make_safe(text)); /* a name may hold a newline: a message is one line */
 }
 
 void complain(const char *format, ...)

@@ -70,7 +70,9 @@ static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
         const struct symbols_frame *frames;
         size_t count = d->namer.frames(d->namer.data, location, &frames), i = 0;
         do {
-            printf("\t#%u %s+0x%" PRIx64, number, *path ? text_base_name(path) : "?", place.address);
+            printf("\t#%u ", number);
+            text_write_safe(stdout, *path ? text_base_name(path) : "?");
+            printf("+0x%" PRIx64, place.address);
             if (count)
                 print_frame(&frames[i], i + 1 < count);
             putchar('\n');

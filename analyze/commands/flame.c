@@ -72,7 +72,8 @@ static void print_result(const char *output, const struct call_tree *tree, const
     const struct coverage coverage = { &r->facts->settings, r->facts->recorded, r->facts->told.was_paused };
     uint64_t all = tree->nodes[0].total[o->view.cost];
 
-    printf("%s: %s %s in %s frame%s", output, cost_is_bytes(o->view.cost) ? text_bytes(all) : text_count(all), cost_name(o->view.cost),
+    text_write_safe(stdout, output);
+    printf(": %s %s in %s frame%s", cost_is_bytes(o->view.cost) ? text_bytes(all) : text_count(all), cost_name(o->view.cost),
            text_count(pruned->frames), pruned->frames == 1 ? "" : "s");
     if (pruned->hidden)
         printf("; %s more, with less than %g %% each and %s %% together, are left out (--min-share)", text_count(pruned->hidden),

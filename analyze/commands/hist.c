@@ -38,7 +38,8 @@ static void print_head(const char *path, const struct size_table *table, const s
     const char *about = text_about(counted->settings.sample_bytes);
     const struct coverage coverage = coverage_of(counted);
 
-    printf("%s: %s%s allocations%s, %s%s%s\n", text_base_name(path), about, text_count(table->count),
+    text_write_safe(stdout, text_base_name(path));
+    printf(": %s%s allocations%s, %s%s%s\n", about, text_count(table->count),
            text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
            text_error(settings_error(counted->variance_bytes), true));
     coverage_print(stdout, &coverage, "");

@@ -43,7 +43,8 @@ int cmd_symbolize(int argc, char **argv)
         complain("%s: names cannot be written into it: %s; it is as it was", path, strerror(-error));
         code = EXIT_DAMAGED;
     } else {
-        printf("%s: %s of %s code locations have names, in %s file%s; ", path, text_count(done.named),
+        text_write_safe(stdout, path);
+        printf(": %s of %s code locations have names, in %s file%s; ", text_count(done.named),
                text_count(done.locations), text_count(done.files), done.files == 1 ? "" : "s");
         printf(done.bytes ? "%s were added\n" : "nothing was added\n", text_bytes(done.bytes));
     }

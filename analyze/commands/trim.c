@@ -149,7 +149,8 @@ static int trim(const struct log *log, struct trim_options *options, const char 
         complain("%s: cannot be written: %s; name another place with -o", path, strerror(-error));
     if (error)
         return EXIT_DAMAGED;
-    printf("%s: %s of %s\n", path, text_bytes(n.bytes), text_bytes(log->bytes + log->spool_bytes));
+    text_write_safe(stdout, path);
+    printf(": %s of %s\n", text_bytes(n.bytes), text_bytes(log->bytes + log->spool_bytes));
     return log_verdict(log, bad_chunks, bad_offset);
 }
 

@@ -1,5 +1,6 @@
 #include "analyze/render/call_walk.h"
 #include "analyze/render/flame.h"
+#include "analyze/render/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -17,12 +18,13 @@ static void add_name(struct path *p, const struct call_tree *t, uint32_t node, s
     char buffer[CALL_NAME_BYTES];
     const char *name = call_frame_name(t, t->nodes[node].frame, buffer);
     size_t used = p->ends[level - 1], bytes = strlen(name);
+    _cleanup_free_ char *plain = text_make_safe(copy_text(name, bytes));
 
     p->text = grow(p->text, &p->capacity, used + bytes + 1, 1);
     if (used)
         p->text[used++] = ';';
     for (size_t i = 0; i < bytes; i++)
-        p->text[used + i] = name[i] == ';' ? ',' : (unsigned char)name[i] < 32 || name[i] == 127 ? '?' : name[i];
+        p->text[used + i] = plain[i] == ';' ? ',' : plain[i];
     p->ends = grow(p->ends, &p->end_capacity, level + 1, sizeof *p->ends);
     p->ends[level] = used + bytes;
 }

@@ -63,19 +63,11 @@ static char *place_of(const struct call_tree *t, uint32_t node, uint32_t beside,
     return format_text("  %s%s", text_base_name(f->source), line);
 }
 
-static char *visible(char *text)
-{
-    for (char *at = text; *at; at++)
-        if ((unsigned char)*at < 32 || *at == 127)
-            *at = '?';
-    return text;
-}
-
 char *frame_name(const struct call_tree *t, uint32_t node, int columns)
 {
     char buffer[CALL_NAME_BYTES];
 
-    return visible(cut(format_text("%s", call_frame_name(t, t->nodes[node].frame, buffer)), columns));
+    return text_make_safe(cut(format_text("%s", call_frame_name(t, t->nodes[node].frame, buffer)), columns));
 }
 
 char *frame_text(const struct call_tree *t, uint32_t node, uint32_t beside, int columns)
@@ -88,5 +80,5 @@ char *frame_text(const struct call_tree *t, uint32_t node, uint32_t beside, int 
     char *name = cut(format_text("%s", whole), room > NAME_LEAST ? room : NAME_LEAST);
     char *text = cut(format_text("%s%s", name, place), columns);
     free(name);
-    return visible(text);
+    return text_make_safe(text);
 }

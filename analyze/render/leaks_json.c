@@ -6,6 +6,7 @@
 #include "analyze/render/trust.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static json_t *integer(uint64_t value)
 {
@@ -102,8 +103,11 @@ json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, cons
 /* A field of a row: tabs and newlines would end it, semicolons part the frames of a stack. */
 static void print_field(const char *text)
 {
-    for (; *text; text++)
-        putchar((unsigned char)*text < 32 || *text == 127 ? '?' : *text == ';' ? ',' : *text);
+    _cleanup_free_ char *field = text_make_safe(copy_text(text, strlen(text)));
+
+    for (char *at = field; (at = strchr(at, ';'));)
+        *at = ',';
+    fputs(field, stdout);
 }
 
 void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)

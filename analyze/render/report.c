@@ -91,12 +91,16 @@ static void print_warnings(const struct facts *f)
     }
 }
 
+static void print_word(FILE *to, const char *word);
+
 static void print_split(const struct facts *f, const struct size_table *sizes, const struct report_view *view)
 {
     uint64_t count, bytes;
 
     size_table_below(sizes, view->threshold, &count, &bytes);
-    printf("\nSizes (more: malloscope hist %s)\n", view->log_name);
+    printf("\nSizes (more: malloscope hist ");
+    print_word(stdout, view->log_name);
+    puts(")");
     printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes%s\n",
            text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
            text_count(sizes->row_count), f->settings.sample_bytes ? " recorded" : "");
@@ -199,15 +203,17 @@ static void print_word(FILE *to, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
 
+    bool is_safe = text_is_safe(word);
+
     if (word[strspn(word, plain)] == 0) {
         fputs(word, to);
         return;
     }
-    fputs(strpbrk(word, "\n\r\t\033") ? "$'" : "'", to);
+    fputs(is_safe ? "'" : "$'", to);
     for (; *word; word++) {
-        if (*word == '\'')
-            fputs(strpbrk(word, "\n\r\t\033") ? "\\'" : "'\\''", to);
-        else if ((unsigned char)*word < 32 || *word == 127)
+        if (is_safe && *word == '\'')
+            fputs("'\\''", to);
+        else if (!is_safe && ((unsigned char)*word < 32 || (unsigned char)*word >= 127 || *word == '\'' || *word == '\\'))
             fprintf(to, "\\x%02x", (unsigned char)*word);
         else
             fputc(*word, to);

@@ -34,12 +34,8 @@ struct table {
 /* What would part frames or columns. */
 static void make_plain(char *text)
 {
-    for (; *text; text++) {
-        if (*text == ';')
-            *text = ':';
-        else if ((unsigned char)*text < 32 || *text == 127)
-            *text = '?';
-    }
+    for (char *at = text_make_safe(text); (at = strchr(at, ';'));)
+        *at = ':';
 }
 
 static char *location_text(struct table *t, uint32_t location)

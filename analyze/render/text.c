@@ -177,15 +177,15 @@ json_t *text_json(const char *text)
 }
 
 /* How many bytes of the text are one character that a terminal shows: no control, none of the
- * C1 set either, and no more than this locale can show. 0: none. */
-static size_t shown_bytes(const unsigned char *text, size_t bytes)
+ * C1 set either, and none that changes the direction. 0: none. */
+static size_t character_bytes(const unsigned char *text, size_t bytes)
 {
     static const uint32_t least[] = { 0, 0, 0xa0, 0x800, 0x10000 };
     size_t count = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
 
     if (count == 1)
         return text[0] >= 32 && text[0] != 127;
-    if (text[0] < 0xc2 || text[0] > 0xf4 || count > bytes || !text_is_utf8())
+    if (text[0] < 0xc2 || text[0] > 0xf4 || count > bytes)
         return 0;
     uint32_t code = text[0] & (0x7fu >> count);
     for (size_t i = 1; i < count; i++) {
@@ -197,14 +197,50 @@ static size_t shown_bytes(const unsigned char *text, size_t bytes)
     return code >= least[count] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && !is_direction ? count : 0;
 }
 
-void text_print_safe(const char *text, size_t bytes)
+static void write_safe(FILE *to, const char *text, size_t bytes)
 {
+    bool utf8 = text_is_utf8();
+
     for (size_t i = 0; i < bytes;) {
-        size_t shown = shown_bytes((const unsigned char *)text + i, bytes - i);
+        size_t shown = character_bytes((const unsigned char *)text + i, bytes - i);
+        if (shown > 1 && !utf8)
+            shown = 0;
         if (shown)
-            fwrite(text + i, 1, shown, stdout);
+            fwrite(text + i, 1, shown, to);
         else
-            printf("\\x%02x", (unsigned char)text[i]);
+            fprintf(to, "\\x%02x", (unsigned char)text[i]);
         i += shown ? shown : 1;
     }
+}
+
+void text_print_safe(const char *text, size_t bytes)
+{
+    write_safe(stdout, text, bytes);
+}
+
+void text_write_safe(FILE *to, const char *text)
+{
+    write_safe(to, text, strlen(text));
+}
+
+char *text_make_safe(char *text)
+{
+    size_t bytes = strlen(text);
+
+    for (size_t i = 0; i < bytes;) {
+        size_t shown = character_bytes((const unsigned char *)text + i, bytes - i);
+        if (!shown)
+            text[i] = '?';
+        i += shown ? shown : 1;
+    }
+    return text;
+}
+
+bool text_is_safe(const char *text)
+{
+    size_t bytes = strlen(text), shown = 1;
+
+    for (size_t i = 0; i < bytes && shown; i += shown)
+        shown = character_bytes((const unsigned char *)text + i, bytes - i);
+    return shown;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 const char *text_count(uint64_t count);  /* 1,234,567 */
 const char *text_bytes(uint64_t bytes);  /* 1,023 B, 12.3 KiB, 4.5 MiB */
@@ -35,7 +36,12 @@ int text_columns(void);
  * that is not ASCII becomes '?'. */
 json_t *text_json(const char *text);
 
-/* Prints text that came from outside, with control characters made visible. */
+/* Text that came from outside may move a terminal's cursor, or look like a line of ours. With
+ * control characters, and what turns the direction of writing, as \x1b: */
 void text_print_safe(const char *text, size_t bytes);
+void text_write_safe(FILE *to, const char *text);
+/* The same in place, with a '?' for each such byte. Returns text. */
+char *text_make_safe(char *text);
+bool text_is_safe(const char *text);
 
 #endif

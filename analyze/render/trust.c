@@ -126,7 +126,9 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
     if (t->left_out)
         fprintf(to, ", %zu more left out", t->left_out);
-    fprintf(to, " (allocator %s); %zu stream%s, %s events;\n       %s%s lost", allocators(t), t->streams,
+    fputs(" (allocator ", to);
+    text_write_safe(to, allocators(t));
+    fprintf(to, "); %zu stream%s, %s events;\n       %s%s lost", t->streams,
             t->streams == 1 ? "" : "s", text_count(t->events), at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
@@ -164,8 +166,9 @@ void trust_print(FILE *to, const struct trust *t)
 
 void trust_print_short(FILE *to, const struct trust *t)
 {
-    fprintf(to, "Trust: %zu process%s (%s), %zu stream%s, %s events; %s%s lost", t->processes,
-            t->processes == 1 ? "" : "es", allocators(t), t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
+    fprintf(to, "Trust: %zu process%s (", t->processes, t->processes == 1 ? "" : "es");
+    text_write_safe(to, allocators(t));
+    fprintf(to, "), %zu stream%s, %s events; %s%s lost", t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
             at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
