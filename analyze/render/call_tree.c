@@ -17,7 +17,7 @@ struct builder {
         uint32_t frame, line;
     } *path; /* of the stack at hand, innermost first */
     size_t path_count, path_capacity;
-    bool by_location;
+    bool by_line;
 };
 
 /* --- frames --------------------------------------------------------------------- */
@@ -40,19 +40,26 @@ static uint64_t hash_frame(const struct builder *b, const struct call_frame *fra
 
     if (frame->function)
         hash = hash_text(hash, frame->function);
-    if (b->by_location)
-        hash ^= frame->location;
-    return (hash ^ frame->is_inlined) * 0x9e3779b97f4a7c15ull >> 20;
+    hash ^= b->by_line ? (uint64_t)frame->line << 1 : frame->is_inlined;
+    return hash * 0x9e3779b97f4a7c15ull >> 20;
+}
+
+static bool texts_are_same(const char *x, const char *y)
+{
+    return x == y || (x && y && strcmp(x, y) == 0);
+}
+
+static bool lines_are_same(const struct call_frame *x, const struct call_frame *y)
+{
+    return x->line == y->line && texts_are_same(x->source, y->source) && texts_are_same(x->signature, y->signature);
 }
 
 static bool frames_are_same(const struct builder *b, const struct call_frame *x, const struct call_frame *y)
 {
-    if (b->by_location && x->location != y->location)
-        return false;
     if (!x->function || !y->function)
         return !x->function && !y->function && x->location == y->location;
-    return file_of(b->tree, x->location) == file_of(b->tree, y->location) && x->is_inlined == y->is_inlined &&
-           (x->function == y->function || strcmp(x->function, y->function) == 0);
+    return file_of(b->tree, x->location) == file_of(b->tree, y->location) && texts_are_same(x->function, y->function) &&
+           (b->by_line ? lines_are_same(x, y) : x->is_inlined == y->is_inlined);
 }
 
 static uint32_t *frame_place(const struct builder *b, const struct call_frame *frame)
@@ -98,6 +105,7 @@ static void add_frames(struct builder *b, uint32_t location)
             frame.function = names[i].function;
             frame.signature = names[i].signature;
             frame.source = names[i].file;
+            frame.line = b->by_line ? names[i].line : 0;
         }
         b->path[b->path_count++] = (struct place){ frame_number(b, &frame), count ? names[i].line : 0 };
     }
@@ -239,7 +247,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
 
     if (!options)
         options = &defaults;
-    b.by_location = options->by_location;
+    b.by_line = options->by_line;
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
     if (options->keep_leaves)

@@ -15,6 +15,7 @@
 struct call_frame {
     const char *function, *signature; /* the namer's; NULL: unknown */
     const char *source;   /* file, where the frame was met first; NULL: unknown */
+    uint32_t line;        /* in the source, where frames differ by line; else, and if unknown, 0 */
     uint32_t location;    /* in facts->told.code: 0: the stack's record was lost, or none was taken */
     bool is_inlined;
 };
@@ -40,7 +41,8 @@ struct call_tree {
 
 struct call_tree_options {
     bool inverted;
-    bool by_location; /* frames at different addresses differ, though they be of one function */
+    bool by_line;     /* frames in different lines differ, though they be of one function; and overloads of one
+                       * name, but not those that are inlined from those that are not */
     bool keep_leaves; /* fills node_of_leaf */
     /* Whether a stack, given by its leaf, is to be in the tree; NULL: all are. */
     bool (*wanted)(void *data, uint32_t leaf);

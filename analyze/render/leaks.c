@@ -144,7 +144,7 @@ void leaks_collect(const struct log *log, struct facts *facts, const struct name
     struct collector c = { .log = log, .facts = facts, .filter = filter, .rules = rules, .leaks = &leaks };
 
     filter_use(filter, facts, namer);
-    call_tree_make(facts, namer, &(struct call_tree_options){ .by_location = true, .keep_leaves = true, .wanted = has_leak,
+    call_tree_make(facts, namer, &(struct call_tree_options){ .by_line = true, .keep_leaves = true, .wanted = has_leak,
                                                               .data = &c }, &leaks.tree);
     c.processes = stacks_processes(&facts->told.stacks);
     _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);

@@ -1,5 +1,6 @@
-/* What is still allocated when its process ends, by stack: a site here is one stack of code
- * locations, with those of all processes that have it. What a process had when it was
+/* What is still allocated when its process ends, by stack: a site here is one stack of functions
+ * and lines, of all processes that have it; where the line is unknown, of functions, and where
+ * these are, of addresses. So no two look the same. What a process had when it was
  * killed, was replaced by another program or still ran is no leak: it is counted apart. */
 #ifndef MALLOSCOPE_RENDER_LEAKS_H
 #define MALLOSCOPE_RENDER_LEAKS_H
@@ -24,7 +25,7 @@ struct leak_site {
 };
 
 struct leaks {
-    struct call_tree tree;     /* by location, of all stacks that have such blocks and pass the filter */
+    struct call_tree tree;     /* by line, of all stacks that have such blocks and pass the filter */
     struct leak_site *sites;   /* not suppressed, the most bytes first */
     size_t count;
     struct leak_sum leaked, unended, suppressed; /* leaked and unended: not suppressed */

@@ -280,6 +280,48 @@ waiting.stdin.close()
 equal(waiting.wait(60), 0, "it ends")
 equal(leaks(running)["leaked"]["bytes"], 2935, "then it has leaked")
 
+# --- places that look the same are one: by line; where that is unknown by function, and where that is, by address ---
+with open(path("twice.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+void *volatile kept[9];
+static void *nameless(size_t n) { return malloc(n); }
+__attribute__((noinline)) void twice(void)
+{
+    kept[0] = malloc(1048576); kept[1] = malloc(1048576);
+    kept[2] = malloc(1048576);
+}
+int main(void) { twice(); twice(); kept[4] = nameless(30); return 0; }
+""")
+
+
+def shown(log):
+    """Each place's frames as they are shown, and its figures."""
+    text = run([MALLOSCOPE, "leaks", log], env={"COLUMNS": "200"}).stdout
+    entries = [entry.splitlines() for entry in text.split("\n\n") if re.match(r"[\d,]+ bytes in ", entry)]
+    return ["\n".join(entry[1:]) for entry in entries], [re.match(r"[\d,]+ bytes in [\d,]+ block", entry[0]).group() for entry in entries]
+
+
+for options, after, wanted in (
+        # main calls twice() twice in one line; there is a line of two blocks and one of one.
+        (["-g"], [], ["4,194,304 bytes in 4 block", "2,097,152 bytes in 2 block", "30 bytes in 1 block"]),
+        ([], [], ["6,291,456 bytes in 6 block", "30 bytes in 1 block"]),
+        # By the exported names: main is one of them, nameless is not.
+        (["-rdynamic"], ["strip"], ["6,291,456 bytes in 6 block", "30 bytes in 1 block"]),
+        ([], ["strip"], ["1,048,576 bytes in 1 block"] * 6 + ["30 bytes in 1 block"])):
+    build = run(["gcc", "-O0", "-fno-builtin", *options, "twice.c", "-o", "twice"], cwd=WORK)
+    equal(build.returncode, 0, f"twice builds: {build.stderr}")
+    if after:
+        run([*after, path("twice")])
+    twice = path("twice.mscope")
+    equal(record([path("twice")], twice).returncode, 0, "twice")
+    frames, figures = shown(twice)
+    equal(figures, wanted, f"twice {options} {after}: {frames}")
+    equal(len(set(frames)), len(frames), f"twice {options} {after}: two look the same: {frames}")
+    equal(sum(place["bytes"] for place in leaks(twice)["places"]), 6 * 1048576 + 30, "and nothing is missing")
+for old in log, running:
+    frames, _ = shown(old)
+    equal(len(set(frames)), len(frames), f"{old}: two look the same")
+
 # --- --fail, sampling, usage ---
 got = run([MALLOSCOPE, "leaks", "--fail", log])
 check(got.returncode == 1 and got.stderr == f"malloscope: {log}: --fail: 2,935 bytes in 25 blocks leaked and are not suppressed\n" and
