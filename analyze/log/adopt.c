@@ -39,6 +39,11 @@ struct adoption {
     struct cutter *cutter;
     uint8_t session[16];
     bool refused; /* a file that may not be removed */
+    struct adoptee {
+        char *path;
+        uint64_t image; /* 0: nothing that can be read */
+    } *files;
+    size_t file_count, file_capacity;
 };
 
 /* What the live header knows and no stream can say: when it is adopted (a
@@ -163,9 +168,8 @@ static void give_back(const char *path, size_t slot)
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)live_slot_offset(slot), REC_LIVE_SLOT_BYTES);
 }
 
-static int adopt_one(void *data, const char *path)
+static int adopt_one(struct adoption *adoption, const char *path)
 {
-    struct adoption *adoption = data;
     struct rec_live_header live;
     uint64_t bytes;
     struct stream_counts counts = { 0 };
@@ -202,6 +206,40 @@ static int adopt_one(void *data, const char *path)
     return error;
 }
 
+static int note_file(void *data, const char *path)
+{
+    struct adoption *adoption = data;
+    struct rec_live_header live = { .image = 0 };
+    uint64_t bytes;
+    _cleanup_close_ int fd = live_open(path, adoption->session, &live, &bytes);
+
+    adoption->files = grow(adoption->files, &adoption->file_capacity, adoption->file_count + 1, sizeof *adoption->files);
+    adoption->files[adoption->file_count++] = (struct adoptee){ copy_text(path, strlen(path)), fd < 0 ? 0 : live.image };
+    return 0;
+}
+
+static int latest_first(const void *left, const void *right)
+{
+    const struct adoptee *a = left, *b = right;
+    return a->image != b->image ? (a->image < b->image ? 1 : -1) : strcmp(a->path, b->path);
+}
+
+/* The session's first process comes last: a log that is cut before lacks it, or its sum. */
+static int adopt_files(struct adoption *adoption, const char *log_path)
+{
+    int error = live_each(log_path, adoption->session, note_file, adoption), adopt_error = 0;
+
+    if (adoption->file_count)
+        qsort(adoption->files, adoption->file_count, sizeof *adoption->files, latest_first);
+    for (size_t i = 0; i < adoption->file_count; i++) {
+        if (!adopt_error)
+            adopt_error = adopt_one(adoption, adoption->files[i].path);
+        free(adoption->files[i].path);
+    }
+    free(adoption->files);
+    return adopt_error ? adopt_error : error;
+}
+
 int live_adopt(const char *log_path)
 {
     struct rec_file_header header;
@@ -218,7 +256,7 @@ int live_adopt(const char *log_path)
     adoption.log_fd = fd;
     adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);
-    int error = live_each(log_path, adoption.session, adopt_one, &adoption);
+    int error = adopt_files(&adoption, log_path);
     cutter_free(adoption.cutter);
     return error ? error : adoption.refused ? -EACCES : spool_error;
 }
