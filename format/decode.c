@@ -324,6 +324,8 @@ int decoder_next(struct decoder *d, struct event *e)
 
     if (d->at >= d->end)
         return d->problem ? -1 : 0;
+    if (rec_is_hole(d->at, d->end))
+        return fail(d, "zeros in place of records");
     unsigned tag = *s.at++;
     switch (tag & 3) {
     case REC_ALLOC:

@@ -34,6 +34,7 @@ static void remove_unborn(const char *path)
 }
 
 struct adoption {
+    const char *log_path;
     int log_fd;
     bool packs;
     struct cutter *cutter;
@@ -129,11 +130,25 @@ static uint32_t chunks_of(const struct stream_counts *counts, const struct rec_c
     return chunk_count;
 }
 
+/* Of the file's own process, in the log and its files. */
+static uint32_t chunks_there(const char *log_path, const struct rec_live_header *live)
+{
+    struct failure failure;
+    struct log *log;
+
+    if (log_open(log_path, &log, &failure) != 0)
+        return 0;
+    const struct log_process *p = &log->processes[log_find_process(log, live->pid, live->image)];
+    uint32_t chunk_count = (uint32_t)(p->chunk_count + p->gaps);
+    log_free(log);
+    return chunk_count;
+}
+
 /* A sum for the file's own process, and one for each guest. */
-static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts)
+static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts, uint32_t owner_count)
 {
     const struct rec_chunk_header owner = { .pid = live->pid, .image = live->image };
-    int error = append_summary(log_fd, live, &owner, chunks_of(counts, &owner));
+    int error = append_summary(log_fd, live, &owner, owner_count ? owner_count : chunks_of(counts, &owner));
 
     for (size_t i = 0; !error && i < counts->count; i++) {
         const struct rec_chunk_header *process = &counts->streams[i].of;
@@ -188,7 +203,7 @@ static int adopt_one(struct adoption *adoption, const char *path)
         return 0;
     }
     int error = 0;
-    for (size_t i = 0; !error && live_slot_offset(i + 1) <= bytes; i++) {
+    for (size_t i = 0; !error && live_slot_offset(i) < bytes; i++) {
         bool has_chunk = live_read_slot(fd, &live, i, slot);
         count_chunks(&counts, slot, &live, has_chunk);
         if (!has_chunk)
@@ -199,7 +214,8 @@ static int adopt_one(struct adoption *adoption, const char *path)
             give_back(claimed, i);
     }
     if (!error)
-        error = append_summaries(adoption->log_fd, &live, &counts);
+        error = append_summaries(adoption->log_fd, &live, &counts, /* what was cut off is a chunk or more, of whatever stream */
+                                 live_is_cut(fd, bytes) ? chunks_there(adoption->log_path, &live) + 1 : 0);
     free(counts.streams);
     if (!error && unlink(claimed) != 0)
         error = -errno;
@@ -253,6 +269,7 @@ int live_adopt(const char *log_path)
         file_header_check(&header) != FILE_HEADER_GOOD || st.st_size < header.header_bytes)
         return -EINVAL;
     int spool_error = spool_adopt(log_path);
+    adoption.log_path = log_path;
     adoption.log_fd = fd;
     adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);

@@ -71,6 +71,7 @@ struct log_live {
     size_t slot_count, slot_capacity;
     uint32_t process;
     bool running; /* its process still writes */
+    bool is_cut;  /* the file is shorter than what was written: a chunk at least is missing */
     uint64_t recovered_bytes; /* of payload that is nowhere else */
 };
 
