@@ -2,6 +2,7 @@
  * program to record. */
 #include "analyze/command.h"
 #include "analyze/options.h"
+#include "analyze/standard.h"
 
 #include <locale.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static int help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    standard_occupy();
     setlocale(LC_CTYPE, ""); /* whether the terminal shows Unicode bars; numbers stay as in C */
     if (argc < 2) {
         print_help(stderr);

@@ -1,7 +1,7 @@
 /* For programs that want to say what malloscope records of them. Nothing to link: the
  * three functions do nothing unless the program runs under malloscope. They may be
  * called from any thread and from signal handlers, leave errno alone, and act on the
- * calling process only.
+ * calling process only (in a vfork child, which has its parent's memory, stop and start do nothing).
  *
  *     #include <malloscope.h>
  *     malloscope_stop();              // allocations are not recorded any more
@@ -25,8 +25,9 @@ extern void malloscope_recorder_start(void) __attribute__((__weak__));
 extern void malloscope_recorder_stop(void) __attribute__((__weak__));
 extern void malloscope_recorder_mark(const char *) __attribute__((__weak__));
 
-#if defined(__x86_64__)
-#define MALLOSCOPE_FUNCTION(name, pointer) __asm__(".weak " #name "\n\tmovq " #name "@GOTPCREL(%%rip), %0" : "=r"(pointer))
+#if defined(__x86_64__) /* in both dialects: -masm=intel */
+#define MALLOSCOPE_FUNCTION(name, pointer) \
+    __asm__(".weak " #name "\n\t{movq " #name "@GOTPCREL(%%rip), %0|mov %0, qword ptr " #name "@GOTPCREL[rip]}" : "=r"(pointer))
 #elif defined(__aarch64__)
 #define MALLOSCOPE_FUNCTION(name, pointer) \
     __asm__(".weak " #name "\n\tadrp %0, :got:" #name "\n\tldr %0, [%0, #:got_lo12:" #name "]" : "=r"(pointer))

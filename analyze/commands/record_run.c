@@ -142,7 +142,15 @@ static int finish(struct log_file *file, const struct target *target, const char
             live_discard_session(file->path, file->session);
         return code;
     }
-    int error = live_adopt(file->path);
+    bool was_emptied = !log_file_is_whole(file);
+    int error = was_emptied ? log_file_restore(file) : 0;
+    if (was_emptied)
+        complain("%s: INCOMPLETE: was emptied or overwritten while the program ran: what was in it till then is "
+                 "lost, and programs that began later may be missing%s%s",
+                 short_path(file->path), error ? ", and it cannot be mended: " : "", error ? strerror(-error) : "");
+    if (error)
+        return code;
+    error = live_adopt(file->path);
     if (error) {
         _cleanup_free_ char *names = live_names(file->path);
         complain("%s: the last events are still in the files %s*%s: %s; keep them until the log has been read", file->path,
@@ -166,7 +174,7 @@ static int finish(struct log_file *file, const struct target *target, const char
     struct reader_lost lost = reader_lost_events(log);
     if (lost.count)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_events(lost.count, lost.reason));
-    if (log->missing_chunks)
+    if (log->missing_chunks && !was_emptied)
         complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
                  short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
                  log->missing_chunks == 1 ? "is" : "are");

@@ -48,27 +48,59 @@ static bool is_in_use(const char *path)
     return (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) || live_any_running(path);
 }
 
+/* Whether all that lies at this name may go; nothing is touched yet. */
+static int check_replaceable(const char *path, struct failure *ret_failure)
+{
+    uint8_t session[16];
+    struct stat st;
+    bool is_there = lstat(path, &st) == 0;
+
+    if (is_there && !S_ISREG(st.st_mode))
+        return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
+    int error = spool_owner(path, session);
+    if ((is_there && is_in_use(path)) || error == -EBUSY || (!error && live_any_running_of(path, session)))
+        return fail(ret_failure, EBUSY, "%s: a session that still runs is recorded into it; wait for its end, or use "
+                    "another name with -o", path);
+    if (error == -EINVAL)
+        return fail(ret_failure, EEXIST, "%s" SPOOL_ENDING ": exists already, and is nothing of malloscope's; remove it, or use "
+                    "another name with -o", path);
+    return 0;
+}
+
+/* The log, and what is beside it, of another session too: one whose log has gone. */
+static int remove_old(const char *path, struct failure *ret_failure)
+{
+    uint8_t session[16];
+    struct rec_file_header header;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_log = fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+                  file_header_check(&header) == FILE_HEADER_GOOD;
+
+    if (unlink(path) != 0 && errno != ENOENT)
+        return fail(ret_failure, errno, "%s: cannot replace it: %s", path, strerror(errno));
+    if (is_log)
+        live_discard_session(path, header.session);
+    if (spool_owner(path, session) == 0)
+        live_discard_session(path, session);
+    return 0;
+}
+
 static int create(const char *path, bool force, int *ret_fd, struct failure *ret_failure)
 {
     struct stat st;
 
     if (!*path)
         return fail(ret_failure, EINVAL, "-o: the name is empty");
-    if (force && lstat(path, &st) == 0) {
-        if (!S_ISREG(st.st_mode))
-            return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
-        if (is_in_use(path))
-            return fail(ret_failure, EBUSY, "%s: a session that still runs is recorded into it; wait for its end, or use "
-                        "another name with -o", path);
-        live_discard(path);
-        spool_discard(path);
-        if (unlink(path) != 0)
-            return fail(ret_failure, errno, "%s: cannot replace it: %s", path, strerror(errno));
-    }
     const char *slash = strrchr(path, '/');
     if (strlen(slash ? slash + 1 : path) + strlen(LIVE_ENDING) > NAME_MAX)
         return fail(ret_failure, ENAMETOOLONG, "%.60s...: the name is too long: %s must still fit behind it", path,
                     LIVE_ENDING);
+    if (force) {
+        int error = check_replaceable(path, ret_failure);
+        error = error ? error : remove_old(path, ret_failure);
+        if (error)
+            return error;
+    }
     *ret_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*ret_fd >= 0)
         return 0;
@@ -100,8 +132,8 @@ static int make_spool(const char *path, const struct log_file *file, struct fail
     int error = spool_make(path, file->session);
 
     if (error == -EEXIST)
-        fail(ret_failure, EEXIST, "%s" SPOOL_ENDING ": exists already, from a log that is gone; remove it, or use another name "
-             "with -o", path);
+        fail(ret_failure, EEXIST, "%s" SPOOL_ENDING ": exists already, from a log that is gone; use -f to overwrite it, or "
+             "another name with -o", path);
     else if (error)
         fail(ret_failure, -error, "%s" SPOOL_ENDING ": cannot be made: %s; name another place with -o", path, strerror(-error));
     return error;
@@ -129,7 +161,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
         return error;
 
     lock(fd);
-    *ret_file = (struct log_file){ .path = absolute(path), .fd = fd };
+    *ret_file = (struct log_file){ .path = absolute(path), .fd = fd, .packed = packed };
     if (getrandom(ret_file->session, sizeof ret_file->session, 0) != (ssize_t)sizeof ret_file->session)
         memcpy(ret_file->session, &pid, sizeof pid);
     file_header_make_with(&header, ret_file->session, packed ? REC_FILE_PACKED : 0, sizeof header);

@@ -11,6 +11,7 @@ struct log_file {
     char *path; /* absolute */
     int fd;
     uint8_t session[16];
+    bool packed;
 };
 
 /* Makes the log that a template names (format/output_name.h), mode 0600, with
@@ -22,6 +23,14 @@ void log_file_release(struct log_file *file);
 
 /* Whether its path still leads to it. */
 bool log_file_is_there(const struct log_file *file);
+
+/* Whether it still begins as a log of this session: it does not once somebody has emptied or
+ * overwritten it. */
+bool log_file_is_whole(const struct log_file *file);
+
+/* Writes its header again, before what has been appended since. To be called when the program
+ * has ended. 0 or -errno; -EBUSY: a process that outlives it still appends. */
+int log_file_restore(const struct log_file *file);
 
 /* Takes back a log that nothing was recorded into. */
 void log_file_discard(struct log_file *file);

@@ -4,6 +4,10 @@
  * log, because its pid is in the log's name. */
 #include "analyze/launch/run.h"
 
+#include "analyze/launch/signals.h"
+#include "analyze/launch/stop.h"
+#include "analyze/standard.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,49 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a user sends to us is for the program. What the terminal sends goes to
- * the program anyway, and we stay to write the end of the log. */
-static const int passed_on[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM };
-#define PASSED_ON (sizeof passed_on / sizeof passed_on[0])
-
-static volatile sig_atomic_t child_pid;
-static struct sigaction inherited[PASSED_ON], inherited_child, inherited_size;
-
-static void pass_on(int number, siginfo_t *info, void *context)
-{
-    int saved_errno = errno;
-
-    (void)context;
-    if (child_pid > 0 && (info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL))
-        kill(child_pid, number);
-    errno = saved_errno;
-}
-
-static void take_signals(void)
-{
-    struct sigaction action = { .sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART };
-    struct sigaction by_default = { .sa_handler = SIG_DFL }, ignored = { .sa_handler = SIG_IGN };
-
-    for (size_t i = 0; i < PASSED_ON; i++) {
-        sigaction(passed_on[i], NULL, &inherited[i]);
-        if (inherited[i].sa_handler != SIG_IGN)
-            sigaction(passed_on[i], &action, NULL);
-    }
-    /* Ignored, it would take our child's status away. */
-    sigaction(SIGCHLD, &by_default, &inherited_child);
-    /* A file size limit is an error to tell of, not our end. */
-    sigaction(SIGXFSZ, &ignored, &inherited_size);
-}
-
-static void give_signals_back(void)
-{
-    for (size_t i = 0; i < PASSED_ON; i++)
-        sigaction(passed_on[i], &inherited[i], NULL);
-    sigaction(SIGCHLD, &inherited_child, NULL);
-    sigaction(SIGXFSZ, &inherited_size, NULL);
-}
-
-static void become_program(int go, int failed, char **command)
+static void become_program(int go, int failed, const sigset_t *mask, char **command)
 {
     static char variable[8192]; /* stays: putenv keeps it */
     size_t used = 0;
@@ -63,7 +25,8 @@ static void become_program(int go, int failed, char **command)
     if (!used)
         _exit(0); /* abandoned */
     putenv(variable);
-    give_signals_back();
+    signals_give_back();
+    sigprocmask(SIG_SETMASK, mask, NULL); /* what came since the fork comes now */
     execvp(command[0], command);
     int error = errno;
     if (write(failed, &error, sizeof error) < 0) { }
@@ -73,21 +36,27 @@ static void become_program(int go, int failed, char **command)
 int child_make(char **command, struct child *ret_child)
 {
     int go[2], failed[2];
+    sigset_t all, mask;
 
     if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0)
         return -errno;
-    take_signals();
+    signals_take();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask); /* in the child our handlers know nobody to pass on to */
     pid_t pid = fork();
+    int error = errno;
+    signals_to(pid);
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &mask, NULL);
     if (pid < 0)
-        return -errno;
+        return -error;
     if (pid == 0) {
         close(go[1]);
         close(failed[0]);
-        become_program(go[0], failed[1], command);
+        become_program(go[0], failed[1], &mask, command);
     }
     close(go[0]);
     close(failed[1]);
-    child_pid = pid;
     *ret_child = (struct child){ pid, go[1], failed[0] };
     return 0;
 }
@@ -107,6 +76,8 @@ int child_start(struct child *child, const char *name_and_value)
     close(child->failed);
     if (error)
         child_wait(child);
+    else
+        standard_let_go();
     return error;
 }
 
@@ -121,8 +92,13 @@ int child_wait(struct child *child)
 {
     int status = 0;
 
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    child_pid = 0;
+    for (;;) {
+        pid_t got = waitpid(child->pid, &status, WUNTRACED);
+        if (got == child->pid && WIFSTOPPED(status))
+            stop_with(child->pid, WSTOPSIG(status));
+        else if (got >= 0 || errno != EINTR)
+            break;
+    }
+    signals_to(0);
     return status;
 }

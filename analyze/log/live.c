@@ -289,15 +289,21 @@ static int look_whether_running(void *data, const char *path)
     return search->found;
 }
 
+bool live_any_running_of(const char *log_path, const uint8_t session[16])
+{
+    struct search search = { 0 };
+
+    memcpy(search.session, session, sizeof search.session);
+    live_each(log_path, search.session, look_whether_running, &search);
+    return search.found;
+}
+
 bool live_any_running(const char *log_path)
 {
     struct rec_file_header header;
-    struct search search = { 0 };
     _cleanup_close_ int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
         return false;
-    memcpy(search.session, header.session, sizeof search.session);
-    live_each(log_path, search.session, look_whether_running, &search);
-    return search.found;
+    return live_any_running_of(log_path, header.session);
 }

@@ -12,6 +12,7 @@ bool live_is_running(const struct rec_live_header *header);
 
 /* Whether a process of this log's session runs. */
 bool live_any_running(const char *log_path);
+bool live_any_running_of(const char *log_path, const uint8_t session[16]);
 
 /* Appends to the log what the spool and the live files of ended processes hold, and removes
  * those files: afterwards the log is one file that is complete in itself. Live

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,24 @@ int spool_open(const char *log_path, const uint8_t session[16], int flags, struc
         return fd;
     close(fd);
     return -ENOENT;
+}
+
+int spool_owner(const char *log_path, uint8_t ret_session[16])
+{
+    _cleanup_free_ char *path = spool_path(log_path);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    struct rec_file_header header;
+    struct stat st;
+
+    if (fd < 0)
+        return errno == ENOENT ? -ENOENT : -EINVAL;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+        file_header_check(&header) != FILE_HEADER_GOOD)
+        return -EINVAL;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return -EBUSY;
+    memcpy(ret_session, header.session, sizeof header.session);
+    return 0;
 }
 
 int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end)

@@ -24,6 +24,10 @@ int spool_make(const char *log_path, const uint8_t session[16]);
  * none is this session's. */
 int spool_open(const char *log_path, const uint8_t session[16], int flags, struct rec_spool_header *ret_header);
 
+/* Whose spool lies beside this name, whatever the log there is: 0; -EBUSY where somebody is at
+ * work on it; -ENOENT; -EINVAL where it is no spool. */
+int spool_owner(const char *log_path, uint8_t ret_session[16]);
+
 /* What is in it now: from where it is not in the log, and its end. To be asked under a lock. */
 int spool_extent(int fd, uint64_t *ret_consumed, uint64_t *ret_end);
 

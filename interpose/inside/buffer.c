@@ -125,9 +125,14 @@ bool buffer_flush(struct context *c)
         return true;
     if (sys_forbidden) /* the chunk stays where it is, and the stream goes on in another slot */
         return buffer_begin_elsewhere(c);
-    size_t whole = chunk_seal(chunk_of(c), used);
     /* A signal handler that does not come back must not leave it half done. */
     uint64_t mask = sys_block_signals();
+    if (c->orphaned) { /* one has forked, and come back here in the child: the chunk is the parent's */
+        buffer_begin_chunk(c);
+        sys_restore_signals(mask);
+        return true;
+    }
+    size_t whole = chunk_seal(chunk_of(c), used);
     int error = check_limit(whole);
 
     if (!error)

@@ -3,7 +3,9 @@
 
 #include "interpose/inside/clock.h"
 #include "interpose/inside/select.h"
+#include "interpose/inside/sys.h"
 #include "interpose/outside/remark.h"
+#include "interpose/outside/sandbox.h"
 #include "interpose/stand_in.h"
 
 #include <errno.h>
@@ -20,6 +22,8 @@ void malloscope_recorder_mark(const char *name);
 static void set_paused(bool paused, enum rec_switch by, const struct walk_start *start)
 {
     int saved_errno = errno;
+    if (!sys_forbidden && sandbox_is_vfork_child())
+        return; /* its parent's recording is not the child's to pause */
     bool changes = session.selection.paused != paused;
     struct context *c = remark_begin(start, ENCODE_EVENT_MAX);
 

@@ -44,7 +44,7 @@ static void lay_in(struct context *c)
 }
 
 /* A vfork child has its parent's memory, but its filter and its clock are its own. */
-static bool is_vfork_child(void)
+bool sandbox_is_vfork_child(void)
 {
     return process && process->pid && process->pid != sys_pid();
 }
@@ -142,7 +142,7 @@ void sandbox_enter(struct sandbox_change *ret_change, bool strict, const struct 
     if (sys_forbidden) {
         kills |= verdict == FILTER_KILLS;
         sys_may_map &= maps;
-    } else if (is_sandboxed_child() || is_vfork_child()) {
+    } else if (is_sandboxed_child() || sandbox_is_vfork_child()) {
         enter_as_child(ret_change, verdict, !strict && may_look && filter_allows(filter, SYS_getpid));
     } else {
         sys_may_map = maps;
@@ -226,7 +226,7 @@ static void fall_silent(void)
 
 void sandbox_give_up_clock(void)
 {
-    if (!sys_forbidden && is_vfork_child())
+    if (!sys_forbidden && sandbox_is_vfork_child())
         return;
     clock_was_given_up = true;
     if (!sys_forbidden && !sys_careful)
@@ -239,7 +239,7 @@ void sandbox_take_up_clock(void)
 {
     if (current_context == &context_mute)
         current_context = &context_none;
-    else if (clock_faults() && !sys_forbidden && !is_vfork_child())
+    else if (clock_faults() && !sys_forbidden && !sandbox_is_vfork_child())
         change_clock(false);
 }
 

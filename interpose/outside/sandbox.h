@@ -48,4 +48,7 @@ void sandbox_give_up_clock(void);
 void sandbox_take_up_clock(void);
 bool sandbox_may_read_clock(void);
 
+/* Whether this is a vfork child, in its parent's memory. Asks for the pid: not where sys_forbidden. */
+bool sandbox_is_vfork_child(void);
+
 #endif

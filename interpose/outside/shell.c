@@ -2,7 +2,8 @@
  * stand-ins, with environ as it is: mostly with our variables in it. Where the program has
  * taken them out, or put a library of its own before ours, the shell must be told.
  *
- * The hard problem is that environ is the program's, and all threads read it; and that what
+ * The hard problem is that environ is the program's, and all threads read it (so it is changed
+ * only where nothing can be recorded any more); and that what
  * the real functions do (signals, cancellation, what pclose needs to know) is not to be done
  * again. So they are called with another command: the shell, which is not recorded, sets
  * our variables and becomes a shell that runs the program's command and is. All of its
@@ -16,6 +17,7 @@
 #include "interpose/outside/follow.h"
 #include "interpose/outside/readable.h"
 #include "interpose/outside/sandbox.h"
+#include "interpose/outside/untraced.h"
 #include "interpose/stand_in.h"
 
 #include <stdio.h>
@@ -97,9 +99,30 @@ static void write_command(struct text *t, char *const *variables, const char *co
     add(t, end, sizeof end);
 }
 
+/* Not on the program's stack; never unmapped: other threads may be reading environ, as it was and as it is. */
+static void take_out_of_environ(void)
+{
+    struct follow_environment *e = sys_map(-1, 0, sizeof *e + follow_environment_bytes(environ, false));
+
+    if (!e)
+        return;
+    e->room = e + 1;
+    follow_make_environment(e, environ, false);
+    if (e->variables != environ)
+        environ = (char **)e->variables;
+}
+
+/* Where the shell cannot be recorded, nothing that the program starts here can (it is in a
+ * chroot, another user, preloads a sanitizer); our variables would only be complained of. */
 static bool shell_can_be_recorded(void)
 {
-    return follow_gives_on(follow_judge(exec_target_judge(SHELL), environ));
+    enum rec_untraced reason = follow_judge(exec_target_judge(SHELL), environ);
+
+    if (follow_gives_on(reason))
+        return true;
+    take_out_of_environ();
+    untraced_log(sys_pid(), reason, SHELL);
+    return false;
 }
 
 /* Whether the shell would not be recorded as it is, and could be. */
@@ -108,14 +131,15 @@ static __attribute__((noinline)) bool is_to_be_told(const char *command)
     struct follow_environment environment = { .room = NULL };
 
     start_exec();
+    if (!follow_concerns_exec() || sys_forbidden || sandbox_child() || !readable_list(environ) || !shell_can_be_recorded())
+        return false;
     /* The versions of the C library differ in what they make of a command that looks like an option. */
-    if (!command || !follow_concerns_exec() || !follow_wants_exec() || sys_forbidden || sandbox_child() ||
-        !readable_text(command) || command[0] == '-' || command[0] == '+' || !readable_list(environ))
+    if (!command || !follow_wants_exec() || !readable_text(command) || command[0] == '-' || command[0] == '+')
         return false;
     follow_make_environment(&environment, environ, true);
     bool changes = environment.variables != environ;
     follow_release_environment(&environment);
-    return changes && shell_can_be_recorded();
+    return changes;
 }
 
 /* The command that tells the shell, to be unmapped; NULL: it cannot be. */

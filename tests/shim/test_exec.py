@@ -4,6 +4,7 @@ directory, arguments that cannot be read, and the old versions of posix_spawn. A
 untraced, and all that can be recorded is."""
 import collections
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,6 +38,24 @@ for environment in "as_is", "clear", "unset", "own", "none", "array", "odd":
         truth, events, r = followed([SHELLS, environment, way, f"cat; {FOLLOW} end 4; {FOLLOW} fork end 5 >&2; exit 3"], what, untold=True)
         equal(names(events), {"shells": 1, SH: 1, "cat": 1, "follow": 2}, f"{what}: programs")
         told_in(truth, what, 2 * 2 + 3 * 2)  # twice two in a process that only ends, and two more before a child does
+# Where the library cannot be had, the shell is not told of it: its loader would complain.
+if os.getuid() == 0:
+    jail = path("jail")
+    needed = [line.split("=>")[-1].split()[0] for line in run(["ldd", "/bin/sh"]).stdout.splitlines() if "/" in line]
+    for file in ["/bin/sh", *needed]:
+        os.makedirs(jail + os.path.dirname(file), exist_ok=True)
+        shutil.copy(file, jail + file)
+    locked_up = ["/usr/bin/python3", "-c", "import os, sys; os.chroot(sys.argv[1]); os.chdir('/'); print(os.system('echo one; exit 3'), "
+                 "os.system('echo two'), flush=True)", jail]
+    for follow in None, "none", "fork":
+        what = f"system in a chroot, follow {follow}"
+        traced, _ = told_run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, *([f"--follow={follow}"] if follow else []), "--", *locked_up])
+        untraced, _ = told_run(locked_up)
+        same_run(traced, untraced, what)
+        check("768 0" in traced.stdout and not traced.stderr, f"{what}: {traced.stdout} {traced.stderr}")
+else:
+    print("not root: no chroot to run a shell in", flush=True)
+
 shows = ['echo "$0" $# "$@"; echo it\'s \\" `echo b` \'$A\' "$A"; exit 7', "kill -KILL $$", "exit 256", "a(", "", "no-such-program; exit 3", "-x", "+x", "--",
          "env | grep -v -e ^LD_PRELOAD= -e ^MALLOSCOPE_ -e ^_= | sort; set -- *; echo $PPID > /dev/null", "\nfalse\n", "#", "'", "echo $LINENO; set -o",
          "trap", "umask; ulimit -a; cd /proc/$$/fd; echo [0-9]; cd /; pwd"]

@@ -66,4 +66,12 @@ if platform.machine() == "x86_64":  # one instruction at a time
 case("storm", 30000 if LONG else 4000, 9, 10000)
 case("jump", 300000 if LONG else 40000, 4, 10000)
 case("exit", 300 if LONG else 40, 6, 200)
+# A child comes back from the handler into its parent's call, also where that was writing the log.
+for options in [], ["--no-compress"]:
+    got = record([program("forking_handler"), "300"], log := path("forking.mscope"), *options)
+    equal((got.returncode, got.stdout), (0, "0 children failed\n"), f"forking_handler {options}: {got.stderr}")
+    trust = report(log)["trust"]
+    equal({name: trust[name] for name in ("lost_events", "unmatched_frees", "truncated_bytes", "missing_chunks")},
+          {"lost_events": 0, "unmatched_frees": 0, "truncated_bytes": 0, "missing_chunks": 0}, f"forking_handler {options}: trust")
+    check(trust["processes"] > 290, f"forking_handler {options}: {trust['processes']} processes")
 sys.exit(done())

@@ -79,6 +79,51 @@ for wrong in "RTMIN-1", "RTMAX+1", "RTMIN+100", "RTMIN+", "USR", "USR22", "", "0
     equal((got.returncode, len(got.stderr.splitlines())), (2 if wrong else 0, int(wrong != "")), f"--toggle-signal {wrong}: {got.stderr}")
 
 
+# --- malloscope.h in either dialect of the assembler, and in a vfork child, which is not to pause its parent ---
+with open(path("vforked.c"), "w") as file:
+    file.write("""#include <malloscope.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    for (int i = 0; i < 2; i++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            if (i)
+                kill(getpid(), SIGUSR2);
+            else
+                malloscope_stop();
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+        malloscope_mark("after");
+        free(malloc(4321));
+    }
+    malloscope_stop();
+    free(malloc(1234));
+    malloscope_start();
+    return 3;
+}
+""")
+dialects = [[]] + ([["-masm=intel"]] if os.uname().machine == "x86_64" else [])
+for compiler in "gcc", "clang":
+    for options in dialects:
+        for more in ["-O2", "-fno-builtin"], ["-O0", "-fno-pie", "-no-pie"], ["-O2", "-fPIC", "-static-pie"]:
+            what = f"{compiler} {options} {more}"
+            got = run([compiler, "-Wall", "-Werror", *options, *more, "-I", os.path.join(SOURCE, "interpose"), path("vforked.c"),
+                       "-o", path("vforked")])
+            if not check(got.returncode == 0, f"{what}: {got.stderr}") or "-static-pie" in more:
+                continue
+            got = record([path("vforked")], LOG, "--toggle-signal", "USR2")
+            equal((got.returncode, got.stderr), (3, ""), f"{what}: runs")
+            events = dump(LOG)
+            equal([e.rest[0] for e in events if e.kind == "mark"], ["after", "after"], f"{what}: marks")
+            equal(len([e for e in events if e.kind == "recording"]), 2, f"{what}: only the parent's own call pauses it")
+            equal([e.size for e in events if e.kind == "malloc" and e.size in (4321, 1234)], [4321, 4321], f"{what}: events")
+
+
 # --- a least size ---
 def at_least(truth, least):
     """What of the told events is to be in the log."""
