@@ -161,11 +161,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (log->lacks_processes)
         complain("%s: processes are missing that started others here: it was cut at offset %" PRIu64 ", or its files %s.live.* are "
                  "not beside it", log->path, log->bytes, log->path);
-    else if (log->unended_processes && !log->cut_processes)
-        complain("%s: of %zu of its processes, and of the session, there is no end: the launcher was killed, and so were they (or "
-                 "they called _exit), or what they did last was never written", log->path, log->unended_processes);
     bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
-    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes && !log->lacks_processes && !log->unended_processes))
+    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes && !log->lacks_processes))
         complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed%s",
                  log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes, log->is_alone ? ", or still runs" : "");
     struct log_trimmed trimmed = log_trimmed(log); /* of which nothing may be left */

@@ -158,7 +158,6 @@ static int finish(struct log_file *file, const struct target *target, const char
     }
     if (log_open_held(file->path, file->fd, &log, &failure) != 0) {
         complain("%s", failure.text);
-        complain("%s: INCOMPLETE: events are lost, how many is not known", short_path(file->path));
         return code;
     }
     if (!log->recorded_count) {

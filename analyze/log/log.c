@@ -435,8 +435,7 @@ static int open_from(int fd, int launcher_fd, const char *path, bool is_alone, s
     count_missing(log);
     forget_torn_pieces(log);
     calibrate(log);
-    if (log_launcher_died(log))
-        relatives_find(log, &log->lacks_processes, &log->unended_processes);
+    log->lacks_processes = log_launcher_died(log) && relatives_lack(log);
     *ret_log = log;
     return 0;
 }

@@ -107,7 +107,6 @@ struct log {
     bool has_session_start, has_session_end; /* the launcher's first and last chunk */
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
     bool lacks_processes;    /* from which some that are here come; looked at where the launcher's end is missing */
-    size_t unended_processes; /* likewise: killed, or by _exit, or what they did last never came to the disk */
     bool is_selection;       /* log_select has left out processes */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     bool launcher_runs;      /* and holds the log */
@@ -148,8 +147,7 @@ static inline bool log_launcher_died(const struct log *log)
  * live files tell. */
 static inline bool log_events_are_whole(const struct log *log)
 {
-    return !log->damage_count && !log->missing_chunks && !log->cut_processes && !log->lacks_processes &&
-           !log->unended_processes;
+    return !log->damage_count && !log->missing_chunks && !log->cut_processes && !log->lacks_processes;
 }
 
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it

@@ -6,7 +6,6 @@
 struct relatives {
     const struct log *log;
     const struct log_process **by_image, **by_pid;
-    bool *ended;         /* by process: it said so */
     bool lacks, is_part; /* is_part: trimmed; what was left out is no loss */
 };
 
@@ -61,31 +60,24 @@ static bool has_earlier_program(const struct relatives *r, const struct log_proc
     return place > 0 && r->by_pid[place - 1]->pid == p->pid;
 }
 
-static bool has_later_program(const struct relatives *r, const struct log_process *p)
+/* True: that was how the process started, and the chunk tells nothing more. */
+static bool take(struct relatives *r, const struct log_process *p, const struct event *e)
 {
-    size_t place = place_of(r, p->pid, p->image) + 1;
-    return place < r->log->process_count && r->by_pid[place]->pid == p->pid;
-}
-
-static void take(struct relatives *r, uint32_t process, const struct event *e)
-{
-    const struct log_process *p = &r->log->processes[process];
-
+    if (e->type != EVENT_OTHER)
+        return false;
     switch (e->other) {
     case REC_SESSION_START:
         r->lacks |= e->session.first && !has_pid(r, e->session.first);
-        return;
+        return false;
     case REC_TRIMMED:
         r->is_part = true;
-        return;
+        return false;
     case REC_PROCESS_START:
         r->lacks |= e->process.start == REC_START_FORK && e->process.parent_image && !has_image(r, e->process.parent_image);
         r->lacks |= e->process.start == REC_START_EXEC && !has_earlier_program(r, p);
-        return;
-    case REC_PROCESS_END:
-        r->ended[process] = true;
-        return;
+        return true;
     }
+    return false;
 }
 
 static void look_into(struct relatives *r, const struct log_chunk *chunk, struct decoder *decoder)
@@ -97,38 +89,25 @@ static void look_into(struct relatives *r, const struct log_chunk *chunk, struct
         return;
     decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
     while (decoder_next(decoder, &event) == 1)
-        if (event.type == EVENT_OTHER)
-            take(r, chunk->process, &event);
+        if (take(r, &r->log->processes[chunk->process], &event))
+            return;
 }
 
-/* A process says how it started in a stream's first chunk, and that it ended in a last one, or
- * shortly before. */
-static void look_into_stream(struct relatives *r, const struct log_stream *stream, struct decoder *decoder)
-{
-    for (size_t i = 0; i < stream->chunk_count; i++)
-        if (i == 0 || i + 2 >= stream->chunk_count)
-            look_into(r, &r->log->chunks[stream->chunks[i]], decoder);
-}
-
-void relatives_find(const struct log *log, bool *ret_lacks, size_t *ret_unended)
+bool relatives_lack(const struct log *log)
 {
     _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
     _cleanup_free_ const struct log_process **images = alloc_zeroed(log->process_count, sizeof *images);
     _cleanup_free_ const struct log_process **pids = alloc_zeroed(log->process_count, sizeof *pids);
-    _cleanup_free_ bool *ended = alloc_zeroed(log->process_count, sizeof *ended);
-    struct relatives r = { .log = log, .by_image = images, .by_pid = pids, .ended = ended };
+    struct relatives r = { .log = log, .by_image = images, .by_pid = pids };
 
     for (size_t i = 0; i < log->process_count; i++)
         images[i] = pids[i] = &log->processes[i];
-    *ret_unended = 0;
+    if (!log->process_count)
+        return false;
     qsort(images, log->process_count, sizeof *images, by_image);
     qsort(pids, log->process_count, sizeof *pids, by_pid);
-    for (size_t i = 0; i < log->chunk_count; i++)
-        if (log->chunks[i].stream == UINT32_MAX)
+    for (size_t i = 0; i < log->chunk_count; i++) /* a process says how it started in a stream's first chunk */
+        if (log->chunks[i].stream == UINT32_MAX || log->chunks[i].sequence == 0)
             look_into(&r, &log->chunks[i], decoder);
-    for (size_t i = 0; i < log->stream_count; i++)
-        look_into_stream(&r, &log->streams[i], decoder);
-    for (size_t i = 0; i < log->process_count && !r.is_part; i++)
-        *ret_unended += log->processes[i].stream_count && !ended[i] && !has_later_program(&r, &log->processes[i]);
-    *ret_lacks = r.lacks && !r.is_part;
+    return r.lacks && !r.is_part;
 }

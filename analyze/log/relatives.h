@@ -6,7 +6,6 @@
 
 #include "analyze/log/log.h"
 
-/* ret_unended: processes that have not said that they end, nor executed another program. The log has a process. */
-void relatives_find(const struct log *log, bool *ret_lacks, size_t *ret_unended);
+bool relatives_lack(const struct log *log);
 
 #endif

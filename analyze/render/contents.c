@@ -56,7 +56,7 @@ static void print_completeness(const struct log *log, const struct contents *c)
         return;
     }
     printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end%s, %s events lost\n",
-           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes ? log->cut_processes : log->unended_processes,
+           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes,
            log->lacks_processes ? ", processes missing that started others" : "", text_count(lost.count));
 }
 

@@ -27,7 +27,6 @@ static void take_log(const struct log *log, const struct settings *settings, str
     t->missing_chunks = log->missing_chunks;
     t->cut_processes = log->cut_processes;
     t->lacks_processes = log->lacks_processes;
-    t->unended_processes = log->unended_processes;
     t->recovered_bytes = log->recovered_bytes;
     t->own_mallocs = settings->own_mallocs;
     for (size_t i = 0; i < log->live_count; i++)
@@ -64,7 +63,7 @@ static const char *allocators(const struct trust *t)
 /* Of what is missing nobody knows how many events it had. */
 static const char *at_least(const struct trust *t)
 {
-    return t->missing_chunks || t->damaged_bytes || t->cut_processes || t->lacks_processes || t->unended_processes ? "at least " : "";
+    return t->missing_chunks || t->damaged_bytes || t->cut_processes || t->lacks_processes ? "at least " : "";
 }
 
 static void print_frees(FILE *to, const struct facts *f)
@@ -117,8 +116,6 @@ static void print_missing(FILE *to, const struct trust *t)
         fprintf(to, ", the end of %s process%s missing", text_count(t->cut_processes), t->cut_processes == 1 ? "" : "es");
     if (t->lacks_processes)
         fprintf(to, ", processes missing that started others");
-    if (t->unended_processes && !t->cut_processes)
-        fprintf(to, ", no end of %s process%s", text_count(t->unended_processes), t->unended_processes == 1 ? "" : "es");
 }
 
 static void print_trimmed(FILE *to, const struct log_trimmed *t, const char *separator)
@@ -239,7 +236,6 @@ json_t *trust_json(const struct trust *t)
     set(object, "truncated_bytes", t->damaged_bytes);
     set(object, "missing_chunks", t->missing_chunks);
     set(object, "cut_processes", t->cut_processes);
-    set(object, "unended_processes", t->unended_processes);
     json_object_set_new(object, "lacks_processes", json_boolean(t->lacks_processes));
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);

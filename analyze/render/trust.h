@@ -16,7 +16,6 @@ struct trust {
     uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
     size_t cut_processes;   /* whose end is missing */
-    size_t unended_processes; /* likewise, where the launcher's end is missing, too: they may have been killed */
     bool lacks_processes;   /* from which some that are here come */
     struct log_trimmed trimmed;
     bool launcher_died;     /* or was cut off the log; but nothing that the processes here recorded is missing */

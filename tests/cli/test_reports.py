@@ -317,7 +317,7 @@ with open(log, "rb") as file:
 check(len(raw) > 2 * len(whole), f"the log is packed: {len(whole)} bytes, else {len(raw)}")
 cut(raw, dump(log), packed=False)
 
-# --- cut between two chunks of a session of several processes: what is missing is said ---
+# --- cut between two chunks of a session of several processes: only the launcher's end may go unmissed ---
 shell = "for i in 1 2 3; do (a=(1 2 3); kill -9 $BASHPID); done; kill -9 $$"  # so all is in live files
 equal(record(["bash", "-c", shell], log).returncode, 137, "a shell and its children")
 with open(log, "rb") as file:
@@ -330,10 +330,7 @@ unmissed = []
 for offset in edges:
     with open(path("cut"), "wb") as file:
         file.write(many[:offset])
-    got = run([MALLOSCOPE, "report", "--json", path("cut")])
-    equal(got.returncode, 1, f"cut at a chunk's edge, {offset}")
-    trust = json.loads(got.stdout)["trust"]
-    if trust["processes"] and not trust["cut_processes"] and not trust["lacks_processes"]:
+    if run([MALLOSCOPE, "report", "--json", path("cut")]).returncode == 0:
         unmissed.append(offset)
 check(len(edges) > 9, f"a chunk and a sum for each process: {edges}")
 equal(unmissed, edges[-1:], f"cuts at chunks' edges {edges} that are taken for the end")
