@@ -155,8 +155,11 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, or its files "
                  "%s.live.*%s are not beside it", log->path, log->bytes, log->cut_processes, log->path,
                  log->header.incompatible_flags & REC_FILE_PACKED ? " or " SPOOL_ENDING : "");
+    if (log->lacks_processes)
+        complain("%s: processes are missing that started others here: it was cut at offset %" PRIu64 ", or its files %s.live.* are "
+                 "not beside it", log->path, log->bytes, log->path);
     bool headless = log->has_session_end && !log->has_session_start, whole = log_events_are_whole(log);
-    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes))
+    if (headless || (log_launcher_died(log) && !whole && !log->cut_processes && !log->lacks_processes))
         complain("%s: the %s, at offset %" PRIu64 ", has no record of the launcher: it was cut, or the launcher was killed%s",
                  log->path, headless ? "beginning" : "end", headless ? 64 : log->bytes, log->is_alone ? ", or still runs" : "");
     struct log_trimmed trimmed = log_trimmed(log); /* of which nothing may be left */

@@ -276,6 +276,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->session.command = take_text(s);
         e->session.host = take_text(s);
         e->session.version = take_text(s);
+        e->session.first = (uint32_t)take_number_if_there(s);
         return;
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)take_number(s);
@@ -326,6 +327,8 @@ int decoder_next(struct decoder *d, struct event *e)
 
     if (d->at >= d->end)
         return d->problem ? -1 : 0;
+    if (rec_is_hole(d->at, d->end))
+        return fail(d, "zeros in place of records");
     unsigned tag = *s.at++;
     switch (tag & 3) {
     case REC_ALLOC:

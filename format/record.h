@@ -16,7 +16,9 @@
 #ifndef MALLOSCOPE_FORMAT_RECORD_H
 #define MALLOSCOPE_FORMAT_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum rec_kind { REC_ALLOC = 0, REC_FREE = 1, REC_REALLOC_BEGIN = 2, REC_OTHER = 3 };
 
@@ -125,6 +127,16 @@ enum rec_trimmed_flags {
 
 /* Who paused recording or went on with it. */
 enum rec_switch { REC_SWITCH_CALL = 0, REC_SWITCH_SIGNAL = 1 };
+
+/* So many zero bytes at a record's place are none: a file was cut there and has grown again. As
+ * allocations they would be three of 0 bytes at one address in no time, without a free. */
+#define REC_HOLE_BYTES 16
+
+static inline bool rec_is_hole(const uint8_t *at, const uint8_t *end)
+{
+    static const uint8_t zeros[REC_HOLE_BYTES];
+    return *at == 0 && end - at >= REC_HOLE_BYTES && memcmp(at, zeros, sizeof zeros) == 0;
+}
 
 /* Names for people; NULL for a number that is not known. */
 const char *rec_function_name(unsigned function);

@@ -59,7 +59,7 @@ static int exit_code_of(int status, const char *program)
 }
 
 /* Adds what only we know: how the program ended. */
-static void append_end_of(const struct log *log, const struct log_file *file, pid_t pid, int status)
+static int append_end_of(const struct log *log, const struct log_file *file, pid_t pid, int status)
 {
     uint8_t records[ENCODE_EVENT_MAX];
     struct append_chunk chunk;
@@ -71,7 +71,7 @@ static void append_end_of(const struct log *log, const struct log_file *file, pi
     append_begin(&chunk, (uint32_t)pid, image, records);
     chunk.header.sequence = REC_SESSION_END;
     chunk.at = encode_process_end(&chunk.encoder, chunk.at, chunk.encoder.ticks, (uint32_t)pid, true, (uint32_t)status);
-    append_end(&chunk, file->fd);
+    return append_end(&chunk, file->fd);
 }
 
 /* As a user here would type it. */
@@ -185,7 +185,7 @@ static int finish(struct log_file *file, const struct target *target, const char
         return EXIT_NOT_TRACED;
     }
     note_own_heaps(log, file, target->heap.malloc == MALLOC_HIDDEN);
-    append_end_of(log, file, pid, status);
+    int end_error = append_end_of(log, file, pid, status);
     log_let_go(file->fd);
     if (!live_any_running(file->path)) /* else who comes later may still need it */
         unrecorded_remove(file->session);
@@ -200,6 +200,13 @@ static int finish(struct log_file *file, const struct target *target, const char
         complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
                  short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
                  log->missing_chunks == 1 ? "is" : "are");
+    if (log->cut_processes)
+        complain("%s: INCOMPLETE: the end of %zu of its processes is missing: files %s.live.* were removed or cannot be read",
+                 short_path(file->path), log->cut_processes, short_path(file->path));
+    if (log->lacks_processes)
+        complain("%s: INCOMPLETE: processes are missing that started others", short_path(file->path));
+    if (end_error)
+        complain("%s: INCOMPLETE: its end cannot be written: %s", short_path(file->path), strerror(-end_error));
     if (options->quiet) {
         log_free(log);
         return code;
@@ -254,7 +261,7 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
-    log_file_begin(&file, command);
+    log_file_begin(&file, command, child.pid);
     error = options->compress ? compressor_start(file.path, options->max_log, &compressor) : 0;
     if (error) {
         child_abandon(&child);

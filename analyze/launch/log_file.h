@@ -40,6 +40,6 @@ void log_file_discard(struct log_file *file);
 char *log_file_session(const struct log_file *file, pid_t first);
 
 /* Appends what the launcher knows at the start: command line, host, version. */
-int log_file_begin(struct log_file *file, char **command);
+int log_file_begin(struct log_file *file, char **command, pid_t first);
 
 #endif

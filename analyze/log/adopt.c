@@ -36,11 +36,17 @@ static void remove_unborn(const char *path)
 }
 
 struct adoption {
+    const char *log_path;
     int log_fd;
     bool packs;
     struct cutter *cutter;
     uint8_t session[16];
     bool refused; /* a file that may not be removed */
+    struct adoptee {
+        char *path;
+        uint64_t image; /* 0: nothing that can be read */
+    } *files;
+    size_t file_count, file_capacity;
 };
 
 /* What the live header knows and no stream can say: when it is adopted (a
@@ -126,11 +132,25 @@ static uint32_t chunks_of(const struct stream_counts *counts, const struct rec_c
     return chunk_count;
 }
 
+/* Of the file's own process, in the log and its files. */
+static uint32_t chunks_there(const char *log_path, const struct rec_live_header *live)
+{
+    struct failure failure;
+    struct log *log;
+
+    if (log_open(log_path, &log, &failure) != 0)
+        return 0;
+    const struct log_process *p = &log->processes[log_find_process(log, live->pid, live->image)];
+    uint32_t chunk_count = (uint32_t)(p->chunk_count + p->gaps);
+    log_free(log);
+    return chunk_count;
+}
+
 /* A sum for the file's own process, and one for each guest. */
-static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts)
+static int append_summaries(int log_fd, const struct rec_live_header *live, const struct stream_counts *counts, uint32_t owner_count)
 {
     const struct rec_chunk_header owner = { .pid = live->pid, .image = live->image };
-    int error = append_summary(log_fd, live, &owner, chunks_of(counts, &owner));
+    int error = append_summary(log_fd, live, &owner, owner_count ? owner_count : chunks_of(counts, &owner));
 
     for (size_t i = 0; !error && i < counts->count; i++) {
         const struct rec_chunk_header *process = &counts->streams[i].of;
@@ -165,9 +185,8 @@ static void give_back(const char *path, size_t slot)
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)live_slot_offset(slot), REC_LIVE_SLOT_BYTES);
 }
 
-static int adopt_one(void *data, const char *path)
+static int adopt_one(struct adoption *adoption, const char *path)
 {
-    struct adoption *adoption = data;
     struct rec_live_header live;
     uint64_t bytes;
     struct stream_counts counts = { 0 };
@@ -186,7 +205,7 @@ static int adopt_one(void *data, const char *path)
         return 0;
     }
     int error = 0;
-    for (size_t i = 0; !error && live_slot_offset(i + 1) <= bytes; i++) {
+    for (size_t i = 0; !error && live_slot_offset(i) < bytes; i++) {
         bool has_chunk = live_read_slot(fd, &live, i, slot);
         count_chunks(&counts, slot, &live, has_chunk);
         if (!has_chunk)
@@ -197,13 +216,48 @@ static int adopt_one(void *data, const char *path)
             give_back(claimed, i);
     }
     if (!error)
-        error = append_summaries(adoption->log_fd, &live, &counts);
+        error = append_summaries(adoption->log_fd, &live, &counts, /* what was cut off is a chunk or more, of whatever stream */
+                                 live_is_cut(fd, bytes) ? chunks_there(adoption->log_path, &live) + 1 : 0);
     if (!error && (int64_t)live.untraced > 0) /* a withdrawal alone may have found no room */
         error = unrecorded_append_count(adoption->log_fd, live.untraced);
     free(counts.streams);
     if (!error && unlink(claimed) != 0)
         error = -errno;
     return error;
+}
+
+static int note_file(void *data, const char *path)
+{
+    struct adoption *adoption = data;
+    struct rec_live_header live = { .image = 0 };
+    uint64_t bytes;
+    _cleanup_close_ int fd = live_open(path, adoption->session, &live, &bytes);
+
+    adoption->files = grow(adoption->files, &adoption->file_capacity, adoption->file_count + 1, sizeof *adoption->files);
+    adoption->files[adoption->file_count++] = (struct adoptee){ copy_text(path, strlen(path)), fd < 0 ? 0 : live.image };
+    return 0;
+}
+
+static int latest_first(const void *left, const void *right)
+{
+    const struct adoptee *a = left, *b = right;
+    return a->image != b->image ? (a->image < b->image ? 1 : -1) : strcmp(a->path, b->path);
+}
+
+/* The session's first process comes last: a log that is cut before lacks it, or its sum. */
+static int adopt_files(struct adoption *adoption, const char *log_path)
+{
+    int error = live_each(log_path, adoption->session, note_file, adoption), adopt_error = 0;
+
+    if (adoption->file_count)
+        qsort(adoption->files, adoption->file_count, sizeof *adoption->files, latest_first);
+    for (size_t i = 0; i < adoption->file_count; i++) {
+        if (!adopt_error)
+            adopt_error = adopt_one(adoption, adoption->files[i].path);
+        free(adoption->files[i].path);
+    }
+    free(adoption->files);
+    return adopt_error ? adopt_error : error;
 }
 
 int live_adopt(const char *log_path)
@@ -219,11 +273,12 @@ int live_adopt(const char *log_path)
         file_header_check(&header) != FILE_HEADER_GOOD || st.st_size < header.header_bytes)
         return -EINVAL;
     int spool_error = spool_adopt(log_path);
+    adoption.log_path = log_path;
     adoption.log_fd = fd;
     adoption.packs = header.incompatible_flags & REC_FILE_PACKED;
     memcpy(adoption.session, header.session, sizeof adoption.session);
     int notes_error = unrecorded_adopt(fd, adoption.session);
-    int error = live_each(log_path, adoption.session, adopt_one, &adoption);
+    int error = adopt_files(&adoption, log_path);
     if (!error && !notes_error && !log_is_held(fd) && !live_any_running(log_path))
         unrecorded_remove(adoption.session);
     cutter_free(adoption.cutter);

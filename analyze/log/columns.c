@@ -243,7 +243,7 @@ void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].start = c->column[i].at = room + i * (2 * bytes + 64);
     places_begin(&c->places);
-    while (at < end && split_record(c, &at, end, &after_free))
+    while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end, &after_free))
         ;
     put_bytes(c, COLUMN_TAIL, at, (size_t)(end - at));
     for (unsigned i = 0; i < REC_COLUMNS; i++)

@@ -135,6 +135,20 @@ uint64_t live_slot_offset(size_t number)
     return REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES;
 }
 
+bool live_is_cut(int fd, uint64_t bytes)
+{
+    if (bytes < REC_LIVE_HEADER_BYTES)
+        return true;
+    size_t rest = (bytes - REC_LIVE_HEADER_BYTES) % REC_LIVE_SLOT_BYTES;
+    _cleanup_free_ uint8_t *slot = alloc_zeroed(1, rest + 1);
+    bool is_there = log_read_at(fd, slot, rest, bytes - rest) == 0;
+
+    for (size_t i = 0; is_there && i < rest; i++)
+        if (slot[i])
+            return true;
+    return false;
+}
+
 bool live_is_of_header(const struct rec_live_header *live, const struct rec_chunk_header *chunk)
 {
     return chunk->pid == live->pid && chunk->image == live->image;
@@ -161,7 +175,7 @@ bool live_is_used(int fd, const struct rec_live_header *live, uint64_t bytes)
 
     if (live_is_running(live) || live_is_locked(fd))
         return true;
-    for (size_t i = 0; live_slot_offset(i + 1) <= bytes; i++)
+    for (size_t i = 0; live_slot_offset(i) < bytes; i++)
         if (pread(fd, &slot, sizeof slot, (off_t)live_slot_offset(i)) == (ssize_t)sizeof slot &&
             slot.chunk.magic == REC_CHUNK_MAGIC && slot.head.owner_start &&
             is_pid_running(slot.chunk.pid, slot.head.owner_start == 1 ? 0 : slot.head.owner_start))
@@ -183,8 +197,11 @@ bool live_read_slot(int fd, const struct rec_live_header *live, size_t number, s
         if (chunk->magic != REC_CHUNK_MAGIC || chunk->type != REC_CHUNK_EVENTS || chunk->flags & REC_CHUNK_PACKED ||
             !live_is_owned(live, slot) || used == 0 || used > SLOT_PAYLOAD_MAX)
             return false;
-        if (pread(fd, slot->payload, used, offset + (off_t)sizeof *slot) != (ssize_t)used ||
-            pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
+        ssize_t got = pread(fd, slot->payload, used, offset + (off_t)sizeof *slot);
+        if (got <= 0)
+            return false;
+        used = (uint64_t)got;
+        if (pread(fd, &after, sizeof after, offset) != (ssize_t)sizeof after)
             return false;
         if (memcmp(&after.chunk, chunk, sizeof *chunk) == 0 && after.head.used_bytes >= used) {
             chunk->payload_bytes = (uint32_t)used;
@@ -210,8 +227,9 @@ static int read_live(void *data, const char *path)
         .path = copy_text(path, strlen(path)),
         .header = header,
         .running = live_is_used(fd, &header, bytes),
+        .is_cut = live_is_cut(fd, bytes),
     };
-    for (size_t i = 0; live_slot_offset(i + 1) <= bytes; i++) {
+    for (size_t i = 0; live_slot_offset(i) < bytes; i++) {
         if (!live_read_slot(fd, &header, i, slot))
             continue;
         live->slots = grow(live->slots, &live->slot_capacity, i + 1, sizeof *live->slots);
@@ -235,8 +253,9 @@ void log_add_lives(struct log *log)
         log->processes[live->process].has_live = true;
         if (live->header.stop_errno && (!log->stop_errno || log->stop_errno == REC_STOP_LIMIT))
             log->stop_errno = live->header.stop_errno;
-        if (!log->processes[live->process].summed_up) { /* else what it has lost is in the log */
+        if (!log->processes[live->process].summed_up) { /* else what it has lost is in the log, and what is missing in the sum */
             log->lost_events += live->header.lost_events;
+            log->missing_chunks += live->is_cut;
             log->untraced += (int64_t)live->header.untraced > 0 ? live->header.untraced : 0;
         }
         for (size_t k = 0; k < live->slot_count; k++) {

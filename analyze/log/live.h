@@ -53,8 +53,13 @@ bool live_may_be_of(uint32_t pid, const struct timespec *made);
 
 uint64_t live_slot_offset(size_t number);
 
+/* Whether the file ends amid what its process wrote: somebody has cut it short, and what was behind
+ * is lost. A slot for which there was no room has nothing. */
+bool live_is_cut(int fd, uint64_t bytes);
+
 /* The chunk in a slot as it is at one moment, though its thread goes on: that
- * only appends until it begins another chunk. slot has room for a whole slot.
+ * only appends until it begins another chunk. Of a slot that the file's end cuts, what is
+ * there. slot has room for a whole slot.
  * False: there is no chunk. */
 bool live_read_slot(int fd, const struct rec_live_header *live, size_t number, struct log_slot *slot);
 

@@ -5,6 +5,7 @@
 
 #include "analyze/log/calibrate.h"
 #include "analyze/log/hold.h"
+#include "analyze/log/relatives.h"
 #include "analyze/log/spool.h"
 #include "analyze/log/unpackers.h"
 #include "format/chunk.h"
@@ -434,6 +435,7 @@ static int open_from(int fd, int launcher_fd, const char *path, bool is_alone, s
     count_missing(log);
     forget_torn_pieces(log);
     calibrate(log);
+    log->lacks_processes = log_launcher_died(log) && relatives_lack(log);
     *ret_log = log;
     return 0;
 }
@@ -459,7 +461,7 @@ static bool may_be_whole_soon(const struct log *log, int launcher_fd)
 {
     struct stat st;
 
-    return (log->missing_chunks || log->cut_processes) &&
+    return (log->missing_chunks || log->cut_processes || log->lacks_processes) &&
            ((fstat(log->fd, &st) == 0 && (uint64_t)st.st_size != log->bytes) || log_is_held(launcher_fd < 0 ? log->fd : launcher_fd));
 }
 

@@ -71,6 +71,7 @@ struct log_live {
     size_t slot_count, slot_capacity;
     uint32_t process;
     bool running; /* its process still writes */
+    bool is_cut;  /* the file is shorter than what was written: a chunk at least is missing */
     uint64_t recovered_bytes; /* of payload that is nowhere else */
 };
 
@@ -105,6 +106,7 @@ struct log {
     uint64_t missing_chunks; /* that the streams' sequences or the sums tell of */
     bool has_session_start, has_session_end; /* the launcher's first and last chunk */
     size_t cut_processes;    /* whose end is not there: no sum and no live file */
+    bool lacks_processes;    /* from which some that are here come; looked at where the launcher's end is missing */
     bool is_selection;       /* log_select has left out processes */
     uint32_t stop_errno;     /* why logging ended early in a process whose live file is there; 0: it did not */
     bool launcher_runs;      /* and holds the log */
@@ -135,8 +137,8 @@ void log_count_selected(const struct log *log, size_t *ret_processes, size_t *re
 /* Whether a process of the session still records, or `record` itself still runs, on this machine. */
 bool log_is_running(const struct log *log);
 
-/* The launcher began the log and did not end it, nor will it: it was killed, or the
- * log was cut. */
+/* The launcher began the log and did not end it, nor will it: it was killed, could not
+ * write it, or the log was cut. */
 static inline bool log_launcher_died(const struct log *log)
 {
     return log->has_session_start && !log->has_session_end && log->recorded_count && !log_is_running(log);
@@ -146,7 +148,7 @@ static inline bool log_launcher_died(const struct log *log)
  * live files tell. */
 static inline bool log_events_are_whole(const struct log *log)
 {
-    return !log->damage_count && !log->missing_chunks && !log->cut_processes;
+    return !log->damage_count && !log->missing_chunks && !log->cut_processes && !log->lacks_processes;
 }
 
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it

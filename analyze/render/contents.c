@@ -52,11 +52,12 @@ static void print_completeness(const struct log *log, const struct contents *c)
     printf("  %-11s  ", "whole");
     if (is_whole(log, c)) {
         printf("yes%s\n", log_is_running(log) ? ", so far: its processes still run" : log_launcher_died(log)
-               ? "; but `malloscope record` itself was killed" : "");
+               ? "; but of `malloscope record` itself there is no end: it was killed, or the log was cut" : "");
         return;
     }
-    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end, %s events lost",
-           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes, text_count(lost.count));
+    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end%s, %s events lost",
+           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes,
+           log->lacks_processes ? ", processes missing that started others" : "", text_count(lost.count));
     if (lost.programs > 0)
         printf(", %s programs unrecorded", text_count((uint64_t)lost.programs));
     putchar('\n');

@@ -25,6 +25,8 @@ static void take_log(const struct log *log, const struct settings *settings, str
     t->left_out = log->recorded_count - t->processes;
     t->damaged_bytes = log->damaged_bytes;
     t->missing_chunks = log->missing_chunks;
+    t->cut_processes = log->cut_processes;
+    t->lacks_processes = log->lacks_processes;
     t->recovered_bytes = log->recovered_bytes;
     t->own_mallocs = settings->own_mallocs;
     for (size_t i = 0; i < log->live_count; i++)
@@ -58,10 +60,10 @@ static const char *allocators(const struct trust *t)
     return *t->allocator_names ? t->allocator_names : "unknown";
 }
 
-/* Of chunks that are missing nobody knows how many events they had. */
+/* Of what is missing nobody knows how many events it had. */
 static const char *at_least(const struct trust *t)
 {
-    return t->missing_chunks || t->damaged_bytes ? "at least " : "";
+    return t->missing_chunks || t->damaged_bytes || t->cut_processes || t->lacks_processes ? "at least " : "";
 }
 
 static void print_frees(FILE *to, const struct facts *f)
@@ -106,6 +108,16 @@ static void print_unwinding(FILE *to, const struct facts *f)
         fprintf(to, "%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
 }
 
+static void print_missing(FILE *to, const struct trust *t)
+{
+    if (t->missing_chunks)
+        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
+    if (t->cut_processes)
+        fprintf(to, ", the end of %s process%s missing", text_count(t->cut_processes), t->cut_processes == 1 ? "" : "es");
+    if (t->lacks_processes)
+        fprintf(to, ", processes missing that started others");
+}
+
 static void print_trimmed(FILE *to, const struct log_trimmed *t, const char *separator)
 {
     fprintf(to, "%sTrimmed: a part of a longer log, from %.6f s on", separator, (double)t->from_ns / 1e9);
@@ -136,8 +148,7 @@ void trust_print(FILE *to, const struct trust *t)
     print_frees(to, f);
     print_stacks(to, t);
     fprintf(to, ", %s byte%s damaged", text_count(t->damaged_bytes), t->damaged_bytes == 1 ? "" : "s");
-    if (t->missing_chunks)
-        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
+    print_missing(to, t);
     if (t->own_mallocs)
         fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
                 t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
@@ -148,7 +159,8 @@ void trust_print(FILE *to, const struct trust *t)
         fprintf(to, ";\n       %zu librar%s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
                 f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
-        fprintf(to, ";\n       the log has no end of `malloscope record` itself: it was killed; of the processes here all is there");
+        fprintf(to, ";\n       the log has no end of `malloscope record` itself, which was killed or could not write it, or the log was cut;"
+                "\n       of the processes here all is there, but there may have been others");
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, ";\n       ");
     if (t->running)
@@ -176,8 +188,7 @@ void trust_print_short(FILE *to, const struct trust *t)
     print_frees(to, t->facts);
     fprintf(to, ", %s partial stacks, %s byte%s damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes),
             t->damaged_bytes == 1 ? "" : "s");
-    if (t->missing_chunks)
-        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
+    print_missing(to, t);
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, "; ");
     if (t->own_mallocs)
@@ -227,6 +238,8 @@ json_t *trust_json(const struct trust *t)
     set(object, "partial_stacks", t->partial_stacks);
     set(object, "truncated_bytes", t->damaged_bytes);
     set(object, "missing_chunks", t->missing_chunks);
+    set(object, "cut_processes", t->cut_processes);
+    json_object_set_new(object, "lacks_processes", json_boolean(t->lacks_processes));
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);
     set(object, "processes_running", t->running);

@@ -15,8 +15,10 @@ struct trust {
     uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t partial_stacks, own_mallocs;
     uint64_t damaged_bytes, missing_chunks, recovered_bytes;
+    size_t cut_processes;   /* whose end is missing */
+    bool lacks_processes;   /* from which some that are here come */
     struct log_trimmed trimmed;
-    bool launcher_died;     /* though nothing that the processes recorded is missing */
+    bool launcher_died;     /* or was cut off the log; but nothing that the processes here recorded is missing */
     const struct facts *facts; /* NULL: read without order; frees are not checked, stacks not looked at closely */
     char allocator_names[256]; /* all of them, each once */
 };

@@ -295,7 +295,7 @@ def cut(whole, events, packed):
         if cut == end_chunk:
             equal((got.returncode, got.stderr), (0, ""), "cut before the launcher's last words: nothing is missing")
             text = run([MALLOSCOPE, "report", path("cut")]).stdout
-            check("it was killed; of the processes here all is there" in text, f"and the report says so: {text[-500:]}")
+            check("of the processes here all is there" in text, f"and the report says so: {text[-500:]}")
             equal(report(path("cut"))["trust"]["launcher_died"], True, "in JSON, too")
         else:
             check(got.returncode == 1 and f"{path('cut')}: " in got.stderr and "offset" in got.stderr,
@@ -316,6 +316,25 @@ with open(log, "rb") as file:
     raw = file.read()
 check(len(raw) > 2 * len(whole), f"the log is packed: {len(whole)} bytes, else {len(raw)}")
 cut(raw, dump(log), packed=False)
+
+# --- cut between two chunks of a session of several processes: only the launcher's end may go unmissed ---
+shell = "for i in 1 2 3; do (a=(1 2 3); kill -9 $BASHPID); done; kill -9 $$"  # so all is in live files
+equal(record(["bash", "-c", shell], log).returncode, 137, "a shell and its children")
+with open(log, "rb") as file:
+    many = file.read()
+edges, offset = [], 64
+while offset < len(many):
+    edges.append(offset)
+    offset += int.from_bytes(many[offset + 6:offset + 8], "little") + int.from_bytes(many[offset + 8:offset + 12], "little")
+unmissed = []
+for offset in edges:
+    with open(path("cut"), "wb") as file:
+        file.write(many[:offset])
+    if run([MALLOSCOPE, "report", "--json", path("cut")]).returncode == 0:
+        unmissed.append(offset)
+check(len(edges) > 9, f"a chunk and a sum for each process: {edges}")
+equal(unmissed, edges[-1:], f"cuts at chunks' edges {edges} that are taken for the end")
+
 middle = bytearray(whole)
 middle[len(whole) // 2] ^= 0x10
 for command, got in reads(bytes(middle), "flip").items():

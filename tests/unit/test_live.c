@@ -422,6 +422,45 @@ static void test_foreign(uint32_t pid)
     CHECK(unlink(log_path) == 0 && live_adopt(log_path) == -ENOENT && live_count() == 1);
 }
 
+/* Somebody cuts a live file short: what is there of it counts, and that something is missing is said. */
+static void test_cut(uint32_t pid)
+{
+    const off_t slot_0 = REC_LIVE_HEADER_BYTES, slot_5 = (off_t)offsetof(struct live_file, slot[5]),
+                head = (off_t)(sizeof live.slot[0].head + sizeof live.slot[0].chunk);
+    make_pair(pid);
+    const off_t one_record = (off_t)live.slot[0].head.used_bytes - 1;
+    const struct { off_t bytes; const char *wanted; } cuts[] = {
+        { sizeof live - 1, "1 2 3 4 5 6 lost 5 missing 1 damaged 0" },
+        { slot_5 + head + 1, "1 2 3 4 5 lost 5 missing 1 damaged 0" },
+        { slot_5 + 9, "1 2 3 4 5 lost 5 missing 1 damaged 0" },
+        { slot_0 + head + one_record, "1 2 3 lost 5 missing 1 damaged 0" },
+        { slot_0 - 1, "1 2 lost 5 missing 1 damaged 0" },
+    };
+
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        make_pair(pid);
+        CHECK(truncate(live_path(number(pid)), cuts[i].bytes) == 0 && reads(cuts[i].wanted));
+        CHECK(live_adopt(log_path) == 0 && live_count() == 0 && reads(cuts[i].wanted));
+    }
+    make_pair(pid); /* cut, and as long as before: zeros are no events */
+    live.slot[0].head.used_bytes += 1000;
+    live_write(number(pid));
+    for (int adopted = 0; adopted < 2; adopted++) {
+        struct log *log;
+        const char *reason;
+        uint64_t offset;
+        CHECK(strcmp(read_log(&log), WHOLE) == 0);
+        struct reader *reader = reader_open(log);
+        struct timed_event e;
+        while (reader_next(reader, &e) == 1)
+            continue;
+        CHECK(reader_bad_chunks(reader, &offset, &reason) == 1 && strcmp(reason, "zeros in place of records") == 0);
+        reader_free(reader);
+        log_free(log);
+        CHECK(live_adopt(log_path) == 0);
+    }
+}
+
 static void test_damaged(uint32_t pid)
 {
     make_pair(pid);
@@ -431,9 +470,11 @@ static void test_damaged(uint32_t pid)
     live_write(number(pid));
     CHECK(reads("1 2 lost 5 missing 0 damaged 0") && live_adopt(log_path) == 0 && reads("1 2 lost 5 missing 0 damaged 0"));
 
-    make_pair(pid); /* the disk was full: the last slot is not all there */
+    make_pair(pid); /* the disk was full: the last slot is not all there, and has nothing */
+    memset(&live.slot[5], 0, sizeof live.slot[5]);
+    live_write(number(pid));
     CHECK(truncate(live_path(number(pid)), sizeof live - 1) == 0);
-    CHECK(reads("1 2 3 4 5 lost 5 missing 0 damaged 0"));
+    CHECK(reads("1 2 3 4 5 lost 5 missing 0 damaged 0") && live_adopt(log_path) == 0 && reads("1 2 3 4 5 lost 5 missing 0 damaged 0"));
 
     make_pair(pid); /* the payload is nonsense: all before it counts */
     memset(live.slot[0].payload + live.slot[0].head.used_bytes, 0xff, 2000);
@@ -613,6 +654,7 @@ int main(void)
     test_running();
     test_guests(pid);
     test_foreign(pid);
+    test_cut(pid);
     test_damaged(pid);
     test_no_permission(pid);
     test_while_running();

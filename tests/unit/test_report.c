@@ -111,7 +111,7 @@ static void test_nothing_to_say(void)
     add_allocations(none, 8);
     chunk_end(&bytes);
     json_t *report = make_report();
-    CHECK(says(", 0 partial and 0 cut stacks, 0 bytes damaged.\n"));
+    CHECK(says(", 0 partial and 0 cut stacks, 0 bytes damaged, the end of 1 process missing.\n"));
     CHECK(!strstr(text, "guessed") && !strstr(text, "libunwind") && !strstr(text, "recorder"));
     static const char *const names[] = { "partial_stacks", "cut_stacks", "guessed_stacks", "fallback_stacks",
                                          "differing_stacks", "recorder_thread_bytes" };
@@ -140,7 +140,7 @@ static void test_each_flag(void)
     CHECK(trust(report, "partial_stacks") == 4 && trust(report, "cut_stacks") == 4);
     CHECK(trust(report, "guessed_stacks") == 8 && trust(report, "fallback_stacks") == 10);
     CHECK(trust(report, "differing_stacks") == 2 && trust(report, "recorder_thread_bytes") == 300000);
-    CHECK(says(", 4 partial (12.5 % of the allocations) and 4 cut stacks (of more than 64 frames), 0 bytes damaged;\n"));
+    CHECK(says(", 4 partial (12.5 % of the allocations) and 4 cut stacks (of more than 64 frames), 0 bytes damaged, the end of 3 processes missing;\n"));
     CHECK(says(";\n       8 stacks guessed in part, 10 stacks taken by libunwind, 2 stacks differ from libunwind's;\n"));
     CHECK(says(";\n       recorder: 293.0 KiB a thread and 64.0 KiB of live buffer.\n"));
     json_decref(report);
@@ -447,8 +447,41 @@ static void test_launcher(void)
             add_session_chunk(7, 1000, REC_SESSION_END, 0);
         json_t *report = make_report();
         CHECK(verdict == (cut < 2 ? 0 : 1));
-        CHECK((strstr(text, "`malloscope record` itself: it was killed") != NULL) == (cut == 1));
+        CHECK((strstr(text, "all is there, but there may have been others") != NULL) == (cut == 1));
         CHECK(json_is_true(json_object_get(json_object_get(report, "trust"), "launcher_died")) == (cut == 1));
+        CHECK(member(report, "trust", "cut_processes") == (cut == 3));
+        CHECK((strstr(text, "at least 0 lost") && strstr(text, "the end of 1 process missing")) == (cut == 3));
+        json_decref(report);
+    }
+}
+
+/* A process that others come from is not there, and no launcher says that it has ended. */
+static void test_relatives(void)
+{
+    for (int which = 0; which < 8; which++) {
+        bool is_fork = which % 4 == 0, is_exec = which % 4 == 1, is_first = which % 4 == 2, is_part = which % 4 == 3, is_whole = which >= 4;
+        log_bytes_begin(&bytes);
+        chunk_begin(0, 0, 0, 0);
+        made.header.type = REC_CHUNK_SESSION;
+        made.header.image = 0;
+        at = encode_session_start(&encoder, at, 0, 5, text_of("a"), text_of("h"), text_of("v"), is_first || is_part ? 6 : 0);
+        if (is_part)
+            at = encode_trimmed(&encoder, at, 0, 0, 0, 1, 0);
+        chunk_end(&bytes);
+        if (is_whole) {
+            begin_program(is_exec ? 7 : 6, 900, REC_START_IMAGE, 1, "/bin/a", NULL);
+            end_program(10);
+            add_session_chunk(is_exec ? 7 : 6, 900, REC_SESSION_SUM, 1);
+        }
+        begin_program(7, 1000, is_fork ? REC_START_FORK : is_exec ? REC_START_EXEC : REC_START_IMAGE, 6, "/bin/a",
+                      &(struct encode_process){ .parent_image = is_fork ? 900 : 0 });
+        end_program(10);
+        add_session_chunk(7, 1000, REC_SESSION_SUM, 1);
+        json_t *report = make_report(), *trust = json_object_get(report, "trust");
+        bool lacks = !is_whole && !is_part;
+        CHECK(verdict == lacks && json_is_true(json_object_get(trust, "lacks_processes")) == lacks);
+        CHECK(json_is_true(json_object_get(trust, "launcher_died")) == !lacks);
+        CHECK((strstr(text, "at least 0 lost") && strstr(text, "processes missing that started others")) == lacks);
         json_decref(report);
     }
 }
@@ -492,6 +525,7 @@ int main(int argc, char **argv)
     test_sampled();
     test_min_size();
     test_launcher();
+    test_relatives();
     free(bytes.data);
     directory_remove();
     return check_summary();

@@ -225,12 +225,14 @@ static void test_pieces(void)
 /* The live file of a process: of this one, which runs; or of none. */
 static void write_live(bool runs)
 {
+    static uint8_t page[REC_LIVE_HEADER_BYTES];
     struct rec_live_header live = { .version = REC_VERSION, .pid = runs ? (uint32_t)getpid() : 0x7fffffff, .image = 5,
                                     .slot_bytes = REC_LIVE_SLOT_BYTES, .process_start = runs ? 0 : 1 };
 
     memcpy(live.magic, REC_LIVE_MAGIC, sizeof live.magic);
     memcpy(live.session, log_session, sizeof live.session);
-    file_write(live_name, &live, sizeof live);
+    memcpy(page, &live, sizeof live);
+    file_write(live_name, page, sizeof page);
 }
 
 static uint32_t closed(void)
