@@ -117,6 +117,8 @@ int piped_open(const char *path, int *ret_fd, struct failure *ret_failure)
         directory = "/tmp";
     if (from < 0 || fstat(from, &st) != 0)
         return fail(ret_failure, errno, "%s: cannot open: %s", name, strerror(errno));
+    if (fcntl(from, F_GETFL) & O_PATH) /* standard_occupy() */
+        return fail(ret_failure, EBADF, "%s: cannot open: it is closed", name);
     if (S_ISREG(st.st_mode)) {
         *ret_fd = from;
         from = -1;

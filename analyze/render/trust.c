@@ -160,7 +160,7 @@ void trust_print(FILE *to, const struct trust *t)
                 f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself, which was killed or could not write it, or the log was cut;"
-                "\n       of the processes here all is there, but there may have been others");
+                "\n       of the processes here all is there that came onto the disk, but there may have been others");
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, ";\n       ");
     if (t->running)
