@@ -239,8 +239,11 @@ static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event 
     return at;
 }
 
-static enum rec_alloc which_of(const struct event *e, bool alone)
+static enum rec_alloc which_of(const struct encoder *to, const struct event *e, uint64_t ns, bool alone)
 {
+    /* Nothing but zeros would be no records (REC_HOLE_BYTES). */
+    if (!e->size && e->address == to->address && ns <= to->ticks && e->function == REC_FN_MALLOC && (e->type == EVENT_ALLOC || alone))
+        return REC_ALLOC_ALIGNED;
     if (e->type == EVENT_REALLOC_END && !alone)
         return e->function == REC_FN_REALLOCARRAY ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END;
     return e->function <= REC_FN_REALLOCARRAY ? (enum rec_alloc)e->function : REC_ALLOC_ALIGNED;
@@ -252,7 +255,7 @@ static uint8_t *write_heap(struct encoder *to, uint8_t *at, const struct event *
     switch (e->type) {
     case EVENT_ALLOC:
     case EVENT_REALLOC_END:
-        return encode_alloc(to, at, which_of(e, alone), e->address, e->size, ns, (enum rec_function)e->function, e->alignment, how);
+        return encode_alloc(to, at, which_of(to, e, ns, alone), e->address, e->size, ns, (enum rec_function)e->function, e->alignment, how);
     case EVENT_FREE:
         return e->function == REC_FN_FREE ? encode_free(to, at, REC_FREE, e->address, ns)
                                           : encode_free_by(to, at, (enum rec_function)e->function, e->address, ns);
