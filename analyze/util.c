@@ -51,6 +51,16 @@ char *copy_text(const char *text, size_t bytes)
     return copy;
 }
 
+char *copy_words(const char *words, size_t bytes)
+{
+    char *copy = copy_text(words, bytes);
+
+    for (size_t i = 0; i + 1 < bytes; i++)
+        if (!copy[i])
+            copy[i] = ' ';
+    return copy;
+}
+
 char *format_text(const char *format, ...)
 {
     va_list arguments;

@@ -26,6 +26,8 @@ void cleanup_fclose(FILE **file);
 void *grow(void *array, size_t *capacity, size_t count, size_t element_bytes);
 void *alloc_zeroed(size_t count, size_t element_bytes);
 char *copy_text(const char *text, size_t bytes);
+/* "a b c" of words that each end with a 0. */
+char *copy_words(const char *words, size_t bytes);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* sum / unit, to the nearest number. */

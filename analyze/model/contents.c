@@ -10,17 +10,6 @@ const char *contents_kind_name(size_t kind)
     return kind < CONTENTS_OTHERS ? names[kind] : rec_other_name((unsigned)(kind - CONTENTS_OTHERS));
 }
 
-/* "a b c" of words that each end with a 0. */
-static char *join(const struct text *words)
-{
-    char *text = copy_text(words->data, words->bytes);
-
-    for (size_t i = 0; i + 1 < words->bytes; i++)
-        if (!text[i])
-            text[i] = ' ';
-    return text;
-}
-
 static void take_other(struct contents *c, const struct log *log, const struct log_chunk *chunk, const struct event *e)
 {
     switch (e->other) {
@@ -34,7 +23,7 @@ static void take_other(struct contents *c, const struct log *log, const struct l
     case REC_SESSION_START:
         if (c->version)
             return;
-        c->command = join(&e->session.command);
+        c->command = copy_words(e->session.command.data, e->session.command.bytes);
         c->host = copy_text(e->session.host.data, e->session.host.bytes);
         c->version = copy_text(e->session.version.data, e->session.version.bytes);
         c->began_ns = e->session.realtime_ns;

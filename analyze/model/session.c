@@ -7,16 +7,6 @@ struct taking {
     struct session *session;
 };
 
-static char *joined(struct text words)
-{
-    char *copy = copy_text(words.data, words.bytes);
-
-    for (size_t i = 0; i + 1 < words.bytes; i++)
-        if (!copy[i])
-            copy[i] = ' ';
-    return copy;
-}
-
 static void take(void *data, const struct timed_event *e)
 {
     const struct taking *t = data;
@@ -24,7 +14,7 @@ static void take(void *data, const struct timed_event *e)
 
     if (e->event.type != EVENT_OTHER || e->event.other != REC_SESSION_START || s->command)
         return;
-    s->command = joined(e->event.session.command);
+    s->command = copy_words(e->event.session.command.data, e->event.session.command.bytes);
     s->host = copy_text(e->event.session.host.data, e->event.session.host.bytes);
     s->realtime_ns = e->event.session.realtime_ns - (e->ns - t->log->first_ns);
 }

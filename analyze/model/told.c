@@ -4,11 +4,7 @@
 
 static char *text_copy(struct text text)
 {
-    char *copy = copy_text(text.data, text.bytes);
-    for (size_t i = 0; i + 1 < text.bytes; i++) /* arguments are separated by 0 */
-        if (!copy[i])
-            copy[i] = ' ';
-    return copy;
+    return copy_words(text.data, text.bytes); /* arguments are separated by 0 */
 }
 
 static void switch_recording(struct told *t, struct told_process *p, uint64_t ns, bool on)

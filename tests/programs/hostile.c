@@ -4,6 +4,7 @@
  * and says what became of its own files and signals. */
 #define TRUTH_BUFFERED
 #include "interpose/malloscope.h"
+#include "bare_call.h"
 #include "truth.h"
 
 #include <fcntl.h>
@@ -103,22 +104,6 @@ static void limit(int resource, rlim_t value)
 }
 
 /* --- descriptors --- */
-/* The other arguments are 0. */
-static long call_by_instruction(long number, long a, long b, long c)
-{
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
-    long result;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
-    return result;
-#else
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
-                  x3 __asm__("x3") = 0, x4 __asm__("x4") = 0;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
-    return x0;
-#endif
-}
-
 static void close_by_loop(void)
 {
     int closed = 0, others = 0;
@@ -243,8 +228,8 @@ static void dup2_by_instruction(void)
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         for (int to = (int)numbers.rlim_cur * 15 / 16; to < (int)numbers.rlim_cur; to++) {
-            failures += call_by_instruction(SYS_dup3, fd, to, 0) != to;
-            call_by_instruction(SYS_close, to, 0, 0);
+            failures += bare_call(SYS_dup3, fd, to, 0) != to;
+            bare_call(SYS_close, to, 0, 0);
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 1000);
@@ -458,8 +443,8 @@ static void trap_by_instruction(struct sock_filter *filter, size_t count)
         dup2(fd, calls[i]);
     signal(SIGSYS, do_nothing_on_signal);
     know_ids();
-    if (call_by_instruction(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0 ||
-        call_by_instruction(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (long)&program) != 0)
+    if (bare_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0 ||
+        bare_call(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (long)&program) != 0)
         say("no filter\n");
     use_all();
 }
@@ -629,7 +614,7 @@ static void do_closefrom(void)
 static void do_bare_close(void)
 {
     for (int fd = 4; fd < 2000; fd++)
-        call_by_instruction(SYS_close, fd, 0, 0);
+        bare_call(SYS_close, fd, 0, 0);
     use_all();
 }
 

@@ -2,6 +2,8 @@
  * the system calls with these numbers, and execve; others kill the process (kill) or are
  * refused (refuse). It asks the kernel itself, without the C library, so that nobody in
  * here sees it. */
+#include "bare_call.h"
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -14,21 +16,6 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 400
-
-static long by_instruction(long number, long a, long b, long c)
-{
-#if defined(__x86_64__)
-    long result;
-    register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
-    return result;
-#else
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
-                  x3 __asm__("x3") = 0, x4 __asm__("x4") = 0;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
-    return x0;
-#endif
-}
 
 int main(int argc, char **argv)
 {
@@ -48,9 +35,9 @@ int main(int argc, char **argv)
     filter[count++] = (struct sock_filter)BPF_STMT(
         BPF_RET | BPF_K, strcmp(argv[1], "refuse") == 0 ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS);
     program.len = (unsigned short)count;
-    if (by_instruction(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0 ||
-        by_instruction(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program) != 0)
+    if (bare_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0 ||
+        bare_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program) != 0)
         return 98;
-    by_instruction(SYS_execve, (long)argv[3], (long)(argv + 3), (long)environ);
+    bare_call(SYS_execve, (long)argv[3], (long)(argv + 3), (long)environ);
     return 97;
 }
