@@ -7,8 +7,10 @@
 
 const char merge_help[] =
     "malloscope merge [options] LOG LOG...\n\n"
-    "Several logs as one: the ranks of an MPI job, or the same service on several hosts. A\n"
-    "row for each, their sums, and the call sites that allocate most in all of them together.\n\n"
+    "Several logs as one: the ranks of an MPI job, or one service on several hosts. A\n"
+    "row for each, their sums, and the call sites that allocate most in all of them.\n\n"
+    "  --stacks             a row for each whole stack instead of each call site\n"
+    "  --sites              a row for each call site (as is the default)\n"
     BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-merge/1 (docs/merge.schema.json)\n"
@@ -50,7 +52,7 @@ static int add_all(const struct by_names_options *o, int count, char **paths, st
 
 static void show(const struct by_names_options *o, struct merged *m)
 {
-    const struct merged_view view = { o->cost, o->top };
+    const struct merged_view view = { o->cost, o->top, o->depth };
 
     if (o->json) {
         json_t *root = merged_json(m, &view);

@@ -47,7 +47,8 @@ void merged_aligned_peak(const struct merged *m, struct aligned_peak *ret_peak);
 
 struct merged_view {
     enum cost cost;
-    size_t top;
+    size_t top;   /* rows shown */
+    size_t depth; /* frames shown of each, in text */
 };
 
 /* Sort the table's rows. */

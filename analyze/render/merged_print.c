@@ -98,12 +98,12 @@ static void print_peaks(const struct merged *m, const struct sum *sum)
     printf("                  (aligned by the hosts' clocks, to %.*f ms)\n", peak.bucket_ns < 1000000 ? 3 : 0, (double)peak.bucket_ns / 1e6);
 }
 
-static void print_row(const struct merged *m, const struct by_name_row *row, size_t number, const struct sum *sum)
+static void print_row(const struct merged *m, const struct by_name_row *row, size_t number, size_t depth, const struct sum *sum)
 {
     const uint64_t *costs = row->costs[0];
 
     printf("%4zu  ", number);
-    by_name_print_frames(&m->table, row);
+    by_name_print_frames(&m->table, row, depth);
     printf("\n      %s allocation%s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
            text_count(costs[COST_ALLOCATIONS]), costs[COST_ALLOCATIONS] == 1 ? "" : "s",
            text_share(costs[COST_ALLOCATIONS], sum->totals[COST_ALLOCATIONS]), text_bytes(costs[COST_ALLOCATED]),
@@ -125,7 +125,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
         printf("\nTop %zu %s by %s%s\n", shown, m->table.options.stacks ? "stacks" : "call sites", cost_name(view->cost),
                cost_is_bytes(view->cost) ? " bytes" : "");
     for (size_t i = 0; i < shown; i++)
-        print_row(m, &m->table.rows[i], i + 1, &sum);
+        print_row(m, &m->table.rows[i], i + 1, view->depth, &sum);
     putchar('\n');
     for (size_t i = 0; i < m->count; i++) {
         text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
