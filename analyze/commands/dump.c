@@ -1,6 +1,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/stacks.h"
 #include "analyze/options.h"
@@ -8,6 +9,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+
+#define ASKED_EVERY 1024 /* events: whether Ctrl-C was pressed */
 
 const char dump_help[] =
     "malloscope dump [options] LOG\n\n"
@@ -220,8 +223,10 @@ int cmd_dump(int argc, char **argv)
     code_init(&d.code, log->process_count);
     /* Numbers may be announced later than they are used, by another thread; so the
      * announcements of the whole log are read first. */
-    if (with_stacks)
-        code_read(&d.code, log);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    bool goes_on = !with_stacks || code_read(&d.code, log, progress_goes_on, &progress);
+    progress_end(&progress);
     struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
     for (size_t i = 0; i < log->stream_count; i++)
         d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);
@@ -230,15 +235,22 @@ int cmd_dump(int argc, char **argv)
     struct timed_event e;
     uint64_t bad_offset;
     const char *reason;
-    while (!ferror(stdout) && reader_next(reader, &e)) {
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    for (size_t i = 1; goes_on && !ferror(stdout) && reader_next(reader, &e); i++) {
+        if (i % ASKED_EVERY == 0)
+            goes_on = progress_goes_on(&progress, reader_progress(reader));
         if (tsv)
             print_tsv(log, &e);
         else
             print_event(&d, &e);
     }
+    progress_end(&progress);
+    goes_on &= !log->is_beginning;
     naming_complain(naming);
+    if (!goes_on)
+        complain_of_interrupt(log);
     int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
-    if (output_failed())
+    if (output_failed() || !goes_on || naming_was_interrupted(naming))
         code = EXIT_DAMAGED;
     reader_free(reader);
     naming_close(naming);

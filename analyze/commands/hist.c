@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/options.h"
 #include "analyze/render/coverage.h"
@@ -43,6 +44,8 @@ static void print_head(const char *path, const struct size_table *table, const s
            text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
            text_error(settings_error(counted->variance_bytes), true));
     coverage_print(stdout, &coverage, "");
+    if (counted->interrupted)
+        printf("Reading was interrupted: not all of the log was counted\n");
     putchar('\n');
 }
 
@@ -57,6 +60,7 @@ static void print_json(const struct log *log, const struct size_table *table, co
     coverage_json(root, &coverage,
                   json_pack("{s:I, s:I}", "allocations", (json_int_t)settings_error(counted->variance_allocations),
                             "allocated_bytes", (json_int_t)settings_error(counted->variance_bytes)));
+    json_object_set_new(root, "interrupted", json_boolean(counted->interrupted));
     trust_of_sizes(log, counted, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
     json_dumpf(root, stdout, JSON_INDENT(2));
@@ -100,7 +104,11 @@ int cmd_hist(int argc, char **argv)
     struct sizes_counted counted;
     struct size_table table;
     struct trust trust;
-    count_sizes(log, &counted);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    count_sizes(log, progress_goes_on, &progress, &counted);
+    progress_end(&progress);
+    counted.interrupted |= log->is_beginning;
     sizes_table(&counted.sizes, &table);
     view.is_estimate = counted.settings.sample_bytes;
     if (json) {
@@ -121,7 +129,9 @@ int cmd_hist(int argc, char **argv)
         trust_print(stdout, &trust);
     }
     int code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
-    if (output_failed())
+    if (counted.interrupted)
+        complain_of_interrupt(log);
+    if (output_failed() || counted.interrupted)
         code = EXIT_DAMAGED;
     size_table_release(&table);
     sizes_counted_release(&counted);

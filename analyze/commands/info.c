@@ -32,9 +32,10 @@ int cmd_info(int argc, char **argv)
     struct log *log = open_log(name);
     if (!log)
         return EXIT_DAMAGED;
-    progress_begin(&progress, "reading the log:");
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
     contents_read(log, progress_goes_on, &progress, &contents);
     progress_end(&progress);
+    contents.interrupted |= log->is_beginning;
     if (json) {
         json_t *root = contents_json(log, &contents);
         json_dumpf(root, stdout, JSON_INDENT(2));
@@ -45,7 +46,7 @@ int cmd_info(int argc, char **argv)
     }
     int code = log_verdict(log, contents.bad_chunks, contents.bad_offset);
     if (contents.interrupted)
-        complain("%s: interrupted: what is shown is of the log's beginning only", name);
+        complain_of_interrupt(log);
     if (output_failed() || contents.interrupted)
         code = EXIT_DAMAGED;
     contents_release(&contents);

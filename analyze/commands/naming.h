@@ -44,6 +44,9 @@ void naming_ignore_log(struct naming *naming);
 /* What it asks. */
 const struct symbols *naming_symbols(const struct naming *naming);
 
+/* Ctrl-C has ended looking for names: not all are there. */
+bool naming_was_interrupted(const struct naming *naming);
+
 /* Complains, a line for each module whose names are fewer than they might be. */
 void naming_complain(const struct naming *naming);
 

@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/options.h"
 #include "analyze/render/coverage.h"
@@ -108,7 +109,16 @@ int cmd_plot(int argc, char **argv)
     struct sizes_counted counted;
     struct size_table table;
     struct failure failure;
-    count_sizes(log, &counted);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    count_sizes(log, progress_goes_on, &progress, &counted);
+    progress_end(&progress);
+    if (counted.interrupted || log->is_beginning) {
+        complain("%s: interrupted: nothing was drawn", log->path);
+        sizes_counted_release(&counted);
+        log_free(log);
+        return EXIT_DAMAGED;
+    }
     sizes_table(&counted.sizes, &table);
     plot.title = text_base_name(path);
     _cleanup_free_ char *note = coverage_of(&counted);

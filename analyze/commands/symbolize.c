@@ -48,6 +48,10 @@ int cmd_symbolize(int argc, char **argv)
                text_count(done.locations), text_count(done.files), done.files == 1 ? "" : "s");
         printf(done.bytes ? "%s were added\n" : "nothing was added\n", text_bytes(done.bytes));
     }
+    if (done.interrupted) {
+        complain("%s: interrupted: not all names were looked up; what was found is in it", path);
+        code = EXIT_DAMAGED;
+    }
     log_free(log);
     return output_failed() ? EXIT_DAMAGED : code;
 }

@@ -113,7 +113,7 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
     int error = begin(n, log);
 
     if (!error) {
-        progress_begin(&progress, "trimming the log:");
+        progress_begin(&progress, PROGRESS_READS, "trimming the log:");
         options->put = put;
         options->put_data = n;
         options->goes_on = progress_goes_on;

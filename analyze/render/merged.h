@@ -18,10 +18,10 @@ struct merged_log {
     struct merged_bucket { uint64_t most, least; } *buckets; /* live bytes */
     size_t bucket_count;
     uint64_t totals[COST_COUNT], frees;
-    bool is_sampled, temporary_known, is_part;
+    bool is_sampled, temporary_known, is_part, interrupted;
     size_t processes;
     char *trust;
-    json_t *trust_json;
+    json_t *trust_json, *part_json;
 };
 
 /* The largest sum of live bytes over all logs at one time lies between these two: the

@@ -82,6 +82,15 @@ static void print_logs(const struct merged *m, const struct sum *sum)
     printf("  %zu log%s, %zu process%s\n", m->count, m->count == 1 ? "" : "s", sum->processes, sum->processes == 1 ? "" : "es");
 }
 
+static void print_interrupted(const struct merged *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->logs[i].interrupted) {
+            text_write_safe(stdout, m->logs[i].name);
+            printf(": reading was interrupted: its first %.3f s only\n", (double)m->logs[i].duration_ns / 1e9);
+        }
+}
+
 static void print_peaks(const struct merged *m, const struct sum *sum)
 {
     struct aligned_peak peak;
@@ -118,6 +127,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
 
     if (sum.is_sampled)
         printf("All figures are estimates, from samples\n\n");
+    print_interrupted(m);
     print_logs(m, &sum);
     print_peaks(m, &sum);
     sort_rows(&m->table, view->cost);
@@ -141,12 +151,12 @@ static json_t *log_list(const struct merged *m)
 
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O}", "log", text_json(l->name), "host",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O, s:O}", "log", text_json(l->name), "host",
                                               text_json(l->host), "command", text_json(l->command), "began",
                                               l->begin_ns ? json_real((double)l->begin_ns / 1e9) : json_null(), "seconds",
                                               (double)l->duration_ns / 1e9, "processes", (json_int_t)l->processes, "frees",
-                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "trust",
-                                              l->trust_json));
+                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "part",
+                                              l->part_json, "trust", l->trust_json));
     }
     return list;
 }
