@@ -2,6 +2,7 @@
 
 #include "analyze/command.h"
 #include "analyze/commands/progress.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/options.h"
 
 #include <errno.h>
@@ -151,6 +152,8 @@ static int check_from(const struct reading_options *o, const char *command, cons
         if (r->facts->processes[i].told && r->facts->processes[i].told->last_ns > end_ns)
             end_ns = r->facts->processes[i].told->last_ns;
     end_ns -= r->log->first_ns;
+    if (log_trimmed(r->log).from_ns > end_ns) /* in a part there may be nothing from its own beginning on */
+        end_ns = log_trimmed(r->log).from_ns;
     if (r->facts->interrupted || r->from_ns <= end_ns)
         return 0;
     return usage_error(command, "%s: --from %s: nothing comes after that: the last event of %s is at %.6f s", command, o->from,
