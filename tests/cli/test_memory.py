@@ -34,7 +34,7 @@ def within(log, most, *command):
     check(5 < got < most, f"{' '.join(command)} {os.path.basename(log)}: {got:.1f} MB, want at most {most}")
 
 
-if os.environ.get("TEST_SANITIZED"): # sanitizers need their own
+if os.environ.get("TEST_SANITIZED"):  # sanitizers need their own
     sys.exit(done())
 # 80,000 nodes from the outermost callers down, inverted 500,000.
 stacks = generate("stacks", 1_000_000, 1, 1_000, 60_000)
