@@ -25,6 +25,14 @@ struct stack_leaf {
     uint8_t flags; /* rec_stack_flags of stacks that end here */
 };
 
+/* Where a few frames lead, looked up not long ago: most stacks differ from the one
+ * before by frames that have followed this node before. */
+#define STACK_STEP_FRAMES 3
+struct stack_step {
+    uint32_t from, count, pcs[STACK_STEP_FRAMES]; /* from 0: none; pcs: so many, then 0 */
+    uint32_t to;
+};
+
 struct stacks {
     struct stack_node *nodes; /* 0 is no node */
     size_t node_count, node_capacity;
@@ -32,6 +40,7 @@ struct stacks {
     size_t leaf_count, leaf_capacity;
     uint32_t *table; /* nodes by (parent, pc), open addressing; 0: an empty place */
     size_t table_capacity;
+    struct stack_step *steps; /* a cache, by all that leads to `to` */
 };
 
 /* One stream's place in the tree. */
