@@ -114,9 +114,8 @@ static void print_warning(void *data, const char *sentence)
 {
     bool *is_first = data;
 
-    printf("%sNote: ", *is_first ? "\n" : "");
-    text_print_safe(sentence, strlen(sentence));
-    printf(".\n");
+    _cleanup_free_ char *safe = copy_text(sentence, strlen(sentence));
+    text_print_wrapped("      ", "%sNote: %s.\n", *is_first ? "\n" : "", text_make_safe(safe));
     *is_first = false;
 }
 
@@ -137,7 +136,7 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
         print_row(c, &c->rows[i], i + 1, view);
     if (shown < c->row_count)
         printf("  ... and %s more (-n)\n", text_count(c->row_count - shown));
-    printf("\nBefore: %sAfter:  %s", c->logs[COMPARE_BEFORE].trust, c->logs[COMPARE_AFTER].trust);
+    text_print_wrapped("        ", "\nBefore: %sAfter:  %s", c->logs[COMPARE_BEFORE].trust, c->logs[COMPARE_AFTER].trust);
 }
 
 /* --- JSON ---------------------------------------------------------------------------- */

@@ -57,13 +57,13 @@ static void sort_rows(struct by_name *table, enum cost cost)
 
 static void print_figures(const uint64_t totals[COST_COUNT])
 {
-    printf("%14s %12s %12s %12s", text_count(totals[COST_ALLOCATIONS]), text_bytes(totals[COST_ALLOCATED]), text_bytes(totals[COST_PEAK]),
+    printf("%13s %10s %10s %10s", text_count(totals[COST_ALLOCATIONS]), text_bytes(totals[COST_ALLOCATED]), text_bytes(totals[COST_PEAK]),
            text_bytes(totals[COST_LEAKED]));
 }
 
 static void print_logs(const struct merged *m, const struct sum *sum)
 {
-    printf("%10s %14s %12s %12s %12s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
+    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
         printf("%10.3f ", (double)l->duration_ns / 1e9);
@@ -113,8 +113,8 @@ static void print_row(const struct merged *m, const struct by_name_row *row, siz
 
     printf("%4zu  ", number);
     by_name_print_frames(&m->table, row, depth);
-    printf("\n      %s allocation%s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
-           text_count(costs[COST_ALLOCATIONS]), costs[COST_ALLOCATIONS] == 1 ? "" : "s",
+    text_print_wrapped("      ", "\n      %s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
+           text_counted(costs[COST_ALLOCATIONS], "allocation"),
            text_share(costs[COST_ALLOCATIONS], sum->totals[COST_ALLOCATIONS]), text_bytes(costs[COST_ALLOCATED]),
            text_share(costs[COST_ALLOCATED], sum->totals[COST_ALLOCATED]), text_bytes(costs[COST_PEAK]), text_bytes(costs[COST_LEAKED]),
            row->logs[0], m->count);
@@ -139,7 +139,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
     putchar('\n');
     for (size_t i = 0; i < m->count; i++) {
         text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
-        printf(": %s", m->logs[i].trust);
+        text_print_wrapped("       ", ": %s", m->logs[i].trust);
     }
 }
 

@@ -2,6 +2,7 @@
  * the tree of processes, marks, pauses, sampling, and the lines of trust. */
 #include "analyze/options.h"
 #include "analyze/render/report.h"
+#include "analyze/render/text.h"
 
 #include "tests/unit/log_writer.h"
 
@@ -86,6 +87,34 @@ static json_t *make_report(void)
     facts_free(facts);
     log_free(log);
     return json;
+}
+
+static void wraps(const char *words, const char *wanted)
+{
+    size_t bytes;
+    char *got = NULL;
+    FILE *to = open_memstream(&got, &bytes);
+
+    text_write_wrapped(to, words, "  ");
+    fclose(to);
+    if (!CHECK(strcmp(got, wanted) == 0))
+        printf("    %s\n", got);
+    free(got);
+}
+
+static void test_wrapping(void)
+{
+    setenv("COLUMNS", "40", 1);
+    wraps("short\n", "short\n");
+    wraps("", "");
+    wraps("a line of just forty characters: it fits\nand more\n", "a line of just forty characters: it fits\nand more\n");
+    wraps("a line of just forty one characters, a no\n", "a line of just forty one characters,\n  a no\n");
+    wraps("one clause, another; and one that is too long to fit, whatever one does about it\n",
+          "one clause, another;\n  and one that is too long to fit,\n  whatever one does about it\n");
+    wraps("no clause in this line that is longer than forty columns", "no clause in this line that is longer\n  than forty columns");
+    wraps("one-word-that-is-longer-than-forty-columns-and-cannot-be-broken\n", "one-word-that-is-longer-than-forty-columns-and-cannot-be-broken\n");
+    wraps("\xe2\x89\x88\xe2\x89\x88 are two characters, and it all fits\n", "\xe2\x89\x88\xe2\x89\x88 are two characters, and it all fits\n");
+    setenv("COLUMNS", "1000", 1);
 }
 
 static bool says(const char *words)
@@ -509,6 +538,7 @@ static void write_everything(const char *path)
 
 int main(int argc, char **argv)
 {
+    setenv("COLUMNS", "1000", 1); /* whole sentences on a line */
     if (argc == 3 && strcmp(argv[1], "--write") == 0) {
         write_everything(argv[2]);
         return check_summary();
@@ -526,6 +556,7 @@ int main(int argc, char **argv)
     test_min_size();
     test_launcher();
     test_relatives();
+    test_wrapping();
     free(bytes.data);
     directory_remove();
     return check_summary();
