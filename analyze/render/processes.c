@@ -15,7 +15,7 @@
 #define UNTRACED_SHOWN 5  /* of one process */
 #define COMMAND_LEAST 60  /* characters of a command line that are shown; more on a wide terminal */
 #define FIGURES_COLUMNS 52
-#define LEVELS_SHOWN 40   /* deeper ones are not indented further */
+#define LEVELS_SHOWN 8    /* deeper ones are not indented further, but have a number: so many levels below */
 
 struct sum {
     uint64_t processes, allocations, bytes, leaked_bytes;
@@ -24,7 +24,7 @@ struct sum {
 struct row {
     enum { ROW_PROCESS, ROW_OWN_MALLOC, ROW_OWN_HEAP, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
     uint32_t which; /* place of the process (of the one above), or index in notes.untraced */
-    unsigned level;
+    unsigned level, beyond; /* beyond: levels that were not indented */
     bool is_last;   /* child of its parent */
     uint64_t open;  /* levels whose line goes on below */
     struct sum sum; /* ROW_MORE; of ROW_UNTRACED_MORE only processes */
@@ -111,7 +111,8 @@ static struct row *add_row(struct view *v, unsigned kind, uint32_t which, unsign
     struct rows *r = &v->rows;
 
     r->rows = grow(r->rows, &r->capacity, r->count + 1, sizeof *r->rows);
-    r->rows[r->count] = (struct row){ .kind = kind, .which = which, .level = level < LEVELS_SHOWN ? level : LEVELS_SHOWN };
+    r->rows[r->count] = (struct row){ .kind = kind, .which = which, .level = level < LEVELS_SHOWN ? level : LEVELS_SHOWN,
+                                        .beyond = level < LEVELS_SHOWN ? 0 : level - LEVELS_SHOWN };
     return &r->rows[r->count++];
 }
 
@@ -189,7 +190,7 @@ static int print_lines(const struct row *row)
         fputs(!(row->open >> level & 1) ? "   " : utf8 ? "│  " : "|  ", stdout);
     if (row->level)
         fputs(utf8 ? row->is_last ? "└─ " : "├─ " : row->is_last ? "`- " : "|- ", stdout);
-    return (int)row->level * 3;
+    return (int)row->level * 3 + (row->beyond ? printf("+%u ", row->beyond) : 0);
 }
 
 static void print_cut(const char *text, int columns)
@@ -348,7 +349,7 @@ static void print_programs(const struct facts *f)
             programs[count++] = programs[i];
     }
     qsort(programs, count, sizeof *programs, by_sum);
-    printf("Programs\n processes   allocations       bytes  left at exit  program\n");
+    printf("Programs\n processes   allocations       bytes     not freed  program\n");
     struct sum rest = { 0 };
     for (size_t i = 0; i < count; i++) {
         const struct sum *sum = &programs[i].sum;
@@ -383,7 +384,7 @@ void processes_print(const struct facts *f)
     make_rows(&v);
     connect_rows(&v.rows);
     printf("Process%s%s\n", v.tree.count == 1 ? "" : "es", v.shown ? ", those with the most bytes and who started them" : "");
-    printf("       pid   allocations       bytes  left at exit  program\n");
+    printf("       pid   allocations       bytes     not freed  program\n");
     for (size_t i = 0; i < v.rows.count; i++)
         print_row(&v, &v.rows.rows[i]);
     process_tree_release(&v.tree);

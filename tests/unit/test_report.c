@@ -91,9 +91,9 @@ static json_t *make_report(void)
 
 static void wraps(const char *words, const char *wanted)
 {
-    size_t bytes;
+    size_t length;
     char *got = NULL;
-    FILE *to = open_memstream(&got, &bytes);
+    FILE *to = open_memstream(&got, &length);
 
     text_write_wrapped(to, words, "  ");
     fclose(to);
@@ -291,7 +291,7 @@ static void test_tree(void)
     for (size_t i = 0; i < 7; i++)
         CHECK(parent_of(report, i) == parents[i]);
     CHECK(says("Processes\n"
-               "       pid   allocations       bytes  left at exit  program\n"
+               "       pid   allocations       bytes     not freed  program\n"
                "        10             1     1,000 B       1,000 B  make -j2\n"
                "        11             1        50 B          50 B  `- fork: make -j2\n"
                "        11             1        60 B          60 B     |- exec: sh -c true\n"
@@ -342,6 +342,21 @@ static void test_namespaces(void)
     for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
         CHECK(parent_of(report, i) == parents[i]);
     json_decref(report);
+}
+
+/* Each forked by the one before: 60 levels, which are not all indented. */
+static void test_chain(void)
+{
+    log_bytes_begin(&bytes);
+    for (uint32_t i = 0; i < 60; i++) {
+        begin_program(100 + i, 1000 + i, i ? REC_START_FORK : REC_START_IMAGE, 99 + i, "/bin/chain", NULL);
+        end_program(10);
+    }
+    json_decref(make_report());
+    CHECK(says("       107             1        10 B          10 B                    `- fork: chain\n"
+               "       108             1        10 B          10 B                       |- fork: chain\n"
+               "       109             1        10 B          10 B                       |- +1 fork: chain\n"));
+    CHECK(says("                      40       400 B         400 B                       `- +12 ... 40 more processes\n"));
 }
 
 /* Only some processes: with all their programs, and nothing of the others. */
@@ -548,6 +563,7 @@ int main(int argc, char **argv)
     test_each_flag();
     test_checked();
     test_tree();
+    test_chain();
     test_namespaces();
     test_selection();
     test_many();
