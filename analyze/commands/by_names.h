@@ -11,12 +11,12 @@
 #define BY_NAMES_HELP                                                                       \
     "  --depth N            frames shown of each stack (default 10; --json has all)\n"      \
     "  --by function|line   line: source lines count, too (default: function)\n"            \
-    "  --cost COST          sort by: " COST_NAMES "\n"                                        \
-    "                       (default: allocated)\n"                                         \
+    "  --cost COST          sort by allocated (bytes; default), allocations, peak,\n"          \
+    "                       leaked or temporary\n"                                          \
     "  -n, --num-largest N  rows shown (default 20; with --json all)\n"                     \
-    "  --filter REGEX       only stacks with a frame whose function, source file or\n"       \
-    "                       module matches this POSIX extended expression; totals stay\n"    \
-    "                       whole\n"
+    "  --filter REGEX       only stacks with a frame whose function, source file or\n"         \
+    "                       module matches this POSIX extended expression; totals\n"           \
+    "                       stay whole\n"
 
 enum { BY_NAMES_STACKS = 0x3000, BY_NAMES_SITES, BY_NAMES_DEPTH, BY_NAMES_BY, BY_NAMES_COST, BY_NAMES_FILTER, BY_NAMES_JSON };
 #define BY_NAMES_OPTIONS                                                                             \

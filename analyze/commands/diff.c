@@ -8,19 +8,19 @@ const char diff_help[] =
     "What one recording allocated more or less than another: totals, and the stacks\n"
     "that are only in one of them or have changed, the largest change first.\n\n"
     "A stack is the same one in both where all its functions and the file names of\n"
-    "their modules are. So neither addresses nor rebuilds nor moved lines are changes,\n"
-    "and several calls in one function are one.\n\n"
-    "  --sites              call sites instead of whole stacks: the functions that asked\n"
-    "                       for memory, whoever called them; wrappers of malloc, C++'s\n"
-    "                       operator new and containers only pass it on\n"
+    "their modules are. So neither addresses nor rebuilds nor moved lines are\n"
+    "changes, and several calls in one function are one.\n\n"
+    "  --sites              call sites instead of whole stacks: the functions that\n"
+    "                       asked for memory, whoever called them; wrappers of\n"
+    "                       malloc, C++'s operator new and containers only pass it on\n"
     "  --stacks             whole stacks (as is the default)\n"
     BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"
     "  -h, --help\n\n"
     "Options that leave out parts of a log count for both. Changed is what differs in\n"
-    "any of the costs, whichever it is sorted by. allocations and temporary are calls,\n"
-    "the other costs bytes.\n\n"
+    "any of the costs, whichever it is sorted by. allocations and temporary are\n"
+    "calls, the other costs bytes.\n\n"
     "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
     "compared), something may be missing in it, or it is none; 2 usage.\n";
 

@@ -16,24 +16,25 @@ const char dump_help[] =
     "malloscope dump [options] LOG\n\n"
     "Every event as a line, in time order:\n\n"
     "  SECONDS PID TID EVENT ADDRESS SIZE [ALIGNMENT]\n\n"
-    "SECONDS since the session began; ADDRESS in hexadecimal, SIZE and ALIGNMENT in bytes,\n"
-    "`-` where there is none. EVENT is the function that was called; a realloc of a block\n"
-    "is two events, realloc-begin with the old address and realloc-end with the new one\n"
-    "and the size, or realloc-failed (the old block lives on), or realloc-freed. A failed\n"
-    "allocation is FUNCTION-failed. Other lines: process-start, process-end, thread-begin,\n"
-    "thread-end, thread-name, module-load, module-unload, lost-events, each with its data.\n\n"
-    "  --stacks             after each allocation its frames, innermost first:\n"
-    "                       tab, #N, module+offset, function; where they are known, tab\n"
+    "SECONDS since the session began; ADDRESS in hexadecimal, SIZE and ALIGNMENT in\n"
+    "bytes, `-` where there is none. EVENT is the function that was called; a realloc\n"
+    "of a block is two events, realloc-begin with the old address and realloc-end\n"
+    "with the new one and the size, or realloc-failed (the old block lives on), or\n"
+    "realloc-freed. A failed allocation is FUNCTION-failed. Other lines:\n"
+    "process-start, process-end, thread-begin, thread-end, thread-name, module-load,\n"
+    "module-unload, lost-events, each with its data.\n\n"
+    "  --stacks             after each allocation its frames, innermost first: tab,\n"
+    "                       #N, module+offset, function; where they are known, tab\n"
     "                       and FILE:LINE[:COLUMN]. A frame with functions that were\n"
-    "                       inlined is a line for each, with a tab and `inlined` behind all\n"
-    "                       but the last\n"
+    "                       inlined is a line for each, with a tab and `inlined`\n"
+    "                       behind all but the last\n"
     "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
     PIDS_HELP
     NAMING_HELP
     "  -h, --help\n\n"
     "Of a sampled recording it shows what was recorded, and estimates nothing.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 struct dumper {
     const struct log *log;

@@ -10,24 +10,26 @@
 
 const char hist_help[] =
     "malloscope hist [options] LOG\n\n"
-    "How big a program's allocations are: a histogram, the share of small ones, quantiles.\n\n"
-    "  --linear N           rows of N bytes instead of powers of two; N=1: one row a byte\n"
-    "                       below 100. All sizes beyond go into the last row.\n"
+    "How big a program's allocations are: a histogram, the share of small ones,\n"
+    "quantiles.\n\n"
+    "  --linear N           rows of N bytes instead of powers of two; N=1: one row a\n"
+    "                       byte below 100. All sizes beyond go into the last row.\n"
     "  --bytes              bars and shares weigh bytes instead of allocations\n"
-    "  --threshold N        where small ends: smaller than N bytes is small\n"
-    "                       (default 100, or MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
+    "  --threshold N        where small ends: smaller than N bytes is small (default\n"
+    "                       100, or MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     PIDS_HELP
     "  --json               everything as JSON (schema malloscope-hist/1)\n"
-    "  --tsv                the histogram's rows, tab-separated: low high allocations bytes\n"
+    "  --tsv                the histogram's rows, tab-separated: low high allocations\n"
+    "                       bytes\n"
     "  -h, --help\n\n"
     "Counted are allocations that succeeded, with the size asked for, in bytes; a\n"
-    "successful realloc counts as a free and an allocation of the new size. A quantile\n"
-    "of x % is the smallest size such that x % of all allocations (of all bytes) are in\n"
-    "blocks of that size or less.\n\n"
-    "Where allocations were sampled, all figures are estimates: one that was recorded with\n"
-    "the chance p counts as 1/p of its size.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "successful realloc counts as a free and an allocation of the new size. A\n"
+    "quantile of x % is the smallest size such that x % of all allocations (of all\n"
+    "bytes) are in blocks of that size or less.\n\n"
+    "Where allocations were sampled, all figures are estimates: one that was recorded\n"
+    "with the chance p counts as 1/p of its size.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 static struct coverage coverage_of(const struct sizes_counted *counted)
 {
@@ -124,7 +126,7 @@ int cmd_hist(int argc, char **argv)
             putchar('\n');
             sizes_print_split(&table, &view);
         }
-        printf("\nCounted: successful allocations, by the size asked for; a realloc is a free and an\nallocation.\n");
+        printf("\nCounted: successful allocations, by the size asked for; a realloc is a free\nand an allocation.\n");
         trust_of_sizes(log, &counted, &trust);
         trust_print(stdout, &trust);
     }

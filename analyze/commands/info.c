@@ -6,13 +6,14 @@
 
 const char info_help[] =
     "malloscope info [options] LOG\n\n"
-    "What is in a log: who recorded what, when and where, for how long; whether it is whole;\n"
-    "its clock; its bytes, packed and unpacked; how many records of each kind; the modules\n"
-    "with their build-ids; the marks that the program set; whether names are in it.\n\n"
+    "What is in a log: who recorded what, when and where, for how long; whether it is\n"
+    "whole; its clock; its bytes, packed and unpacked; how many records of each kind;\n"
+    "the modules with their build-ids; the marks that the program set; whether names\n"
+    "are in it.\n\n"
     "  --json               as JSON, schema malloscope-info/1 (docs/info.schema.json)\n"
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage.\n";
 
 int cmd_info(int argc, char **argv)
 {

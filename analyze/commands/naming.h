@@ -8,8 +8,8 @@
 #include "analyze/render/namer.h"
 
 #define NAMING_HELP                                                                       \
-    "  --sysroot DIR        look for programs and libraries under DIR, as in the image of\n" \
-    "                       another machine\n"                                              \
+    "  --sysroot DIR        look for programs and libraries under DIR, as in the\n"            \
+    "                       image of another machine\n"                                               \
     "  --debug-paths A:B    where debug files are (default /usr/lib/debug)\n"               \
     "  --debuginfod         ask the servers of DEBUGINFOD_URLS for debug files\n"           \
     "  --no-cache           neither use nor keep names in ~/.cache/malloscope\n"

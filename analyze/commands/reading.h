@@ -22,10 +22,11 @@
     "  --thread TID[,TID..] only what these threads allocated; may be given more than\n"     \
     "                       once\n"                                                          \
     "  --from WHEN          only allocations from then on, and what became of them\n"        \
-    "  --to WHEN            nothing later. WHEN: seconds since the session began (1.5),\n"   \
-    "                       or with a unit (us, ms, s, min), or the name of a mark that\n"   \
-    "                       the program set: its first, or for --to its first after\n"       \
-    "                       --from; mark:10 where the name looks like a time\n"              \
+    "  --to WHEN            nothing later. WHEN: seconds since the session began\n"            \
+    "                       (1.5), or with a unit (us, ms, s, min), or the name of a\n"        \
+    "                       mark that the program set: its first, or for --to its\n"           \
+    "                       first after --from; mark:10 where the name looks like a\n"         \
+    "                       time\n"                                                            \
     "  --jobs N             threads and processes at one time (default: as many as\n"        \
     "                       CPUs); what is shown is the same\n"                              \
     NAMING_HELP

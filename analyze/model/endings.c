@@ -50,7 +50,7 @@ const char *ending_text(enum ending ending, const struct told_process *p)
     case ENDING_UNKNOWN:
         break;
     }
-    return "ended by _exit or killed, it is not known which";
+    return "by _exit or killed, not known which";
 }
 
 const char *ending_name(enum ending ending)

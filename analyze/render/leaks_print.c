@@ -35,9 +35,8 @@ static void print_totals(const struct leaks *l, const struct facts *f, const str
         puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
     }
     if (l->unended.blocks) {
-        printf("No leaks: ");
-        print_sum(&l->unended, about);
-        puts(" of processes that did not come to their own end");
+        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not come to their own end\n", about,
+                           text_count(l->unended.bytes), about, text_count(l->unended.blocks), plural(l->unended.blocks));
     }
     if (l->suppressed.blocks) {
         printf("Suppressed: ");

@@ -52,7 +52,7 @@ static void print_totals(const struct facts *f)
     printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
     if (!settings_all_recorded(&f->settings))
-        printf("  temporary        %15s   not known: not every allocation was recorded\n", "-");
+        printf("  temporary        %15s   not known: allocations were left out\n", "-");
     else
         printf("  temporary        %15s%s%s%s\n", text_count(f->temporary), f->allocations ? "   " : "",
                f->allocations ? text_share(f->temporary, f->allocations) : "", f->allocations ? " % of allocations" : "");

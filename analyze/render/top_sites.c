@@ -184,7 +184,7 @@ static void print_list(struct lister *l, enum cost cost)
     const char *same = count ? same_list(l, order, count) : NULL;
 
     if (same) {
-        printf("%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
+        text_print_wrapped("  ", "%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
                titles[cost], same, count == 1 ? "" : ", in this order");
     } else if (!count && view->has_sort && view->top) {
         printf("\nNo call sites with %s\n", titles[cost]);

@@ -162,7 +162,7 @@ for options, allocations, size, leaked in (
     equal((got["allocations"], got["bytes"], got["leaked_bytes"]), (allocations, size, leaked), f"{options}")
 text = command("report", "--filter", "xmalloc")
 check(re.search(r"Of that, with xmalloc in the stack: 2 call sites\n +allocations +200 +45\.7 %\n", text), f"beside the whole: {text}")
-for bad in (["report", "--filter", "("], ["sites", "--filter", "["], ["report", "--sort", "size"], ["sites", "--sort", ""],
+for bad in (["report", "--filter", "("], ["sites", "--filter", "["], ["report", "--sort", "size"], ["report", "--json", "--sort", "peak"], ["sites", "--sort", ""],
             ["report", "--depth", "0"], ["report", "-n", "x"], ["sites", "--nothing"]):
     got = run([MALLOSCOPE, *bad, log])
     check(got.returncode == 2 and not got.stdout and len(got.stderr.splitlines()) == 1 and bad[1] in got.stderr, f"{bad}: {got.stderr}")

@@ -447,7 +447,7 @@ static void test_sampled(void)
                "Allocations under 64 bytes were not recorded\n"));
     /* Weights 524.27 and 1.1744: the variances are 523.77^2 + 0.45^2, and 523,770^2 + 452,520^2. */
     CHECK(says("  allocations                 ~525 +- 524   ~1.6 MiB +- 675.9 KiB\n"));
-    CHECK(says("  temporary                      -   not known: not every allocation was recorded\n"));
+    CHECK(says("  temporary                      -   not known: allocations were left out\n"));
     CHECK(says("  still allocated       ~512.0 KiB +- 511.5 KiB   in ~524 blocks +- 524, at exit\n"));
     CHECK(says("; - temporary\n"));
     CHECK(member(report, "sampled", "bytes") == 524288 && member(report, "sampled", "allocations_recorded") == 2);
