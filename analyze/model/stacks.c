@@ -1,5 +1,7 @@
 #include "analyze/model/stacks.h"
 
+#include "analyze/hash.h"
+
 void stacks_release(struct stacks *s)
 {
     free(s->nodes);
@@ -8,15 +10,9 @@ void stacks_release(struct stacks *s)
     *s = (struct stacks){ 0 };
 }
 
-static uint64_t hash(uint32_t parent, uint32_t pc)
-{
-    uint64_t product = ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull;
-    return product ^ product >> 32; /* the parent is in the upper half only */
-}
-
 static struct stack_edge *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    size_t at = (size_t)hash(parent, pc) & (s->edge_capacity - 1);
+    size_t at = (size_t)hash_add(0, (uint64_t)parent << 32 | pc) & (s->edge_capacity - 1);
 
     while (s->edges[at].child && (s->edges[at].parent != parent || s->edges[at].pc != pc))
         at = (at + 1) & (s->edge_capacity - 1);
