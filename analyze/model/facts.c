@@ -398,11 +398,13 @@ struct leak_taker {
     struct collector *c;
     uint32_t process;
     bool has_growth;
+    uint64_t *sizes; /* of sampled ones */
+    size_t size_count, size_capacity;
 };
 
 static void take_leak(void *data, const struct block *block)
 {
-    const struct leak_taker *t = data;
+    struct leak_taker *t = data;
     struct facts *f = t->c->f;
     struct facts_process *p = &f->processes[t->process];
 
@@ -420,8 +422,28 @@ static void take_leak(void *data, const struct block *block)
     costs_die(&f->costs, block->leaf, block->size, units);
     if (t->has_growth)
         growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
-    if (f->settings.sample_bytes)
-        add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
+    if (f->settings.sample_bytes) {
+        t->sizes = grow(t->sizes, &t->size_capacity, t->size_count + 1, sizeof *t->sizes);
+        t->sizes[t->size_count++] = block->size;
+    }
+}
+
+static int by_size(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Blocks come in no order, and how a sum of fractions is rounded depends on theirs. */
+static void add_leak_variance(struct leak_taker *t)
+{
+    struct facts *f = t->c->f;
+
+    if (t->size_count)
+        qsort(t->sizes, t->size_count, sizeof *t->sizes, by_size);
+    for (size_t i = 0; i < t->size_count; i++)
+        add_variance(t->c, t->process, t->sizes[i], &f->variance.leaked_blocks, &f->variance.leaked_bytes);
+    free(t->sizes);
 }
 
 static void end_process(struct collector *c, uint32_t process, uint64_t ns)
@@ -438,6 +460,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     }
     taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
     blocks_each(&p->blocks, take_leak, &taker);
+    add_leak_variance(&taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
         struct timeline_bucket *bucket = now(c, ns);
         bucket->live_bytes = c->f->costs.live_bytes;
