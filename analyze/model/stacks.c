@@ -2,11 +2,14 @@
 
 #include "analyze/hash.h"
 
+#include <string.h>
+
 void stacks_release(struct stacks *s)
 {
     free(s->nodes);
     free(s->leaves);
     free(s->edges);
+    free(s->steps);
     *s = (struct stacks){ 0 };
 }
 
@@ -69,6 +72,39 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
     return child;
 }
 
+#define STEPS_BITS 13 /* 192 KiB: they stay in a core's cache */
+
+static struct stack_step *step_place(const struct stacks *s, const struct stack_step *step)
+{
+    uint64_t sum = ((uint64_t)step->from << 32 | step->pcs[0]) * 0x9e3779b97f4a7c15ull +
+                   ((uint64_t)step->pcs[1] << 32 | step->pcs[2]) * 0xd1342543de82ef95ull;
+
+    return &s->steps[(sum ^ sum >> 32) * 0x9e3779b97f4a7c15ull >> (64 - STEPS_BITS)];
+}
+
+static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        node = child_of(s, node, pcs[i]);
+    return node;
+}
+
+static uint32_t descend_few(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+{
+    struct stack_step step = { .from = node, .count = count };
+
+    if (!s->steps)
+        s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
+    for (uint32_t i = 0; i < count; i++)
+        step.pcs[i] = pcs[i];
+    struct stack_step *place = step_place(s, &step);
+    if (memcmp(place, &step, offsetof(struct stack_step, to)) == 0)
+        return place->to;
+    step.to = descend(s, node, pcs, count);
+    *place = step;
+    return step.to;
+}
+
 void stack_path_release(struct stack_path *p)
 {
     free(p->given);
@@ -100,9 +136,8 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
             p->at.flags = event->stack_flags;
         for (uint32_t i = 0; i < event->pops; i++)
             node = s->nodes[node].parent; /* of the root: itself */
-        for (uint32_t i = 0; i < event->pushes; i++)
-            node = child_of(s, node, event->ids[i]);
-        p->at.node = node;
+        p->at.node = event->pushes <= STACK_STEP_FRAMES ? descend_few(s, node, event->ids, event->pushes)
+                                                        : descend(s, node, event->ids, event->pushes);
         give_number(p, event->stack_number);
     }
     return p->at.node;

@@ -29,6 +29,14 @@ struct stack_edge {
     uint32_t parent, pc, child; /* child 0: an empty place */
 };
 
+/* Where a few frames lead, looked up not long ago: most stacks differ from the one
+ * before by frames that have followed this node before. */
+#define STACK_STEP_FRAMES 3
+struct stack_step {
+    uint32_t from, count, pcs[STACK_STEP_FRAMES]; /* from 0: none; pcs: so many, then 0 */
+    uint32_t to;
+};
+
 struct stacks {
     struct stack_node *nodes; /* 0 is no node */
     size_t node_count, node_capacity;
@@ -36,6 +44,7 @@ struct stacks {
     size_t leaf_count, leaf_capacity;
     struct stack_edge *edges; /* open addressing by (parent, pc) */
     size_t edge_capacity;
+    struct stack_step *steps; /* a cache, by all that leads to `to` */
 };
 
 /* One stream's place in the tree. */
