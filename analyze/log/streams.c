@@ -67,12 +67,18 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
     if (number == UINT32_MAX)
         return false;
     const struct log_stream *stream = &log->streams[number];
-    for (size_t k = 0; k < stream->chunk_count; k++) {
-        const struct log_chunk *chunk = &log->chunks[stream->chunks[k]];
-        if (chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes)
-            return true;
+    size_t low = 0, high = stream->chunk_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (log->chunks[stream->chunks[middle]].sequence < torn->sequence)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    if (low == stream->chunk_count)
+        return false;
+    const struct log_chunk *chunk = &log->chunks[stream->chunks[low]];
+    return chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes;
 }
 
 /* The end of the file, while somebody is appending to it. */

@@ -112,7 +112,6 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     free(c.processes);
     free(c.streams);
     free(c.threads);
-    free(c.unfinished);
     free(c.mark_bytes);
     return f;
 }

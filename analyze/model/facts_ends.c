@@ -84,7 +84,7 @@ void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns)
     if (s->ended)
         return;
     s->ended = true;
-    collector_leave_unfinished(c, process, stream);
+    collector_leave_unfinished(c, process, stream, ns);
     if (--c->processes[process].open_streams == 0)
         end_process(c, process, ns);
 }

@@ -14,6 +14,9 @@
 
 struct process_state {
     struct blocks blocks; /* live ones */
+    struct blocks *unfinished; /* the old blocks of reallocs that their threads did not live to see the end of; NULL:
+                                * none yet. They live on, unless their addresses are given out again: then they had
+                                * been moved */
     uint64_t live_bytes;  /* in units */
     uint64_t began_ns;    /* since the session's start */
     uint32_t open_streams, pauses;
@@ -31,13 +34,6 @@ struct stream_state {
     bool ended;
 };
 
-/* The old block of a realloc that its thread did not live to see the end of. It lives on, unless its address
- * is given out again: then it had been moved. */
-struct unfinished {
-    uint32_t process;
-    struct block block;
-};
-
 struct collector {
     struct facts *f;
     const struct log *log;
@@ -49,8 +45,6 @@ struct collector {
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     struct waiting waiting;
-    struct unfinished *unfinished;
-    size_t unfinished_count, unfinished_capacity;
     uint64_t *mark_bytes; /* live in the mark's process */
     size_t mark_capacity;
 };
@@ -65,8 +59,8 @@ void collector_take_realloc(struct collector *c, const struct step *s);
 /* The old block of a realloc is gone; one that was not known counts as one, and has address 0. */
 void collector_free_old(struct collector *c, const struct step *s, struct block *ret_old);
 /* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
-void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream);
-/* The address is given out again: what was there had been moved. */
+void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns);
+/* The address is given out again: what was there had been moved. To be called where there are some. */
 void collector_end_unfinished(struct collector *c, uint32_t process, uint64_t address, uint64_t ns);
 /* The process ends, and with it what might become of them: they live on. */
 void collector_reinstate_unfinished(struct collector *c, uint32_t process, uint64_t ns);

@@ -80,7 +80,7 @@ static void take_alloc(struct collector *c, const struct step *s)
         count_allocation(c, s, units);
     if (!s->address)
         return;
-    if (c->unfinished_count)
+    if (p->unfinished)
         collector_end_unfinished(c, s->process, s->address, s->ns);
     if (blocks_put(&p->blocks, &block, &old)) {
         c->f->unseen_frees++;
@@ -212,10 +212,10 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_THREAD_BEGINS:
         thread_begins(c, s);
-        collector_leave_unfinished(c, s->process, s->stream);
+        collector_leave_unfinished(c, s->process, s->stream, s->ns);
         return;
     case STEP_THREAD_ENDS:
-        collector_leave_unfinished(c, s->process, s->stream);
+        collector_leave_unfinished(c, s->process, s->stream, s->ns);
         return;
     case STEP_MARK:
         note_mark(c, s);

@@ -36,35 +36,49 @@ void collector_free_old(struct collector *c, const struct step *s, struct block 
     }
 }
 
-void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream)
+void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns)
 {
-    struct block old;
+    struct process_state *p = &c->processes[process];
+    struct block old, older;
 
     if (!end_realloc(&c->streams[stream], &old))
         return;
-    c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
-    c->unfinished[c->unfinished_count++] = (struct unfinished){ process, old };
+    if (!p->unfinished)
+        p->unfinished = alloc_zeroed(1, sizeof *p->unfinished);
+    if (blocks_put(p->unfinished, &old, &older))
+        block_dies(c, process, &older, units_of(c, process, older.size), ns);
 }
 
 void collector_end_unfinished(struct collector *c, uint32_t process, uint64_t address, uint64_t ns)
 {
-    for (size_t i = 0; i < c->unfinished_count; i++) {
-        const struct unfinished u = c->unfinished[i];
-        if (u.process != process || u.block.address != address)
-            continue;
-        block_dies(c, process, &u.block, units_of(c, process, u.block.size), ns);
-        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
-    }
+    struct block old;
+
+    if (blocks_take(c->processes[process].unfinished, address, &old))
+        block_dies(c, process, &old, units_of(c, process, old.size), ns);
+}
+
+struct reinstater {
+    struct collector *c;
+    uint32_t process;
+    uint64_t ns;
+};
+
+static void reinstate_one(void *data, const struct block *block)
+{
+    const struct reinstater *r = data;
+    reinstate(r->c, r->process, block, r->ns);
 }
 
 void collector_reinstate_unfinished(struct collector *c, uint32_t process, uint64_t ns)
 {
-    for (size_t i = 0; i < c->unfinished_count; i++) {
-        if (c->unfinished[i].process != process)
-            continue;
-        reinstate(c, process, &c->unfinished[i].block, ns);
-        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
-    }
+    struct process_state *p = &c->processes[process];
+
+    if (!p->unfinished)
+        return;
+    blocks_each(p->unfinished, reinstate_one, &(struct reinstater){ c, process, ns });
+    blocks_release(p->unfinished);
+    free(p->unfinished);
+    p->unfinished = NULL;
 }
 
 void collector_take_realloc(struct collector *c, const struct step *s)
@@ -74,7 +88,7 @@ void collector_take_realloc(struct collector *c, const struct step *s)
 
     switch (s->type) {
     case STEP_REALLOC_BEGIN:
-        collector_leave_unfinished(c, s->process, s->stream); /* its end was lost */
+        collector_leave_unfinished(c, s->process, s->stream, s->ns); /* its end was lost */
         if (take_out(c, s, &old))
             c->streams[s->stream].reallocating = old;
         return;
