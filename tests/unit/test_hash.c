@@ -1,14 +1,12 @@
-/* analyze/hash.h and who uses it: what has been made to collide under a hash that is known to all (the product
- * with the golden ratio, FNV) does not, takes no longer to read than anything else, and what is found does not
- * depend on the key. */
+/* analyze/hash.h: each run has its own key, and what was made to collide under hashes that all know (the product
+ * with the golden ratio, FNV) does not. And the table that goes by hashes. */
 #include "analyze/hash.h"
 
 #include "analyze/hash_table.h"
-#include "analyze/model/facts.h"
-#include "tests/unit/log_writer.h"
+#include "tests/unit/check.h"
 
-#include <sys/wait.h>
-#include <time.h>
+#include <limits.h>
+#include <string.h>
 
 #define GOLDEN 0x9e3779b97f4a7c15ull
 #define STEP 2971215073ull /* a Fibonacci number: this many times GOLDEN is 2^33 above a multiple of 2^64 */
@@ -117,84 +115,16 @@ static void test_table(void)
     CHECK(!t.places && !t.capacity);
 }
 
-/* --- a log ------------------------------------------------------------------------- */
-
-#define ALLOCATIONS 100000
-
-/* Blocks at multiples of `step`, half of which are freed in the end. Pcs and sizes go by steps, too. */
-static void write_log(uint64_t step)
-{
-    struct log_bytes bytes = { 0 };
-    uint32_t sequence = 0, pc;
-    uint64_t ns = 1000;
-
-    log_bytes_begin(&bytes);
-    for (uint64_t i = 1; i <= ALLOCATIONS + ALLOCATIONS / 2; i++, ns++) {
-        if (i == 1 || at - made.records > 60000) {
-            if (i > 1)
-                chunk_end(&bytes);
-            chunk_begin(1, 0, sequence++, ns);
-        }
-        struct encode_stack stack = { .ids = &pc, .pushes = 1, .pops = encoder.stacks > 0 };
-        pc = (uint32_t)(i * step);
-        if (i <= ALLOCATIONS)
-            at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 8 * i * step, i, ns, 0, 0, &stack);
-        else
-            add_free(ns, 16 * (i - ALLOCATIONS) * step);
-    }
-    chunk_end(&bytes);
-    log_bytes_write(&bytes);
-    free(bytes.data);
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* Returns the seconds that reading took. */
-static double read_log(void)
-{
-    struct failure failure;
-    struct log *log = NULL;
-    double begun = cpu_seconds();
-
-    if (!CHECK(log_open(log_path, &log, &failure) == 0))
-        return 0;
-    struct facts *f = facts_collect(log, NULL);
-    CHECK(f->allocations == ALLOCATIONS && f->frees == ALLOCATIONS / 2 && f->leaked_blocks == ALLOCATIONS / 2);
-    CHECK(!f->unmatched_frees && !f->unseen_frees);
-    facts_free(f);
-    log_free(log);
-    return cpu_seconds() - begun;
-}
-
-static void test_log(void)
-{
-    write_log(2);
-    double ordinary = read_log();
-    write_log(STEP);
-    double made_to_collide = read_log();
-    if (!CHECK(made_to_collide < 10 * ordinary + 0.2))
-        printf("%.3f s, where other addresses take %.3f s\n", made_to_collide, ordinary);
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1)
         return fwrite(hash_key, sizeof hash_key, 1, stdout) != 1;
-    directory_make();
     test_key(argv[0]);
     test_table();
-    test_log();
     hash_key[0] = 0x0123456789abcdefull; /* from here on the same in each run */
     for (unsigned i = 0; i < 8; i++) {
         hash_key[1] = (i + 1) * 0x243f6a8885a308d3ull;
         test_hashes();
     }
-    directory_remove();
     return check_summary();
 }
