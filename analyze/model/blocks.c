@@ -151,7 +151,7 @@ static struct place *add(struct blocks_part *part, uint64_t hash)
 static void enlarge(struct blocks_part *part)
 {
     bool is_full = (uint64_t)part->used * 3 >= (uint64_t)part->groups * GROUP * 2;
-    struct blocks_part larger = { .groups = !part->groups ? 2 : is_full ? part->groups / 2 * 3 : part->groups };
+    struct blocks_part larger = { .groups = !part->groups ? 2 : is_full ? part->groups + (part->groups + 1) / 2 : part->groups };
 
     larger.tags = alloc_zeroed(larger.groups, sizeof *larger.tags);
     larger.places = alloc_zeroed((size_t)larger.groups * GROUP, sizeof *larger.places);
