@@ -55,12 +55,12 @@ static void print_completeness(const struct log *log, const struct contents *c)
                ? "; but of `malloscope record` itself there is no end: it was killed, or the log was cut" : "");
         return;
     }
-    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end%s, %s events lost",
-           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes,
-           log->lacks_processes ? ", processes missing that started others" : "", text_count(lost.count));
-    if (lost.programs > 0)
-        printf(", %s programs unrecorded", text_count((uint64_t)lost.programs));
-    putchar('\n');
+    _cleanup_free_ char *programs = lost.programs > 0 ? format_text(", %s unrecorded", text_counted((uint64_t)lost.programs, "program"))
+                                                      : copy_text("", 0);
+    text_print_wrapped("               ", "no: %s damaged, %s missing, %zu process%s without an end%s, %s lost%s\n",
+                       text_counted(log->damaged_bytes, "byte"), text_counted(log->missing_chunks, "chunk"), log->cut_processes,
+                       log->cut_processes == 1 ? "" : "es", log->lacks_processes ? ", processes missing that started others" : "",
+                       text_counted(lost.count, "event"), programs);
 }
 
 static void print_summary(const struct log *log, const struct contents *c)
