@@ -55,6 +55,10 @@ static void print_completeness(const struct log *log, const struct contents *c)
                ? "; but of `malloscope record` itself there is no end: it was killed, or the log was cut" : "");
         return;
     }
+    if (c->interrupted) {
+        printf("not known: reading was interrupted, all below is of the beginning only\n");
+        return;
+    }
     _cleanup_free_ char *programs = lost.programs > 0 ? format_text(", %s unrecorded", text_counted((uint64_t)lost.programs, "program"))
                                                       : copy_text("", 0);
     text_print_wrapped("               ", "no: %s damaged, %s missing, %zu process%s without an end%s, %s lost%s\n",
@@ -282,6 +286,7 @@ json_t *contents_json(const struct log *log, const struct contents *c)
     json_object_set_new(root, "events", integer(c->heap_events));
     json_object_set_new(root, "clock", clock_json(log, c));
     json_object_set_new(root, "whole", json_boolean(is_whole(log, c)));
+    json_object_set_new(root, "interrupted", json_boolean(c->interrupted));
     json_object_set_new(root, "running", json_boolean(log_is_running(log)));
     json_object_set_new(root, "damaged_bytes", integer(log->damaged_bytes));
     json_object_set_new(root, "missing_chunks", integer(log->missing_chunks));

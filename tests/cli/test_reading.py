@@ -173,6 +173,8 @@ check(json.loads(interrupt("sites", "--json")[0])["part"]["interrupted"], "sites
 equal(json.loads(run([MALLOSCOPE, "sites", "--json", log]).stdout)["part"], None, "and else not")
 check(json.loads(interrupt("merge", "--json", log)[0])["logs"][1]["part"]["interrupted"], "merge's JSON says which")
 check("long.mscope: reading was interrupted: its first " in interrupt("merge", log)[0], "merge says it itself")
+check(json.loads(interrupt("info", "--json")[0])["interrupted"], "info's JSON says so")
+check("reading was interrupted" in interrupt("info")[0], "info says it itself")
 check("nothing was drawn" in interrupt("plot", "sizes", "-o", path("sizes.png"))[1] and not os.path.exists(path("sizes.png")), "plot draws nothing")
 
 # --- out of a pipe that nobody ends: what has come ---
