@@ -352,11 +352,13 @@ static void test_chain(void)
         begin_program(100 + i, 1000 + i, i ? REC_START_FORK : REC_START_IMAGE, 99 + i, "/bin/chain", NULL);
         end_program(10);
     }
+    setenv("COLUMNS", "80", 1);
     json_decref(make_report());
-    CHECK(says("       107             1        10 B          10 B                    `- fork: chain\n"
-               "       108             1        10 B          10 B                       |- fork: chain\n"
-               "       109             1        10 B          10 B                       |- +1 fork: chain\n"));
-    CHECK(says("                      40       400 B         400 B                       `- +12 ... 40 more processes\n"));
+    setenv("COLUMNS", "1000", 1);
+    CHECK(says("       103             1        10 B          10 B        `- fork: chain\n"
+               "       104             1        10 B          10 B           |- fork: chain\n"
+               "       105             1        10 B          10 B           |- +1 fork: chain\n"));
+    CHECK(says("                      40       400 B         400 B           `- +16 ... 40 more processes\n"));
 }
 
 /* Only some processes: with all their programs, and nothing of the others. */
