@@ -20,7 +20,9 @@ struct advice {
     uint64_t bytes;  /* growth: kept; realloc: in the blocks before; temporary: of each; rounding: lost at the peak */
     double share;    /* temporary: of them freed at once; rounding: lost of what each can hold; 0 to 1 */
     uint64_t chains, final_bytes;  /* realloc: blocks that grew so, and what they came to */
-    uint64_t time_us, rate_bytes;  /* growth: the process's time, and bytes a second */
+    uint64_t time_us, rate_bytes;  /* growth: the process's time, and bytes a second; */
+    uint64_t processes;            /* of several the longest time, and the sum */
+    uint64_t others, others_bytes; /* growth: sites of the process that grow as well, so many that it builds something up */
 };
 
 #define ADVICE_MOST 5

@@ -7,6 +7,7 @@
 
 #include "analyze/model/blocks.h"
 #include "analyze/model/feed.h"
+#include "analyze/model/floors.h"
 #include "analyze/model/rounding.h"
 #include "analyze/model/waiting.h"
 
@@ -18,6 +19,7 @@
 struct process_state {
     struct blocks blocks; /* live ones */
     uint64_t live_bytes;  /* in units */
+    struct floors floors; /* also of blocks that are left out */
     uint64_t began_ns;    /* since the session's start */
     uint32_t open_streams, pauses;
     bool is_fork, has_rounding;
@@ -89,10 +91,13 @@ static void block_lives(struct collector *c, uint32_t process, const struct bloc
 
 static void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
 {
+    struct process_state *p = &c->processes[process];
+
+    floors_fall(&p->floors, ns, block->size * units);
     if (block->leaf == LEAF_LEFT_OUT)
         return;
     struct timeline_bucket *bucket = now(c, ns);
-    c->processes[process].live_bytes -= block->size * units;
+    p->live_bytes -= block->size * units;
     costs_die(&c->f->costs, block->leaf, block->size, units);
     bucket->live_bytes = c->f->costs.live_bytes;
     bucket->live_blocks = c->f->costs.live_blocks;
@@ -223,6 +228,7 @@ static void take_alloc(struct collector *c, const struct step *s)
         c->f->unseen_frees++;
         block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
     }
+    floors_rise(&p->floors, s->ns, s->size * units);
     if (!left_out)
         block_lives(c, s->process, &block, units, s->ns);
     struct waiting_free lone;
@@ -280,13 +286,14 @@ static void take_free(struct collector *c, const struct step *s)
     bool known = take_out(c, s, &block);
     uint64_t units = known ? units_of(c, s->process, block.size) : f->settings.unit;
 
+    if (known)
+        block_dies(c, s->process, &block, units, s->ns);
     if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
     count_free(c, s, units);
     f->by_function[s->function] += units;
     if (!known)
         return;
-    block_dies(c, s->process, &block, units, s->ns);
     note_lifetime(c, &block, units, s->ns);
     count_temporary(c, s, &block, units);
 }
@@ -316,13 +323,13 @@ static void free_old(struct collector *c, const struct step *s, struct block *re
     bool known = end_realloc(&c->streams[s->stream], ret_old);
     uint64_t units = known ? units_of(c, s->process, ret_old->size) : c->f->settings.unit;
 
+    if (known)
+        block_dies(c, s->process, ret_old, units, s->ns);
     if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
     count_free(c, s, units);
-    if (known) {
-        block_dies(c, s->process, ret_old, units, s->ns);
+    if (known)
         note_lifetime(c, ret_old, units, s->ns);
-    }
 }
 
 /* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
@@ -388,6 +395,15 @@ static void thread_begins(struct collector *c, const struct step *s)
     c->threads[s->thread].left_out = !wanted;
 }
 
+static void process_begins(struct collector *c, const struct step *s)
+{
+    struct process_state *p = &c->processes[s->process];
+    uint64_t from_ns = c->log->first_ns + c->options->from_ns;
+
+    p->began_ns = since_start(c, s->ns);
+    floors_begin(&p->floors, s->ns > from_ns ? s->ns : from_ns);
+}
+
 static void note_mark(struct collector *c, const struct step *s)
 {
     c->mark_bytes = grow(c->mark_bytes, &c->mark_capacity, s->size + 1, sizeof *c->mark_bytes);
@@ -397,7 +413,7 @@ static void note_mark(struct collector *c, const struct step *s)
 struct leak_taker {
     struct collector *c;
     uint32_t process;
-    bool has_growth;
+    struct growth_process *growth; /* NULL: not wanted */
 };
 
 static void take_leak(void *data, const struct block *block)
@@ -418,8 +434,8 @@ static void take_leak(void *data, const struct block *block)
     p->leaked_blocks += units;
     p->leaked_bytes += block->size * units;
     costs_die(&f->costs, block->leaf, block->size, units);
-    if (t->has_growth)
-        growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
+    if (t->growth)
+        growth_take(&f->growth, t->growth, block->leaf, block->born_us, block->size * units);
     if (f->settings.sample_bytes)
         add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
 }
@@ -436,7 +452,8 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
         reinstate(c, process, &c->unfinished[i].block, ns);
         c->unfinished[i--] = c->unfinished[--c->unfinished_count];
     }
-    taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+    if (floors_have_risen(&p->floors, c->log->first_ns + from_ns, ns))
+        taker.growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
     blocks_each(&p->blocks, take_leak, &taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
         struct timeline_bucket *bucket = now(c, ns);
@@ -448,6 +465,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
     p->live_bytes = 0;
+    floors_release(&p->floors);
     blocks_release(&p->blocks);
 }
 
@@ -491,7 +509,7 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_PROCESS_STARTS:
         c->processes[s->process].is_fork = s->address;
-        c->processes[s->process].began_ns = since_start(c, s->ns);
+        process_begins(c, s);
         c->processes[s->process].pauses += s->size != 0;
         return;
     case STEP_PAUSED:

@@ -1,6 +1,7 @@
 /* analyze/model/advice: programs that do what it is about, and programs in order that do
  * nearly so, as logs made by hand: their times are exact. */
 #include "analyze/model/advice.h"
+#include "analyze/model/floors.h"
 
 #include "tests/unit/log_writer.h"
 
@@ -8,21 +9,21 @@
 #define SITES 8
 
 static struct log_bytes bytes;
-static uint32_t sequence;
+static uint32_t pid, sequence;
 static bool is_begun; /* the chunk has a stack */
 static uint64_t now;  /* ns */
 static uint64_t next_address;
 
 static void begin_chunk(void)
 {
-    chunk_begin(1, 0, sequence++, now);
+    chunk_begin(pid, 0, sequence++, now);
     is_begun = false;
 }
 
 /* Sites are call sites at addresses 0x1000 * number, numbers from 1. */
-static void begin(const char *allocator, uint64_t sample_bytes)
+static void begin_process(uint32_t new_pid, const char *allocator, uint64_t sample_bytes)
 {
-    log_bytes_begin(&bytes);
+    pid = new_pid;
     sequence = 0;
     now = MS;
     next_address = 0x100000;
@@ -30,8 +31,15 @@ static void begin(const char *allocator, uint64_t sample_bytes)
     at = encode_process_start(&encoder, at, now, &(struct encode_process){
         .exe = { "/x", 2 }, .call_graph = { "auto", 4 }, .allocator = { allocator, strlen(allocator) },
         .sample_bytes = sample_bytes });
+    at = encode_module_load(&encoder, at, now, &(struct encode_module){ .id = 1, .path = { "/x", 2 } });
     for (uint32_t i = 1; i < SITES; i++)
-        at = encode_pc(&encoder, at, i, 0, 0x1000 * i, false);
+        at = encode_pc(&encoder, at, i, 1, 0x1000 * i, false);
+}
+
+static void begin(const char *allocator, uint64_t sample_bytes)
+{
+    log_bytes_begin(&bytes);
+    begin_process(1, allocator, sample_bytes);
 }
 
 static void pass(uint64_t ns)
@@ -80,7 +88,7 @@ static uint64_t resize(uint32_t site, uint64_t old, uint64_t size)
 static struct advices advices;
 static uint64_t advised_address[ADVICE_MOST];
 
-static size_t advise(void)
+static size_t advise_of(uint64_t from_ns, uint64_t to_ns)
 {
     struct failure failure;
     struct sites sites;
@@ -90,7 +98,7 @@ static size_t advise(void)
     log_bytes_write(&bytes);
     if (!CHECK(log_open(log_path, &log, &failure) == 0))
         exit(check_summary());
-    struct facts *f = facts_collect(log, NULL);
+    struct facts *f = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = to_ns });
     CHECK(!f->bad_chunks && !f->unseen_frees && !f->unmatched_frees);
     sites_collect(f, NULL, &sites);
     advices_find(f, &sites, &advices);
@@ -102,6 +110,11 @@ static size_t advise(void)
     return advices.count;
 }
 
+static size_t advise(void)
+{
+    return advise_of(0, 0);
+}
+
 /* The only advice, and its site. */
 static bool is_advised(enum advice_kind kind, uint32_t site)
 {
@@ -111,9 +124,8 @@ static bool is_advised(enum advice_kind kind, uint32_t site)
 /* --- growth ------------------------------------------------------------------------ */
 
 /* So many turns of a millisecond; use() does what the program does in each. Beside that it works in good order. */
-static void run(unsigned turns, void (*use)(unsigned turn))
+static void run_process(unsigned turns, void (*use)(unsigned turn))
 {
-    begin("/lib/libc.so.6", 0);
     for (unsigned i = 0; i < 200; i++)
         take(7, 1000); /* set up once, and kept */
     for (unsigned turn = 0; turn < turns; turn++) {
@@ -122,6 +134,19 @@ static void run(unsigned turns, void (*use)(unsigned turn))
         give(block);
         pass(MS);
     }
+}
+
+static void run(unsigned turns, void (*use)(unsigned turn))
+{
+    begin("/lib/libc.so.6", 0);
+    run_process(turns, use);
+}
+
+static void run_beside(uint32_t new_pid, unsigned turns, void (*use)(unsigned turn))
+{
+    chunk_end(&bytes);
+    begin_process(new_pid, "/lib/libc.so.6", 0);
+    run_process(turns, use);
 }
 
 static void leak(unsigned turn)
@@ -176,6 +201,34 @@ static void leak_while_it_shrinks(unsigned turn)
     leak(turn);
 }
 
+static void keep_much(unsigned turn)
+{
+    if (turn == 0)
+        take(2, 50000000);
+}
+
+static void free_much_late(unsigned turn)
+{
+    if (turn == 0)
+        kept[0] = take(2, 50000000);
+    if (turn == 2700)
+        give(kept[0]);
+}
+
+static void build_up(unsigned turn)
+{
+    for (uint32_t site = 1; site <= 4; site++)
+        take(site, 100 * site);
+    (void)turn;
+}
+
+static void leak_three(unsigned turn)
+{
+    for (uint32_t site = 1; site <= 3; site++)
+        take(site, 100 * site);
+    (void)turn;
+}
+
 static void do_nothing(unsigned turn)
 {
     (void)turn;
@@ -197,6 +250,89 @@ static void test_growth(void)
         run(3000, in_order[i]);
         if (!CHECK(advise() == 0))
             printf("    growth: case %zu\n", i);
+    }
+}
+
+static void dip(struct floors *f, double ns, uint64_t to)
+{
+    floors_fall(f, (uint64_t)ns, 1000 - to);
+    floors_rise(f, (uint64_t)ns + 10, 1000 - to);
+}
+
+/* The floor of the third quarter is 100, that of the last one is x; what comes before and at the very end is lower. */
+static bool floors_rise_to(double time_ns, uint64_t x)
+{
+    struct floors f = { 0 };
+    double begins = 5e9;
+
+    floors_begin(&f, (uint64_t)begins);
+    floors_rise(&f, (uint64_t)begins, 1000);
+    dip(&f, begins + 0.3 * time_ns, 0);
+    dip(&f, begins + 0.55 * time_ns, 500);
+    dip(&f, begins + 0.6 * time_ns, 100);
+    dip(&f, begins + 0.72 * time_ns, 300);
+    dip(&f, begins + 0.85 * time_ns, x);
+    dip(&f, begins + 0.98 * time_ns, 0);
+    bool risen = floors_have_risen(&f, (uint64_t)begins, (uint64_t)(begins + time_ns));
+    floors_release(&f);
+    return risen;
+}
+
+static void test_floors(void)
+{
+    for (double time_ns = 1e9; time_ns < 1e14; time_ns *= 1.3)
+        CHECK(floors_rise_to(time_ns, 101) && !floors_rise_to(time_ns, 99));
+    CHECK(!floors_rise_to(0.9e9, 101));
+}
+
+static void test_growth_of_processes(void)
+{
+    run(3000, keep_much); /* leaves most */
+    run_beside(2, 3000, leak);
+    run_beside(3, 3000, turn_over);
+    if (is_advised(ADVICE_GROWTH, 1))
+        CHECK(advices.of[0].processes == 1 && advices.of[0].bytes == 300000);
+    run(3000, leak);
+    run_beside(2, 3000, free_much_late); /* the session's floor falls, the process's does not */
+    CHECK(is_advised(ADVICE_GROWTH, 1));
+    run(3000, leak);
+    for (uint32_t i = 2; i <= 4; i++)
+        run_beside(i, 2000, leak);
+    if (is_advised(ADVICE_GROWTH, 1)) { /* together */
+        const struct advice *a = &advices.of[0];
+        CHECK(a->processes == 4 && a->bytes == 900000 && a->time_us > 2990000 && a->time_us < 3100000);
+        CHECK(a->rate_bytes > 4 * 96000 && a->rate_bytes < 4 * 101000);
+    }
+    run(3000, leak_three);
+    for (uint32_t i = 2; i <= GROWTH_PROCESSES + 1; i++) /* of too many the smallest is left out, which ends second */
+        run_beside(i, i == 2 ? 2900 : 3000, i == 3 ? leak : leak_three);
+    CHECK(advise() == 2 && advices.of[0].processes == GROWTH_PROCESSES && advised_address[0] == 0x3000);
+}
+
+static void test_building_up(void)
+{
+    run(3000, build_up);
+    if (is_advised(ADVICE_GROWTH, 4)) /* once, for all */
+        CHECK(advices.of[0].others == 3 && advices.of[0].others_bytes == 3000 * 600 && advices.of[0].bytes == 3000 * 400);
+    run(3000, leak_three);
+    CHECK(advise() == 2 && advices.of[0].others == 0 && advised_address[0] == 0x3000 && advised_address[1] == 0x2000);
+}
+
+/* Of a part of the session as of the whole. */
+static void test_growth_of_parts(void)
+{
+    static const struct { uint64_t from_ms, to_ms; bool told; } parts[] = {
+        { 0, 2000, true }, { 500, 0, true }, { 1000, 0, true }, { 1900, 0, true }, { 1000, 2500, true },
+        { 2500, 0, false }, { 0, 900, false },
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        run(3000, leak);
+        if (!CHECK((advise_of(parts[i].from_ms * MS, parts[i].to_ms * MS) == 1) == parts[i].told))
+            printf("    part %zu\n", i);
+        run(3000, leak_while_it_shrinks);
+        if (!CHECK(advise_of(parts[i].from_ms * MS, parts[i].to_ms * MS) == 0))
+            printf("    while it shrinks, part %zu\n", i);
     }
 }
 
@@ -303,6 +439,10 @@ int main(void)
 {
     directory_make();
     test_growth();
+    test_floors();
+    test_growth_of_processes();
+    test_building_up();
+    test_growth_of_parts();
     test_realloc();
     test_temporary();
     test_rounding();
