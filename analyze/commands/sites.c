@@ -21,7 +21,7 @@ const char sites_help[] =
     "                             not known, because not every allocation was recorded\n"
     "  peak_blocks, peak_bytes    live when most bytes were live; their sum is the peak\n"
     "  leaked_blocks, ..._bytes   still allocated when their process ended\n"
-    "  regrown                    made by realloc from a smaller block of the same stack\n"
+    "  regrown                    made by realloc from a smaller block\n"
     "  rounding                   bytes that glibc's malloc added, by rounding\n"
     "  mean_lifetime_us, ..._allocations   of the blocks that were freed: microseconds,\n"
     "                             and allocations of the session; empty: none was\n"

@@ -7,9 +7,7 @@
 #define GROWTH_SHARE_LEAST 0.01 /* of what the process leaves */
 #define GROWTH_TOGETHER 4       /* sites of a process: so many do not leak, it builds something up */
 
-/* Realloc. Doubling copies about as much as the block's final size, steps of an eighth (Python's
- * lists) eight times as much; steps of one size half as many times as there are steps. */
-#define REALLOC_COPIED_LEAST 12.0 /* times the final size */
+/* Realloc. Of which blocks: model/chains.h. */
 #define REALLOC_CALLS_LEAST 1000
 #define REALLOC_BYTES_LEAST (1u << 20)
 #define REALLOC_CALLS_SHARE 0.01  /* of all allocations */
@@ -115,19 +113,29 @@ static void find_growth(const struct facts *f, const struct sites *s, struct fou
 
 /* --- the others ---------------------------------------------------------------------- */
 
-static void find_realloc(const struct facts *f, uint32_t index, const struct stack_costs *c, struct found *found)
+static void find_realloc(const struct facts *f, const struct sites *s, struct found *found)
 {
-    /* A chain's blocks come to its copied bytes and its final size. */
-    uint64_t chains = c->allocations > c->regrown ? c->allocations - c->regrown : 1;
-    uint64_t final_bytes = c->bytes > c->regrown_from ? c->bytes - c->regrown_from : 1;
+    _cleanup_free_ struct advice *by_site = alloc_zeroed(s->count + 1, sizeof *by_site);
 
-    if ((double)c->regrown_from < REALLOC_COPIED_LEAST * (double)final_bytes ||
-        (c->regrown < REALLOC_CALLS_LEAST && c->regrown_from < REALLOC_BYTES_LEAST) ||
-        ((double)c->regrown < REALLOC_CALLS_SHARE * (double)f->allocations &&
-         (double)c->regrown_from < REALLOC_BYTES_SHARE * (double)f->allocated_bytes))
-        return;
-    add(found, &(struct advice){ .kind = ADVICE_REALLOC, .site = index, .blocks = c->regrown, .bytes = c->regrown_from,
-                                 .chains = chains, .final_bytes = final_bytes });
+    for (size_t i = 0; i < f->chains.count; i++) {
+        const struct chains_stack *stack = &f->chains.of[i];
+        uint32_t site = s->of_leaf[stack->leaf];
+        if (site == SITE_NONE)
+            continue;
+        by_site[site].blocks += stack->steps;
+        by_site[site].bytes += stack->copied_bytes;
+        by_site[site].chains += stack->chains;
+        by_site[site].final_bytes += stack->final_bytes;
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct advice *a = &by_site[i];
+        a->kind = ADVICE_REALLOC;
+        a->site = i;
+        if ((a->blocks >= REALLOC_CALLS_LEAST || a->bytes >= REALLOC_BYTES_LEAST) &&
+            ((double)a->blocks >= REALLOC_CALLS_SHARE * (double)f->allocations ||
+             (double)a->bytes >= REALLOC_BYTES_SHARE * (double)f->allocated_bytes))
+            add(found, a);
+    }
 }
 
 static void find_temporary(const struct facts *f, uint32_t index, const struct stack_costs *c, struct found *found)
@@ -187,12 +195,11 @@ void advices_find(const struct facts *f, const struct sites *s, struct advices *
 
     *ret_advices = (struct advices){ 0 };
     find_growth(f, s, &found);
+    find_realloc(f, s, &found);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct stack_costs *c = &s->sites[i].sum;
-        if (settings_all_recorded(&f->settings)) { /* of a sample, what comes between two allocations is not known */
-            find_realloc(f, i, c, &found);
+        if (settings_all_recorded(&f->settings)) /* of a sample, what comes between two allocations is not known */
             find_temporary(f, i, c, &found);
-        }
         find_rounding(f, i, c, &found);
         ret_advices->rounding_bytes += lost_at_peak(f, c);
     }

@@ -3,7 +3,7 @@
  * changed since the peak so far is on a list, and a new peak copies the live bytes
  * of the stacks on the list. So the sum of peak_bytes over all stacks is the peak.
  *
- * All numbers are in units (model/settings.h). Memory: 144 bytes a stack. */
+ * All numbers are in units (model/settings.h). Memory: 136 bytes a stack. */
 #ifndef MALLOSCOPE_MODEL_COSTS_H
 #define MALLOSCOPE_MODEL_COSTS_H
 
@@ -23,8 +23,7 @@ struct stack_costs {
     uint64_t temporary;    /* freed by their thread before it allocated again */
     uint64_t peak_blocks, peak_bytes;
     uint64_t leaked_blocks, leaked_bytes; /* lived when their process ended */
-    uint64_t regrown;      /* by realloc, from a smaller block of the same stack */
-    uint64_t regrown_from; /* bytes of those smaller blocks */
+    uint64_t regrown;      /* by realloc, from a smaller block */
 };
 
 struct costs {

@@ -349,12 +349,13 @@ static void take_realloc_end(struct collector *c, const struct step *s)
 
     free_old(c, s, &old);
     take_alloc(c, s);
-    if (old.address && old.leaf == s->leaf && old.size < s->size && !is_left_out(c, s)) {
-        struct stack_costs *costs = &c->f->costs.of[s->leaf];
-        uint64_t units = units_of(c, s->process, s->size);
-        costs->regrown += units;
-        costs->regrown_from += old.size * units;
-    }
+    if (!old.address || old.leaf == LEAF_LEFT_OUT || is_left_out(c, s))
+        return;
+    const struct block block = { .address = s->address, .size = s->size, .number = c->number, .leaf = s->leaf };
+    if (old.size < s->size)
+        c->f->costs.of[s->leaf].regrown += units_of(c, s->process, s->size);
+    if (settings_all_recorded(&c->f->settings))
+        chains_take(&c->f->chains, &old, &block);
 }
 
 static void take_realloc(struct collector *c, const struct step *s)
@@ -676,6 +677,7 @@ void facts_free(struct facts *f)
     free(f->first_leak_us);
     costs_release(&f->costs);
     growth_release(&f->growth);
+    chains_release(&f->chains);
     sizes_release(&f->sizes);
     settings_release(&f->settings);
     told_release(&f->told);

@@ -17,6 +17,7 @@
 #define MALLOSCOPE_MODEL_FACTS_H
 
 #include "analyze/log/log.h"
+#include "analyze/model/chains.h"
 #include "analyze/model/costs.h"
 #include "analyze/model/growth.h"
 #include "analyze/model/settings.h"
@@ -75,6 +76,7 @@ struct facts {
     size_t first_leak_capacity;
     struct timeline timeline;     /* in settings.unit */
     struct growth growth;         /* likewise */
+    struct chains chains;         /* none where not every allocation was recorded */
     struct facts_process *processes; /* as the log's */
     struct facts_thread *threads;    /* as told.threads */
     uint32_t *by_start; /* the processes that recorded, in the order of their starts */

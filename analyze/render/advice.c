@@ -35,9 +35,9 @@ static char *words(const struct facts *f, const struct site *site, const struct 
     case ADVICE_GROWTH:
         return growth_words(a, about);
     case ADVICE_REALLOC:
-        return format_text("grows blocks in small steps: %s reallocs, %.1f for each block, copy up to %s for blocks of %s in the "
+        return format_text("grows blocks in small steps: %s reallocs, %s for each block, copy up to %s for blocks of %s in the "
                            "end; double the size each time, or reserve it",
-                           text_count(a->blocks), (double)a->blocks / (double)a->chains, text_bytes(a->bytes),
+                           text_count(a->blocks), text_count(a->blocks / a->chains), text_bytes(a->bytes),
                            text_bytes(a->final_bytes));
     case ADVICE_TEMPORARY:
         return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them at once: use one block "

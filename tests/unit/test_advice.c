@@ -351,6 +351,88 @@ static void grow_by(unsigned blocks, unsigned steps, uint64_t add, double factor
     }
 }
 
+/* A thousand blocks in turn, and each grows now and then. */
+static void grow_many(unsigned blocks, unsigned steps)
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < blocks; i++)
+        kept[i] = take(2, 16);
+    for (unsigned step = 0; step < steps; step++)
+        for (unsigned i = 0; i < blocks; i++)
+            kept[i] = resize(1, kept[i], 32 + step * 16);
+}
+
+static const struct step { uint32_t site; uint64_t add, factor; } /* a factor of 0: shrinks to 16 */
+    in_turn[] = { { 1, 1, 1 }, { 2, 1, 1 } },             /* two callers */
+    mostly_one[] = { { 3, 0, 2 }, { 1, 0, 1 }, { 2, 0, 1 }, { 2, 0, 1 } },
+    once_each[] = { { 1, 16, 1 }, { 2, 16, 1 }, { 3, 16, 1 }, { 4, 16, 1 }, { 5, 16, 1 } },
+    same_size[] = { { 1, 16, 1 }, { 1, 0, 1 }, { 1, 0, 1 }, { 2, 0, 1 } },
+    emptied[] = { { 1, 8, 2 }, { 1, 0, 2 }, { 1, 0, 2 }, { 2, 0, 0 } };
+
+/* So many blocks of 16 bytes from site 7, each grown in these steps again and again. */
+static void grow_so(unsigned blocks, unsigned turns, const struct step *steps, size_t count)
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < blocks; i++) {
+        uint64_t size = 16, block = take(7, size);
+        for (unsigned turn = 0; turn < turns; turn++)
+            for (size_t k = 0; k < count; k++) {
+                size = steps[k].factor ? size * steps[k].factor + steps[k].add : 16;
+                block = resize(steps[k].site, block, size);
+            }
+        give(block);
+    }
+}
+
+#define GROW_SO(blocks, turns, steps) grow_so(blocks, turns, steps, sizeof(steps) / sizeof *(steps))
+
+/* Chains are blocks', whoever enlarges them. */
+static void test_chains(void)
+{
+    GROW_SO(1, 2000, in_turn);
+    if (is_advised(ADVICE_REALLOC, 1)) {
+        const struct advice *a = &advices.of[0];
+        CHECK(a->blocks == 4000 && a->chains == 1 && a->final_bytes == 4016 && a->bytes == 4000ull * 16 + 4000 * 3999 / 2);
+    }
+    GROW_SO(200, 20, once_each);
+    if (CHECK(advise() == 1))
+        CHECK(advices.of[0].kind == ADVICE_REALLOC && advices.of[0].blocks == 200 * 100 && advices.of[0].chains == 200);
+    GROW_SO(20, 100, same_size); /* that is none, and does not end a chain */
+    if (is_advised(ADVICE_REALLOC, 1))
+        CHECK(advices.of[0].blocks == 20 * 100 && advices.of[0].final_bytes == 20 * 1616);
+    GROW_SO(20, 400, emptied); /* in order each time */
+    CHECK(advise() == 0);
+    GROW_SO(9000, 1, once_each);
+    CHECK(advise() == 0);
+    GROW_SO(100, 10, mostly_one);
+    CHECK(advise() == 0);
+    grow_many(1000, 100);
+    if (is_advised(ADVICE_REALLOC, 1))
+        CHECK(advices.of[0].blocks == 100000 && advices.of[0].chains == 1000 && advices.of[0].final_bytes == 1000 * 1616);
+    grow_many(60000, 30);
+    if (is_advised(ADVICE_REALLOC, 1))
+        CHECK(advices.of[0].chains == 60000);
+}
+
+/* In the middle of a run that doubles blocks as well, one function adds a byte each time. */
+static void test_one_of_many_chains(void)
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < 200; i++) {
+        uint64_t size = 16, block = take(1, size);
+        for (unsigned step = 0; step < 12; step++)
+            block = resize(1, block, size *= 2);
+        give(block);
+    }
+    uint64_t size = 16, block = take(2, size);
+    block = resize(3, block, size = 200);
+    for (unsigned step = 0; step < 3000; step++)
+        block = resize(1, block, ++size);
+    give(block);
+    if (is_advised(ADVICE_REALLOC, 1)) /* of which there is one */
+        CHECK(advices.of[0].chains == 1 && advices.of[0].blocks == 3001 && advices.of[0].final_bytes == 3200);
+}
+
 static void test_realloc(void)
 {
     grow_by(100, 100, 16, 1);
@@ -444,6 +526,8 @@ int main(void)
     test_building_up();
     test_growth_of_parts();
     test_realloc();
+    test_chains();
+    test_one_of_many_chains();
     test_temporary();
     test_rounding();
     directory_remove();

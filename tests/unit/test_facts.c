@@ -239,7 +239,7 @@ static void count_all(struct counted *c, const struct wanted *wanted)
                     c->threads[h->stream].temporary++;
                     c->stacks[p][old->stack].temporary++;
                 }
-                if (h->kind == MOVE && counts && old->stack == h->stack && old->size < h->size)
+                if (h->kind == MOVE && counts && old->size < h->size)
                     c->stacks[p][h->stack].regrown++;
             }
             *old = lives[--live_count];
