@@ -1,42 +1,56 @@
 /* A block is known by its number, which realloc changes. So what is known lies in a table by number; numbers only
  * ever rise, so that of the places that a number may have, the one with the lowest is what has not grown for
- * longest. Nothing is done when a block is freed. */
+ * longest. Nothing is done when a block is freed.
+ *
+ * Most blocks that grow do so once or twice, and each look at the table is a cache miss. So it is left alone
+ * until the block itself says that it has grown BLOCK_GROWN_MAX times. */
 #include "analyze/model/chains.h"
 
-#define SETS 16384u
+#define SETS 8192u
 #define WAYS 4u
 
 struct chain {
-    uint64_t number; /* of its last block; 0: an empty place */
     uint64_t copied_bytes;
     uint32_t steps;
     uint32_t leaf, votes; /* if one stack makes more than half of the steps, it is this one (Boyer and Moore) */
     bool is_counted;
 };
 
-static struct chain *set_of(struct chains *c, uint64_t number)
+/* Of its last block; 0: an empty place. */
+static uint64_t *numbers_of(const struct chains *c, uint64_t number)
 {
-    return &c->known[number % SETS * WAYS];
+    return &c->numbers[number % SETS * WAYS];
 }
 
-static struct chain *find(struct chains *c, uint64_t number)
+void chains_prefetch(const struct chains *c, uint64_t number)
 {
-    struct chain *set = set_of(c, number);
+    if (c->numbers)
+        __builtin_prefetch(numbers_of(c, number));
+}
+
+/* False: it is not known. */
+static bool take_out(struct chains *c, uint64_t number, struct chain *ret_chain)
+{
+    uint64_t *numbers = numbers_of(c, number);
 
     for (size_t i = 0; i < WAYS; i++)
-        if (set[i].number == number)
-            return &set[i];
-    return NULL;
+        if (numbers[i] == number) {
+            *ret_chain = c->known[numbers + i - c->numbers];
+            numbers[i] = 0;
+            return true;
+        }
+    return false;
 }
 
-static void keep(struct chains *c, const struct chain *chain)
+static void put(struct chains *c, uint64_t number, const struct chain *chain)
 {
-    struct chain *set = set_of(c, chain->number), *place = set;
+    uint64_t *numbers = numbers_of(c, number), *place = numbers;
 
     for (size_t i = 1; i < WAYS; i++)
-        if (set[i].number < place->number)
-            place = &set[i];
-    *place = *chain;
+        if (numbers[i] < *place)
+            place = &numbers[i];
+    *place = number;
+    c->known[place - c->numbers] = *chain;
 }
 
 static struct chains_stack *stack_of(struct chains *c, uint32_t leaf)
@@ -85,26 +99,23 @@ static void step(struct chains *c, struct chain *chain, uint64_t old_size, const
 
 void chains_take(struct chains *c, const struct block *old, const struct block *now)
 {
-    struct chain chain = { .number = now->number }, *known;
+    struct chain chain = { .steps = old->grown < BLOCK_GROWN_MAX ? old->grown : 0 };
 
-    if (old->size > now->size)
-        return;
-    if (!c->known)
+    if (!c->numbers) {
+        c->numbers = alloc_zeroed((size_t)SETS * WAYS, sizeof *c->numbers);
         c->known = alloc_zeroed((size_t)SETS * WAYS, sizeof *c->known);
-    known = find(c, old->number);
-    if (known) {
-        chain = *known;
-        known->number = 0;
-        chain.number = now->number;
     }
+    bool known = old->grown == BLOCK_GROWN_MAX && take_out(c, old->number, &chain);
     if (old->size < now->size)
         step(c, &chain, old->size, now);
-    if (chain.steps)
-        keep(c, &chain);
+    else if (!known)
+        return;
+    put(c, now->number, &chain);
 }
 
 void chains_release(struct chains *c)
 {
+    free(c->numbers);
     free(c->known);
     free(c->of);
     free(c->number_of);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Blocks that options leave out: they live, so that their frees are known, and count nowhere. */
-#define LEAF_LEFT_OUT UINT32_MAX
+#define LEAF_LEFT_OUT BLOCK_LEAF_MAX
 
 struct process_state {
     struct blocks blocks; /* live ones */
@@ -209,13 +209,14 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
         add_variance(c, s->process, s->size, &f->variance.allocations, &f->variance.bytes);
 }
 
-static void take_alloc(struct collector *c, const struct step *s)
+/* The new block; grown: by how many reallocs. */
+static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
 {
     struct process_state *p = &c->processes[s->process];
     uint64_t units = units_of(c, s->process, s->size);
     bool left_out = is_left_out(c, s);
     const struct block block = { .address = s->address, .size = s->size, .number = ++c->number,
-                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf };
+                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf, .grown = grown };
     struct block old;
 
     if (!left_out)
@@ -343,19 +344,29 @@ static void leave_unfinished(struct collector *c, uint32_t process, uint32_t str
     c->unfinished[c->unfinished_count++] = (struct unfinished){ process, old };
 }
 
+/* A block became another one. */
+static void take_growth(struct collector *c, const struct step *s, const struct block *old, uint8_t grown)
+{
+    const struct block block = { .address = s->address, .size = s->size, .number = c->number, .leaf = s->leaf, .grown = grown };
+
+    if (old->size < s->size)
+        c->f->costs.of[s->leaf].regrown += units_of(c, s->process, s->size);
+    if (grown == BLOCK_GROWN_MAX && settings_all_recorded(&c->f->settings))
+        chains_take(&c->f->chains, old, &block);
+}
+
 static void take_realloc_end(struct collector *c, const struct step *s)
 {
     struct block old;
+    uint8_t grown = 0;
 
     free_old(c, s, &old);
-    take_alloc(c, s);
-    if (!old.address || old.leaf == LEAF_LEFT_OUT || is_left_out(c, s))
-        return;
-    const struct block block = { .address = s->address, .size = s->size, .number = c->number, .leaf = s->leaf };
-    if (old.size < s->size)
-        c->f->costs.of[s->leaf].regrown += units_of(c, s->process, s->size);
-    if (settings_all_recorded(&c->f->settings))
-        chains_take(&c->f->chains, &old, &block);
+    bool counts = old.address && old.leaf != LEAF_LEFT_OUT && !is_left_out(c, s);
+    if (counts && old.size <= s->size)
+        grown = old.grown + (old.size < s->size && old.grown < BLOCK_GROWN_MAX);
+    take_alloc(c, s, grown);
+    if (counts)
+        take_growth(c, s, &old, grown);
 }
 
 static void take_realloc(struct collector *c, const struct step *s)
@@ -366,8 +377,11 @@ static void take_realloc(struct collector *c, const struct step *s)
     switch (s->type) {
     case STEP_REALLOC_BEGIN:
         leave_unfinished(c, s->process, s->stream); /* its end was lost */
-        if (take_out(c, s, &old))
+        if (take_out(c, s, &old)) {
             c->streams[s->stream].reallocating = old;
+            if (old.grown == BLOCK_GROWN_MAX)
+                chains_prefetch(&f->chains, old.number);
+        }
         return;
     case STEP_REALLOC_FREED:
         /* Under sampling it is nearly always a realloc into a block that was not recorded:
@@ -490,7 +504,7 @@ static void take(struct collector *c, const struct step *s)
     switch (s->type) {
     case STEP_ALLOC:
         c->f->events++;
-        take_alloc(c, s);
+        take_alloc(c, s, 0);
         return;
     case STEP_FREE:
         c->f->events++;
