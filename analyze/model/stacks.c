@@ -6,9 +6,20 @@ void stacks_release(struct stacks *s)
 {
     free(s->nodes);
     free(s->leaves);
-    free(s->edges);
+    free(s->table);
     free(s->steps);
     *s = (struct stacks){ 0 };
+}
+
+void stacks_end(struct stacks *s)
+{
+    free(s->table);
+    free(s->steps);
+    s->table = NULL;
+    s->table_capacity = 0;
+    s->steps = NULL;
+    s->nodes = shrink(s->nodes, &s->node_capacity, s->node_count, sizeof *s->nodes);
+    s->leaves = shrink(s->leaves, &s->leaf_capacity, s->leaf_count, sizeof *s->leaves);
 }
 
 static uint64_t hash(uint32_t parent, uint32_t pc)
@@ -17,26 +28,26 @@ static uint64_t hash(uint32_t parent, uint32_t pc)
     return product ^ product >> 32; /* the parent is in the upper half only */
 }
 
-static struct stack_edge *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
+static uint32_t *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    size_t at = (size_t)hash(parent, pc) & (s->edge_capacity - 1);
+    size_t at = (size_t)hash(parent, pc) & (s->table_capacity - 1);
 
-    while (s->edges[at].child && (s->edges[at].parent != parent || s->edges[at].pc != pc))
-        at = (at + 1) & (s->edge_capacity - 1);
-    return &s->edges[at];
+    for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
+        const struct stack_node *node = &s->nodes[s->table[at]];
+        if (node->parent == parent && node->pc == pc)
+            break;
+    }
+    return &s->table[at];
 }
 
 static void rehash(struct stacks *s)
 {
-    struct stack_edge *old = s->edges;
-    size_t old_capacity = s->edge_capacity;
-
-    s->edge_capacity = old_capacity ? old_capacity * 2 : 4096;
-    s->edges = alloc_zeroed(s->edge_capacity, sizeof *s->edges);
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].child)
-            *place_of(s, old[i].parent, old[i].pc) = old[i];
-    free(old);
+    s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
+    free(s->table);
+    s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
+    for (uint32_t node = 1; node < s->node_count; node++)
+        if (!stack_is_root(s, node))
+            *place_of(s, s->nodes[node].parent, s->nodes[node].pc) = node;
 }
 
 static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
@@ -57,12 +68,12 @@ uint32_t stacks_root(struct stacks *s, uint32_t process)
 
 static uint32_t find_child(struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    if (s->node_count * 4 >= s->edge_capacity * 3)
+    if (s->node_count * 4 >= s->table_capacity * 3)
         rehash(s);
-    struct stack_edge *edge = place_of(s, parent, pc);
-    if (!edge->child)
-        *edge = (struct stack_edge){ parent, pc, add_node(s, parent, pc) };
-    return edge->child;
+    uint32_t *place = place_of(s, parent, pc);
+    if (!*place)
+        *place = add_node(s, parent, pc);
+    return *place;
 }
 
 static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
