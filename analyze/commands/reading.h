@@ -24,21 +24,27 @@
     "  --to WHEN            nothing later. WHEN: seconds since the session began (1.5), or\n" \
     "                       with a unit (us, ms, s, min), or the name of a mark that the\n"   \
     "                       program set: its first, or for --to its first after --from\n"     \
+    "  --temporary-within N|TIME\n"                                                            \
+    "                       temporary is what was freed before N allocations more, or at\n"    \
+    "                       most so much later (10us), by any thread. Default: by its own,\n"  \
+    "                       before that allocated again\n"                                      \
     "  --jobs N             threads and processes at one time (default: as many as CPUs);\n" \
     "                       what is shown is the same\n"                                     \
     NAMING_HELP
 
-enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS };
+enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS, READING_TEMPORARY };
 #define READING_OPTIONS                                                                    \
     { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD }, \
     { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, \
     { "jobs", required_argument, NULL, READING_JOBS }, \
+    { "temporary-within", required_argument, NULL, READING_TEMPORARY }, \
     NAMING_OPTIONS
 
 /* All zero: the whole log. */
 struct reading_options {
     struct pids pids, tids;
     const char *from, *to;
+    struct facts_threshold temporary_within;
     struct symbols_options symbols;
 };
 

@@ -140,12 +140,19 @@ static void find_realloc(const struct facts *f, const struct sites *s, struct fo
 
 static void find_temporary(const struct facts *f, uint32_t index, const struct stack_costs *c, struct found *found)
 {
+    bool is_usual = !facts_threshold_is_set(&f->temporary_within); /* what temporary means */
+    uint64_t at_once = is_usual ? c->temporary : 0, within = 1;
+
+    if ((double)at_once < TEMPORARY_SHARE * (double)c->allocations) {
+        at_once = c->brief;
+        within = BRIEF_ALLOCATIONS;
+    }
     if (c->least != c->most || c->allocations < TEMPORARY_COUNT_LEAST ||
-        (double)c->temporary < TEMPORARY_SHARE * (double)c->allocations ||
+        (double)at_once < TEMPORARY_SHARE * (double)c->allocations ||
         (double)c->allocations < TEMPORARY_OF_ALL * (double)f->allocations)
         return;
     add(found, &(struct advice){ .kind = ADVICE_TEMPORARY, .site = index, .blocks = c->allocations, .bytes = c->most,
-                                 .share = (double)c->temporary / (double)c->allocations });
+                                 .share = (double)at_once / (double)c->allocations, .within = within });
 }
 
 /* What a site loses at the peak, if its blocks then are as all of its blocks. */

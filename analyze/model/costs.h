@@ -3,11 +3,13 @@
  * changed since the peak so far is on a list, and a new peak copies the live bytes
  * of the stacks on the list. So the sum of peak_bytes over all stacks is the peak.
  *
- * All numbers are in units (model/settings.h). Memory: 136 bytes a stack. */
+ * All numbers are in units (model/settings.h). Memory: 144 bytes a stack. */
 #ifndef MALLOSCOPE_MODEL_COSTS_H
 #define MALLOSCOPE_MODEL_COSTS_H
 
 #include "analyze/util.h"
+
+#define BRIEF_ALLOCATIONS 8
 
 struct stack_costs {
     /* What each free changes, side by side; then what each allocation does. */
@@ -15,6 +17,7 @@ struct stack_costs {
     uint64_t freed;        /* blocks whose lifetimes are in: */
     uint64_t lifetime_us;  /* the sum */
     uint64_t lifetime_allocations; /* the sum, in allocations of the session from one's own to the free */
+    uint64_t brief;        /* by free, within BRIEF_ALLOCATIONS of the session */
     bool since_peak;       /* live bytes have changed since the peak: it is on the list */
     uint64_t allocations, bytes;
     uint64_t rounding;     /* bytes that glibc's malloc adds to those asked for (model/rounding.h); 0 of any other */

@@ -21,6 +21,7 @@ struct process_state {
     uint64_t live_bytes;  /* in units */
     struct floors floors; /* also of blocks that are left out */
     uint64_t began_ns;    /* since the session's start */
+    uint64_t paused_at;   /* allocations of the session when it was last paused: what comes next is not known */
     uint32_t open_streams, pauses;
     bool is_fork, has_rounding;
 };
@@ -51,6 +52,7 @@ struct collector {
     struct stream_state *streams;
     struct thread_state *threads;
     size_t running; /* processes that have not ended */
+    bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     struct waiting waiting;
@@ -266,17 +268,37 @@ static void expire(struct collector *c, uint64_t ns)
     }
 }
 
+static void add_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
+{
+    c->f->temporary += units;
+    c->f->threads[s->thread].temporary += units;
+    c->f->costs.of[block->leaf].temporary += units;
+}
+
+static bool is_within(const struct collector *c, const struct step *s, const struct block *block)
+{
+    const struct facts_threshold *within = &c->f->temporary_within;
+
+    if (within->us)
+        return since_start(c, s->ns) / 1000 <= block->born_us + within->us;
+    return c->number - block->number < within->allocations && block->number > c->processes[s->process].paused_at;
+}
+
 static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
 {
     struct thread_state *thread = &c->threads[s->thread];
 
+    if (c->number - block->number < BRIEF_ALLOCATIONS)
+        c->f->costs.of[block->leaf].brief += units;
+    if (c->has_threshold) {
+        if (is_within(c, s, block))
+            add_temporary(c, s, block, units);
+        return;
+    }
     if (thread->last_number != block->number)
         return;
-    if (thread->last_pauses == c->processes[s->process].pauses && block->leaf != LEAF_LEFT_OUT) {
-        c->f->temporary += units;
-        c->f->threads[s->thread].temporary += units;
-        c->f->costs.of[block->leaf].temporary += units;
-    }
+    if (thread->last_pauses == c->processes[s->process].pauses)
+        add_temporary(c, s, block, units);
     thread->last_number = 0;
 }
 
@@ -529,6 +551,7 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_PAUSED:
         c->processes[s->process].pauses++;
+        c->processes[s->process].paused_at = c->number;
         return;
     case STEP_THREAD_BEGINS:
         thread_begins(c, s);
@@ -652,6 +675,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->sizes.unit = f->settings.unit;
     timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
+    f->temporary_within = c.options->temporary_within;
+    c.has_threshold = facts_threshold_is_set(&f->temporary_within);
     f->lost_reason = reader_lost_events(log).reason;
     f->told.notes.untraced_programs += log->untraced;
     order_processes(f, log);

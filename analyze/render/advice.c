@@ -27,6 +27,17 @@ static char *growth_words(const struct advice *a, const char *about)
 }
 
 /* To be freed. */
+static char *temporary_words(const struct facts *f, const struct advice *a)
+{
+    _cleanup_free_ char *soon = a->within == 1 ? format_text("at once") : format_text("within %s allocations", text_count(a->within));
+
+    return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them %s: use one block "
+                       "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
+                       text_share((uint64_t)(a->share * (double)a->blocks + 0.5), a->blocks), soon,
+                       a->bytes <= 4096 ? ", or the stack" : "");
+}
+
+/* To be freed. */
 static char *words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
 {
     const char *about = text_about(f->settings.sample_bytes);
@@ -40,10 +51,7 @@ static char *words(const struct facts *f, const struct site *site, const struct 
                            text_count(a->blocks), text_count(a->blocks / a->chains), text_bytes(a->bytes),
                            text_bytes(a->final_bytes));
     case ADVICE_TEMPORARY:
-        return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them at once: use one block "
-                           "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
-                           text_share(site->costs.temporary, site->costs.allocations),
-                           a->bytes <= 4096 ? ", or the stack" : "");
+        return temporary_words(f, a);
     default:
         return format_text("%s%s blocks at the peak lose %s%s, %.0f %% of what they can hold, to malloc's rounding (%.1f bytes "
                            "each of %.1f asked for), all sites together %s%s: allocate many at once, or from a pool",
@@ -122,6 +130,7 @@ static json_t *evidence(const struct advice *a)
         set(object, "allocations", a->blocks);
         set(object, "size", a->bytes);
         json_object_set_new(object, "freed_at_once", json_real(a->share));
+        set(object, "within_allocations", a->within);
         break;
     case ADVICE_ROUNDING:
         set(object, "peak_blocks", a->blocks);

@@ -30,6 +30,18 @@ static const char *figure(const struct facts *f, const char *number)
     return text;
 }
 
+static const char *within(const struct facts_threshold *t)
+{
+    static char text[80];
+
+    text[0] = 0;
+    if (t->us)
+        snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
+    else if (t->allocations)
+        snprintf(text, sizeof text, ", freed within %s allocation%s", text_count(t->allocations), t->allocations == 1 ? "" : "s");
+    return text;
+}
+
 static void print_totals(const struct facts *f)
 {
     const char *separator = "";
@@ -44,8 +56,8 @@ static void print_totals(const struct facts *f)
     if (!settings_all_recorded(&f->settings))
         printf("  temporary        %15s   not known: not every allocation was recorded\n", "-");
     else
-        printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
-               text_share(f->temporary, f->allocations));
+        printf("  temporary        %15s   %s %% of allocations%s\n", text_count(f->temporary),
+               text_share(f->temporary, f->allocations), within(&f->temporary_within));
     printf("  peak             %s   in %s%s blocks, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
            text_about(sampled), text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)

@@ -469,11 +469,30 @@ static void use_at_once(unsigned count, unsigned sizes, unsigned of_which_kept, 
             give(kept[i]);
 }
 
+/* While a block is there, so many others come and go. */
+static void use_around(unsigned count, unsigned inner)
+{
+    begin("/lib/libc.so.6", 0);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t block = take(1, 64);
+        for (unsigned k = 0; k < inner; k++)
+            give(take(2, 64 + i % 3));
+        give(block);
+    }
+}
+
 static void test_temporary(void)
 {
     use_at_once(20000, 1, 0, 0);
     if (is_advised(ADVICE_TEMPORARY, 1))
-        CHECK(advices.of[0].blocks == 20000 && advices.of[0].bytes == 64 && advices.of[0].share == 1);
+        CHECK(advices.of[0].blocks == 20000 && advices.of[0].bytes == 64 && advices.of[0].share == 1 && advices.of[0].within == 1);
+    for (unsigned inner = 1; inner <= BRIEF_ALLOCATIONS; inner++) {
+        use_around(20000, inner);
+        if (!CHECK(advise() == (inner < BRIEF_ALLOCATIONS)))
+            printf("    around %u others\n", inner);
+        if (advices.count)
+            CHECK(advices.of[0].kind == ADVICE_TEMPORARY && advised_address[0] == 0x1000 && advices.of[0].within == BRIEF_ALLOCATIONS);
+    }
     use_at_once(20000, 1, 5, 0);
     CHECK(is_advised(ADVICE_TEMPORARY, 1));
     use_at_once(20000, 1, 15, 0);
