@@ -92,7 +92,7 @@ static void step(struct chains *c, struct chain *chain, uint64_t old_size, const
     chain->steps++;
     chain->copied_bytes += old_size;
     vote(chain, now->leaf);
-    chain->is_counted = (double)chain->copied_bytes >= CHAINS_COPIED_LEAST * (double)now->size;
+    chain->is_counted = chain->copied_bytes / CHAINS_COPIED_LEAST >= now->size;
     if (chain->is_counted)
         count(c, chain, now->size, 1);
 }

@@ -15,7 +15,7 @@
 
 /* Times the block's size. Doubling copies about as much as it, steps of an eighth (Python's lists) eight times
  * as much; steps of one size half as many times as there are steps. */
-#define CHAINS_COPIED_LEAST 12.0
+#define CHAINS_COPIED_LEAST 12
 
 struct chains_stack {
     uint32_t leaf;

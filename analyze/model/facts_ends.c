@@ -61,7 +61,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
 
     collector_reinstate_unfinished(c, process, ns);
     if (floors_have_risen(&p->floors, c->log->first_ns + from_ns, ns))
-        taker.growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+        taker.growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, live_bytes_of(p));
     blocks_each(&p->blocks, take_leak, &taker);
     add_leak_variance(&taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
@@ -73,7 +73,6 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     }
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
-    p->live_bytes = 0;
     floors_release(&p->floors);
     blocks_release(&p->blocks);
 }

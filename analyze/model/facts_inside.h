@@ -18,8 +18,8 @@ struct process_state {
     struct blocks *unfinished; /* the old blocks of reallocs that their threads did not live to see the end of; NULL:
                                 * none yet. They live on, unless their addresses are given out again: then they had
                                 * been moved */
-    uint64_t live_bytes;  /* in units */
-    struct floors floors; /* also of blocks that are left out */
+    struct floors floors;    /* of all blocks */
+    uint64_t left_out_bytes; /* in those that live and are left out, in units */
     uint64_t began_ns;    /* since the session's start */
     uint64_t paused_at;   /* allocations of the session when it was last paused: what comes next is not known */
     uint32_t open_streams, pauses;
@@ -77,6 +77,12 @@ static inline uint64_t since_start(const struct collector *c, uint64_t ns)
     return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
 }
 
+/* In units. */
+static inline uint64_t live_bytes_of(const struct process_state *p)
+{
+    return p->floors.live_bytes - p->left_out_bytes;
+}
+
 /* What an allocation of this size counts for, in units. */
 static inline uint64_t units_of(const struct collector *c, uint32_t process, uint64_t size)
 {
@@ -99,10 +105,11 @@ static inline void block_dies(struct collector *c, uint32_t process, const struc
     struct process_state *p = &c->processes[process];
 
     floors_fall(&p->floors, ns, block->size * units);
-    if (block->leaf == LEAF_LEFT_OUT)
+    if (block->leaf == LEAF_LEFT_OUT) {
+        p->left_out_bytes -= block->size * units;
         return;
+    }
     struct timeline_bucket *bucket = now(c, ns);
-    p->live_bytes -= block->size * units;
     costs_die(&c->f->costs, block->leaf, block->size, units);
     bucket->live_bytes = c->f->costs.live_bytes;
     bucket->live_blocks = c->f->costs.live_blocks;

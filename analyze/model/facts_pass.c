@@ -4,12 +4,11 @@
 
 #include "analyze/model/rounding.h"
 
-static void block_lives(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
+static void block_lives(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
 {
     struct timeline_bucket *bucket = now(c, ns);
     const struct costs *all = &c->f->costs;
 
-    c->processes[process].live_bytes += block->size * units;
     costs_live(&c->f->costs, block->leaf, block->size, units, ns);
     bucket->live_bytes = all->live_bytes;
     bucket->live_blocks = all->live_blocks;
@@ -88,8 +87,10 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
         block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
     }
     floors_rise(&p->floors, s->ns, s->size * units);
-    if (!left_out)
-        block_lives(c, s->process, &block, units, s->ns);
+    if (left_out)
+        p->left_out_bytes += s->size * units;
+    else
+        block_lives(c, &block, units, s->ns);
     struct waiting_free lone;
     if (c->waiting.count && waiting_take(&c->waiting, s->process, s->stream, s->address, &lone)) {
         blocks_take(&p->blocks, s->address, &old);
@@ -214,7 +215,7 @@ static void process_begins(struct collector *c, const struct step *s)
 static void note_mark(struct collector *c, const struct step *s)
 {
     c->mark_bytes = grow(c->mark_bytes, &c->mark_capacity, s->size + 1, sizeof *c->mark_bytes);
-    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, c->processes[s->process].live_bytes);
+    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, live_bytes_of(&c->processes[s->process]));
 }
 
 static void take(struct collector *c, const struct step *s)
