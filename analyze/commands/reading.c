@@ -27,27 +27,6 @@ static int parse_jobs(struct reading_options *o, const char *value, const char *
     return 0;
 }
 
-int reading_option(struct reading_options *o, int option, const char *value, const char *command)
-{
-    switch (option) {
-    case READING_PID:
-        return pids_add(&o->pids, "--pid", value, command);
-    case READING_THREAD:
-        return pids_add(&o->tids, "--thread", value, command);
-    case READING_FROM:
-        o->from = value;
-        return 0;
-    case READING_TO:
-        o->to = value;
-        return 0;
-    case READING_JOBS:
-        return parse_jobs(o, value, command);
-    default:
-        naming_option(&o->symbols, option, value);
-        return 0;
-    }
-}
-
 /* A number of seconds, or of another unit. */
 static bool parse_time(const char *text, uint64_t *ret_ns)
 {
@@ -65,6 +44,42 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
             return true;
         }
     return false;
+}
+
+static int parse_threshold(struct facts_threshold *ret_within, const char *value, const char *command)
+{
+    bool has_unit = *value && (value[strlen(value) - 1] == 's' || value[strlen(value) - 1] == 'n');
+    uint64_t ns = 0;
+
+    *ret_within = (struct facts_threshold){ 0 };
+    if (has_unit ? !parse_time(value, &ns) || ns < 1000 : !parse_number(value, 1, &ret_within->allocations))
+        return usage_error(command, "%s: --temporary-within %s: want a number of allocations from 1 up, or a time from 1us up "
+                           "(10us, 1ms, 2s)", command, value);
+    ret_within->us = ns / 1000;
+    return 0;
+}
+
+int reading_option(struct reading_options *o, int option, const char *value, const char *command)
+{
+    switch (option) {
+    case READING_PID:
+        return pids_add(&o->pids, "--pid", value, command);
+    case READING_THREAD:
+        return pids_add(&o->tids, "--thread", value, command);
+    case READING_FROM:
+        o->from = value;
+        return 0;
+    case READING_TO:
+        o->to = value;
+        return 0;
+    case READING_TEMPORARY:
+        return parse_threshold(&o->temporary_within, value, command);
+    case READING_JOBS:
+        return parse_jobs(o, value, command);
+    default:
+        naming_option(&o->symbols, option, value);
+        return 0;
+    }
 }
 
 /* The first mark of this name; after this time, if that is not 0. 1, or 0: there is none, or -EINTR. */
@@ -181,6 +196,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
         progress_begin(&progress, PROGRESS_READS, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){
             .from_ns = r.from_ns, .to_ns = r.to_ns, .tids = o->tids.list, .tid_count = o->tids.count,
+            .temporary_within = o->temporary_within,
             .goes_on = progress_goes_on, .data = &progress });
         progress_end(&progress);
         r.facts->interrupted |= r.log->is_beginning;

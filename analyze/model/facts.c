@@ -88,6 +88,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->sizes.unit = f->settings.unit;
     timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
+    f->temporary_within = c.options->temporary_within;
+    c.has_threshold = facts_threshold_is_set(&f->temporary_within);
     f->lost_reason = reader_lost_events(log).reason;
     f->told.notes.untraced_programs += log->untraced;
     order_processes(f, log);
@@ -127,6 +129,7 @@ void facts_free(struct facts *f)
     free(f->first_leak_us);
     costs_release(&f->costs);
     growth_release(&f->growth);
+    chains_release(&f->chains);
     sizes_release(&f->sizes);
     settings_release(&f->settings);
     told_release(&f->told);

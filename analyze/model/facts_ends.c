@@ -4,7 +4,7 @@
 struct leak_taker {
     struct collector *c;
     uint32_t process;
-    bool has_growth;
+    struct growth_process *growth; /* NULL: not wanted */
     uint64_t *sizes; /* of sampled ones */
     size_t size_count, size_capacity;
 };
@@ -27,8 +27,8 @@ static void take_leak(void *data, const struct block *block)
     p->leaked_blocks += units;
     p->leaked_bytes += block->size * units;
     costs_die(&f->costs, block->leaf, block->size, units);
-    if (t->has_growth)
-        growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
+    if (t->growth)
+        growth_take(&f->growth, t->growth, block->leaf, block->born_us, block->size * units);
     if (f->settings.sample_bytes) {
         t->sizes = grow(t->sizes, &t->size_capacity, t->size_count + 1, sizeof *t->sizes);
         t->sizes[t->size_count++] = block->size;
@@ -60,7 +60,8 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
     collector_reinstate_unfinished(c, process, ns);
-    taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+    if (floors_have_risen(&p->floors, c->log->first_ns + from_ns, ns))
+        taker.growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, live_bytes_of(p));
     blocks_each(&p->blocks, take_leak, &taker);
     add_leak_variance(&taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
@@ -72,7 +73,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     }
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
-    p->live_bytes = 0;
+    floors_release(&p->floors);
     blocks_release(&p->blocks);
 }
 

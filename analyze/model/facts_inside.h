@@ -7,18 +7,21 @@
 
 #include "analyze/model/blocks.h"
 #include "analyze/model/feed.h"
+#include "analyze/model/floors.h"
 #include "analyze/model/waiting.h"
 
 /* Blocks that options leave out: they live, so that their frees are known, and count nowhere. */
-#define LEAF_LEFT_OUT UINT32_MAX
+#define LEAF_LEFT_OUT BLOCK_LEAF_MAX
 
 struct process_state {
     struct blocks blocks; /* live ones */
     struct blocks *unfinished; /* the old blocks of reallocs that their threads did not live to see the end of; NULL:
                                 * none yet. They live on, unless their addresses are given out again: then they had
                                 * been moved */
-    uint64_t live_bytes;  /* in units */
+    struct floors floors;    /* of all blocks */
+    uint64_t left_out_bytes; /* in those that live and are left out, in units */
     uint64_t began_ns;    /* since the session's start */
+    uint64_t paused_at;   /* allocations of the session when it was last paused: what comes next is not known */
     uint32_t open_streams, pauses;
     bool is_fork, has_rounding;
 };
@@ -42,6 +45,7 @@ struct collector {
     struct stream_state *streams;
     struct thread_state *threads;
     size_t running; /* processes that have not ended */
+    bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     struct waiting waiting;
@@ -73,6 +77,12 @@ static inline uint64_t since_start(const struct collector *c, uint64_t ns)
     return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
 }
 
+/* In units. */
+static inline uint64_t live_bytes_of(const struct process_state *p)
+{
+    return p->floors.live_bytes - p->left_out_bytes;
+}
+
 /* What an allocation of this size counts for, in units. */
 static inline uint64_t units_of(const struct collector *c, uint32_t process, uint64_t size)
 {
@@ -92,10 +102,14 @@ static inline bool is_left_out(const struct collector *c, const struct step *s)
 
 static inline void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
 {
-    if (block->leaf == LEAF_LEFT_OUT)
+    struct process_state *p = &c->processes[process];
+
+    floors_fall(&p->floors, ns, block->size * units);
+    if (block->leaf == LEAF_LEFT_OUT) {
+        p->left_out_bytes -= block->size * units;
         return;
+    }
     struct timeline_bucket *bucket = now(c, ns);
-    c->processes[process].live_bytes -= block->size * units;
     costs_die(&c->f->costs, block->leaf, block->size, units);
     bucket->live_bytes = c->f->costs.live_bytes;
     bucket->live_blocks = c->f->costs.live_blocks;
