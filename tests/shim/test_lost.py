@@ -8,7 +8,7 @@ from lib import *
 
 LOG = path("log.mscope")
 ROUNDS = 2000
-FULL = ("--max-log=96K", "--no-compress")
+FULL = ("--max-log=128K", "--no-compress")
 
 
 def trust_of(how, options, rounds, first, preload=None):
