@@ -233,7 +233,12 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return code;
     }
-    const char *loaded = loaded_program(&target, command);
+    const char *listing = loaded_listing(&target, command), *loaded = loaded_program(&target, command);
+    if (listing) {
+        complain("%s %s: it only says what it would load, and runs no program: there is nothing to record; run it without record",
+                 command[0], listing);
+        return EXIT_NOT_TRACED;
+    }
     if (loaded) {
         _cleanup_target_ struct target program = { 0 };
         code = target_find(loaded, &program, &failure);

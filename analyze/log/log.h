@@ -52,7 +52,8 @@ struct log_damage {
     bool in_spool; /* not in the log */
     uint64_t offset, bytes;
     const char *reason;
-    struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
+    struct rec_chunk_header header; /* of the chunk that is not whole, as far as it is there */
+    uint32_t header_bytes;          /* of it that are there; 0: it is none */
 };
 
 /* Names of code that somebody has found out (format/names.h). */

@@ -1,6 +1,7 @@
 /* Bytes -> chunks. The hard problem is damage: after a chunk that is not whole,
  * the next one is looked for byte by byte, by its magic number and its header's
- * own checksum, and what was skipped is remembered with its offset. */
+ * own checksum, and what was skipped is remembered with its offset. It may be broken
+ * as well: pieces of chunks that lie side by side are told apart, as each may be whole elsewhere. */
 #include "analyze/log/log.h"
 
 #include "analyze/log/pack.h"
@@ -48,15 +49,19 @@ static void add_names(struct log *log, const struct rec_chunk_header *header, st
     log->names[log->names_count++] = (struct log_names){ chunk, header->pid, header->image };
 }
 
+/* header: the file's bytes from offset on, if they could be read. */
 static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t bytes, const char *reason,
-                       const struct rec_chunk_header *header)
+                       const struct rec_chunk_header *header, bool is_at_end)
 {
     log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
     log->damages[log->damage_count] = (struct log_damage){
         .in_spool = in_spool, .offset = offset, .bytes = bytes, .reason = reason };
+    struct log_damage *d = &log->damages[log->damage_count++];
     if (chunk_header_sound(header))
-        log->damages[log->damage_count].header = *header;
-    log->damage_count++;
+        d->header_bytes = sizeof *header;
+    else if (bytes < sizeof *header && !is_at_end) /* there it is what a file has that was cut */
+        d->header_bytes = (uint32_t)bytes;
+    memcpy(&d->header, header, d->header_bytes);
     log->damaged_bytes += bytes;
 }
 
@@ -97,13 +102,11 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     return packed_header_sound(&packed) ? whole : 0;
 }
 
-/* The offset of the next whole chunk from `offset` on, or the file's end. */
-static uint64_t find_chunk(struct window *w, uint64_t offset)
+/* The offset of the next chunk's header from `offset` on, or the file's end. */
+static uint64_t find_header(struct window *w, uint64_t offset)
 {
     static const uint32_t magic = REC_CHUNK_MAGIC;
     struct rec_chunk_header header;
-    uint32_t records_bytes;
-    const char *reason;
 
     while (offset < w->file_bytes) {
         size_t bytes;
@@ -118,7 +121,10 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
             continue;
         }
         offset += (uint64_t)(found - at);
-        if (chunk_at(w, offset, &header, &records_bytes, &reason))
+        if (!(at = window_at(w, offset, sizeof header, &bytes)) || bytes < sizeof header)
+            break;
+        memcpy(&header, at, sizeof header);
+        if (chunk_header_sound(&header))
             return offset;
         offset++;
     }
@@ -164,9 +170,9 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             offset += whole;
             continue;
         }
-        uint64_t next = find_chunk(&w, offset + 1);
+        uint64_t next = find_header(&w, offset + 1);
         add_torn_chunk(log, &w, file, &header, offset, next);
-        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header);
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
         offset = next;
     }
 }
