@@ -61,7 +61,8 @@ static void take_alloc(struct finder *f, const struct timed_event *e)
     struct waiting_free lone;
     struct block old;
 
-    f->reallocs[e->stream].number = 0;
+    if (e->event.type == EVENT_REALLOC_END)
+        f->reallocs[e->stream].number = 0;
     if (!block.address)
         return;
     forget_unfinished(f, e->process, block.address);
@@ -98,7 +99,7 @@ static void take(struct finder *f, const struct timed_event *e)
         return;
     case EVENT_REALLOC_BEGIN:
         leave_unfinished(f, e->stream);
-        if (!take_out(f, e, &old))
+        if (!e->event.address || !take_out(f, e, &old))
             old.address = 0;
         *begun = (struct begun){ old, f->number, e->process };
         return;
@@ -131,11 +132,13 @@ static int by_number(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+/* Of a block that is not known the begin says nothing; as a free, it may wait for its allocation. */
 static void keep_begun(struct living *l, const struct begun *begun)
 {
+    if (!begun->number || !begun->old.address)
+        return;
     keep(l, begun->number);
-    if (begun->old.address)
-        keep(l, begun->old.number);
+    keep(l, begun->old.number);
 }
 
 static void collect(struct finder *f)
@@ -145,12 +148,12 @@ static void collect(struct finder *f)
     for (size_t i = 0; i < f->log->process_count; i++)
         blocks_each(&f->blocks[i], keep_block, l);
     for (size_t i = 0; i < f->log->stream_count; i++)
-        if (f->reallocs[i].number)
-            keep_begun(l, &f->reallocs[i]);
+        keep_begun(l, &f->reallocs[i]);
     for (size_t i = 0; i < f->unfinished_count; i++)
         keep_begun(l, &f->unfinished[i]);
     for (size_t i = 0; i < f->waiting.count; i++) /* its allocation may come */
-        keep(l, f->waiting.frees[i].number);
+        if (f->open_streams[f->waiting.frees[i].process])
+            keep(l, f->waiting.frees[i].number);
     if (l->count)
         qsort(l->numbers, l->count, sizeof *l->numbers, by_number);
 }
