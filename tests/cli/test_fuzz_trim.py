@@ -27,11 +27,12 @@ def seeds():
             log = file.read()[:12000]
         for part in (0, 0), (20000, 45000), (50000, 0):
             found[f"{name}{part[0]}"] = struct.pack("<HH", *part) + log
+    found["made"] = struct.pack("<HH", 20000, 45000) + b"MADE" + bytes(range(256))
     return found
 
 
 def main():
-    fuzzer = build("fuzz_trim", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c")
+    fuzzer = build("fuzz_trim", "tests/fuzz/made_log.c", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c")
     if not fuzzer:
         return
     fuzz(fuzzer, seeds(), ("MSCK", r"\xff\xff\xff\xff\x0f", r"\x7f\xff\xff\xff"), seconds=SECONDS, max_bytes=12288, runs_per_second=20)
