@@ -17,6 +17,9 @@
 
 struct process_state {
     struct blocks blocks; /* live ones */
+    /* Old blocks of reallocs that their threads did not live to see the end of. One lives on, unless its address is
+     * given out again: then it had been moved. */
+    struct blocks unfinished;
     uint64_t live_bytes;  /* in units */
     uint64_t began_ns;    /* since the session's start */
     uint32_t open_streams, pauses;
@@ -34,13 +37,6 @@ struct stream_state {
     bool ended;
 };
 
-/* The old block of a realloc that its thread did not live to see the end of. It lives on, unless its address
- * is given out again: then it had been moved. */
-struct unfinished {
-    uint32_t process;
-    struct block block;
-};
-
 struct collector {
     struct facts *f;
     const struct log *log;
@@ -52,8 +48,7 @@ struct collector {
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     struct waiting waiting;
-    struct unfinished *unfinished;
-    size_t unfinished_count, unfinished_capacity;
+    size_t unfinished_count; /* in all processes */
     uint64_t *mark_bytes; /* live in the mark's process */
     size_t mark_capacity;
 };
@@ -150,13 +145,12 @@ static void add_variance(const struct collector *c, uint32_t process, uint64_t s
 
 static void end_unfinished(struct collector *c, uint32_t process, uint64_t address, uint64_t ns)
 {
-    for (size_t i = 0; i < c->unfinished_count; i++) {
-        const struct unfinished u = c->unfinished[i];
-        if (u.process != process || u.block.address != address)
-            continue;
-        block_dies(c, process, &u.block, units_of(c, process, u.block.size), ns);
-        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
-    }
+    struct block old;
+
+    if (!blocks_take(&c->processes[process].unfinished, address, &old))
+        return;
+    block_dies(c, process, &old, units_of(c, process, old.size), ns);
+    c->unfinished_count--;
 }
 
 /* A free has been counted as one before its block was known. */
@@ -326,14 +320,16 @@ static void free_old(struct collector *c, const struct step *s, struct block *re
 }
 
 /* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
-static void leave_unfinished(struct collector *c, uint32_t process, uint32_t stream)
+static void leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns)
 {
-    struct block old;
+    struct block old, earlier;
 
     if (!end_realloc(&c->streams[stream], &old))
         return;
-    c->unfinished = grow(c->unfinished, &c->unfinished_capacity, c->unfinished_count + 1, sizeof *c->unfinished);
-    c->unfinished[c->unfinished_count++] = (struct unfinished){ process, old };
+    if (blocks_put(&c->processes[process].unfinished, &old, &earlier))
+        block_dies(c, process, &earlier, units_of(c, process, earlier.size), ns);
+    else
+        c->unfinished_count++;
 }
 
 static void take_realloc_end(struct collector *c, const struct step *s)
@@ -357,7 +353,7 @@ static void take_realloc(struct collector *c, const struct step *s)
 
     switch (s->type) {
     case STEP_REALLOC_BEGIN:
-        leave_unfinished(c, s->process, s->stream); /* its end was lost */
+        leave_unfinished(c, s->process, s->stream, s->ns); /* its end was lost */
         if (s->address && take_out(c, s, &old))
             c->streams[s->stream].reallocating = old;
         return;
@@ -424,18 +420,28 @@ static void take_leak(void *data, const struct block *block)
         add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
 }
 
+struct unfinished_taker {
+    struct collector *c;
+    uint32_t process;
+    uint64_t ns;
+};
+
+static void reinstate_unfinished(void *data, const struct block *block)
+{
+    const struct unfinished_taker *t = data;
+
+    reinstate(t->c, t->process, block, t->ns);
+    t->c->unfinished_count--;
+}
+
 static void end_process(struct collector *c, uint32_t process, uint64_t ns)
 {
     struct process_state *p = &c->processes[process];
     struct leak_taker taker = { .c = c, .process = process };
     uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
-    for (size_t i = 0; i < c->unfinished_count; i++) {
-        if (c->unfinished[i].process != process)
-            continue;
-        reinstate(c, process, &c->unfinished[i].block, ns);
-        c->unfinished[i--] = c->unfinished[--c->unfinished_count];
-    }
+    blocks_each(&p->unfinished, reinstate_unfinished, &(struct unfinished_taker){ c, process, ns });
+    blocks_release(&p->unfinished);
     taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
     blocks_each(&p->blocks, take_leak, &taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
@@ -459,7 +465,7 @@ static void end_stream(struct collector *c, uint32_t stream, uint64_t ns)
     if (s->ended)
         return;
     s->ended = true;
-    leave_unfinished(c, process, stream);
+    leave_unfinished(c, process, stream, ns);
     if (--c->processes[process].open_streams == 0)
         end_process(c, process, ns);
 }
@@ -499,10 +505,10 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_THREAD_BEGINS:
         thread_begins(c, s);
-        leave_unfinished(c, s->process, s->stream);
+        leave_unfinished(c, s->process, s->stream, s->ns);
         return;
     case STEP_THREAD_ENDS:
-        leave_unfinished(c, s->process, s->stream);
+        leave_unfinished(c, s->process, s->stream, s->ns);
         return;
     case STEP_MARK:
         note_mark(c, s);
@@ -643,7 +649,6 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     free(c.processes);
     free(c.streams);
     free(c.threads);
-    free(c.unfinished);
     free(c.mark_bytes);
     return f;
 }

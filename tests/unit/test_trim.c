@@ -212,6 +212,37 @@ static void test_lost_ends(void)
     CHECK(strcmp(events(), "a16 a96 b16 b0 a64 a48 b48 a160 b112 a176 a48 a112 b96 f112 a128 e144 a112 b48 ") == 0);
 }
 
+/* Of several blocks at one address, all in reallocs without an end, the last one lives, whatever else is without an end. */
+static void test_unfinished_twice(void)
+{
+    log_bytes_begin(&bytes);
+    chunk_begin(PID, 0, 0, 1000);
+    add_malloc(1000, 80, 1);
+    add_realloc_begin(1010, 80);
+    add_malloc(1020, 16, 10);
+    add_realloc_begin(1030, 16);
+    chunk_end(&bytes);
+    chunk_begin(PID, 1, 0, 1001);
+    add_malloc(1001, 96, 1);
+    add_malloc(1040, 16, 20);
+    add_realloc_begin(1050, 16);
+    add_malloc(1200, 32, 1);
+    chunk_end(&bytes);
+    chunk_begin(PID, 2, 0, 1002);
+    add_malloc(1002, 112, 1);
+    add_realloc_begin(1060, 112);
+    chunk_end(&bytes);
+    for (uint64_t from_ns = 0; from_ns < 70; from_ns += 5)
+        CHECK(is_same(from_ns, 0) && is_same(from_ns, 100));
+    struct failure failure;
+    struct log *log;
+    CHECK(log_open(log_path, &log, &failure) == 0);
+    struct facts *facts = facts_collect(log, &(struct facts_options){ .to_ns = 100 });
+    CHECK(facts->leaked_blocks == 4 && facts->leaked_bytes == 23);
+    facts_free(facts);
+    log_free(log);
+}
+
 /* What the reader does not know, alone in a stream; it still says until when the stream, and so the process, was there. */
 static void test_unknown_record(void)
 {
@@ -310,6 +341,7 @@ int main(void)
     test_reallocs();
     test_open_realloc();
     test_lost_ends();
+    test_unfinished_twice();
     test_unknown_record();
     test_nobody();
     test_start();
