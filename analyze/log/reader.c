@@ -10,15 +10,12 @@
 #include <string.h>
 
 struct cursor {
-    uint32_t stream;
     size_t next_chunk; /* in the stream's list */
-    size_t chunk;
     bool ticks_are_ns;
     void *payload;
     size_t payload_capacity;
     struct decoder *decoder; /* NULL: before its first event, or after its last */
-    struct event event; /* the next one */
-    uint64_t ns;
+    struct timed_event next;
 };
 
 struct reader {
@@ -36,11 +33,11 @@ struct reader {
 
 static bool comes_before(const struct cursor *a, const struct cursor *b)
 {
-    if (a->ns != b->ns)
-        return a->ns < b->ns;
-    if (a->event.ticks != b->event.ticks)
-        return a->event.ticks < b->event.ticks;
-    return a->stream < b->stream;
+    if (a->next.ns != b->next.ns)
+        return a->next.ns < b->next.ns;
+    if (a->next.event.ticks != b->next.event.ticks)
+        return a->next.event.ticks < b->next.event.ticks;
+    return a->next.stream < b->next.stream;
 }
 
 static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t at, const char *reason)
@@ -53,10 +50,10 @@ static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t a
 
 static void want_next(struct reader *r, struct cursor *c)
 {
-    const struct log_stream *stream = &r->log->streams[c->stream];
+    const struct log_stream *stream = &r->log->streams[c->next.stream];
 
     if (r->ahead && c->next_chunk < stream->chunk_count)
-        ahead_want(r->ahead, c->stream, &r->log->chunks[stream->chunks[c->next_chunk]]);
+        ahead_want(r->ahead, c->next.stream, &r->log->chunks[stream->chunks[c->next_chunk]]);
 }
 
 /* The payload of the stream's next chunk, which was wanted; then the one after it is. */
@@ -66,7 +63,7 @@ static int load(struct reader *r, struct cursor *c, const struct log_chunk *chun
         c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
         return log_load(r->log, chunk, c->payload);
     }
-    int error = ahead_take(r->ahead, c->stream, &c->payload, &c->payload_capacity);
+    int error = ahead_take(r->ahead, c->next.stream, &c->payload, &c->payload_capacity);
     want_next(r, c);
     return error;
 }
@@ -74,12 +71,12 @@ static int load(struct reader *r, struct cursor *c, const struct log_chunk *chun
 /* Loads the stream's next chunk. False: there is none. */
 static bool open_chunk(struct reader *r, struct cursor *c)
 {
-    const struct log_stream *stream = &r->log->streams[c->stream];
+    const struct log_stream *stream = &r->log->streams[c->next.stream];
 
     while (c->next_chunk < stream->chunk_count) {
-        c->chunk = stream->chunks[c->next_chunk++];
+        c->next.chunk = stream->chunks[c->next_chunk++];
         r->opened++;
-        const struct log_chunk *chunk = &r->log->chunks[c->chunk];
+        const struct log_chunk *chunk = &r->log->chunks[c->next.chunk];
         int error = load(r, c, chunk);
         if (error) {
             note_bad(r, chunk, 0, error == -EBADMSG ? "a packed chunk that cannot be unpacked" : "the file cannot be read here any more");
@@ -95,13 +92,13 @@ static bool open_chunk(struct reader *r, struct cursor *c)
 static bool advance(struct reader *r, struct cursor *c)
 {
     for (;;) {
-        int got = decoder_next(c->decoder, &c->event);
+        int got = decoder_next(c->decoder, &c->next.event);
         if (got == 1) {
-            c->ns = log_ns(r->log, c->ticks_are_ns, c->event.ticks);
+            c->next.ns = log_ns(r->log, c->ticks_are_ns, c->next.event.ticks);
             return true;
         }
-        if (got < 0 && !r->log->chunks[c->chunk].torn)
-            note_bad(r, &r->log->chunks[c->chunk], (uint64_t)(c->decoder->at - c->decoder->start), c->decoder->problem);
+        if (got < 0 && !r->log->chunks[c->next.chunk].torn)
+            note_bad(r, &r->log->chunks[c->next.chunk], (uint64_t)(c->decoder->at - c->decoder->start), c->decoder->problem);
         if (!open_chunk(r, c))
             return false;
     }
@@ -136,12 +133,13 @@ struct reader *reader_open(const struct log *log)
     r->ahead = packed && !log->one_thread ? ahead_make(log, log->stream_count) : NULL;
     for (uint32_t i = 0; i < log->stream_count; i++) {
         struct cursor *c = &r->cursors[i];
-        c->stream = i;
+        c->next.stream = i;
+        c->next.process = log->streams[i].process;
         if (!log->streams[i].chunk_count)
             continue;
         const struct log_chunk *first = &log->chunks[log->streams[i].chunks[0]];
-        c->event.ticks = first->ticks;
-        c->ns = log_ns(log, first->ticks_are_ns, first->ticks);
+        c->next.event.ticks = first->ticks;
+        c->next.ns = log_ns(log, first->ticks_are_ns, first->ticks);
         r->heap[r->heap_count++] = i;
     }
     for (size_t i = r->heap_count; i-- > 0;)
@@ -186,7 +184,7 @@ void reader_free(struct reader *r)
     free(r);
 }
 
-int reader_next(struct reader *r, struct timed_event *ret_event)
+const struct timed_event *reader_look(struct reader *r)
 {
     if (r->top_is_used)
         move_top(r, advance(r, &r->cursors[r->heap[0]]));
@@ -194,15 +192,19 @@ int reader_next(struct reader *r, struct timed_event *ret_event)
         move_top(r, begin_cursor(r, &r->cursors[r->heap[0]]));
     r->top_is_used = r->heap_count > 0;
     if (!r->top_is_used)
-        return 0;
+        return NULL;
     const struct cursor *c = &r->cursors[r->heap[0]];
-    ret_event->event = c->event;
-    ret_event->ns = c->ns;
-    ret_event->stream = c->stream;
-    ret_event->process = r->log->streams[c->stream].process;
-    ret_event->chunk = c->chunk;
-    r->last_ended = c->decoder->at == c->decoder->end && c->next_chunk == r->log->streams[c->stream].chunk_count;
-    return 1;
+    r->last_ended = c->decoder->at == c->decoder->end && c->next_chunk == r->log->streams[c->next.stream].chunk_count;
+    return &c->next;
+}
+
+int reader_next(struct reader *r, struct timed_event *ret_event)
+{
+    const struct timed_event *event = reader_look(r);
+
+    if (event)
+        *ret_event = *event;
+    return event != NULL;
 }
 
 bool reader_stream_ended(const struct reader *r)

@@ -23,7 +23,10 @@ struct reader;
 struct reader *reader_open(const struct log *log);
 void reader_free(struct reader *reader);
 
-/* 1: *ret_event is the next; valid until the next call. 0: the end. */
+/* The next event, valid until the next call. NULL: the end. */
+const struct timed_event *reader_look(struct reader *reader);
+
+/* The same, copied; what it points to is still valid until the next call. 0: the end. */
 int reader_next(struct reader *reader, struct timed_event *ret_event);
 
 /* Of the stream of the last event: it has no more. */

@@ -3,26 +3,28 @@
  * changed since the peak so far is on a list, and a new peak copies the live bytes
  * of the stacks on the list. So the sum of peak_bytes over all stacks is the peak.
  *
- * All numbers are in units (model/settings.h). Memory: 136 bytes a stack. */
+ * All numbers are in units (model/settings.h). Memory: 144 bytes a stack. */
 #ifndef MALLOSCOPE_MODEL_COSTS_H
 #define MALLOSCOPE_MODEL_COSTS_H
 
 #include "analyze/util.h"
 
 struct stack_costs {
-    uint64_t allocations, bytes;
-    uint64_t temporary;    /* freed by their thread before it allocated again */
+    /* What each free changes, side by side; then what each allocation does. */
     uint64_t live_blocks, live_bytes;
-    uint64_t peak_blocks, peak_bytes;
-    uint64_t leaked_blocks, leaked_bytes; /* lived when their process ended */
     uint64_t freed;        /* blocks whose lifetimes are in: */
     uint64_t lifetime_us;  /* the sum */
     uint64_t lifetime_allocations; /* the sum, in allocations of the session from one's own to the free */
-    uint64_t regrown;      /* by realloc, from a smaller block of the same stack */
-    uint64_t regrown_from; /* bytes of those smaller blocks */
+    bool since_peak;       /* live bytes have changed since the peak: it is on the list */
+    uint64_t allocations, bytes;
     uint64_t rounding;     /* bytes that glibc's malloc adds to those asked for (model/rounding.h); 0 of any other */
     uint64_t least, most;  /* bytes of one allocation; least is more than most: there was none */
-    bool since_peak;       /* live bytes have changed since the peak: it is on the list */
+
+    uint64_t temporary;    /* freed by their thread before it allocated again */
+    uint64_t peak_blocks, peak_bytes;
+    uint64_t leaked_blocks, leaked_bytes; /* lived when their process ended */
+    uint64_t regrown;      /* by realloc, from a smaller block of the same stack */
+    uint64_t regrown_from; /* bytes of those smaller blocks */
 };
 
 struct costs {
@@ -38,6 +40,9 @@ void costs_release(struct costs *c);
 
 /* Entries for all leaves below count. */
 void costs_reserve(struct costs *c, size_t count);
+
+/* No more blocks live or die, and there are so many leaves: gives back what is not needed. */
+void costs_end(struct costs *c, size_t leaf_count);
 
 /* A block of so many bytes, which counts as `units` blocks, lives or dies. */
 void costs_live(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units, uint64_t ns);

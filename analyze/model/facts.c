@@ -638,6 +638,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
         f->processes[i].told = &f->told.processes[i];
     /* The feed may have been further than we were. */
     costs_reserve(&f->costs, f->told.stacks.leaf_count);
+    costs_end(&f->costs, f->told.stacks.leaf_count);
     f->threads = grow(f->threads, &c.facts_thread_capacity, f->told.threads.count, sizeof *f->threads);
     for (size_t i = 0; i < f->told.notes.mark_count && i < c.mark_capacity; i++)
         f->told.notes.marks[i].live_bytes = c.mark_bytes[i];

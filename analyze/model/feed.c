@@ -118,17 +118,16 @@ static void end_stream(struct feed *f, const struct timed_event *e, struct step 
 
 static void fill(struct feed *f, struct batch *b)
 {
-    struct timed_event event;
-
     b->count = 0;
     while (!f->at_end && b->count < BATCH_STEPS - 1) { /* an event makes two steps at most */
-        if (!reader_next(f->reader, &event)) {
+        const struct timed_event *event = reader_look(f->reader);
+        if (!event) {
             f->at_end = true;
             break;
         }
-        b->count += make_step(f, &event, &b->steps[b->count]);
+        b->count += make_step(f, event, &b->steps[b->count]);
         if (reader_stream_ended(f->reader))
-            end_stream(f, &event, &b->steps[b->count++]);
+            end_stream(f, event, &b->steps[b->count++]);
     }
     b->leaves = f->told->stacks.leaf_count;
     b->threads = f->told->threads.count;

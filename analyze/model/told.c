@@ -128,6 +128,7 @@ void told_end(struct told *t)
     for (size_t i = 0; i < t->process_count; i++)
         switch_recording(t, &t->processes[i], t->processes[i].last_ns, true);
     notes_end(&t->notes);
+    stacks_end(&t->stacks);
 }
 
 void told_release(struct told *t)

@@ -131,7 +131,7 @@ static uint32_t child_of(struct builder *b, uint32_t parent, const struct place 
     struct call_tree *t = b->tree;
     uint32_t frame = at->frame;
 
-    if (t->node_count * 2 >= b->node_table_capacity) {
+    if (t->node_count * 4 >= b->node_table_capacity * 3) {
         b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
         free(b->node_table);
         b->node_table = alloc_zeroed(b->node_table_capacity, sizeof *b->node_table);
@@ -158,12 +158,6 @@ static uint32_t descend(struct builder *b, uint32_t node, uint32_t location)
     for (size_t i = b->path_count; i-- > 0;)
         node = child_of(b, node, &b->path[i]);
     return node;
-}
-
-static void add_costs(uint64_t sums[COST_COUNT], const struct stack_costs *costs)
-{
-    for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        sums[cost] += cost_of(costs, cost);
 }
 
 /* --- callers first ----------------------------------------------------------------- */
@@ -195,10 +189,7 @@ static void add_callers_first(struct builder *b, const bool *wanted)
         uint32_t node = s->leaves[leaf].node;
         if (!wanted[leaf])
             continue;
-        uint32_t place = stack_is_root(s, node) ? descend(b, 0, 0) : places[node];
-        add_costs(b->tree->nodes[place].self, &b->facts->costs.of[leaf]);
-        if (b->tree->node_of_leaf)
-            b->tree->node_of_leaf[leaf] = place;
+        b->tree->node_of_leaf[leaf] = stack_is_root(s, node) ? descend(b, 0, 0) : places[node];
     }
 }
 
@@ -216,57 +207,69 @@ static uint32_t add_inverted(struct builder *b, uint32_t leaf)
         add_frames(b, code_location(&b->facts->told.code, process, s->nodes[at].pc));
     for (size_t i = 0; i < b->path_count; i++)
         node = child_of(b, node, &b->path[i]);
-    add_costs(b->tree->nodes[node].self, &b->facts->costs.of[leaf]);
     return node;
+}
+
+/* --- costs ------------------------------------------------------------------------- */
+
+static void sum_up(struct call_tree *t, const struct facts *f, enum cost cost)
+{
+    uint64_t *totals = t->totals[cost] = alloc_zeroed(t->node_count, sizeof *totals);
+
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (t->node_of_leaf[leaf])
+            totals[t->node_of_leaf[leaf]] += cost_of(&f->costs.of[leaf], cost);
+    for (uint32_t node = (uint32_t)t->node_count; node-- > 1;)
+        totals[t->nodes[node].parent] += totals[node];
+}
+
+uint64_t call_node_total(const struct call_tree *t, uint32_t node, enum cost cost)
+{
+    return round_units(t->totals[cost][node], t->unit);
+}
+
+uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost)
+{
+    uint64_t self = t->totals[cost][node];
+
+    for (uint32_t child = t->nodes[node].child; child; child = t->nodes[child].next)
+        self -= t->totals[cost][child];
+    return round_units(self, t->unit);
 }
 
 /* ----------------------------------------------------------------------------------- */
 
-/* A node is made after its parent, and so comes after it. */
-static void sum_up(struct call_tree *t, const struct settings *settings)
-{
-    for (uint32_t node = (uint32_t)t->node_count; node-- > 0;)
-        for (enum cost cost = 0; cost < COST_COUNT; cost++) {
-            struct call_node *n = &t->nodes[node];
-            n->total[cost] += n->self[cost];
-            if (node)
-                t->nodes[n->parent].total[cost] += n->total[cost];
-            n->total[cost] = settings_rounded(settings, n->total[cost]);
-            n->self[cost] = settings_rounded(settings, n->self[cost]);
-        }
-}
-
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
                     struct call_tree *ret_tree)
 {
-    static const struct call_tree_options defaults;
-    struct call_tree tree = { .code = &facts->told.code, .node_count = 1 };
+    struct call_tree tree = { .code = &facts->told.code, .node_count = 1, .unit = facts->settings.unit };
     struct builder b = { .facts = facts, .namer = namer, .tree = &tree };
     size_t leaf_count = facts->told.stacks.leaf_count;
     _cleanup_free_ bool *wanted = alloc_zeroed(leaf_count, sizeof *wanted);
 
-    if (!options)
-        options = &defaults;
     b.by_line = options->by_line;
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
-    if (options->keep_leaves)
-        tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
+    tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
     for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
         tree.stack_count += wanted[leaf];
     }
     if (!options->inverted)
         add_callers_first(&b, wanted);
-    for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++) {
-        uint32_t node = wanted[leaf] ? add_inverted(&b, leaf) : 0;
-        if (tree.node_of_leaf)
-            tree.node_of_leaf[leaf] = node;
-    }
-    sum_up(&tree, &facts->settings);
+    for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
+        tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
     free(b.frame_table);
     free(b.node_table);
     free(b.path);
+    tree.nodes = shrink(tree.nodes, &tree.node_capacity, tree.node_count, sizeof *tree.nodes);
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        if (options->costs & CALL_TREE_COST(cost))
+            sum_up(&tree, facts, cost);
+    if (!options->keep_leaves) {
+        free(tree.node_of_leaf);
+        tree.node_of_leaf = NULL;
+    }
     *ret_tree = tree;
 }
 
@@ -275,6 +278,8 @@ void call_tree_release(struct call_tree *t)
     free(t->frames);
     free(t->nodes);
     free(t->node_of_leaf);
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        free(t->totals[cost]);
     *t = (struct call_tree){ 0 };
 }
 
@@ -288,11 +293,13 @@ struct by_cost {
 static int by_cost(const void *left, const void *right, void *data)
 {
     const struct by_cost *order = data;
-    const struct call_node *a = &order->tree->nodes[*(const uint32_t *)left], *b = &order->tree->nodes[*(const uint32_t *)right];
+    uint32_t x = *(const uint32_t *)left, y = *(const uint32_t *)right;
+    const struct call_node *a = &order->tree->nodes[x], *b = &order->tree->nodes[y];
+    uint64_t mine = call_node_total(order->tree, x, order->cost), other = call_node_total(order->tree, y, order->cost);
     char a_name[CALL_NAME_BYTES], b_name[CALL_NAME_BYTES];
 
-    if (a->total[order->cost] != b->total[order->cost])
-        return a->total[order->cost] > b->total[order->cost] ? -1 : 1;
+    if (mine != other)
+        return mine > other ? -1 : 1;
     int names = strcmp(call_frame_name(order->tree, a->frame, a_name), call_frame_name(order->tree, b->frame, b_name));
     return names ? names : a->frame < b->frame ? -1 : a->frame > b->frame;
 }

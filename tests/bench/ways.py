@@ -71,9 +71,9 @@ def record(options, command, environment=None):
         return (*map(float, file.read().split()), whole)
 
 
-def log_events():
+def log_events(log=LOG):
     """The number of events in our log; what the live file still had is in it afterwards."""
-    got = subprocess.run([MALLOSCOPE, "report", "--json", LOG], stdout=subprocess.PIPE, text=True, check=True)
+    got = subprocess.run([MALLOSCOPE, "report", "--json", log], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(got.stdout)["trust"]["events"]
 
 

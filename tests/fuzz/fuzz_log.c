@@ -319,10 +319,10 @@ static void draw(const struct log *log, struct facts *facts, const struct namer 
     struct leaks leaks;
 
     for (int inverted = 0; inverted < 2; inverted++) {
-        call_tree_make(facts, namer, &(struct call_tree_options){ .inverted = inverted }, &tree);
-        demand(tree.nodes[0].total[COST_ALLOCATIONS] == facts->allocations, "the tree has all allocations");
-        demand(tree.nodes[0].total[COST_PEAK] == facts->peak_bytes, "the tree has the peak");
-        demand(tree.nodes[0].total[COST_LEAKED] == facts->leaked_bytes, "the tree has all leaks");
+        call_tree_make(facts, namer, &(struct call_tree_options){ .costs = CALL_TREE_COSTS, .inverted = inverted }, &tree);
+        demand(call_node_total(&tree, 0, COST_ALLOCATIONS) == facts->allocations, "the tree has all allocations");
+        demand(call_node_total(&tree, 0, COST_PEAK) == facts->peak_bytes, "the tree has the peak");
+        demand(call_node_total(&tree, 0, COST_LEAKED) == facts->leaked_bytes, "the tree has all leaks");
         call_tree_release(&tree);
     }
     suppressions_add_builtin(&rules);
