@@ -420,18 +420,33 @@ static void take_leak(void *data, const struct block *block)
         add_variance(t->c, t->process, block->size, &f->variance.leaked_blocks, &f->variance.leaked_bytes);
 }
 
-struct unfinished_taker {
+struct moved_taker {
     struct collector *c;
     uint32_t process;
     uint64_t ns;
 };
 
-static void reinstate_unfinished(void *data, const struct block *block)
+/* Where its address has another block, it was freed after all. */
+static bool is_moved(const struct collector *c, uint32_t process, const struct block *unfinished)
 {
-    const struct unfinished_taker *t = data;
+    return blocks_has(&c->processes[process].blocks, unfinished->address);
+}
 
-    reinstate(t->c, t->process, block, t->ns);
+static void take_moved(void *data, const struct block *unfinished)
+{
+    const struct moved_taker *t = data;
+
     t->c->unfinished_count--;
+    if (is_moved(t->c, t->process, unfinished))
+        block_dies(t->c, t->process, unfinished, units_of(t->c, t->process, unfinished->size), t->ns);
+}
+
+static void take_unfinished_leak(void *data, const struct block *unfinished)
+{
+    const struct leak_taker *t = data;
+
+    if (!is_moved(t->c, t->process, unfinished))
+        take_leak(data, unfinished);
 }
 
 static void end_process(struct collector *c, uint32_t process, uint64_t ns)
@@ -440,9 +455,9 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     struct leak_taker taker = { .c = c, .process = process };
     uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
-    blocks_each(&p->unfinished, reinstate_unfinished, &(struct unfinished_taker){ c, process, ns });
-    blocks_release(&p->unfinished);
+    blocks_each(&p->unfinished, take_moved, &(struct moved_taker){ c, process, ns });
     taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+    blocks_each(&p->unfinished, take_unfinished_leak, &taker);
     blocks_each(&p->blocks, take_leak, &taker);
     if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
         struct timeline_bucket *bucket = now(c, ns);
@@ -455,6 +470,7 @@ static void end_process(struct collector *c, uint32_t process, uint64_t ns)
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
     p->live_bytes = 0;
     blocks_release(&p->blocks);
+    blocks_release(&p->unfinished);
 }
 
 static void end_stream(struct collector *c, uint32_t stream, uint64_t ns)
