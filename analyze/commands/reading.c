@@ -110,6 +110,19 @@ static int refuse_thread(const struct reading *r, uint32_t tid, const char *comm
                        r->log->path);
 }
 
+/* That begins after the part that was read. */
+static bool has_later_thread(const struct log *log, uint32_t tid)
+{
+    struct reader *reader = reader_open(log);
+    const struct timed_event *e;
+    bool found = false;
+
+    while (!found && (e = reader_look(reader)))
+        found = e->event.type == EVENT_OTHER && e->event.other == REC_THREAD_BEGIN && e->event.thread.tid == tid;
+    reader_free(reader);
+    return found;
+}
+
 /* 0, or the exit code: threads that are named must be there. */
 static int check_threads(const struct reading_options *o, const char *command, const struct reading *r)
 {
@@ -119,7 +132,7 @@ static int check_threads(const struct reading_options *o, const char *command, c
         bool found = false;
         for (size_t k = 0; k < threads->count && !found; k++)
             found = threads->of[k].tid == o->tids.list[i];
-        if (!found)
+        if (!found && !(r->facts->goes_on && has_later_thread(r->log, o->tids.list[i])))
             return refuse_thread(r, o->tids.list[i], command);
     }
     return 0;
