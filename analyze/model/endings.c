@@ -61,7 +61,7 @@ const char *ending_text(enum ending ending, const struct told_process *p)
     case ENDING_UNKNOWN:
         break;
     }
-    return "ended unseen: killed, perhaps";
+    return "ended unseen";
 }
 
 const char *ending_name(enum ending ending)
