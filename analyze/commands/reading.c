@@ -159,12 +159,8 @@ static int check_threads(const struct reading_options *o, const char *command, c
 /* 0, or the exit code: there must be something from then on. */
 static int check_from(const struct reading_options *o, const char *command, const struct reading *r)
 {
-    uint64_t end_ns = r->log->first_ns;
+    uint64_t end_ns = r->facts->duration_ns;
 
-    for (size_t i = 0; i < r->log->process_count; i++)
-        if (r->facts->processes[i].told && r->facts->processes[i].told->last_ns > end_ns)
-            end_ns = r->facts->processes[i].told->last_ns;
-    end_ns -= r->log->first_ns;
     if (log_trimmed(r->log).from_ns > end_ns) /* in a part there may be nothing from its own beginning on */
         end_ns = log_trimmed(r->log).from_ns;
     if (r->facts->interrupted || r->from_ns <= end_ns)
