@@ -143,6 +143,19 @@ static int refuse_thread(const struct reading *r, uint32_t tid, const char *comm
                        r->log->path);
 }
 
+/* That begins after the part that was read. */
+static bool has_later_thread(const struct log *log, uint32_t tid)
+{
+    struct reader *reader = reader_open(log);
+    const struct timed_event *e;
+    bool found = false;
+
+    while (!found && (e = reader_look(reader)))
+        found = e->event.type == EVENT_OTHER && e->event.other == REC_THREAD_BEGIN && e->event.thread.tid == tid;
+    reader_free(reader);
+    return found;
+}
+
 /* 0, or the exit code: threads that are named must be there. */
 static int check_threads(const struct reading_options *o, const char *command, const struct reading *r)
 {
@@ -152,7 +165,7 @@ static int check_threads(const struct reading_options *o, const char *command, c
         bool found = false;
         for (size_t k = 0; k < threads->count && !found; k++)
             found = threads->of[k].tid == o->tids.list[i];
-        if (!found)
+        if (!found && !(r->facts->goes_on && has_later_thread(r->log, o->tids.list[i])))
             return refuse_thread(r, o->tids.list[i], command);
     }
     return 0;
@@ -161,12 +174,8 @@ static int check_threads(const struct reading_options *o, const char *command, c
 /* 0, or the exit code: there must be something from then on. */
 static int check_from(const struct reading_options *o, const char *command, const struct reading *r)
 {
-    uint64_t end_ns = r->log->first_ns;
+    uint64_t end_ns = r->facts->duration_ns;
 
-    for (size_t i = 0; i < r->log->process_count; i++)
-        if (r->facts->processes[i].told && r->facts->processes[i].told->last_ns > end_ns)
-            end_ns = r->facts->processes[i].told->last_ns;
-    end_ns -= r->log->first_ns;
     if (log_trimmed(r->log).from_ns > end_ns) /* in a part there may be nothing from its own beginning on */
         end_ns = log_trimmed(r->log).from_ns;
     if (r->facts->interrupted || r->from_ns <= end_ns)

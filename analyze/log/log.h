@@ -120,6 +120,7 @@ struct log {
     double ns_per_tick;
     uint64_t base_ticks, base_ns;
     uint64_t first_ns; /* CLOCK_MONOTONIC of the session's first chunk */
+    uint64_t opened_ns, opened_realtime_ns; /* what is later is not here */
 };
 
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);

@@ -137,11 +137,17 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
     return true;
 }
 
+bool code_is_announced(const struct code *c, uint32_t process, uint32_t number)
+{
+    const struct code_process *p = &c->processes[process];
+    return number < p->pc_capacity && p->pcs[number].pc;
+}
+
 uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
 {
     const struct code_process *p = &c->processes[process];
 
-    if (number >= p->pc_capacity || !p->pcs[number].pc)
+    if (!code_is_announced(c, process, number))
         return 0;
     struct pc *pc = &p->pcs[number];
     if (!pc->location) {

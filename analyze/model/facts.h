@@ -30,6 +30,8 @@ struct facts_process {
     const struct told_process *told;
     uint64_t allocations, allocated_bytes;
     uint64_t leaked_blocks, leaked_bytes;
+    bool goes_on;   /* when the part ends it has not ended: what is leaked may be freed later */
+    bool end_known; /* else, and if it does not run: that is the time of its last record */
 };
 
 struct facts_thread {
@@ -71,6 +73,7 @@ struct facts {
     /* How far all this can be trusted. */
     struct facts_part part;
     struct facts_threshold temporary_within;
+    bool goes_on;             /* the session did, after what this is of: options.to_ns, a part of a log, or interrupted */
     bool interrupted;         /* options.goes_on said no: what comes later is not in it */
     uint32_t lost_reason;     /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t unmatched_frees; /* of addresses that were not known to be live */

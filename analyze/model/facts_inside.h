@@ -21,9 +21,10 @@ struct process_state {
     struct floors floors;    /* of all blocks */
     uint64_t left_out_bytes; /* in those that live and are left out, in units */
     uint64_t began_ns;    /* since the session's start */
+    uint64_t end_ns;      /* CLOCK_MONOTONIC */
     uint64_t paused_at;   /* allocations of the session when it was last paused: what comes next is not known */
-    uint32_t open_streams, pauses;
-    bool is_fork, has_rounding;
+    uint32_t pauses;
+    bool is_fork, has_rounding, has_ended;
 };
 
 struct thread_state {
@@ -53,8 +54,8 @@ struct collector {
     size_t mark_capacity;
 };
 
-/* facts_pass.c. False: what is wanted is through, no further. */
-bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns);
+/* facts_pass.c */
+void collector_take_steps(struct collector *c, const struct step *steps, size_t count);
 /* Counts the frees for which no allocation has come. */
 void collector_expire(struct collector *c, uint64_t ns);
 
@@ -69,8 +70,11 @@ void collector_end_unfinished(struct collector *c, uint32_t process, uint64_t ad
 /* The process ends, and with it what might become of them: they live on. */
 void collector_reinstate_unfinished(struct collector *c, uint32_t process, uint64_t ns);
 
-/* facts_ends.c: a stream ends, and with the last one its process. More than once is as once. */
+/* facts_ends.c. More than once is as once. */
 void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns);
+void collector_end_process(struct collector *c, uint32_t process, uint64_t ns);
+/* All that has not ended is at its end as far as this is told, and lives until then. */
+void collector_end_all(struct collector *c, uint64_t ns);
 
 static inline uint64_t since_start(const struct collector *c, uint64_t ns)
 {

@@ -268,6 +268,9 @@ static void take(struct collector *c, const struct step *s)
     case STEP_STREAM_ENDS:
         collector_end_stream(c, s->stream, s->ns);
         return;
+    case STEP_PROCESS_ENDS:
+        collector_end_process(c, s->process, s->ns);
+        return;
     }
 }
 
@@ -289,17 +292,13 @@ static void prefetch(const struct collector *c, const struct step *s)
         __builtin_prefetch(&c->f->costs.of[s->leaf]);
 }
 
-bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns)
+void collector_take_steps(struct collector *c, const struct step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (c->options->to_ns && since_start(c, steps[i].ns) > c->options->to_ns)
-            return false;
         if (i + SEARCHED < count)
             search(c, &steps[i + SEARCHED]);
         if (i + PREFETCHED < count)
             prefetch(c, &steps[i + PREFETCHED]);
         take(c, &steps[i]);
-        *last_ns = steps[i].ns;
     }
-    return true;
 }
