@@ -40,7 +40,7 @@ int elf_file_open(struct elf_file *f, const char *path, bool mapped)
         return -errno;
     if (fstat(f->fd, &f->status) != 0 || !S_ISREG(f->status.st_mode) || elf_version(EV_CURRENT) == EV_NONE)
         return -ENOEXEC;
-    f->elf = elf_begin(f->fd, mapped ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
+    f->elf = elf_begin(f->fd, mapped ? ELF_C_READ_MMAP_PRIVATE : ELF_C_READ, NULL);
     GElf_Ehdr header;
     if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header)
         || (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL))

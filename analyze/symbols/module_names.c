@@ -142,17 +142,19 @@ enum names_outcome module_names_read(const struct module_names *n,
     if (n->debug)
         right &= elf_file_open(&debug, n->debug, true) == 0;
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
+    struct symtab *symtab = read_symtab(&binary, &debug);
     if (with_dwarf && !n->without_dwarf) {
-        index = dwarf_index_make(with_dwarf, n->addresses, n->count, open_shared, (void *)n);
+        index = dwarf_index_make(with_dwarf, symtab, n->addresses, n->count, open_shared, (void *)n);
         right &= index && !dwarf_index_damaged(index);
         lacks = index && dwarf_index_lacks(index);
     }
-    struct symtab *symtab = read_symtab(&binary, &debug);
     for (size_t i = 0; i < n->count; i++) {
-        struct dwarf_frame found[DWARF_FRAMES_MAX] = { 0 };
+        struct dwarf_frame found[DWARF_FRAMES_MAX];
         struct symbols_frame frames[DWARF_FRAMES_MAX];
         size_t count = index ? dwarf_index_frames(index, i, found) : 0;
         uint64_t offset;
+        if (!count)
+            found[0] = (struct dwarf_frame){ 0 };
         struct dwarf_frame *real = &found[count ? count - 1 : 0];
         real->function = better_name(real->function, symtab_find(symtab, n->addresses[i], &offset));
         if (!count && real->function)
