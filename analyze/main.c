@@ -6,6 +6,9 @@
 
 #include <locale.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static const struct {
     const char *name;
@@ -62,8 +65,18 @@ static int help(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* What is large goes back to the kernel when it is freed. The C library would keep more of it the more there was, and
+ * put what comes next between. */
+static void keep_memory_small(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    keep_memory_small();
     standard_occupy();
     setlocale(LC_CTYPE, ""); /* whether the terminal shows Unicode bars; numbers stay as in C */
     if (argc < 2) {

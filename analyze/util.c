@@ -30,17 +30,29 @@ void *alloc_zeroed(size_t count, size_t element_bytes)
     return checked(calloc(count ? count : 1, element_bytes));
 }
 
+/* What is larger grows by less: the kernel moves its pages, and nothing is copied. */
+#define DOUBLED_BYTES_MAX ((size_t)1 << 20)
+
 void *grow(void *array, size_t *capacity, size_t count, size_t element_bytes)
 {
     if (count <= *capacity && array)
         return array;
     size_t wanted = *capacity ? *capacity : 16;
     while (wanted < count)
-        wanted *= 2;
+        wanted += wanted * element_bytes < DOUBLED_BYTES_MAX ? wanted : wanted / 4;
     array = checked(reallocarray(array, wanted, element_bytes));
     memset((char *)array + *capacity * element_bytes, 0, (wanted - *capacity) * element_bytes);
     *capacity = wanted;
     return array;
+}
+
+void *shrink(void *array, size_t *capacity, size_t count, size_t element_bytes)
+{
+    void *smaller = array && count ? reallocarray(array, count, element_bytes) : NULL;
+
+    if (smaller)
+        *capacity = count;
+    return smaller ? smaller : array;
 }
 
 char *copy_text(const char *text, size_t bytes)

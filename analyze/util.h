@@ -24,6 +24,8 @@ void cleanup_fclose(FILE **file);
 /* Memory for count elements, or the end of the program with a message: the CLI
  * has nothing better to do without memory. Old elements are kept, new are 0. */
 void *grow(void *array, size_t *capacity, size_t count, size_t element_bytes);
+/* Gives back what is beyond count elements. */
+void *shrink(void *array, size_t *capacity, size_t count, size_t element_bytes);
 void *alloc_zeroed(size_t count, size_t element_bytes);
 char *copy_text(const char *text, size_t bytes);
 /* "a b c" of words that each end with a 0. */

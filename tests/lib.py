@@ -82,6 +82,20 @@ def report(log):
     return json.loads(got.stdout)
 
 
+def heaptrack(command, name):
+    """Where the data of a run under heaptrack are; None, after a failed check. Debian's 1.4.0 loses its interpreter now
+    and then (a broken pipe, of which the traced program dies): then it runs again."""
+    for _ in range(3):
+        got = run(["heaptrack", "-o", path(name), *command], cwd=WORK)
+        files = glob.glob(path(name) + ".*")
+        if got.returncode == 0 and len(files) == 1:
+            return files[0]
+        for file in files:
+            os.remove(file)
+    check(False, f"heaptrack {command}: exit {got.returncode}: {got.stdout[-300:]}{got.stderr[-300:]}")
+    return None
+
+
 class Event:
     """A line of `malloscope dump`: time, pid, tid, kind, address, size, alignment; or other's text."""
 

@@ -70,7 +70,7 @@ static void print_result(const char *output, const struct call_tree *tree, const
                          const struct trust *trust, const struct flame_pruned *pruned)
 {
     const struct coverage coverage = { &r->facts->settings, r->facts->recorded, r->facts->told.was_paused };
-    uint64_t all = tree->nodes[0].total[o->view.cost];
+    uint64_t all = call_node_total(tree, 0, o->view.cost);
 
     text_write_safe(stdout, output);
     printf(": %s %s in %s frame%s", cost_is_bytes(o->view.cost) ? text_bytes(all) : text_count(all), cost_name(o->view.cost),

@@ -53,6 +53,7 @@ int cmd_tree(int argc, char **argv)
     const char *log_name = only_log(argc, argv, "tree");
     if (!log_name)
         return EXIT_USAGE;
+    wanted.all_costs = json;
     int refused = tree_open(&wanted, log_name, "tree", &r, &tree);
     if (refused)
         return refused;

@@ -63,7 +63,7 @@ int tree_open(struct tree_options *o, const char *path, const char *command, str
     }
     filter_use(&o->filter, facts, &ret_reading->namer);
     call_tree_make(facts, &ret_reading->namer, &(struct call_tree_options){
-        .inverted = o->view.inverted, .wanted = o->filter.is_set ? filter_wants : NULL, .data = &o->filter }, ret_tree);
+        .costs = o->all_costs ? CALL_TREE_COSTS : CALL_TREE_COST(o->view.cost), .inverted = o->view.inverted, .wanted = o->filter.is_set ? filter_wants : NULL, .data = &o->filter }, ret_tree);
     call_tree_sort(ret_tree, o->view.cost);
     return 0;
 }

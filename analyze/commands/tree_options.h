@@ -24,6 +24,7 @@ struct tree_options {
     struct tree_view view;
     struct filter filter;
     bool has_min_share;
+    bool all_costs; /* are wanted in the tree, not only view.cost */
 };
 
 void tree_options_release(struct tree_options *o);

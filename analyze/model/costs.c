@@ -18,6 +18,14 @@ void costs_reserve(struct costs *c, size_t count)
         c->of[i].least = UINT64_MAX;
 }
 
+void costs_end(struct costs *c, size_t leaf_count)
+{
+    free(c->changed);
+    c->changed = NULL;
+    c->changed_count = c->changed_capacity = 0;
+    c->of = shrink(c->of, &c->capacity, leaf_count, sizeof *c->of);
+}
+
 static void note_change(struct costs *c, uint32_t leaf)
 {
     if (c->of[leaf].since_peak)

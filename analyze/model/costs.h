@@ -41,6 +41,9 @@ void costs_release(struct costs *c);
 /* Entries for all leaves below count. */
 void costs_reserve(struct costs *c, size_t count);
 
+/* No more blocks live or die, and there are so many leaves: gives back what is not needed. */
+void costs_end(struct costs *c, size_t leaf_count);
+
 /* A block of so many bytes, which counts as `units` blocks, lives or dies. */
 void costs_live(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units, uint64_t ns);
 void costs_die(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units);

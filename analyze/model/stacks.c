@@ -1,42 +1,49 @@
 #include "analyze/model/stacks.h"
 
+#include "analyze/hash.h"
+
 #include <string.h>
 
 void stacks_release(struct stacks *s)
 {
     free(s->nodes);
     free(s->leaves);
-    free(s->edges);
+    free(s->table);
     free(s->steps);
     *s = (struct stacks){ 0 };
 }
 
-static uint64_t hash(uint32_t parent, uint32_t pc)
+void stacks_end(struct stacks *s)
 {
-    uint64_t product = ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull;
-    return product ^ product >> 32; /* the parent is in the upper half only */
+    free(s->table);
+    free(s->steps);
+    s->table = NULL;
+    s->table_capacity = 0;
+    s->steps = NULL;
+    s->nodes = shrink(s->nodes, &s->node_capacity, s->node_count, sizeof *s->nodes);
+    s->leaves = shrink(s->leaves, &s->leaf_capacity, s->leaf_count, sizeof *s->leaves);
 }
 
-static struct stack_edge *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
+static uint32_t *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    size_t at = (size_t)hash(parent, pc) & (s->edge_capacity - 1);
+    size_t at = (size_t)hash_add(0, (uint64_t)parent << 32 | pc) & (s->table_capacity - 1);
 
-    while (s->edges[at].child && (s->edges[at].parent != parent || s->edges[at].pc != pc))
-        at = (at + 1) & (s->edge_capacity - 1);
-    return &s->edges[at];
+    for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
+        const struct stack_node *node = &s->nodes[s->table[at]];
+        if (node->parent == parent && node->pc == pc)
+            break;
+    }
+    return &s->table[at];
 }
 
 static void rehash(struct stacks *s)
 {
-    struct stack_edge *old = s->edges;
-    size_t old_capacity = s->edge_capacity;
-
-    s->edge_capacity = old_capacity ? old_capacity * 2 : 4096;
-    s->edges = alloc_zeroed(s->edge_capacity, sizeof *s->edges);
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].child)
-            *place_of(s, old[i].parent, old[i].pc) = old[i];
-    free(old);
+    s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
+    free(s->table);
+    s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
+    for (uint32_t node = 1; node < s->node_count; node++)
+        if (!stack_is_root(s, node))
+            *place_of(s, s->nodes[node].parent, s->nodes[node].pc) = node;
 }
 
 static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
@@ -57,12 +64,12 @@ uint32_t stacks_root(struct stacks *s, uint32_t process)
 
 static uint32_t find_child(struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    if (s->node_count * 4 >= s->edge_capacity * 3)
+    if (s->node_count * 4 >= s->table_capacity * 3)
         rehash(s);
-    struct stack_edge *edge = place_of(s, parent, pc);
-    if (!edge->child)
-        *edge = (struct stack_edge){ parent, pc, add_node(s, parent, pc) };
-    return edge->child;
+    uint32_t *place = place_of(s, parent, pc);
+    if (!*place)
+        *place = add_node(s, parent, pc);
+    return *place;
 }
 
 static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
@@ -80,33 +87,34 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 
 static struct stack_step *step_place(const struct stacks *s, const struct stack_step *step)
 {
-    uint64_t sum = ((uint64_t)step->from << 32 | step->pcs[0]) * 0x9e3779b97f4a7c15ull +
-                   ((uint64_t)step->pcs[1] << 32 | step->pcs[2]) * 0xd1342543de82ef95ull;
+    uint64_t hash = hash_add(hash_add(0, (uint64_t)step->from << 32 | step->pcs[0]), (uint64_t)step->pcs[1] << 32 | step->pcs[2]);
 
-    return &s->steps[(sum ^ sum >> 32) * 0x9e3779b97f4a7c15ull >> (64 - STEPS_BITS)];
+    return &s->steps[hash >> (64 - STEPS_BITS)];
 }
 
-static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+/* At most STACK_STEP_FRAMES. */
+static uint32_t step_down(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        node = child_of(s, node, pcs[i]);
-    return node;
-}
+    struct stack_step step = { .from = node, .count = count, .to = node };
 
-static uint32_t descend_few(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
-{
-    struct stack_step step = { .from = node, .count = count };
-
-    if (!s->steps)
-        s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
     for (uint32_t i = 0; i < count; i++)
         step.pcs[i] = pcs[i];
     struct stack_step *place = step_place(s, &step);
     if (memcmp(place, &step, offsetof(struct stack_step, to)) == 0)
         return place->to;
-    step.to = descend(s, node, pcs, count);
+    for (uint32_t i = 0; i < count; i++)
+        step.to = child_of(s, step.to, pcs[i]);
     *place = step;
     return step.to;
+}
+
+static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+{
+    if (!s->steps)
+        s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
+    for (; count > STACK_STEP_FRAMES; pcs += STACK_STEP_FRAMES, count -= STACK_STEP_FRAMES)
+        node = step_down(s, node, pcs, STACK_STEP_FRAMES);
+    return step_down(s, node, pcs, count);
 }
 
 void stack_path_release(struct stack_path *p)
@@ -140,8 +148,7 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
             p->at.flags = event->stack_flags;
         for (uint32_t i = 0; i < event->pops; i++)
             node = s->nodes[node].parent; /* of the root: itself */
-        p->at.node = event->pushes <= STACK_STEP_FRAMES ? descend_few(s, node, event->ids, event->pushes)
-                                                        : descend(s, node, event->ids, event->pushes);
+        p->at.node = descend(s, node, event->ids, event->pushes);
         give_number(p, event->stack_number);
     }
     return p->at.node;

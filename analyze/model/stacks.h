@@ -3,8 +3,8 @@
  * Each process has a root of its own, so pc numbers need no translation here.
  *
  * A leaf is a node at which an allocation's stack ends; leaves are numbered from 0,
- * so that what is counted for each stack lies side by side. Memory: 40 to 64 bytes
- * for each node. */
+ * so that what is counted for each stack lies side by side. Memory: 24 to 36 bytes
+ * for each node, after stacks_end() 16. */
 #ifndef MALLOSCOPE_MODEL_STACKS_H
 #define MALLOSCOPE_MODEL_STACKS_H
 
@@ -25,10 +25,6 @@ struct stack_leaf {
     uint8_t flags; /* rec_stack_flags of stacks that end here */
 };
 
-struct stack_edge {
-    uint32_t parent, pc, child; /* child 0: an empty place */
-};
-
 /* Where a few frames lead, looked up not long ago: most stacks differ from the one
  * before by frames that have followed this node before. */
 #define STACK_STEP_FRAMES 3
@@ -42,8 +38,8 @@ struct stacks {
     size_t node_count, node_capacity;
     struct stack_leaf *leaves;
     size_t leaf_count, leaf_capacity;
-    struct stack_edge *edges; /* open addressing by (parent, pc) */
-    size_t edge_capacity;
+    uint32_t *table; /* nodes by (parent, pc), open addressing; 0: an empty place */
+    size_t table_capacity;
     struct stack_step *steps; /* a cache, by all that leads to `to` */
 };
 
@@ -60,6 +56,8 @@ struct stack_path {
 
 void stacks_release(struct stacks *s);
 uint32_t stacks_root(struct stacks *s, uint32_t process);
+/* No more stacks come: gives back what only they need. */
+void stacks_end(struct stacks *s);
 
 void stack_path_release(struct stack_path *p);
 /* The node of the stack of an allocation event. */

@@ -1,6 +1,8 @@
 #include "analyze/render/call_tree.h"
 
+#include "analyze/hash.h"
 #include "analyze/render/text.h"
+#include "analyze/hash_table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -9,10 +11,7 @@ struct builder {
     struct facts *facts;
     const struct namer *namer;
     struct call_tree *tree;
-    uint32_t *frame_table; /* hash -> 1 + frame */
-    size_t frame_table_capacity;
-    uint32_t *node_table; /* hash of (parent, frame) -> node */
-    size_t node_table_capacity;
+    struct hash_table frame_table, node_table; /* nodes by parent and frame */
     struct place {
         uint32_t frame, line;
     } *path; /* of the stack at hand, innermost first */
@@ -27,21 +26,15 @@ static uint32_t file_of(const struct call_tree *t, uint32_t location)
     return t->code->locations[location].file;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
-    return hash;
-}
-
+/* Of all that frames_are_same() looks at. */
 static uint64_t hash_frame(const struct builder *b, const struct call_frame *frame)
 {
-    uint64_t hash = 0xcbf29ce484222325ull ^ (frame->function ? file_of(b->tree, frame->location) : frame->location);
-
-    if (frame->function)
-        hash = hash_text(hash, frame->function);
-    hash ^= b->by_line ? (uint64_t)frame->line << 1 : frame->is_inlined;
-    return hash * 0x9e3779b97f4a7c15ull >> 20;
+    if (!frame->function)
+        return hash_add(0, frame->location);
+    uint64_t hash = hash_add_text(hash_add(0, file_of(b->tree, frame->location)), frame->function);
+    if (!b->by_line)
+        return hash_add(hash, frame->is_inlined);
+    return hash_add_text(hash_add_text(hash_add(hash, frame->line), frame->source), frame->signature);
 }
 
 static bool texts_are_same(const char *x, const char *y)
@@ -62,33 +55,19 @@ static bool frames_are_same(const struct builder *b, const struct call_frame *x,
            (b->by_line ? lines_are_same(x, y) : x->is_inlined == y->is_inlined);
 }
 
-static uint32_t *frame_place(const struct builder *b, const struct call_frame *frame)
-{
-    size_t at = (size_t)hash_frame(b, frame) & (b->frame_table_capacity - 1);
-
-    while (b->frame_table[at] && !frames_are_same(b, &b->tree->frames[b->frame_table[at] - 1], frame))
-        at = (at + 1) & (b->frame_table_capacity - 1);
-    return &b->frame_table[at];
-}
-
 static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
 {
     struct call_tree *t = b->tree;
+    uint64_t hash = hash_frame(b, frame);
+    struct hash_search s = hash_table_search(&b->frame_table, hash);
 
-    if (t->frame_count * 2 >= b->frame_table_capacity) {
-        b->frame_table_capacity = b->frame_table_capacity ? b->frame_table_capacity * 2 : 1024;
-        free(b->frame_table);
-        b->frame_table = alloc_zeroed(b->frame_table_capacity, sizeof *b->frame_table);
-        for (size_t i = 0; i < t->frame_count; i++)
-            *frame_place(b, &t->frames[i]) = (uint32_t)i + 1;
-    }
-    uint32_t *place = frame_place(b, frame);
-    if (!*place) {
-        t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
-        t->frames[t->frame_count++] = *frame;
-        *place = (uint32_t)t->frame_count;
-    }
-    return *place - 1;
+    while (hash_table_next(&b->frame_table, &s))
+        if (frames_are_same(b, &t->frames[s.number], frame))
+            return s.number;
+    t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
+    t->frames[t->frame_count] = *frame;
+    hash_table_add(&b->frame_table, hash, (uint32_t)t->frame_count);
+    return (uint32_t)t->frame_count++;
 }
 
 /* The frames of one location, the innermost first. */
@@ -113,41 +92,26 @@ static void add_frames(struct builder *b, uint32_t location)
 
 /* --- nodes ---------------------------------------------------------------------- */
 
-static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t frame)
-{
-    uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(hash ^ hash >> 32) & (b->node_table_capacity - 1);
-
-    for (; b->node_table[at]; at = (at + 1) & (b->node_table_capacity - 1)) {
-        const struct call_node *node = &b->tree->nodes[b->node_table[at]];
-        if (node->parent == parent && node->frame == frame)
-            break;
-    }
-    return &b->node_table[at];
-}
-
 static uint32_t child_of(struct builder *b, uint32_t parent, const struct place *at)
 {
     struct call_tree *t = b->tree;
-    uint32_t frame = at->frame;
+    uint64_t hash = hash_add(0, (uint64_t)parent << 32 | at->frame);
+    struct hash_search s = hash_table_search(&b->node_table, hash);
 
-    if (t->node_count * 2 >= b->node_table_capacity) {
-        b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
-        free(b->node_table);
-        b->node_table = alloc_zeroed(b->node_table_capacity, sizeof *b->node_table);
-        for (size_t i = 1; i < t->node_count; i++)
-            *node_place(b, t->nodes[i].parent, t->nodes[i].frame) = (uint32_t)i;
+    while (hash_table_next(&b->node_table, &s)) {
+        struct call_node *node = &t->nodes[s.number];
+        if (node->parent != parent || node->frame != at->frame)
+            continue;
+        if (node->line != at->line)
+            node->line = 0;
+        return s.number;
     }
-    uint32_t *place = node_place(b, parent, frame);
-    if (!*place) {
-        t->nodes = grow(t->nodes, &t->node_capacity, t->node_count + 1, sizeof *t->nodes);
-        *place = (uint32_t)t->node_count++;
-        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .line = at->line, .next = t->nodes[parent].child };
-        t->nodes[parent].child = *place;
-    } else if (t->nodes[*place].line != at->line) {
-        t->nodes[*place].line = 0;
-    }
-    return *place;
+    uint32_t number = (uint32_t)t->node_count++;
+    t->nodes = grow(t->nodes, &t->node_capacity, t->node_count, sizeof *t->nodes);
+    t->nodes[number] = (struct call_node){ .parent = parent, .frame = at->frame, .line = at->line, .next = t->nodes[parent].child };
+    t->nodes[parent].child = number;
+    hash_table_add(&b->node_table, hash, number);
+    return number;
 }
 
 /* The node below `node` for the frames of a location, outermost first. */
@@ -158,12 +122,6 @@ static uint32_t descend(struct builder *b, uint32_t node, uint32_t location)
     for (size_t i = b->path_count; i-- > 0;)
         node = child_of(b, node, &b->path[i]);
     return node;
-}
-
-static void add_costs(uint64_t sums[COST_COUNT], const struct stack_costs *costs)
-{
-    for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        sums[cost] += cost_of(costs, cost);
 }
 
 /* --- callers first ----------------------------------------------------------------- */
@@ -195,10 +153,7 @@ static void add_callers_first(struct builder *b, const bool *wanted)
         uint32_t node = s->leaves[leaf].node;
         if (!wanted[leaf])
             continue;
-        uint32_t place = stack_is_root(s, node) ? descend(b, 0, 0) : places[node];
-        add_costs(b->tree->nodes[place].self, &b->facts->costs.of[leaf]);
-        if (b->tree->node_of_leaf)
-            b->tree->node_of_leaf[leaf] = place;
+        b->tree->node_of_leaf[leaf] = stack_is_root(s, node) ? descend(b, 0, 0) : places[node];
     }
 }
 
@@ -216,57 +171,69 @@ static uint32_t add_inverted(struct builder *b, uint32_t leaf)
         add_frames(b, code_location(&b->facts->told.code, process, s->nodes[at].pc));
     for (size_t i = 0; i < b->path_count; i++)
         node = child_of(b, node, &b->path[i]);
-    add_costs(b->tree->nodes[node].self, &b->facts->costs.of[leaf]);
     return node;
+}
+
+/* --- costs ------------------------------------------------------------------------- */
+
+static void sum_up(struct call_tree *t, const struct facts *f, enum cost cost)
+{
+    uint64_t *totals = t->totals[cost] = alloc_zeroed(t->node_count, sizeof *totals);
+
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (t->node_of_leaf[leaf])
+            totals[t->node_of_leaf[leaf]] += cost_of(&f->costs.of[leaf], cost);
+    for (uint32_t node = (uint32_t)t->node_count; node-- > 1;)
+        totals[t->nodes[node].parent] += totals[node];
+}
+
+uint64_t call_node_total(const struct call_tree *t, uint32_t node, enum cost cost)
+{
+    return round_units(t->totals[cost][node], t->unit);
+}
+
+uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost)
+{
+    uint64_t self = t->totals[cost][node];
+
+    for (uint32_t child = t->nodes[node].child; child; child = t->nodes[child].next)
+        self -= t->totals[cost][child];
+    return round_units(self, t->unit);
 }
 
 /* ----------------------------------------------------------------------------------- */
 
-/* A node is made after its parent, and so comes after it. */
-static void sum_up(struct call_tree *t, const struct settings *settings)
-{
-    for (uint32_t node = (uint32_t)t->node_count; node-- > 0;)
-        for (enum cost cost = 0; cost < COST_COUNT; cost++) {
-            struct call_node *n = &t->nodes[node];
-            n->total[cost] += n->self[cost];
-            if (node)
-                t->nodes[n->parent].total[cost] += n->total[cost];
-            n->total[cost] = settings_rounded(settings, n->total[cost]);
-            n->self[cost] = settings_rounded(settings, n->self[cost]);
-        }
-}
-
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
                     struct call_tree *ret_tree)
 {
-    static const struct call_tree_options defaults;
-    struct call_tree tree = { .code = &facts->told.code, .node_count = 1 };
+    struct call_tree tree = { .code = &facts->told.code, .node_count = 1, .unit = facts->settings.unit };
     struct builder b = { .facts = facts, .namer = namer, .tree = &tree };
     size_t leaf_count = facts->told.stacks.leaf_count;
     _cleanup_free_ bool *wanted = alloc_zeroed(leaf_count, sizeof *wanted);
 
-    if (!options)
-        options = &defaults;
     b.by_line = options->by_line;
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
-    if (options->keep_leaves)
-        tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
+    tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
     for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
         tree.stack_count += wanted[leaf];
     }
     if (!options->inverted)
         add_callers_first(&b, wanted);
-    for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++) {
-        uint32_t node = wanted[leaf] ? add_inverted(&b, leaf) : 0;
-        if (tree.node_of_leaf)
-            tree.node_of_leaf[leaf] = node;
-    }
-    sum_up(&tree, &facts->settings);
-    free(b.frame_table);
-    free(b.node_table);
+    for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
+        tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
+    hash_table_release(&b.frame_table);
+    hash_table_release(&b.node_table);
     free(b.path);
+    tree.nodes = shrink(tree.nodes, &tree.node_capacity, tree.node_count, sizeof *tree.nodes);
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        if (options->costs & CALL_TREE_COST(cost))
+            sum_up(&tree, facts, cost);
+    if (!options->keep_leaves) {
+        free(tree.node_of_leaf);
+        tree.node_of_leaf = NULL;
+    }
     *ret_tree = tree;
 }
 
@@ -275,6 +242,8 @@ void call_tree_release(struct call_tree *t)
     free(t->frames);
     free(t->nodes);
     free(t->node_of_leaf);
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        free(t->totals[cost]);
     *t = (struct call_tree){ 0 };
 }
 
@@ -288,11 +257,13 @@ struct by_cost {
 static int by_cost(const void *left, const void *right, void *data)
 {
     const struct by_cost *order = data;
-    const struct call_node *a = &order->tree->nodes[*(const uint32_t *)left], *b = &order->tree->nodes[*(const uint32_t *)right];
+    uint32_t x = *(const uint32_t *)left, y = *(const uint32_t *)right;
+    const struct call_node *a = &order->tree->nodes[x], *b = &order->tree->nodes[y];
+    uint64_t mine = call_node_total(order->tree, x, order->cost), other = call_node_total(order->tree, y, order->cost);
     char a_name[CALL_NAME_BYTES], b_name[CALL_NAME_BYTES];
 
-    if (a->total[order->cost] != b->total[order->cost])
-        return a->total[order->cost] > b->total[order->cost] ? -1 : 1;
+    if (mine != other)
+        return mine > other ? -1 : 1;
     int names = strcmp(call_frame_name(order->tree, a->frame, a_name), call_frame_name(order->tree, b->frame, b_name));
     return names ? names : a->frame < b->frame ? -1 : a->frame > b->frame;
 }

@@ -4,7 +4,10 @@
  * own. Processes are added up.
  *
  * Callers are parents, from the program's start down to the call site; inverted, the call
- * site is the child of the root, and its callers are below it. */
+ * site is the child of the root, and its callers are below it.
+ *
+ * Memory: some 30 bytes for each node while the tree is made, and then 20, and 8 for each
+ * cost that was asked for. */
 #ifndef MALLOSCOPE_RENDER_CALL_TREE_H
 #define MALLOSCOPE_RENDER_CALL_TREE_H
 
@@ -25,21 +28,25 @@ struct call_node {
     uint32_t frame;       /* index; the root's means nothing */
     uint32_t child, next; /* the first child, and the parent's next one; 0: none */
     uint32_t line;        /* in the frame's source, where all stacks through here are; 0: unknown, or not one line */
-    uint64_t total[COST_COUNT]; /* of all stacks through here */
-    uint64_t self[COST_COUNT];  /* of stacks that end here */
 };
 
 struct call_tree {
     const struct code *code;
     struct call_frame *frames;
     size_t frame_count, frame_capacity;
-    struct call_node *nodes; /* 0 is the root */
+    struct call_node *nodes; /* 0 is the root; each comes after its parent */
     size_t node_count, node_capacity;
+    uint64_t *totals[COST_COUNT]; /* by node, in units: of all stacks through it; NULL: not asked for */
+    uint64_t unit;
     uint64_t stack_count; /* that were put in */
     uint32_t *node_of_leaf; /* where each stack ends, by leaf; 0: it is not in the tree. NULL: not kept */
 };
 
+#define CALL_TREE_COST(cost) (1u << (cost))
+#define CALL_TREE_COSTS (CALL_TREE_COST(COST_COUNT) - 1)
+
 struct call_tree_options {
+    unsigned costs; /* that the tree is to tell: bits, CALL_TREE_COST() */
     bool inverted;
     bool by_line;     /* frames in different lines differ, though they be of one function; and overloads of one
                        * name, but not those that are inlined from those that are not */
@@ -49,10 +56,13 @@ struct call_tree_options {
     void *data;
 };
 
-/* options may be NULL. */
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
                     struct call_tree *ret_tree);
 void call_tree_release(struct call_tree *tree);
+
+/* Of all stacks through a node, and of those that end there; of a cost that was asked for. */
+uint64_t call_node_total(const struct call_tree *tree, uint32_t node, enum cost cost);
+uint64_t call_node_self(const struct call_tree *tree, uint32_t node, enum cost cost);
 
 /* Children of each node, the most costly first; ties by name, so that the order is always the same. */
 void call_tree_sort(struct call_tree *tree, enum cost cost);

@@ -2,7 +2,7 @@
 
 static bool is_wanted(const struct call_walk *w, uint32_t node)
 {
-    return node && w->tree->nodes[node].total[w->cost] >= w->least;
+    return node && call_node_total(w->tree, node, w->cost) >= w->least;
 }
 
 bool call_walk_next(struct call_walk *w)

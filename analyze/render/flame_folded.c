@@ -32,11 +32,11 @@ static void add_name(struct path *p, const struct call_tree *t, uint32_t node, s
 /* Its own, and that of what it calls and that is left out. */
 static uint64_t cost_here(const struct call_tree *t, uint32_t node, enum cost cost, uint64_t least)
 {
-    uint64_t sum = t->nodes[node].self[cost];
+    uint64_t sum = call_node_self(t, node, cost);
 
     for (uint32_t child = t->nodes[node].child; child; child = t->nodes[child].next)
-        if (t->nodes[child].total[cost] < least)
-            sum += t->nodes[child].total[cost];
+        if (call_node_total(t, child, cost) < least)
+            sum += call_node_total(t, child, cost);
     return sum;
 }
 
@@ -64,10 +64,10 @@ struct flame_pruned flame_prune(const struct call_tree *t, const struct tree_vie
     struct flame_pruned pruned = { 0 };
 
     for (uint32_t node = 1; node < t->node_count; node++) {
-        uint64_t total = t->nodes[node].total[view->cost];
+        uint64_t total = call_node_total(t, node, view->cost);
         pruned.frames += total >= least;
         pruned.hidden += total && total < least;
-        if (total < least && t->nodes[t->nodes[node].parent].total[view->cost] >= least)
+        if (total < least && call_node_total(t, t->nodes[node].parent, view->cost) >= least)
             pruned.hidden_cost += total;
     }
     return pruned;

@@ -92,7 +92,7 @@ struct drawer {
 
 static uint64_t total_of(const struct drawer *d, uint32_t node)
 {
-    return d->tree->nodes[node].total[d->view->cost];
+    return call_node_total(d->tree, node, d->view->cost);
 }
 
 /* The bytes of a character that XML allows, 0: this is none. */
@@ -196,7 +196,7 @@ static void print_place(const struct drawer *d, const struct call_node *n)
 static void print_title(const struct drawer *d, uint32_t node, const char *name)
 {
     const struct call_node *n = &d->tree->nodes[node];
-    uint64_t self = n->self[d->view->cost];
+    uint64_t self = call_node_self(d->tree, node, d->view->cost);
 
     fputs("<title>", d->to);
     print_xml(d->to, name);
@@ -231,13 +231,14 @@ static void draw(const struct drawer *d, uint32_t node, uint64_t from, size_t le
 static void draw_all(const struct drawer *d)
 {
     struct call_walk w = { .tree = d->tree, .cost = d->view->cost, .least = d->least, .top = SIZE_MAX, .depth = SIZE_MAX };
-    _cleanup_free_ uint64_t *right = alloc_zeroed(d->tree->node_count, sizeof *right); /* of what is drawn below it so far */
+    _cleanup_free_ uint64_t *nexts = NULL; /* by level: where the next one begins */
+    size_t capacity = 0;
 
     do {
-        uint32_t parent = d->tree->nodes[w.node].parent;
-        uint64_t from = right[parent];
-        right[parent] += w.node ? total_of(d, w.node) : 0;
-        right[w.node] = from;
+        nexts = grow(nexts, &capacity, w.level + 2, sizeof *nexts);
+        uint64_t from = nexts[w.level];
+        nexts[w.level] = from + total_of(d, w.node);
+        nexts[w.level + 1] = from;
         draw(d, w.node, from, w.level);
     } while (call_walk_next(&w));
 }
@@ -264,7 +265,7 @@ static void print_foot(const struct drawer *d, const struct flame_picture *pictu
 void flame_write_svg(FILE *to, const struct call_tree *tree, const struct tree_view *view, const struct flame_picture *picture,
                      struct flame_pruned *ret_pruned)
 {
-    struct drawer d = { .to = to, .tree = tree, .view = view, .least = tree_least(tree, view), .all = tree->nodes[0].total[view->cost] };
+    struct drawer d = { .to = to, .tree = tree, .view = view, .least = tree_least(tree, view), .all = call_node_total(tree, 0, view->cost) };
 
     d.below = alloc_zeroed(tree->node_count, sizeof *d.below);
     d.pruned = flame_prune(tree, view);

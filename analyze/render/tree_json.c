@@ -9,13 +9,14 @@
 
 #include <inttypes.h>
 
-static json_t *costs_json(const struct facts *f, const uint64_t costs[COST_COUNT])
+static json_t *costs_json(const struct call_tree *t, uint32_t node, uint64_t (*of)(const struct call_tree *, uint32_t, enum cost),
+                          const struct facts *f)
 {
     json_t *object = json_object();
 
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         json_object_set_new(object, cost_name(cost), cost == COST_TEMPORARY && !settings_all_recorded(&f->settings)
-                                                         ? json_null() : json_integer((json_int_t)costs[cost]));
+                                                         ? json_null() : json_integer((json_int_t)of(t, node, cost)));
     return object;
 }
 
@@ -25,7 +26,8 @@ static json_t *node_json(const struct call_tree *t, const struct facts *facts, c
     const struct call_node *n = &t->nodes[w->node];
     char buffer[CALL_NAME_BYTES];
     json_t *object = json_pack("{s:o, s:I, s:o, s:o}", "parent", parent < 0 ? json_null() : json_integer(parent), "depth",
-                               (json_int_t)w->level, "total", costs_json(facts, n->total), "self", costs_json(facts, n->self));
+                               (json_int_t)w->level, "total", costs_json(t, w->node, call_node_total, facts), "self",
+                               costs_json(t, w->node, call_node_self, facts));
 
     if (!w->node)
         return object;
@@ -43,12 +45,14 @@ static void print_nodes(const struct call_tree *t, const struct facts *f, const 
 {
     struct call_walk w = { .tree = t, .cost = view->cost, .least = view->min_share > 0 ? tree_least(t, view) : 0, .top = view->top,
                            .depth = view->depth };
-    _cleanup_free_ json_int_t *places = alloc_zeroed(t->node_count, sizeof *places);
+    _cleanup_free_ json_int_t *places = NULL; /* by level: of the last node */
+    size_t capacity = 0;
     json_int_t count = 0;
 
     do {
-        json_t *object = node_json(t, f, &w, w.node ? places[t->nodes[w.node].parent] : -1);
-        places[w.node] = count++;
+        places = grow(places, &capacity, w.level + 1, sizeof *places);
+        json_t *object = node_json(t, f, &w, w.level ? places[w.level - 1] : -1);
+        places[w.level] = count++;
         fputs(w.node ? ",\n    " : "\n    ", stdout);
         json_dumpf(object, stdout, JSON_COMPACT);
         json_decref(object);

@@ -42,13 +42,13 @@ struct below {
 
 uint64_t tree_least(const struct call_tree *t, const struct tree_view *view)
 {
-    double least = ceil(view->min_share * (double)t->nodes[0].total[view->cost]);
+    double least = ceil(view->min_share * (double)call_node_total(t, 0, view->cost));
     return least < 1 ? 1 : (uint64_t)least;
 }
 
 static uint64_t total_of(const struct printer *p, uint32_t node)
 {
-    return p->tree->nodes[node].total[p->view->cost];
+    return call_node_total(p->tree, node, p->view->cost);
 }
 
 static struct below look_below(const struct printer *p, uint32_t node, size_t depth)
@@ -68,7 +68,7 @@ static struct below look_below(const struct printer *p, uint32_t node, size_t de
         b.hidden += total != 0;
         b.hidden_cost += total;
     }
-    b.itself = node && b.shown && p->tree->nodes[node].self[p->view->cost] >= p->least;
+    b.itself = node && b.shown && call_node_self(p->tree, node, p->view->cost) >= p->least;
     b.more = beyond_top || (b.hidden_cost >= p->least && b.shown);
     return b;
 }
@@ -138,7 +138,7 @@ static void print_below(struct printer *p, uint32_t node, size_t depth, const st
         print_node(p, child, depth + 1, is_last ? last : branch, is_last ? ends : goes_on);
     }
     if (b->itself)
-        print_special(p, p->tree->nodes[node].self[p->view->cost], b->more ? branch : last,
+        print_special(p, call_node_self(p->tree, node, p->view->cost), b->more ? branch : last,
                       p->view->inverted ? "(no caller)" : "(itself)");
     if (b->more) {
         _cleanup_free_ char *text = format_text("... %zu more", b->hidden);

@@ -67,7 +67,7 @@ def seeds():
 
 
 def main():
-    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c",
+    fuzzer = build("fuzz_log", "format/*.c", "analyze/util.c", "analyze/hash*.c", "analyze/log/*.c", "analyze/model/*.c",
                    *(f"analyze/render/{name}.c" for name in ("call_tree", "call_walk", "coverage", "filter", "flame_folded", "flame_svg",
                      "frame_text", "leaks", "part", "suppressions", "text", "tree_print", "trust")))
     if not fuzzer:

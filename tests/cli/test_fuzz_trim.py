@@ -31,7 +31,7 @@ def seeds():
 
 
 def main():
-    fuzzer = build("fuzz_trim", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c")
+    fuzzer = build("fuzz_trim", "format/*.c", "analyze/util.c", "analyze/hash*.c", "analyze/log/*.c", "analyze/model/*.c")
     if not fuzzer:
         return
     fuzz(fuzzer, seeds(), ("MSCK", r"\xff\xff\xff\xff\x0f", r"\x7f\xff\xff\xff"), seconds=SECONDS, max_bytes=12288, runs_per_second=20)

@@ -54,14 +54,13 @@ def dhat(words):
     return stacks
 
 
-def heaptrack():
+def heaptracks():
     """stack → allocations."""
     stacks = collections.Counter()
-    got = run(["heaptrack", "-o", path("peers-heaptrack"), peers])
-    files = [name for name in os.listdir(WORK) if name.startswith("peers-heaptrack")]
-    if not check(got.returncode == 0 and len(files) == 1, f"heaptrack: {got.stderr}"):
+    data = heaptrack([peers], "heaptrack")
+    if not data:
         return None
-    got = run(["heaptrack_print", "-f", path(files[0]), "-F", path("folded"), "--flamegraph-cost-type", "allocations"])
+    got = run(["heaptrack_print", "-f", data, "-F", path("folded"), "--flamegraph-cost-type", "allocations"])
     equal(got.returncode, 0, f"heaptrack_print: {got.stderr}")
     with open(path("folded")) as file:
         for line in file:
@@ -80,7 +79,7 @@ for words in [], ["realloc"]:
         equal(len(theirs), 5, f"{what}: DHAT saw the program: {dict(theirs)}")
         sums = [sum(column) for column in zip(*theirs.values())]
         equal([r["counts"]["allocations"], r["bytes"]["allocated"], r["bytes"]["peak"], r["bytes"]["leaked"]], sums, f"{what}: DHAT's sums")
-    if not words and (counts := heaptrack()):
+    if not words and (counts := heaptracks()):
         counts.pop(None, None)
         equal({stack: costs[0] for stack, costs in mine.items()}, dict(counts), f"{what}: stacks of heaptrack")
 sys.exit(done())

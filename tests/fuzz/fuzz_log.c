@@ -297,11 +297,11 @@ static void draw(const struct log *log, struct facts *facts)
     for (int inverted = 0; inverted < 2; inverted++)
         for (enum cost cost = 0; cost < COST_COUNT; cost++) {
             const struct tree_view by = { .cost = cost, .inverted = inverted, .min_share = cost * 0.02 };
-            call_tree_make(facts, &namer, &(struct call_tree_options){ .inverted = inverted }, &tree);
+            call_tree_make(facts, &namer, &(struct call_tree_options){ .costs = CALL_TREE_COSTS, .inverted = inverted }, &tree);
             call_tree_sort(&tree, cost);
-            demand(tree.nodes[0].total[COST_ALLOCATIONS] == facts->allocations, "the tree has all allocations");
-            demand(tree.nodes[0].total[COST_PEAK] == facts->peak_bytes, "the tree has the peak");
-            demand(tree.nodes[0].total[COST_LEAKED] == facts->leaked_bytes, "the tree has all leaks");
+            demand(call_node_total(&tree, 0, COST_ALLOCATIONS) == facts->allocations, "the tree has all allocations");
+            demand(call_node_total(&tree, 0, COST_PEAK) == facts->peak_bytes, "the tree has the peak");
+            demand(call_node_total(&tree, 0, COST_LEAKED) == facts->leaked_bytes, "the tree has all leaks");
             flame_write_folded(nowhere, &tree, &by, &pruned);
             flame_write_svg(nowhere, &tree, &by, &(struct flame_picture){ "title", "note" }, &pruned);
             call_tree_release(&tree);
