@@ -14,6 +14,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
+#include <string.h>
 
 #define DISCARDED UINT32_MAX /* no scope: a function that the linker has left out */
 
@@ -236,6 +237,13 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
 
 /* ---- lines --------------------------------------------------------------------- */
 
+/* Nothing has an empty name, or one with such characters: that is damage. A line's end or an escape may be in a
+ * file's name. */
+static bool is_text(const char *text)
+{
+    return text && *text && !strpbrk(text, "\1\2\3\4\5\6\16\17\20\21\22\23\24\25\26\27\30\31\32\376\377");
+}
+
 static const char *directory_of(Dwarf_Die *unit)
 {
     Dwarf_Attribute attribute;
@@ -258,6 +266,7 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
         return;
     }
     const char *directory = directory_of(unit);
+    bool nameless = false;
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
         size_t low = row, high = count; /* the first row behind the address */
@@ -276,10 +285,15 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
         if (!line || dwarf_lineendsequence(line, &ends) != 0 || ends)
             continue;
         const char *file = dwarf_linesrc(line, NULL, NULL);
+        if (!is_text(file) || file[strlen(file) - 1] == '/') {
+            file = NULL;
+            nameless = true;
+        }
         q->file = file ? source_path(&x->paths, file, directory) : NULL;
         q->line = dwarf_lineno(line, &number) == 0 && number > 0 ? (uint32_t)number : 0;
         q->column = dwarf_linecol(line, &column) == 0 && column > 0 ? (uint32_t)column : 0;
     }
+    x->damaged |= nameless;
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
@@ -329,6 +343,27 @@ static Elf_Data *find_lines_section(Elf *elf)
     return section ? elf_getdata(section, NULL) : NULL;
 }
 
+/* libdw passes over sections that it cannot unpack. */
+static bool is_packed(Elf *elf)
+{
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return true;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        GElf_Shdr header;
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || header.sh_type == SHT_NOBITS)
+            continue;
+        if (strncmp(name, ".debug_", 7) == 0 && header.sh_flags & SHF_COMPRESSED)
+            return true;
+        Elf_Data *data = strncmp(name, ".zdebug_", 8) == 0 ? elf_getdata(section, NULL) : NULL;
+        if (data && data->d_buf && data->d_size >= 4 && memcmp(data->d_buf, "ZLIB", 4) == 0)
+            return true;
+    }
+    return false;
+}
+
 struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data)
 {
@@ -347,6 +382,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, cons
     for (size_t i = 0; i < count; i++)
         x->queries[i] = (struct query){ .address = addresses[i], .position = (uint32_t)i };
     open_shared_file(x, open_shared, data);
+    x->damaged = is_packed(elf) || (x->shared_elf && is_packed(x->shared_elf));
     find_units(x);
     qsort(x->queries, count, sizeof *x->queries, by_unit);
     for (size_t i = 0, end; i < count; i = end) {
@@ -409,9 +445,13 @@ static void describe(struct dwarf_index *x, struct scope *scope)
     size_t file_count;
 
     scope->described = true;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !scope->name; i++)
-        if (dwarf_attr_integrate(&scope->die, names[i], &attribute))
-            scope->name = dwarf_formstring(&attribute);
+    for (size_t i = 0; i < sizeof names / sizeof *names && !scope->name; i++) {
+        if (!dwarf_attr_integrate(&scope->die, names[i], &attribute))
+            continue;
+        const char *name = dwarf_formstring(&attribute);
+        scope->name = is_text(name) ? name : NULL;
+        x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
+    }
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
     scope->call_line = number_of(&scope->die, DW_AT_call_line);

@@ -25,7 +25,7 @@ struct dwarf_index;
 struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data);
 void dwarf_index_free(struct dwarf_index *index);
-bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read */
+bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read, as far as it was asked for */
 bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in files that are not here */
 
 /* The texts are the index's. */
@@ -37,7 +37,7 @@ struct dwarf_frame {
 
 /* Of the address at this position: the innermost frame first. 0: nothing. Of more than these the outer calls are left
  * out, not the function itself. */
-#define DWARF_FRAMES_MAX 1024
+#define DWARF_FRAMES_MAX 1024 /* as NAMES_FRAMES_MAX */
 size_t dwarf_index_frames(struct dwarf_index *index, size_t position, struct dwarf_frame ret_frames[DWARF_FRAMES_MAX]);
 
 #endif
