@@ -237,6 +237,7 @@ int cmd_dump(int argc, char **argv)
             print_event(&d, &e);
     }
     naming_complain(naming);
+    naming_complain_of_stripped(naming);
     int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
     if (output_failed())
         code = EXIT_DAMAGED;

@@ -44,7 +44,8 @@ void naming_ignore_log(struct naming *naming);
 /* What it asks. */
 const struct symbols *naming_symbols(const struct naming *naming);
 
-/* Complains, a line for each module whose names are fewer than they might be. */
+/* Complains, a line for each module whose names are fewer than they might be; one for all that were stripped. */
 void naming_complain(const struct naming *naming);
+void naming_complain_of_stripped(const struct naming *naming);
 
 #endif

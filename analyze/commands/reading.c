@@ -164,6 +164,7 @@ int reading_close(struct reading *r)
     int code = log_verdict(r->log, r->facts->bad_chunks, r->facts->bad_offset);
 
     naming_complain(r->naming);
+    naming_complain_of_stripped(r->naming);
     if (r->facts->interrupted)
         complain("%s: interrupted: what is shown is of the log's beginning only", r->log->path);
     if (output_failed() || r->facts->interrupted)
