@@ -8,6 +8,7 @@
 #include "analyze/symbols/code_starts.h"
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/line_program.h"
+#include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/source_path.h"
 #include "analyze/util.h"
 
@@ -343,27 +344,6 @@ static Elf_Data *find_lines_section(Elf *elf)
     return section ? elf_getdata(section, NULL) : NULL;
 }
 
-/* libdw passes over sections that it cannot unpack. */
-static bool is_packed(Elf *elf)
-{
-    size_t names;
-
-    if (elf_getshdrstrndx(elf, &names) != 0)
-        return true;
-    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
-        GElf_Shdr header;
-        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
-        if (!name || header.sh_type == SHT_NOBITS)
-            continue;
-        if (strncmp(name, ".debug_", 7) == 0 && header.sh_flags & SHF_COMPRESSED)
-            return true;
-        Elf_Data *data = strncmp(name, ".zdebug_", 8) == 0 ? elf_getdata(section, NULL) : NULL;
-        if (data && data->d_buf && data->d_size >= 4 && memcmp(data->d_buf, "ZLIB", 4) == 0)
-            return true;
-    }
-    return false;
-}
-
 struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data)
 {
@@ -382,7 +362,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, cons
     for (size_t i = 0; i < count; i++)
         x->queries[i] = (struct query){ .address = addresses[i], .position = (uint32_t)i };
     open_shared_file(x, open_shared, data);
-    x->damaged = is_packed(elf) || (x->shared_elf && is_packed(x->shared_elf));
+    x->damaged = packed_sections_remain(elf) || (x->shared_elf && packed_sections_remain(x->shared_elf));
     find_units(x);
     qsort(x->queries, count, sizeof *x->queries, by_unit);
     for (size_t i = 0, end; i < count; i = end) {

@@ -6,8 +6,8 @@
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/minidebug.h"
+#include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/symtab.h"
-#include "analyze/symbols/unpack_zstd.h"
 #include "analyze/symbols/vdso.h"
 #include "analyze/util.h"
 

@@ -1,8 +1,9 @@
-#include "analyze/symbols/unpack_zstd.h"
+#include "analyze/symbols/packed_sections.h"
 
 #include "analyze/util.h"
 
 #include <gelf.h>
+#include <string.h>
 #include <zstd.h>
 
 #ifndef ELFCOMPRESS_ZSTD
@@ -47,6 +48,26 @@ void unpack_zstd(Elf *elf, struct unpacked *u)
         if (gelf_getshdr(section, &header) && header.sh_flags & SHF_COMPRESSED && header.sh_type != SHT_NOBITS &&
             gelf_getchdr(section, &packed) && packed.ch_type == ELFCOMPRESS_ZSTD)
             unpack_section(section, &header, &packed, u);
+}
+
+bool packed_sections_remain(Elf *elf)
+{
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return true;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        GElf_Shdr header;
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || header.sh_type == SHT_NOBITS)
+            continue;
+        if (strncmp(name, ".debug_", 7) == 0 && header.sh_flags & SHF_COMPRESSED)
+            return true;
+        Elf_Data *data = strncmp(name, ".zdebug_", 8) == 0 ? elf_getdata(section, NULL) : NULL;
+        if (data && data->d_buf && data->d_size >= 4 && memcmp(data->d_buf, "ZLIB", 4) == 0)
+            return true;
+    }
+    return false;
 }
 
 void unpacked_release(struct unpacked *u)
