@@ -154,13 +154,13 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
     return p->at.node;
 }
 
-uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s)
+uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
 {
     struct stack_node *node = &s->nodes[p->at.node];
 
     if (node->leaf == LEAF_NONE) {
         s->leaves = grow(s->leaves, &s->leaf_capacity, s->leaf_count + 1, sizeof *s->leaves);
-        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node };
+        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node, .function = function };
         node->leaf = (uint32_t)s->leaf_count++;
     }
     if (p->at.flags)

@@ -165,7 +165,12 @@ const char *symbols_problem(const struct symbols *s, uint32_t module)
 bool symbols_lacks_debug_file(const struct symbols *s, uint32_t module)
 {
     const struct module *m = &s->modules[module];
-    return m->files.stripped && m->nameless && !m->problem;
+    return m->files.stripped && m->nameless && !m->problem && !s->interrupted;
+}
+
+bool symbols_were_interrupted(const struct symbols *s)
+{
+    return s->interrupted;
 }
 
 int symbols_by_module(const void *left, const void *right, void *data)
