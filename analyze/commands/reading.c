@@ -227,6 +227,7 @@ int reading_close(struct reading *r)
     int code = log_verdict(r->log, r->facts->bad_chunks, r->facts->bad_offset);
 
     naming_complain(r->naming);
+    naming_complain_of_stripped(r->naming);
     if (r->facts->interrupted)
         complain_of_interrupt(r->log);
     if (output_failed() || r->facts->interrupted || naming_was_interrupted(r->naming))

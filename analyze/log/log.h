@@ -26,7 +26,7 @@ struct log_chunk {
     uint32_t sequence;
     bool ticks_are_ns;
     bool is_cut; /* REC_CHUNK_CUT */
-    bool torn; /* cut short by the file's end: its first records are whole */
+    bool torn; /* cut short by the recording's end: its first records are whole */
     uint64_t ticks, clock_ns;
 };
 

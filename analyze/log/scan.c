@@ -131,19 +131,24 @@ static uint64_t find_header(struct window *w, uint64_t offset)
     return w->file_bytes;
 }
 
-/* A chunk that the file's end cuts short still has its first records, if it is not packed. */
-static void add_torn_chunk(struct log *log, const struct window *w, uint32_t file, struct rec_chunk_header *header,
-                           uint64_t offset, uint64_t end)
-{
-    uint64_t there = end - offset;
+/* What is no chunk, and its header, if that is one. */
+struct piece {
+    struct rec_chunk_header header;
+    uint64_t offset, bytes; /* 0: there is none */
+};
 
-    if (end != w->file_bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+/* A chunk that the recording's end cuts short still has its first records, if it is not packed. */
+static void add_torn_chunk(struct log *log, uint32_t file, const struct piece *last)
+{
+    const struct rec_chunk_header *header = &last->header;
+
+    if (!last->bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
         (header->flags & REC_CHUNK_PACKED) ||
-        there <= header->header_bytes || there >= (uint64_t)header->header_bytes + header->payload_bytes)
+        last->bytes <= header->header_bytes || last->bytes >= (uint64_t)header->header_bytes + header->payload_bytes)
         return;
-    struct rec_chunk_header piece = *header;
-    piece.payload_bytes = (uint32_t)(there - header->header_bytes);
-    log_add_chunk(log, &piece, file, offset + header->header_bytes)->torn = true;
+    struct rec_chunk_header torn = *header;
+    torn.payload_bytes = (uint32_t)(last->bytes - header->header_bytes);
+    log_add_chunk(log, &torn, file, last->offset + header->header_bytes)->torn = true;
 }
 
 /* The chunks of the log, or of its spool, from offset to end. */
@@ -151,6 +156,7 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
     struct window w = { fd, end, 0, 0, buffer };
+    struct piece last = { 0 }; /* behind which there is nothing, or only names that were found out later */
 
     while (offset < end) {
         struct rec_chunk_header header = { 0 };
@@ -167,14 +173,17 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             else if (header.type == REC_CHUNK_NAMES)
                 add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
                     .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
+            if (header.type != REC_CHUNK_NAMES)
+                last.bytes = 0;
             offset += whole;
             continue;
         }
         uint64_t next = find_header(&w, offset + 1);
-        add_torn_chunk(log, &w, file, &header, offset, next);
+        last = (struct piece){ header, offset, next - offset };
         add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
         offset = next;
     }
+    add_torn_chunk(log, file, &last);
 }
 
 /* Locked against giving back what is read here; somebody who moves it on meanwhile
