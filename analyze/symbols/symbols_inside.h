@@ -4,9 +4,9 @@
 
 #include "analyze/symbols/symbols.h"
 
+#include "analyze/hash_table.h"
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/texts.h"
-#include "analyze/hash_table.h"
 
 struct module {
     char *path;
@@ -41,6 +41,7 @@ struct symbols {
     size_t frame_count, frame_capacity;
     struct texts texts;
     size_t unresolved;
+    bool interrupted;
 };
 
 /* A module that is looked for; its path is only lent. */
