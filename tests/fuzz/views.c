@@ -220,7 +220,7 @@ static void show_contents(const struct seen *s)
     end_text("\n");
     drop(contents_json(s->log, &contents));
     contents_release(&contents);
-    count_sizes(s->log, &counted);
+    count_sizes(s->log, NULL, NULL, &counted);
     sizes_table(&counted.sizes, &table);
     trust_of_sizes(s->log, &counted, &trust);
     for (unsigned i = 0; i < 4; i++) {
