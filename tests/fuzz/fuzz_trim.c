@@ -106,12 +106,33 @@ static void compare(const struct facts *part, const struct facts *whole)
     demand(part->temporary == whole->temporary && part->failed == whole->failed, "temporary and failed ones are the same");
 }
 
+/* reallocating: by stream, the block that it is in a realloc of; 0: none, or its address was given out again. */
+static bool is_taken_twice(const struct log *log, const struct timed_event *e, uint64_t *reallocating)
+{
+    bool is_taken = e->event.type == EVENT_FREE || e->event.type == EVENT_REALLOC_BEGIN, twice = false;
+    bool is_given = e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END;
+
+    for (size_t i = 0; (is_taken || is_given) && i < log->stream_count; i++) {
+        if (log->streams[i].process != e->process || !reallocating[i] || reallocating[i] != e->event.address)
+            continue;
+        twice |= is_taken && i != e->stream;
+        reallocating[i] = is_given ? 0 : reallocating[i];
+    }
+    if (e->event.type == EVENT_REALLOC_BEGIN)
+        reallocating[e->stream] = e->event.address;
+    else if (e->event.type == EVENT_REALLOC_END || e->event.type == EVENT_REALLOC_FAILED || e->event.type == EVENT_REALLOC_FREED)
+        reallocating[e->stream] = 0;
+    return twice;
+}
+
 /* Not where stamps run backwards, or beyond what a number holds; nor where streams have events in one nanosecond,
- * whose order may be another in the part. */
+ * whose order may be another in the part; nor where one stream frees a block, or begins to reallocate it, that is in another's
+ * realloc: no thread may, and where that realloc fails then, the block is there again, and the free has missed it. */
 static bool is_ordered(const struct log *log)
 {
     struct reader *reader = reader_open(log);
     uint64_t *last = calloc(log->stream_count + 1, sizeof *last), last_ns = 0;
+    uint64_t *reallocating = calloc(log->stream_count + 1, sizeof *reallocating); /* addresses */
     uint32_t last_stream = 0;
     struct timed_event e;
     bool is_so = true;
@@ -119,11 +140,13 @@ static bool is_ordered(const struct log *log)
     while (reader_next(reader, &e)) {
         is_so &= e.ns >= last[e.stream] && e.ns >= log->first_ns && e.ns < UINT64_MAX / 4;
         is_so &= e.ns > last_ns || e.stream == last_stream;
+        is_so &= !is_taken_twice(log, &e, reallocating);
         last[e.stream] = last_ns = e.ns;
         last_stream = e.stream;
     }
     reader_free(reader);
     free(last);
+    free(reallocating);
     return is_so;
 }
 
