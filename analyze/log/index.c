@@ -1,12 +1,12 @@
 /* A hash table with open places; a pair that was added stays. */
 #include "analyze/log/index.h"
 
+#include "analyze/hash.h"
 #include "analyze/util.h"
 
 static struct index_place *place_of(const struct index *x, uint64_t first, uint64_t second)
 {
-    uint64_t hash = (first * 0x9e3779b97f4a7c15ull ^ second) * 0xd6e8feb86659fd93ull;
-    size_t at = (size_t)(hash >> 32) & (x->capacity - 1);
+    size_t at = (size_t)hash_add(hash_add(0, first), second) & (x->capacity - 1);
 
     while (x->places[at].number && (x->places[at].first != first || x->places[at].second != second))
         at = (at + 1) & (x->capacity - 1);

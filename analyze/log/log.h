@@ -175,6 +175,14 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
                                 uint64_t payload_offset);
 int log_read_at(int fd, void *buffer, size_t bytes, uint64_t offset); /* all of it; -ENODATA: it is not there */
 uint32_t log_find_process(struct log *log, uint32_t pid, uint64_t image);
+/* scan.c: adds the chunks of the log (file 0) or of its spool, from offset to end, and what is damaged. */
+void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t end);
+void log_scan_spool(struct log *log); /* if there is one */
+/* streams.c, in this order, when all chunks are there: each stream's by sequence, each once; what is missing; and
+ * pieces of what is also whole are no damage. */
+void log_order_streams(struct log *log);
+void log_count_missing(struct log *log);
+void log_forget_torn_pieces(struct log *log);
 int log_read_lives(struct log *log); /* live.c: looks at the live files, and ... */
 void log_add_lives(struct log *log); /* ... counts what they had as the log's own */
 void log_load_live(const struct log_live *live, const struct log_chunk *chunk, void *buffer);

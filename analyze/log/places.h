@@ -1,5 +1,5 @@
 /* Where a heap's next block will be, and which block goes next, told by what one
- * chunk has shown so far: for columns.c, which stores how good the guess was
+ * chunk has shown so far: for columns.h, which stores how good the guess was
  * where that takes fewer bytes than an address. docs/format.md has the rules; both
  * directions must follow them to the letter. Pure.
  *

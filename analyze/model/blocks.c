@@ -3,6 +3,8 @@
  * the product of hash and capacity, so that any capacity will do. */
 #include "analyze/model/blocks.h"
 
+#include "analyze/hash.h"
+
 #include <string.h>
 
 /* A block in 24 bytes: 48 bits of address / 8, 40 of number, 40 of born_us. */
@@ -50,7 +52,7 @@ static struct block unpack(const struct place *place)
 
 static uint64_t hash(uint64_t address)
 {
-    return (address >> 3) * 0x9e3779b97f4a7c15ull;
+    return hash_add(0, address);
 }
 
 static struct blocks_part *part_of(const struct blocks *b, uint64_t address)
@@ -124,7 +126,7 @@ static bool take_packed(struct blocks *b, uint64_t address, struct block *ret_bl
 
 static size_t whole_home(const struct blocks *b, uint64_t address)
 {
-    return (size_t)(address * 0x9e3779b97f4a7c15ull >> 24) & (b->whole_capacity - 1);
+    return (size_t)hash(address) & (b->whole_capacity - 1);
 }
 
 static struct block *find_whole(const struct blocks *b, uint64_t address)

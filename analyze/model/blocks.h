@@ -44,7 +44,7 @@ bool blocks_has(const struct blocks *b, uint64_t address);
 /* A put or take of this address comes soon. */
 void blocks_prefetch(const struct blocks *b, uint64_t address);
 
-/* In no order that means anything, but always the same. */
+/* In no order, and in another one in each run. */
 void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data);
 
 #endif

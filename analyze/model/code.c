@@ -1,6 +1,6 @@
 #include "analyze/model/code.h"
 
-#include "format/checksum.h"
+#include "analyze/hash.h"
 
 #include <string.h>
 
@@ -49,53 +49,35 @@ void code_release(struct code *c)
         free(c->processes[i].pcs);
     }
     free(c->files);
-    free(c->file_table);
+    hash_table_release(&c->file_table);
     free(c->locations);
-    free(c->table);
+    hash_table_release(&c->location_table);
     free(c->processes);
     *c = (struct code){ 0 };
 }
 
-static uint32_t *file_place(const struct code *c, const char *path, size_t path_bytes, const void *build_id, size_t id_bytes)
+static bool is_file(const struct code_file *file, struct text path, struct text build_id)
 {
-    size_t at = (size_t)(checksum(path, path_bytes) ^ checksum(build_id, id_bytes) * 31) & (c->file_table_capacity - 1);
-
-    for (; c->file_table[at]; at = (at + 1) & (c->file_table_capacity - 1)) {
-        const struct code_file *file = &c->files[c->file_table[at]];
-        if (file->build_id_bytes == id_bytes && memcmp(file->build_id, build_id, id_bytes) == 0 &&
-            strlen(file->path) == path_bytes && memcmp(file->path, path, path_bytes) == 0)
-            break;
-    }
-    return &c->file_table[at];
-}
-
-static void grow_file_table(struct code *c)
-{
-    c->file_table_capacity = c->file_table_capacity ? c->file_table_capacity * 2 : 64;
-    free(c->file_table);
-    c->file_table = alloc_zeroed(c->file_table_capacity, sizeof *c->file_table);
-    for (uint32_t i = 1; i < c->file_count; i++) {
-        const struct code_file *file = &c->files[i];
-        *file_place(c, file->path, strlen(file->path), file->build_id, file->build_id_bytes) = i;
-    }
+    return file->build_id_bytes == build_id.bytes && memcmp(file->build_id, build_id.data, build_id.bytes) == 0 &&
+           strlen(file->path) == path.bytes && memcmp(file->path, path.data, path.bytes) == 0;
 }
 
 static uint32_t file_of(struct code *c, struct text path, struct text build_id)
 {
-    size_t id_bytes = build_id.bytes > sizeof c->files->build_id ? sizeof c->files->build_id : build_id.bytes;
-
     path.bytes = strnlen(path.data, path.bytes);
-    if (c->file_count * 2 >= c->file_table_capacity)
-        grow_file_table(c);
-    uint32_t *place = file_place(c, path.data, path.bytes, build_id.data, id_bytes);
-    if (*place)
-        return *place;
-    *place = (uint32_t)c->file_count;
+    if (build_id.bytes > sizeof c->files->build_id)
+        build_id.bytes = sizeof c->files->build_id;
+    uint64_t hash = hash_add_bytes(hash_add_bytes(0, path.data, path.bytes), build_id.data, build_id.bytes);
+    struct hash_search s = hash_table_search(&c->file_table, hash);
+    while (hash_table_next(&c->file_table, &s))
+        if (is_file(&c->files[s.number], path, build_id))
+            return s.number;
     c->files = grow(c->files, &c->file_capacity, c->file_count + 1, sizeof *c->files);
     struct code_file *file = &c->files[c->file_count];
     file->path = copy_text(path.data, path.bytes);
-    file->build_id_bytes = id_bytes;
-    memcpy(file->build_id, build_id.data, id_bytes);
+    file->build_id_bytes = build_id.bytes;
+    memcpy(file->build_id, build_id.data, build_id.bytes);
+    hash_table_add(&c->file_table, hash, (uint32_t)c->file_count);
     return (uint32_t)c->file_count++;
 }
 
@@ -104,34 +86,19 @@ static bool is_same(const struct code_location *a, const struct code_location *b
     return a->file == b->file && a->address == b->address && a->process == b->process && a->exact == b->exact;
 }
 
-static uint32_t *place_of(const struct code *c, const struct code_location *location)
-{
-    uint64_t key = (location->address ^ (uint64_t)location->file << 48 ^ (uint64_t)location->exact << 47 ^
-                    (uint64_t)location->process << 32) *
-                   0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(key >> 28) & (c->table_capacity - 1);
-
-    while (c->table[at] && !is_same(&c->locations[c->table[at]], location))
-        at = (at + 1) & (c->table_capacity - 1);
-    return &c->table[at];
-}
-
 static uint32_t location_of(struct code *c, const struct code_location *location)
 {
-    if (c->location_count * 2 >= c->table_capacity) {
-        c->table_capacity = c->table_capacity ? c->table_capacity * 2 : 4096;
-        free(c->table);
-        c->table = alloc_zeroed(c->table_capacity, sizeof *c->table);
-        for (uint32_t i = 1; i < c->location_count; i++)
-            *place_of(c, &c->locations[i]) = i;
-    }
-    uint32_t *place = place_of(c, location);
-    if (!*place) {
-        c->locations = grow(c->locations, &c->location_capacity, c->location_count + 1, sizeof *c->locations);
-        c->locations[c->location_count] = *location;
-        *place = (uint32_t)c->location_count++;
-    }
-    return *place;
+    uint64_t where = hash_add(hash_add(0, location->file), location->address);
+    uint64_t hash = hash_add(where, (uint64_t)location->process << 1 | location->exact);
+    struct hash_search s = hash_table_search(&c->location_table, hash);
+
+    while (hash_table_next(&c->location_table, &s))
+        if (is_same(&c->locations[s.number], location))
+            return s.number;
+    c->locations = grow(c->locations, &c->location_capacity, c->location_count + 1, sizeof *c->locations);
+    c->locations[c->location_count] = *location;
+    hash_table_add(&c->location_table, hash, (uint32_t)c->location_count);
+    return (uint32_t)c->location_count++;
 }
 
 void code_take(struct code *c, uint32_t process, const struct event *event)

@@ -5,6 +5,7 @@
 #define MALLOSCOPE_MODEL_CODE_H
 
 #include "analyze/log/log.h"
+#include "analyze/hash_table.h"
 #include "analyze/util.h"
 #include "format/decode.h"
 
@@ -27,12 +28,10 @@ struct code_process; /* one process's numbers */
 struct code {
     struct code_file *files;
     size_t file_count, file_capacity;
-    uint32_t *file_table; /* hash -> file; 0: free */
-    size_t file_table_capacity;
+    struct hash_table file_table;
     struct code_location *locations;
     size_t location_count, location_capacity;
-    uint32_t *table; /* hash -> location */
-    size_t table_capacity;
+    struct hash_table location_table;
     struct code_process *processes;
     size_t process_count;
 };

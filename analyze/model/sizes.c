@@ -1,5 +1,7 @@
 #include "analyze/model/sizes.h"
 
+#include "analyze/hash.h"
+
 #include <string.h>
 
 void sizes_release(struct sizes *s)
@@ -11,7 +13,8 @@ void sizes_release(struct sizes *s)
 
 static struct size_count *place_of(struct size_count *table, size_t capacity, uint64_t size)
 {
-    size_t at = (size_t)(size * 0x9e3779b97f4a7c15ull >> 20) & (capacity - 1);
+    size_t at = (size_t)hash_add(0, size) & (capacity - 1);
+
     while (table[at].count && table[at].size != size)
         at = (at + 1) & (capacity - 1);
     return &table[at];

@@ -1,5 +1,7 @@
 #include "analyze/model/stacks.h"
 
+#include "analyze/hash.h"
+
 #include <string.h>
 
 void stacks_release(struct stacks *s)
@@ -22,15 +24,9 @@ void stacks_end(struct stacks *s)
     s->leaves = shrink(s->leaves, &s->leaf_capacity, s->leaf_count, sizeof *s->leaves);
 }
 
-static uint64_t hash(uint32_t parent, uint32_t pc)
-{
-    uint64_t product = ((uint64_t)parent << 32 | pc) * 0x9e3779b97f4a7c15ull;
-    return product ^ product >> 32; /* the parent is in the upper half only */
-}
-
 static uint32_t *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    size_t at = (size_t)hash(parent, pc) & (s->table_capacity - 1);
+    size_t at = (size_t)hash_add(0, (uint64_t)parent << 32 | pc) & (s->table_capacity - 1);
 
     for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
         const struct stack_node *node = &s->nodes[s->table[at]];

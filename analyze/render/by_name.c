@@ -2,6 +2,7 @@
  * rows by the numbers of their names. */
 #include "analyze/render/by_name.h"
 
+#include "analyze/hash.h"
 #include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
@@ -29,29 +30,16 @@ static const char *base_name(const char *path)
 
 /* --- names ------------------------------------------------------------------------- */
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
-    return (hash ^ 0xff) * 0x100000001b3ull;
-}
-
 static bool is_same_frame(const struct by_name *b, const struct by_name_frame *x, const struct by_name_frame *y)
 {
     return strcmp(x->function, y->function) == 0 && strcmp(x->module, y->module) == 0 &&
            (!b->options.lines || (x->line == y->line && strcmp(x->source, y->source) == 0));
 }
 
-static uint32_t *frame_place(const struct by_name *b, const struct by_name_frame *frame)
+static uint64_t hash_frame(const struct by_name *b, const struct by_name_frame *frame)
 {
-    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325ull, frame->function), frame->module);
-
-    if (b->options.lines)
-        hash = hash_text(hash ^ frame->line, frame->source);
-    size_t at = (size_t)(hash * 0x9e3779b97f4a7c15ull >> 20) & (b->frame_table_capacity - 1);
-    while (b->frame_table[at] && !is_same_frame(b, &b->frames[b->frame_table[at] - 1], frame))
-        at = (at + 1) & (b->frame_table_capacity - 1);
-    return &b->frame_table[at];
+    uint64_t hash = hash_add_text(hash_add_text(0, frame->function), frame->module);
+    return b->options.lines ? hash_add_text(hash_add(hash, frame->line), frame->source) : hash;
 }
 
 static char *copied(const char *text)
@@ -61,21 +49,17 @@ static char *copied(const char *text)
 
 static uint32_t frame_number(struct by_name *b, const struct by_name_frame *frame)
 {
-    if (b->frame_count * 2 >= b->frame_table_capacity) {
-        b->frame_table_capacity = b->frame_table_capacity ? b->frame_table_capacity * 2 : 1024;
-        free(b->frame_table);
-        b->frame_table = alloc_zeroed(b->frame_table_capacity, sizeof *b->frame_table);
-        for (size_t i = 0; i < b->frame_count; i++)
-            *frame_place(b, &b->frames[i]) = (uint32_t)i + 1;
-    }
-    uint32_t *place = frame_place(b, frame);
-    if (!*place) {
-        b->frames = grow(b->frames, &b->frame_capacity, b->frame_count + 1, sizeof *b->frames);
-        b->frames[b->frame_count++] = (struct by_name_frame){ copied(frame->module), copied(frame->function), copied(frame->source),
-                                                              frame->line, frame->is_named };
-        *place = (uint32_t)b->frame_count;
-    }
-    return *place - 1;
+    uint64_t hash = hash_frame(b, frame);
+    struct hash_search s = hash_table_search(&b->frame_table, hash);
+
+    while (hash_table_next(&b->frame_table, &s))
+        if (is_same_frame(b, &b->frames[s.number], frame))
+            return s.number;
+    b->frames = grow(b->frames, &b->frame_capacity, b->frame_count + 1, sizeof *b->frames);
+    b->frames[b->frame_count] = (struct by_name_frame){ copied(frame->module), copied(frame->function), copied(frame->source),
+                                                        frame->line, frame->is_named };
+    hash_table_add(&b->frame_table, hash, (uint32_t)b->frame_count);
+    return (uint32_t)b->frame_count++;
 }
 
 static const char *module_name(const struct by_name *b, const char *path)
@@ -128,39 +112,23 @@ static size_t key_count(const struct by_name *b, size_t frame_count)
     return b->options.stacks || !frame_count ? frame_count : 1;
 }
 
-static uint32_t *row_place(const struct by_name *b, const uint32_t *frames, size_t count)
-{
-    uint64_t hash = count;
-
-    count = key_count(b, count);
-    for (size_t i = 0; i < count; i++)
-        hash = (hash * (b->options.stacks ? 31 : 0) ^ frames[i]) * 0x9e3779b97f4a7c15ull + 1;
-    size_t at = (size_t)(hash ^ hash >> 32) & (b->row_table_capacity - 1);
-    for (; b->row_table[at]; at = (at + 1) & (b->row_table_capacity - 1)) {
-        const struct by_name_row *row = &b->rows[b->row_table[at] - 1];
-        if (key_count(b, row->frame_count) == count && memcmp(row->frames, frames, count * sizeof *frames) == 0)
-            break;
-    }
-    return &b->row_table[at];
-}
-
 static struct by_name_row *row_of(struct by_name *b, const uint32_t *frames, size_t count)
 {
-    if (b->row_count * 2 >= b->row_table_capacity) {
-        b->row_table_capacity = b->row_table_capacity ? b->row_table_capacity * 2 : 1024;
-        free(b->row_table);
-        b->row_table = alloc_zeroed(b->row_table_capacity, sizeof *b->row_table);
-        for (size_t i = 0; i < b->row_count; i++)
-            *row_place(b, b->rows[i].frames, b->rows[i].frame_count) = (uint32_t)i + 1;
+    size_t key_bytes = key_count(b, count) * sizeof *frames;
+    uint64_t hash = hash_add_bytes(0, frames, key_bytes);
+    struct hash_search s = hash_table_search(&b->row_table, hash);
+
+    while (hash_table_next(&b->row_table, &s)) {
+        struct by_name_row *row = &b->rows[s.number];
+        if (key_count(b, row->frame_count) * sizeof *frames == key_bytes && memcmp(row->frames, frames, key_bytes) == 0)
+            return row;
     }
-    uint32_t *place = row_place(b, frames, count);
-    if (!*place) {
-        b->rows = grow(b->rows, &b->row_capacity, b->row_count + 1, sizeof *b->rows);
-        b->rows[b->row_count] = (struct by_name_row){ .frame_count = count, .frames = alloc_zeroed(count, sizeof *frames) };
-        memcpy(b->rows[b->row_count].frames, frames, count * sizeof *frames);
-        *place = (uint32_t)++b->row_count;
-    }
-    return &b->rows[*place - 1];
+    b->rows = grow(b->rows, &b->row_capacity, b->row_count + 1, sizeof *b->rows);
+    struct by_name_row *row = &b->rows[b->row_count];
+    *row = (struct by_name_row){ .frame_count = count, .frames = alloc_zeroed(count, sizeof *frames) };
+    memcpy(row->frames, frames, count * sizeof *frames);
+    hash_table_add(&b->row_table, hash, (uint32_t)b->row_count++);
+    return row;
 }
 
 static void find_path(struct adding *a, uint32_t leaf)
@@ -305,8 +273,8 @@ void by_name_release(struct by_name *b)
         free(b->rows[i].frames);
     free(b->frames);
     free(b->rows);
-    free(b->frame_table);
-    free(b->row_table);
+    hash_table_release(&b->frame_table);
+    hash_table_release(&b->row_table);
     free(b->program);
     free(b->renamed);
     *b = (struct by_name){ 0 };

@@ -12,6 +12,7 @@
 #include "analyze/model/cost.h"
 #include "analyze/model/facts.h"
 #include "analyze/render/namer.h"
+#include "analyze/hash_table.h"
 
 #include <jansson.h>
 
@@ -48,8 +49,7 @@ struct by_name {
     size_t frame_count, frame_capacity;
     struct by_name_row *rows;
     size_t row_count, row_capacity;
-    uint32_t *frame_table, *row_table; /* hash -> 1 + index */
-    size_t frame_table_capacity, row_table_capacity;
+    struct hash_table frame_table, row_table;
     char *program; /* the first log's first program */
     char *renamed; /* the other side's, that counts as the same module under another name; NULL: none */
 };

@@ -1,7 +1,9 @@
 #include "analyze/render/call_sites.h"
 
+#include "analyze/hash.h"
 #include "analyze/render/frames.h"
 #include "analyze/render/text.h"
+#include "analyze/hash_table.h"
 
 #include <string.h>
 
@@ -17,21 +19,13 @@ struct collector {
     const char *module;
     struct key *keys;
     size_t count, capacity;
-    uint32_t *table; /* hash -> 1 + key */
-    size_t table_capacity;
+    struct hash_table table; /* of keys */
 };
 
-static uint64_t hash_text(uint64_t hash, const char *text)
+static uint64_t hash_of(const struct key *k)
 {
-    for (; text && *text; text++)
-        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
-    return hash;
-}
-
-static size_t hash_key(const struct key *k)
-{
-    uint64_t hash = 0xcbf29ce484222325ull ^ k->file ^ (uint64_t)k->line << 24 ^ (uint64_t)k->location << 32;
-    return (size_t)(hash_text(hash_text(hash, k->function), k->source) * 0x9e3779b97f4a7c15ull >> 20);
+    uint64_t hash = hash_add(hash_add(0, (uint64_t)k->file << 32 | k->line), k->location);
+    return hash_add_text(hash_add_text(hash, k->function), k->source);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -39,35 +33,24 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static uint32_t *key_place(const struct collector *c, const struct key *k)
+static bool is_same(const struct key *a, const struct key *b)
 {
-    size_t at = hash_key(k) & (c->table_capacity - 1);
-
-    for (; c->table[at]; at = (at + 1) & (c->table_capacity - 1)) {
-        const struct key *other = &c->keys[c->table[at] - 1];
-        if (other->file == k->file && other->line == k->line && other->location == k->location &&
-            same_text(other->function, k->function) && same_text(other->source, k->source))
-            break;
-    }
-    return &c->table[at];
+    return a->file == b->file && a->line == b->line && a->location == b->location && same_text(a->function, b->function) &&
+           same_text(a->source, b->source);
 }
 
 static uint32_t key_number(struct collector *c, const struct key *k)
 {
-    if (c->count * 2 >= c->table_capacity) {
-        c->table_capacity = c->table_capacity ? c->table_capacity * 2 : 1024;
-        free(c->table);
-        c->table = alloc_zeroed(c->table_capacity, sizeof *c->table);
-        for (size_t i = 0; i < c->count; i++)
-            *key_place(c, &c->keys[i]) = (uint32_t)i + 1;
-    }
-    uint32_t *place = key_place(c, k);
-    if (!*place) {
-        c->keys = grow(c->keys, &c->capacity, c->count + 1, sizeof *c->keys);
-        c->keys[c->count++] = *k;
-        *place = (uint32_t)c->count;
-    }
-    return *place - 1;
+    uint64_t hash = hash_of(k);
+    struct hash_search s = hash_table_search(&c->table, hash);
+
+    while (hash_table_next(&c->table, &s))
+        if (is_same(&c->keys[s.number], k))
+            return s.number;
+    c->keys = grow(c->keys, &c->capacity, c->count + 1, sizeof *c->keys);
+    c->keys[c->count] = *k;
+    hash_table_add(&c->table, hash, (uint32_t)c->count);
+    return (uint32_t)c->count++;
 }
 
 static bool passes_on(void *data, uint32_t location, uint32_t *ret_key)
@@ -113,5 +96,5 @@ void call_sites_collect(struct facts *facts, const struct namer *namer, const st
     if (c.module)
         sites_keep(ret_sites, facts, is_in_module, &c);
     free(c.keys);
-    free(c.table);
+    hash_table_release(&c.table);
 }

@@ -1,6 +1,8 @@
 #include "analyze/render/call_tree.h"
 
+#include "analyze/hash.h"
 #include "analyze/render/text.h"
+#include "analyze/hash_table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -9,10 +11,7 @@ struct builder {
     struct facts *facts;
     const struct namer *namer;
     struct call_tree *tree;
-    uint32_t *frame_table; /* hash -> 1 + frame */
-    size_t frame_table_capacity;
-    uint32_t *node_table; /* hash of (parent, frame) -> node */
-    size_t node_table_capacity;
+    struct hash_table frame_table, node_table; /* nodes by parent and frame */
     struct place {
         uint32_t frame, line;
     } *path; /* of the stack at hand, innermost first */
@@ -27,21 +26,15 @@ static uint32_t file_of(const struct call_tree *t, uint32_t location)
     return t->code->locations[location].file;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
-    return hash;
-}
-
+/* Of all that frames_are_same() looks at. */
 static uint64_t hash_frame(const struct builder *b, const struct call_frame *frame)
 {
-    uint64_t hash = 0xcbf29ce484222325ull ^ (frame->function ? file_of(b->tree, frame->location) : frame->location);
-
-    if (frame->function)
-        hash = hash_text(hash, frame->function);
-    hash ^= b->by_line ? (uint64_t)frame->line << 1 : frame->is_inlined;
-    return hash * 0x9e3779b97f4a7c15ull >> 20;
+    if (!frame->function)
+        return hash_add(0, frame->location);
+    uint64_t hash = hash_add_text(hash_add(0, file_of(b->tree, frame->location)), frame->function);
+    if (!b->by_line)
+        return hash_add(hash, frame->is_inlined);
+    return hash_add_text(hash_add_text(hash_add(hash, frame->line), frame->source), frame->signature);
 }
 
 static bool texts_are_same(const char *x, const char *y)
@@ -62,33 +55,19 @@ static bool frames_are_same(const struct builder *b, const struct call_frame *x,
            (b->by_line ? lines_are_same(x, y) : x->is_inlined == y->is_inlined);
 }
 
-static uint32_t *frame_place(const struct builder *b, const struct call_frame *frame)
-{
-    size_t at = (size_t)hash_frame(b, frame) & (b->frame_table_capacity - 1);
-
-    while (b->frame_table[at] && !frames_are_same(b, &b->tree->frames[b->frame_table[at] - 1], frame))
-        at = (at + 1) & (b->frame_table_capacity - 1);
-    return &b->frame_table[at];
-}
-
 static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
 {
     struct call_tree *t = b->tree;
+    uint64_t hash = hash_frame(b, frame);
+    struct hash_search s = hash_table_search(&b->frame_table, hash);
 
-    if (t->frame_count * 2 >= b->frame_table_capacity) {
-        b->frame_table_capacity = b->frame_table_capacity ? b->frame_table_capacity * 2 : 1024;
-        free(b->frame_table);
-        b->frame_table = alloc_zeroed(b->frame_table_capacity, sizeof *b->frame_table);
-        for (size_t i = 0; i < t->frame_count; i++)
-            *frame_place(b, &t->frames[i]) = (uint32_t)i + 1;
-    }
-    uint32_t *place = frame_place(b, frame);
-    if (!*place) {
-        t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
-        t->frames[t->frame_count++] = *frame;
-        *place = (uint32_t)t->frame_count;
-    }
-    return *place - 1;
+    while (hash_table_next(&b->frame_table, &s))
+        if (frames_are_same(b, &t->frames[s.number], frame))
+            return s.number;
+    t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
+    t->frames[t->frame_count] = *frame;
+    hash_table_add(&b->frame_table, hash, (uint32_t)t->frame_count);
+    return (uint32_t)t->frame_count++;
 }
 
 /* The frames of one location, the innermost first. */
@@ -113,41 +92,26 @@ static void add_frames(struct builder *b, uint32_t location)
 
 /* --- nodes ---------------------------------------------------------------------- */
 
-static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t frame)
-{
-    uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(hash ^ hash >> 32) & (b->node_table_capacity - 1);
-
-    for (; b->node_table[at]; at = (at + 1) & (b->node_table_capacity - 1)) {
-        const struct call_node *node = &b->tree->nodes[b->node_table[at]];
-        if (node->parent == parent && node->frame == frame)
-            break;
-    }
-    return &b->node_table[at];
-}
-
 static uint32_t child_of(struct builder *b, uint32_t parent, const struct place *at)
 {
     struct call_tree *t = b->tree;
-    uint32_t frame = at->frame;
+    uint64_t hash = hash_add(0, (uint64_t)parent << 32 | at->frame);
+    struct hash_search s = hash_table_search(&b->node_table, hash);
 
-    if (t->node_count * 4 >= b->node_table_capacity * 3) {
-        b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
-        free(b->node_table);
-        b->node_table = alloc_zeroed(b->node_table_capacity, sizeof *b->node_table);
-        for (size_t i = 1; i < t->node_count; i++)
-            *node_place(b, t->nodes[i].parent, t->nodes[i].frame) = (uint32_t)i;
+    while (hash_table_next(&b->node_table, &s)) {
+        struct call_node *node = &t->nodes[s.number];
+        if (node->parent != parent || node->frame != at->frame)
+            continue;
+        if (node->line != at->line)
+            node->line = 0;
+        return s.number;
     }
-    uint32_t *place = node_place(b, parent, frame);
-    if (!*place) {
-        t->nodes = grow(t->nodes, &t->node_capacity, t->node_count + 1, sizeof *t->nodes);
-        *place = (uint32_t)t->node_count++;
-        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .line = at->line, .next = t->nodes[parent].child };
-        t->nodes[parent].child = *place;
-    } else if (t->nodes[*place].line != at->line) {
-        t->nodes[*place].line = 0;
-    }
-    return *place;
+    uint32_t number = (uint32_t)t->node_count++;
+    t->nodes = grow(t->nodes, &t->node_capacity, t->node_count, sizeof *t->nodes);
+    t->nodes[number] = (struct call_node){ .parent = parent, .frame = at->frame, .line = at->line, .next = t->nodes[parent].child };
+    t->nodes[parent].child = number;
+    hash_table_add(&b->node_table, hash, number);
+    return number;
 }
 
 /* The node below `node` for the frames of a location, outermost first. */
@@ -259,8 +223,8 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
         add_callers_first(&b, wanted);
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
-    free(b.frame_table);
-    free(b.node_table);
+    hash_table_release(&b.frame_table);
+    hash_table_release(&b.node_table);
     free(b.path);
     tree.nodes = shrink(tree.nodes, &tree.node_capacity, tree.node_count, sizeof *tree.nodes);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)

@@ -1,5 +1,6 @@
 #include "analyze/symbols/module_names.h"
 
+#include "analyze/hash.h"
 #include "analyze/symbols/demangle.h"
 #include "analyze/symbols/dwarf_index.h"
 #include "analyze/symbols/elf_file.h"
@@ -24,11 +25,8 @@ struct known {
 
 static struct known_name *known_place(const struct known *k, const char *name)
 {
-    uint64_t hash = 14695981039346656037ull;
+    size_t i = (size_t)hash_add_text(0, name) & (k->capacity - 1);
 
-    for (const char *at = name; *at; at++)
-        hash = (hash ^ (uint8_t)*at) * 1099511628211ull;
-    size_t i = (size_t)(hash >> 20) & (k->capacity - 1);
     while (k->table[i].name && strcmp(k->table[i].name, name) != 0)
         i = (i + 1) & (k->capacity - 1);
     return &k->table[i];

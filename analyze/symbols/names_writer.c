@@ -1,5 +1,6 @@
 #include "analyze/symbols/names_writer.h"
 
+#include "analyze/hash.h"
 #include "analyze/util.h"
 #include "format/names.h"
 
@@ -62,7 +63,6 @@ static void put_string(struct names_writer *w, const char *string)
 {
     struct text text = { string, string ? strnlen(string, NAMES_TEXT_MAX) : 0 };
     uint8_t head[3 + NAMES_TEXT_MAX], *at = head;
-    uint64_t hash = 14695981039346656037ull;
 
     if (!text.bytes) {
         names_put_none(&w->encoder);
@@ -73,9 +73,7 @@ static void put_string(struct names_writer *w, const char *string)
     *at++ = (uint8_t)(text.bytes >= 0x80 ? text.bytes >> 7 : text.bytes);
     memcpy(at, text.data, text.bytes);
     size_t bytes = (size_t)(at - head) + text.bytes;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ head[i]) * 1099511628211ull;
-    size_t slot = (size_t)(hash >> 32) % (2 * NAMES_TEXTS_MAX);
+    size_t slot = (size_t)hash_add_bytes(0, head, bytes) % (2 * NAMES_TEXTS_MAX);
     while (w->table[slot] && !is_there(w, w->table[slot] - 1, head, bytes))
         slot = (slot + 1) % (2 * NAMES_TEXTS_MAX);
     if (w->table[slot]) {

@@ -1,5 +1,6 @@
 #include "analyze/symbols/source_path.h"
 
+#include "analyze/hash.h"
 #include "analyze/util.h"
 
 #include <string.h>
@@ -53,7 +54,7 @@ char *source_path_join(const char *directory, const char *file)
 
 static struct source_path *place_of(const struct source_paths *p, const char *file)
 {
-    size_t at = (size_t)(((uintptr_t)file * 0x9e3779b97f4a7c15ull) >> 32) & (p->capacity - 1);
+    size_t at = (size_t)hash_add(0, (uintptr_t)file) & (p->capacity - 1);
 
     while (p->table[at].file && p->table[at].file != file)
         at = (at + 1) & (p->capacity - 1);

@@ -1,9 +1,9 @@
 /* Modules and places, each found by a hash. What becomes of them is in resolve.c. */
 #include "analyze/symbols/symbols_inside.h"
 
+#include "analyze/hash.h"
 #include "analyze/symbols/cache.h"
 #include "analyze/util.h"
-#include "format/checksum.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -35,9 +35,9 @@ void symbols_free(struct symbols *s)
     texts_release(&s->texts);
     free(s->cache);
     free(s->modules);
-    free(s->module_table);
+    hash_table_release(&s->module_table);
     free(s->places);
-    free(s->table);
+    hash_table_release(&s->place_table);
     free(s->frames);
     free(s);
 }
@@ -49,34 +49,34 @@ static bool is_same_module(const struct module *a, const struct module *b)
            strcmp(a->path, b->path) == 0;
 }
 
-static uint32_t *module_slot(const struct symbols *s, const struct module *m)
+static uint64_t hash_module(const struct module *m)
 {
-    uint64_t key = checksum(m->path, strlen(m->path)) ^ checksum(m->build_id, m->build_id_bytes) * 31 ^ m->began_ns;
-    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 32) & (s->module_table_capacity - 1);
+    uint64_t hash = hash_add_bytes(hash_add_text(0, m->path), m->build_id, m->build_id_bytes);
+    return hash_add(hash_add(hash, m->began_ns), (uint64_t)m->pid << 1 | m->is_jit);
+}
 
-    while (s->module_table[at] && !is_same_module(&s->modules[s->module_table[at] - 1], m))
-        at = (at + 1) & (s->module_table_capacity - 1);
-    return &s->module_table[at];
+uint32_t symbols_find_module(const struct symbols *s, const struct module *wanted)
+{
+    struct hash_search search = hash_table_search(&s->module_table, hash_module(wanted));
+
+    while (hash_table_next(&s->module_table, &search))
+        if (is_same_module(&s->modules[search.number], wanted))
+            return search.number;
+    return UINT32_MAX;
 }
 
 static uint32_t add_module(struct symbols *s, const struct module *wanted)
 {
-    if (s->module_count * 2 >= s->module_table_capacity) {
-        s->module_table_capacity = s->module_table_capacity ? s->module_table_capacity * 2 : 64;
-        free(s->module_table);
-        s->module_table = alloc_zeroed(s->module_table_capacity, sizeof *s->module_table);
-        for (uint32_t i = 0; i < s->module_count; i++)
-            *module_slot(s, &s->modules[i]) = i + 1;
-    }
-    uint32_t *slot = module_slot(s, wanted);
-    if (!*slot) {
-        s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
-        struct module *m = &s->modules[s->module_count];
-        *m = *wanted;
-        m->path = copy_text(wanted->path, strlen(wanted->path));
-        *slot = (uint32_t)++s->module_count;
-    }
-    return *slot - 1;
+    uint32_t known = symbols_find_module(s, wanted);
+
+    if (known != UINT32_MAX)
+        return known;
+    s->modules = grow(s->modules, &s->module_capacity, s->module_count + 1, sizeof *s->modules);
+    struct module *m = &s->modules[s->module_count];
+    *m = *wanted;
+    m->path = copy_text(wanted->path, strlen(wanted->path));
+    hash_table_add(&s->module_table, hash_module(wanted), (uint32_t)s->module_count);
+    return (uint32_t)s->module_count++;
 }
 
 struct module symbols_file_module(const char *path, const void *build_id, size_t build_id_bytes)
@@ -94,12 +94,6 @@ struct module symbols_jit_module(uint32_t pid, uint64_t began_ns, char path[SYMB
 {
     snprintf(path, SYMBOLS_MAP_PATH_BYTES, "/tmp/perf-%u.map", pid);
     return (struct module){ .path = path, .pid = pid, .began_ns = began_ns, .is_jit = true };
-}
-
-uint32_t symbols_find_module(const struct symbols *s, const struct module *wanted)
-{
-    const uint32_t *slot = s->module_table_capacity ? module_slot(s, wanted) : NULL;
-    return slot && *slot ? *slot - 1 : UINT32_MAX;
 }
 
 uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes)
@@ -125,42 +119,34 @@ const char *symbols_path(const struct symbols *s, uint32_t module)
     return s->modules[module].path;
 }
 
-static uint32_t *table_place(const struct symbols *s, uint32_t module, uint64_t address)
+static uint64_t hash_place(uint32_t module, uint64_t address)
 {
-    uint64_t key = (address ^ (uint64_t)module << 40) * 0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(key >> 28) & (s->table_capacity - 1);
-
-    for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
-        const struct place *p = &s->places[s->table[at] - 1];
-        if (p->module == module && p->address == address)
-            break;
-    }
-    return &s->table[at];
+    return hash_add(hash_add(0, module), address);
 }
 
 uint32_t symbols_find_place(const struct symbols *s, uint32_t module, uint64_t address)
 {
-    const uint32_t *slot = s->table_capacity ? table_place(s, module, address) : NULL;
-    return slot && *slot ? *slot - 1 : UINT32_MAX;
+    struct hash_search search = hash_table_search(&s->place_table, hash_place(module, address));
+
+    while (hash_table_next(&s->place_table, &search)) {
+        const struct place *p = &s->places[search.number];
+        if (p->module == module && p->address == address)
+            return search.number;
+    }
+    return UINT32_MAX;
 }
 
 uint32_t symbols_want(struct symbols *s, uint32_t module, uint64_t address)
 {
-    if (s->place_count * 2 >= s->table_capacity) {
-        s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
-        free(s->table);
-        s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
-        for (uint32_t i = 0; i < s->place_count; i++)
-            *table_place(s, s->places[i].module, s->places[i].address) = i + 1;
-    }
-    uint32_t *slot = table_place(s, module, address);
-    if (!*slot) {
-        s->places = grow(s->places, &s->place_capacity, s->place_count + 1, sizeof *s->places);
-        s->places[s->place_count] = (struct place){ .address = address, .module = module };
-        *slot = (uint32_t)++s->place_count;
-        s->unresolved++;
-    }
-    return *slot - 1;
+    uint32_t known = symbols_find_place(s, module, address);
+
+    if (known != UINT32_MAX)
+        return known;
+    s->places = grow(s->places, &s->place_capacity, s->place_count + 1, sizeof *s->places);
+    s->places[s->place_count] = (struct place){ .address = address, .module = module };
+    hash_table_add(&s->place_table, hash_place(module, address), (uint32_t)s->place_count);
+    s->unresolved++;
+    return (uint32_t)s->place_count++;
 }
 
 size_t symbols_frames(const struct symbols *s, uint32_t place, const struct symbols_frame **ret_frames)

@@ -6,6 +6,7 @@
 
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/texts.h"
+#include "analyze/hash_table.h"
 
 struct module {
     char *path;
@@ -32,12 +33,10 @@ struct symbols {
     char *cache; /* directory; NULL: none */
     struct module *modules;
     size_t module_count, module_capacity;
-    uint32_t *module_table; /* hash of what tells a module apart -> 1 + module */
-    size_t module_table_capacity;
+    struct hash_table module_table;
     struct place *places;
     size_t place_count, place_capacity;
-    uint32_t *table; /* hash of (module, address) -> 1 + place */
-    size_t table_capacity;
+    struct hash_table place_table; /* by module and address */
     struct symbols_frame *frames;
     size_t frame_count, frame_capacity;
     struct texts texts;

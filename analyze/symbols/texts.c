@@ -1,13 +1,13 @@
 #include "analyze/symbols/texts.h"
 
+#include "analyze/hash.h"
 #include "analyze/util.h"
-#include "format/checksum.h"
 
 #include <string.h>
 
 static char **place_of(const struct texts *t, const char *text, size_t bytes)
 {
-    size_t at = (size_t)checksum(text, bytes) & (t->capacity - 1);
+    size_t at = (size_t)hash_add_bytes(0, text, bytes) & (t->capacity - 1);
 
     while (t->table[at] && (strncmp(t->table[at], text, bytes) != 0 || t->table[at][bytes]))
         at = (at + 1) & (t->capacity - 1);

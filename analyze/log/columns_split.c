@@ -1,0 +1,140 @@
+/* Records -> columns. A record that the encoder would not have written so (damage,
+ * or a later version's) ends the splitting: from there on the payload is kept as it is. */
+#include "analyze/log/columns_inside.h"
+
+#include "format/encode.h"
+
+#include <string.h>
+
+size_t columns_room(size_t payload_bytes)
+{
+    return REC_COLUMNS * (2 * payload_bytes + 64);
+}
+
+/* An allocation of 5 bytes, stamp 224, can become 13: its address is 8 bytes from
+ * its class's last one. Nothing grows by more. */
+size_t columns_most(size_t payload_bytes)
+{
+    return 3 * payload_bytes;
+}
+
+static void put(struct columns *c, unsigned column, uint64_t byte)
+{
+    *c->column[column].at++ = (uint8_t)byte;
+}
+
+static void put_bytes(struct columns *c, unsigned column, const uint8_t *bytes, size_t count)
+{
+    memcpy(c->column[column].at, bytes, count);
+    c->column[column].at += count;
+}
+
+/* Byte n of a number goes to plane n, or to the last of the planes. */
+static void put_planes(struct columns *c, unsigned column, unsigned planes, uint64_t value, unsigned bytes)
+{
+    for (unsigned n = 0; n < bytes; n++)
+        put(c, column + (n < planes ? n : planes - 1), value >> 8 * n);
+}
+
+static void put_stamp(struct columns *c, unsigned column, uint64_t stamp)
+{
+    if (stamp < STAMP_SHORT) {
+        put(c, column, stamp);
+    } else if (stamp >> 8 < STAMP_LONG - STAMP_SHORT) {
+        put(c, column, STAMP_SHORT + (stamp >> 8));
+        put(c, COLUMN_STAMP_LOW, stamp);
+    } else {
+        put(c, column, STAMP_LONG);
+        c->column[COLUMN_STAMP_LONG].at = encode_varint(c->column[COLUMN_STAMP_LONG].at, stamp);
+    }
+}
+
+static unsigned put_place(struct columns *c, unsigned column, unsigned place, unsigned difference, uint64_t folded)
+{
+    if (place == difference) {
+        unsigned bytes = encode_bytes_of(folded);
+        place += bytes - 1;
+        put_planes(c, COLUMN_ADDRESS, 4, folded, bytes);
+    }
+    put(c, column, place);
+    return place;
+}
+
+static uint64_t load(const uint8_t *at, unsigned bytes)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value & ~0ull >> (64 - 8 * bytes);
+}
+
+/* One record. False: not as the encoder writes it. */
+static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *end, bool *after_free)
+{
+    const uint8_t *record = *at, *next;
+    unsigned tag = *record, kind = tag & 3, bytes = (tag >> 2 & 7) + 1, address_bytes = (tag >> 5) + 1;
+
+    if (kind == REC_OTHER) {
+        next = skip_other(record + 1, end);
+        if (!next)
+            return false;
+        put(c, COLUMN_OPERATION, OPERATION_KIND + kind);
+        put_bytes(c, COLUMN_OTHER, record, (size_t)(next - record));
+        *at = next;
+        return true;
+    }
+    unsigned operation = kind == REC_ALLOC ? record[1] : OPERATION_KIND + kind;
+    const uint8_t *field = record + 1 + (kind == REC_ALLOC);
+    uint64_t stamp = load(field, bytes), folded = load(field + bytes, address_bytes);
+    field += bytes + address_bytes;
+    if (field > end || encode_bytes_of(stamp) != bytes || encode_bytes_of(folded) != address_bytes)
+        return false;
+    uint64_t address = c->places.last + rec_unfold_address(folded);
+
+    if (kind != REC_ALLOC) {
+        put(c, COLUMN_OPERATION, operation);
+        put_stamp(c, COLUMN_STAMP + 2 + *after_free, stamp);
+        put_place(c, COLUMN_FREE_PLACE, places_of_free(&c->places, address), PLACE_FREE_DIFFERENCE, folded);
+        places_freed(&c->places, address);
+        *after_free = true;
+        *at = field;
+        return true;
+    }
+    unsigned size_bytes = (operation & 7) + 1, mode = operation >> 3 & 3, which = operation >> 5;
+    uint64_t size = load(field, size_bytes);
+    field += size_bytes;
+    if (field > end)
+        return false;
+    const uint8_t *stack = which == REC_ALLOC_ALIGNED ? skip_alignment(field, end) : field;
+    next = stack && which <= REC_ALLOC_ALIGNED ? skip_stack(stack, end, mode) : NULL;
+    if (!next)
+        return false;
+    put(c, COLUMN_OPERATION, operation);
+    put_stamp(c, COLUMN_STAMP + *after_free, stamp);
+    put_planes(c, COLUMN_SIZE, 3, size, size_bytes);
+    put_bytes(c, COLUMN_OTHER, field, (size_t)(stack - field));
+    put_bytes(c, COLUMN_STACK, stack, (size_t)(next - stack));
+    uint32_t size_class = places_class(size);
+    unsigned place = places_of_allocation(&c->places, size_class, address);
+    place = put_place(c, COLUMN_ALLOCATION_PLACE, place, PLACE_DIFFERENCE,
+                      rec_fold_address(address - places_base(&c->places, size_class)));
+    places_allocated(&c->places, size_class, place, size, address);
+    *after_free = false;
+    *at = next;
+    return true;
+}
+
+void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
+{
+    const uint8_t *at = payload, *end = payload + bytes;
+    bool after_free = false;
+
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        c->column[i].start = c->column[i].at = room + i * (2 * bytes + 64);
+    places_begin(&c->places);
+    while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end, &after_free))
+        ;
+    put_bytes(c, COLUMN_TAIL, at, (size_t)(end - at));
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        c->column[i].end = c->column[i].at;
+}

@@ -1,0 +1,189 @@
+/* Bytes -> chunks. The hard problem is damage: after a chunk that is not whole,
+ * the next one is looked for byte by byte, by its magic number and its header's
+ * own checksum, and what was skipped is remembered with its offset. */
+#include "analyze/log/log.h"
+
+#include "analyze/log/pack.h"
+#include "analyze/log/spool.h"
+#include "format/chunk.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
+
+/* The part of the file that the scan looks at. */
+struct window {
+    int fd;
+    uint64_t file_bytes;
+    uint64_t offset; /* of buffer[0] */
+    size_t bytes;
+    uint8_t *buffer;
+};
+
+/* The file's bytes at offset, wanted of them if the file has so many;
+ * *ret_bytes says how many there are. NULL: the file cannot be read. */
+static const uint8_t *window_at(struct window *w, uint64_t offset, size_t wanted, size_t *ret_bytes)
+{
+    uint64_t end = w->offset + w->bytes;
+
+    if (offset < w->offset || offset > end || (offset + wanted > end && end < w->file_bytes)) {
+        uint64_t rest = w->file_bytes - offset;
+        w->offset = offset;
+        w->bytes = rest < WINDOW_BYTES ? (size_t)rest : WINDOW_BYTES;
+        if (log_read_at(w->fd, w->buffer, w->bytes, offset) != 0) {
+            w->bytes = 0;
+            return NULL;
+        }
+    }
+    *ret_bytes = (size_t)(w->offset + w->bytes - offset);
+    return w->buffer + (offset - w->offset);
+}
+
+static void add_names(struct log *log, const struct rec_chunk_header *header, struct log_chunk chunk)
+{
+    chunk.process = chunk.stream = UINT32_MAX;
+    log->names = grow(log->names, &log->names_capacity, log->names_count + 1, sizeof *log->names);
+    log->names[log->names_count++] = (struct log_names){ chunk, header->pid, header->image };
+}
+
+static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t bytes, const char *reason,
+                       const struct rec_chunk_header *header)
+{
+    log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
+    log->damages[log->damage_count] = (struct log_damage){
+        .in_spool = in_spool, .offset = offset, .bytes = bytes, .reason = reason };
+    if (chunk_header_sound(header))
+        log->damages[log->damage_count].header = *header;
+    log->damage_count++;
+    log->damaged_bytes += bytes;
+}
+
+/* The chunk at offset, whole: its size in bytes. 0: there is none, and why. */
+static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_header *ret_header,
+                       uint32_t *ret_records_bytes, const char **ret_reason)
+{
+    struct rec_packed_header packed;
+    size_t bytes;
+    const uint8_t *at = window_at(w, offset, sizeof *ret_header, &bytes);
+
+    *ret_reason = "the file cannot be read here";
+    if (!at)
+        return 0;
+    *ret_reason = "a chunk header cut short";
+    if (bytes < sizeof *ret_header)
+        return 0;
+    memcpy(ret_header, at, sizeof *ret_header);
+    *ret_reason = "no chunk header";
+    if (!chunk_header_sound(ret_header))
+        return 0;
+    size_t whole = (size_t)ret_header->header_bytes + ret_header->payload_bytes;
+    *ret_reason = "a chunk cut short";
+    at = window_at(w, offset, whole, &bytes);
+    if (!at || bytes < whole)
+        return 0;
+    *ret_reason = "a chunk whose checksum is wrong";
+    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes))
+        return 0;
+    *ret_records_bytes = ret_header->payload_bytes;
+    if (!(ret_header->flags & REC_CHUNK_PACKED))
+        return whole;
+    *ret_reason = "a packed chunk of impossible lengths";
+    if (ret_header->payload_bytes < sizeof packed)
+        return 0;
+    memcpy(&packed, at + ret_header->header_bytes, sizeof packed);
+    *ret_records_bytes = packed.payload_bytes;
+    return packed_header_sound(&packed) ? whole : 0;
+}
+
+/* The offset of the next whole chunk from `offset` on, or the file's end. */
+static uint64_t find_chunk(struct window *w, uint64_t offset)
+{
+    static const uint32_t magic = REC_CHUNK_MAGIC;
+    struct rec_chunk_header header;
+    uint32_t records_bytes;
+    const char *reason;
+
+    while (offset < w->file_bytes) {
+        size_t bytes;
+        const uint8_t *at = window_at(w, offset, sizeof magic, &bytes);
+        if (!at)
+            break;
+        const uint8_t *found = memmem(at, bytes, &magic, sizeof magic);
+        if (!found) {
+            if (offset + bytes >= w->file_bytes)
+                break;
+            offset += bytes - (sizeof magic - 1);
+            continue;
+        }
+        offset += (uint64_t)(found - at);
+        if (chunk_at(w, offset, &header, &records_bytes, &reason))
+            return offset;
+        offset++;
+    }
+    return w->file_bytes;
+}
+
+/* A chunk that the file's end cuts short still has its first records, if it is not packed. */
+static void add_torn_chunk(struct log *log, const struct window *w, uint32_t file, struct rec_chunk_header *header,
+                           uint64_t offset, uint64_t end)
+{
+    uint64_t there = end - offset;
+
+    if (end != w->file_bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+        (header->flags & REC_CHUNK_PACKED) ||
+        there <= header->header_bytes || there >= (uint64_t)header->header_bytes + header->payload_bytes)
+        return;
+    struct rec_chunk_header piece = *header;
+    piece.payload_bytes = (uint32_t)(there - header->header_bytes);
+    log_add_chunk(log, &piece, file, offset + header->header_bytes)->torn = true;
+}
+
+/* The chunks of the log, or of its spool, from offset to end. */
+void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t end)
+{
+    _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
+    struct window w = { fd, end, 0, 0, buffer };
+
+    while (offset < end) {
+        struct rec_chunk_header header = { 0 };
+        uint32_t records_bytes;
+        const char *reason;
+        size_t whole = chunk_at(&w, offset, &header, &records_bytes, &reason);
+        if (whole) {
+            uint32_t stored_bytes = header.payload_bytes;
+            header.payload_bytes = records_bytes;
+            uint32_t packed_bytes = header.flags & REC_CHUNK_PACKED ? stored_bytes : 0;
+            /* Of a later version's type: not ours to read. */
+            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION)
+                log_add_chunk(log, &header, file, offset + header.header_bytes)->packed_bytes = packed_bytes;
+            else if (header.type == REC_CHUNK_NAMES)
+                add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
+                    .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
+            offset += whole;
+            continue;
+        }
+        uint64_t next = find_chunk(&w, offset + 1);
+        add_torn_chunk(log, &w, file, &header, offset, next);
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header);
+        offset = next;
+    }
+}
+
+/* Locked against giving back what is read here; somebody who moves it on meanwhile
+ * has it in the log before we look there. */
+void log_scan_spool(struct log *log)
+{
+    struct rec_spool_header header;
+    uint64_t from;
+
+    log->spool_fd = spool_open(log->path, log->header.session, O_RDONLY, &header);
+    if (log->spool_fd < 0)
+        return;
+    flock(log->fd, LOCK_SH);
+    if (spool_extent(log->spool_fd, &from, &log->spool_end) != 0)
+        return;
+    log->spool_bytes = log->spool_end - from;
+    log_scan(log, LOG_FILE_SPOOL, log->spool_fd, from, log->spool_end);
+}

@@ -1,0 +1,90 @@
+/* The ends of streams and processes: what a process has not freed then is a leak. */
+#include "analyze/model/facts_inside.h"
+
+struct leak_taker {
+    struct collector *c;
+    uint32_t process;
+    bool has_growth;
+    uint64_t *sizes; /* of sampled ones */
+    size_t size_count, size_capacity;
+};
+
+static void take_leak(void *data, const struct block *block)
+{
+    struct leak_taker *t = data;
+    struct facts *f = t->c->f;
+    struct facts_process *p = &f->processes[t->process];
+
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct stack_costs *costs = &f->costs.of[block->leaf];
+    uint64_t units = units_of(t->c, t->process, block->size);
+    f->first_leak_us = grow(f->first_leak_us, &f->first_leak_capacity, block->leaf + 1, sizeof *f->first_leak_us);
+    if (!costs->leaked_blocks || block->born_us < f->first_leak_us[block->leaf])
+        f->first_leak_us[block->leaf] = block->born_us;
+    costs->leaked_blocks += units;
+    costs->leaked_bytes += block->size * units;
+    p->leaked_blocks += units;
+    p->leaked_bytes += block->size * units;
+    costs_die(&f->costs, block->leaf, block->size, units);
+    if (t->has_growth)
+        growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
+    if (f->settings.sample_bytes) {
+        t->sizes = grow(t->sizes, &t->size_capacity, t->size_count + 1, sizeof *t->sizes);
+        t->sizes[t->size_count++] = block->size;
+    }
+}
+
+static int by_size(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Blocks come in no order, and how a sum of fractions is rounded depends on theirs. */
+static void add_leak_variance(struct leak_taker *t)
+{
+    struct facts *f = t->c->f;
+
+    if (t->size_count)
+        qsort(t->sizes, t->size_count, sizeof *t->sizes, by_size);
+    for (size_t i = 0; i < t->size_count; i++)
+        add_variance(t->c, t->process, t->sizes[i], &f->variance.leaked_blocks, &f->variance.leaked_bytes);
+    free(t->sizes);
+}
+
+static void end_process(struct collector *c, uint32_t process, uint64_t ns)
+{
+    struct process_state *p = &c->processes[process];
+    struct leak_taker taker = { .c = c, .process = process };
+    uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
+
+    collector_reinstate_unfinished(c, process, ns);
+    taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+    blocks_each(&p->blocks, take_leak, &taker);
+    add_leak_variance(&taker);
+    if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
+        struct timeline_bucket *bucket = now(c, ns);
+        bucket->live_bytes = c->f->costs.live_bytes;
+        bucket->live_blocks = c->f->costs.live_blocks;
+        if (bucket->least_live > bucket->live_bytes)
+            bucket->least_live = bucket->live_bytes;
+    }
+    c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
+    c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
+    p->live_bytes = 0;
+    blocks_release(&p->blocks);
+}
+
+void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns)
+{
+    uint32_t process = c->log->streams[stream].process;
+    struct stream_state *s = &c->streams[stream];
+
+    if (s->ended)
+        return;
+    s->ended = true;
+    collector_leave_unfinished(c, process, stream, ns);
+    if (--c->processes[process].open_streams == 0)
+        end_process(c, process, ns);
+}

@@ -1,0 +1,152 @@
+/* What facts.c's files share: the state of the one pass, and what a block's life and death change. What is
+ * needed for each event is inline. */
+#ifndef MALLOSCOPE_MODEL_FACTS_INSIDE_H
+#define MALLOSCOPE_MODEL_FACTS_INSIDE_H
+
+#include "analyze/model/facts.h"
+
+#include "analyze/model/blocks.h"
+#include "analyze/model/feed.h"
+#include "analyze/model/waiting.h"
+
+/* Blocks that options leave out: they live, so that their frees are known, and count nowhere. */
+#define LEAF_LEFT_OUT UINT32_MAX
+
+struct process_state {
+    struct blocks blocks; /* live ones */
+    struct blocks *unfinished; /* the old blocks of reallocs that their threads did not live to see the end of; NULL:
+                                * none yet. They live on, unless their addresses are given out again: then they had
+                                * been moved */
+    uint64_t live_bytes;  /* in units */
+    uint64_t began_ns;    /* since the session's start */
+    uint32_t open_streams, pauses;
+    bool is_fork, has_rounding;
+};
+
+struct thread_state {
+    uint64_t last_number; /* of the thread's last allocation, not freed yet; 0: none */
+    uint32_t last_pauses; /* of its process, then: after another one it may not be the last */
+    bool left_out;
+};
+
+struct stream_state {
+    struct block reallocating; /* address 0: none */
+    bool ended;
+};
+
+struct collector {
+    struct facts *f;
+    const struct log *log;
+    const struct facts_options *options;
+    struct process_state *processes;
+    struct stream_state *streams;
+    struct thread_state *threads;
+    size_t running; /* processes that have not ended */
+    size_t thread_capacity, facts_thread_capacity;
+    uint64_t number; /* allocations so far */
+    struct waiting waiting;
+    uint64_t *mark_bytes; /* live in the mark's process */
+    size_t mark_capacity;
+};
+
+/* facts_pass.c. False: what is wanted is through, no further. */
+bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns);
+/* Counts the frees for which no allocation has come. */
+void collector_expire(struct collector *c, uint64_t ns);
+
+/* facts_reallocs.c: a step of a realloc, but for its end. */
+void collector_take_realloc(struct collector *c, const struct step *s);
+/* The old block of a realloc is gone; one that was not known counts as one, and has address 0. */
+void collector_free_old(struct collector *c, const struct step *s, struct block *ret_old);
+/* The thread is past a realloc whose end it has not seen: killed, or cancelled in its middle. */
+void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns);
+/* The address is given out again: what was there had been moved. To be called where there are some. */
+void collector_end_unfinished(struct collector *c, uint32_t process, uint64_t address, uint64_t ns);
+/* The process ends, and with it what might become of them: they live on. */
+void collector_reinstate_unfinished(struct collector *c, uint32_t process, uint64_t ns);
+
+/* facts_ends.c: a stream ends, and with the last one its process. More than once is as once. */
+void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns);
+
+static inline uint64_t since_start(const struct collector *c, uint64_t ns)
+{
+    return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
+}
+
+/* What an allocation of this size counts for, in units. */
+static inline uint64_t units_of(const struct collector *c, uint32_t process, uint64_t size)
+{
+    return settings_units(&c->f->settings, process, size);
+}
+
+static inline struct timeline_bucket *now(struct collector *c, uint64_t ns)
+{
+    return timeline_at(&c->f->timeline, since_start(c, ns), c->f->costs.live_bytes, c->f->costs.live_blocks);
+}
+
+static inline bool is_left_out(const struct collector *c, const struct step *s)
+{
+    return (c->options->from_ns && since_start(c, s->ns) < c->options->from_ns) ||
+           (c->options->tids && c->threads[s->thread].left_out);
+}
+
+static inline void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
+{
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct timeline_bucket *bucket = now(c, ns);
+    c->processes[process].live_bytes -= block->size * units;
+    costs_die(&c->f->costs, block->leaf, block->size, units);
+    bucket->live_bytes = c->f->costs.live_bytes;
+    bucket->live_blocks = c->f->costs.live_blocks;
+    if (bucket->least_live > bucket->live_bytes)
+        bucket->least_live = bucket->live_bytes;
+}
+
+static inline void count_free(struct collector *c, const struct step *s, uint64_t units)
+{
+    c->f->frees += units;
+    c->f->threads[s->thread].frees += units;
+    now(c, s->ns)->frees += units;
+}
+
+static inline unsigned lifetime_class(uint64_t length)
+{
+    unsigned class = length ? 64 - (unsigned)__builtin_clzll(length) : 0;
+    return class < FACTS_LIFETIMES ? class : FACTS_LIFETIMES - 1;
+}
+
+/* A block whose free was seen. */
+static inline void note_lifetime(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
+{
+    if (block->leaf == LEAF_LEFT_OUT)
+        return;
+    struct stack_costs *costs = &c->f->costs.of[block->leaf];
+    uint64_t now_us = since_start(c, ns) / 1000, us = now_us > block->born_us ? now_us - block->born_us : 0;
+    uint64_t allocations = c->number - block->number;
+
+    costs->freed += units;
+    costs->lifetime_us += us * units;
+    costs->lifetime_allocations += allocations * units;
+    c->f->lifetimes_us[lifetime_class(us)] += units;
+    c->f->lifetimes_allocations[lifetime_class(allocations)] += units;
+}
+
+static inline bool take_out(struct collector *c, const struct step *s, struct block *ret_block)
+{
+    if (blocks_take(&c->processes[s->process].blocks, s->address, ret_block))
+        return true;
+    waiting_add(&c->waiting, &(struct waiting_free){
+        .address = s->address, .ns = s->ns, .process = s->process, .stream = s->stream, .function = s->function });
+    return false;
+}
+
+static inline void add_variance(const struct collector *c, uint32_t process, uint64_t size, double *count, double *bytes)
+{
+    double weight = settings_weight(&c->f->settings, process, size), one = weight * (weight - 1);
+
+    *count += one;
+    *bytes += one * (double)size * (double)size;
+}
+
+#endif

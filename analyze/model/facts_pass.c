@@ -1,0 +1,250 @@
+/* Steps -> what they change. All steps go through here, one after the other: memory is the bottleneck, so
+ * what a step will look at is asked for some steps ahead. */
+#include "analyze/model/facts_inside.h"
+
+#include "analyze/model/rounding.h"
+
+static void block_lives(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
+{
+    struct timeline_bucket *bucket = now(c, ns);
+    const struct costs *all = &c->f->costs;
+
+    c->processes[process].live_bytes += block->size * units;
+    costs_live(&c->f->costs, block->leaf, block->size, units, ns);
+    bucket->live_bytes = all->live_bytes;
+    bucket->live_blocks = all->live_blocks;
+    if (bucket->most_live < all->live_bytes)
+        bucket->most_live = all->live_bytes;
+}
+
+static void count_stack(struct facts *f, unsigned flags)
+{
+    if (!flags)
+        return;
+    f->partial_stacks += flags & REC_STACK_PARTIAL ? 1 : 0;
+    f->cut_stacks += flags & REC_STACK_CUT ? 1 : 0;
+    f->guessed_stacks += flags & REC_STACK_GUESSED ? 1 : 0;
+    f->fallback_stacks += flags & REC_STACK_FALLBACK ? 1 : 0;
+    f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
+}
+
+/* A free has been counted as one before its block was known. */
+static void count_late_free(struct collector *c, const struct step *s, uint64_t units, const struct waiting_free *lone)
+{
+    c->f->frees += units - c->f->settings.unit;
+    now(c, s->ns)->frees += units - c->f->settings.unit;
+    if (lone->function != REC_FN_REALLOC)
+        c->f->by_function[lone->function] += units - c->f->settings.unit;
+}
+
+static void count_allocation(struct collector *c, const struct step *s, uint64_t units)
+{
+    struct facts *f = c->f;
+    struct facts_process *p = &f->processes[s->process];
+    struct stack_costs *costs = &f->costs.of[s->leaf];
+    struct timeline_bucket *bucket = now(c, s->ns);
+    uint64_t bytes = s->size * units;
+
+    f->recorded++;
+    f->allocations += units;
+    f->by_function[s->function] += units;
+    f->allocated_bytes += bytes;
+    count_stack(f, s->stack_flags);
+    p->allocations += units;
+    p->allocated_bytes += bytes;
+    f->threads[s->thread].allocations += units;
+    f->threads[s->thread].allocated_bytes += bytes;
+    costs->allocations += units;
+    costs->bytes += bytes;
+    if (c->processes[s->process].has_rounding)
+        costs->rounding += rounding_of(s->size) * units;
+    costs->least = s->size < costs->least ? s->size : costs->least;
+    costs->most = s->size > costs->most ? s->size : costs->most;
+    bucket->allocations += units;
+    bucket->bytes += bytes;
+    sizes_add(&f->sizes, s->size, units);
+    if (f->settings.sample_bytes)
+        add_variance(c, s->process, s->size, &f->variance.allocations, &f->variance.bytes);
+}
+
+static void take_alloc(struct collector *c, const struct step *s)
+{
+    struct process_state *p = &c->processes[s->process];
+    uint64_t units = units_of(c, s->process, s->size);
+    bool left_out = is_left_out(c, s);
+    const struct block block = { .address = s->address, .size = s->size, .number = ++c->number,
+                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf };
+    struct block old;
+
+    if (!left_out)
+        count_allocation(c, s, units);
+    if (!s->address)
+        return;
+    if (p->unfinished)
+        collector_end_unfinished(c, s->process, s->address, s->ns);
+    if (blocks_put(&p->blocks, &block, &old)) {
+        c->f->unseen_frees++;
+        block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
+    }
+    if (!left_out)
+        block_lives(c, s->process, &block, units, s->ns);
+    struct waiting_free lone;
+    if (c->waiting.count && waiting_take(&c->waiting, s->process, s->stream, s->address, &lone)) {
+        blocks_take(&p->blocks, s->address, &old);
+        block_dies(c, s->process, &block, units, s->ns);
+        if (!left_out)
+            count_late_free(c, s, units, &lone);
+        return;
+    }
+    c->threads[s->thread].last_number = block.number;
+    c->threads[s->thread].last_pauses = p->pauses;
+}
+
+void collector_expire(struct collector *c, uint64_t ns)
+{
+    struct waiting_free lone;
+
+    while (waiting_expired(&c->waiting, ns, &lone)) {
+        if (c->processes[lone.process].is_fork)
+            c->f->inherited_frees++;
+        else
+            c->f->unmatched_frees++;
+    }
+}
+
+static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
+{
+    struct thread_state *thread = &c->threads[s->thread];
+
+    if (thread->last_number != block->number)
+        return;
+    if (thread->last_pauses == c->processes[s->process].pauses && block->leaf != LEAF_LEFT_OUT) {
+        c->f->temporary += units;
+        c->f->threads[s->thread].temporary += units;
+        c->f->costs.of[block->leaf].temporary += units;
+    }
+    thread->last_number = 0;
+}
+
+static void take_free(struct collector *c, const struct step *s)
+{
+    struct facts *f = c->f;
+    struct block block;
+    bool known = take_out(c, s, &block);
+    uint64_t units = known ? units_of(c, s->process, block.size) : f->settings.unit;
+
+    if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
+        return;
+    count_free(c, s, units);
+    f->by_function[s->function] += units;
+    if (!known)
+        return;
+    block_dies(c, s->process, &block, units, s->ns);
+    note_lifetime(c, &block, units, s->ns);
+    count_temporary(c, s, &block, units);
+}
+
+static void take_realloc_end(struct collector *c, const struct step *s)
+{
+    struct block old;
+
+    collector_free_old(c, s, &old);
+    take_alloc(c, s);
+    if (old.address && old.leaf == s->leaf && old.size < s->size && !is_left_out(c, s)) {
+        struct stack_costs *costs = &c->f->costs.of[s->leaf];
+        uint64_t units = units_of(c, s->process, s->size);
+        costs->regrown += units;
+        costs->regrown_from += old.size * units;
+    }
+}
+
+static void thread_begins(struct collector *c, const struct step *s)
+{
+    const struct facts_options *options = c->options;
+    bool wanted = !options->tids;
+
+    for (size_t i = 0; i < options->tid_count && !wanted; i++)
+        wanted = options->tids[i] == s->address;
+    c->threads[s->thread].left_out = !wanted;
+}
+
+static void note_mark(struct collector *c, const struct step *s)
+{
+    c->mark_bytes = grow(c->mark_bytes, &c->mark_capacity, s->size + 1, sizeof *c->mark_bytes);
+    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, c->processes[s->process].live_bytes);
+}
+
+static void take(struct collector *c, const struct step *s)
+{
+    if (c->waiting.count)
+        collector_expire(c, s->ns);
+    switch (s->type) {
+    case STEP_ALLOC:
+        c->f->events++;
+        take_alloc(c, s);
+        return;
+    case STEP_FREE:
+        c->f->events++;
+        take_free(c, s);
+        return;
+    case STEP_REALLOC_BEGIN:
+        c->f->events++;
+        collector_take_realloc(c, s);
+        return;
+    case STEP_REALLOC_END:
+        c->f->events++;
+        take_realloc_end(c, s);
+        return;
+    case STEP_REALLOC_FAILED:
+    case STEP_REALLOC_FREED:
+        collector_take_realloc(c, s);
+        return;
+    case STEP_ALLOC_FAILED:
+        c->f->failed += !is_left_out(c, s);
+        return;
+    case STEP_PROCESS_STARTS:
+        c->processes[s->process].is_fork = s->address;
+        c->processes[s->process].began_ns = since_start(c, s->ns);
+        c->processes[s->process].pauses += s->size != 0;
+        return;
+    case STEP_PAUSED:
+        c->processes[s->process].pauses++;
+        return;
+    case STEP_THREAD_BEGINS:
+        thread_begins(c, s);
+        collector_leave_unfinished(c, s->process, s->stream, s->ns);
+        return;
+    case STEP_THREAD_ENDS:
+        collector_leave_unfinished(c, s->process, s->stream, s->ns);
+        return;
+    case STEP_MARK:
+        note_mark(c, s);
+        return;
+    case STEP_STREAM_ENDS:
+        collector_end_stream(c, s->stream, s->ns);
+        return;
+    }
+}
+
+#define PREFETCHED 12 /* steps ahead: some hundred nanoseconds */
+
+static void prefetch(const struct collector *c, const struct step *s)
+{
+    if (s->type <= STEP_REALLOC_END)
+        blocks_prefetch(&c->processes[s->process].blocks, s->address);
+    if (s->type == STEP_ALLOC)
+        __builtin_prefetch(&c->f->costs.of[s->leaf]);
+}
+
+bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (c->options->to_ns && since_start(c, steps[i].ns) > c->options->to_ns)
+            return false;
+        if (i + PREFETCHED < count)
+            prefetch(c, &steps[i + PREFETCHED]);
+        take(c, &steps[i]);
+        *last_ns = steps[i].ns;
+    }
+    return true;
+}
