@@ -89,7 +89,7 @@ void collector_take_realloc(struct collector *c, const struct step *s)
     switch (s->type) {
     case STEP_REALLOC_BEGIN:
         collector_leave_unfinished(c, s->process, s->stream, s->ns); /* its end was lost */
-        if (take_out(c, s, &old))
+        if (s->address && take_out(c, s, &old))
             c->streams[s->stream].reallocating = old;
         return;
     case STEP_REALLOC_FREED:

@@ -10,7 +10,6 @@
 struct begun {
     struct block old; /* address 0: it was not known */
     uint64_t number;  /* of its begin; 0: none is under way */
-    uint32_t process;
 };
 
 struct finder {
@@ -19,8 +18,7 @@ struct finder {
     struct blocks *blocks;      /* by process */
     uint32_t *open_streams;     /* by process */
     struct begun *reallocs;     /* by stream */
-    struct begun *unfinished;   /* whose end will not come: the block lives on */
-    size_t unfinished_count, unfinished_capacity;
+    struct blocks *unfinished;  /* by process; whose end will not come: the block lives on. born_us: the begin's number */
     struct waiting waiting;
     uint64_t number;
 };
@@ -36,23 +34,15 @@ static void keep_block(void *data, const struct block *block)
     keep(data, block->number);
 }
 
-static void leave_unfinished(struct finder *f, uint32_t stream)
+static void leave_unfinished(struct finder *f, uint32_t process, uint32_t stream)
 {
     struct begun *begun = &f->reallocs[stream];
+    struct block left = begun->old, old;
 
-    if (begun->number && begun->old.address) {
-        f->unfinished = grow(f->unfinished, &f->unfinished_capacity, f->unfinished_count + 1, sizeof *f->unfinished);
-        f->unfinished[f->unfinished_count++] = *begun;
-    }
+    left.born_us = begun->number;
+    if (begun->number && left.address)
+        blocks_put(&f->unfinished[process], &left, &old);
     begun->number = 0;
-}
-
-/* Those of an address that is given out again, or (address 0) of all of the process. */
-static void forget_unfinished(struct finder *f, uint32_t process, uint64_t address)
-{
-    for (size_t i = 0; i < f->unfinished_count; i++)
-        if (f->unfinished[i].process == process && (!address || f->unfinished[i].old.address == address))
-            f->unfinished[i--] = f->unfinished[--f->unfinished_count];
 }
 
 static void take_alloc(struct finder *f, const struct timed_event *e)
@@ -61,10 +51,11 @@ static void take_alloc(struct finder *f, const struct timed_event *e)
     struct waiting_free lone;
     struct block old;
 
-    f->reallocs[e->stream].number = 0;
+    if (e->event.type == EVENT_REALLOC_END)
+        f->reallocs[e->stream].number = 0;
     if (!block.address)
         return;
-    forget_unfinished(f, e->process, block.address);
+    blocks_take(&f->unfinished[e->process], block.address, &old);
     blocks_put(&f->blocks[e->process], &block, &old);
     if (waiting_take(&f->waiting, e->process, e->stream, block.address, &lone))
         blocks_take(&f->blocks[e->process], block.address, &old);
@@ -97,10 +88,10 @@ static void take(struct finder *f, const struct timed_event *e)
         take_out(f, e, &old);
         return;
     case EVENT_REALLOC_BEGIN:
-        leave_unfinished(f, e->stream);
-        if (!take_out(f, e, &old))
+        leave_unfinished(f, e->process, e->stream);
+        if (!e->event.address || !take_out(f, e, &old))
             old.address = 0;
-        *begun = (struct begun){ old, f->number, e->process };
+        *begun = (struct begun){ old, f->number };
         return;
     case EVENT_REALLOC_FAILED:
         if (begun->number && begun->old.address && !blocks_has(&f->blocks[e->process], begun->old.address))
@@ -112,17 +103,17 @@ static void take(struct finder *f, const struct timed_event *e)
         return;
     default:
         if (e->event.type == EVENT_OTHER && (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END))
-            leave_unfinished(f, e->stream);
+            leave_unfinished(f, e->process, e->stream);
     }
 }
 
 static void end_stream(struct finder *f, const struct timed_event *e)
 {
-    leave_unfinished(f, e->stream);
+    leave_unfinished(f, e->process, e->stream);
     if (--f->open_streams[e->process])
         return;
     blocks_release(&f->blocks[e->process]);
-    forget_unfinished(f, e->process, 0);
+    blocks_release(&f->unfinished[e->process]);
 }
 
 static int by_number(const void *left, const void *right)
@@ -131,26 +122,34 @@ static int by_number(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+static void keep_unfinished(void *data, const struct block *block)
+{
+    keep(data, block->number);
+    keep(data, block->born_us);
+}
+
+/* Of a block that is not known the begin says nothing; as a free, it may wait for its allocation. */
 static void keep_begun(struct living *l, const struct begun *begun)
 {
+    if (!begun->number || !begun->old.address)
+        return;
     keep(l, begun->number);
-    if (begun->old.address)
-        keep(l, begun->old.number);
+    keep(l, begun->old.number);
 }
 
 static void collect(struct finder *f)
 {
     struct living *l = f->living;
 
-    for (size_t i = 0; i < f->log->process_count; i++)
+    for (size_t i = 0; i < f->log->process_count; i++) {
         blocks_each(&f->blocks[i], keep_block, l);
+        blocks_each(&f->unfinished[i], keep_unfinished, l);
+    }
     for (size_t i = 0; i < f->log->stream_count; i++)
-        if (f->reallocs[i].number)
-            keep_begun(l, &f->reallocs[i]);
-    for (size_t i = 0; i < f->unfinished_count; i++)
-        keep_begun(l, &f->unfinished[i]);
+        keep_begun(l, &f->reallocs[i]);
     for (size_t i = 0; i < f->waiting.count; i++) /* its allocation may come */
-        keep(l, f->waiting.frees[i].number);
+        if (f->open_streams[f->waiting.frees[i].process])
+            keep(l, f->waiting.frees[i].number);
     if (l->count)
         qsort(l->numbers, l->count, sizeof *l->numbers, by_number);
 }
@@ -165,6 +164,7 @@ bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *
     bool is_good = true;
 
     f.blocks = alloc_zeroed(log->process_count, sizeof *f.blocks);
+    f.unfinished = alloc_zeroed(log->process_count, sizeof *f.unfinished);
     f.open_streams = alloc_zeroed(log->process_count, sizeof *f.open_streams);
     f.reallocs = alloc_zeroed(log->stream_count, sizeof *f.reallocs);
     for (size_t i = 0; i < log->stream_count; i++)
@@ -181,6 +181,7 @@ bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *
     for (size_t i = 0; i < log->process_count; i++) {
         living.has_ended[i] = !f.open_streams[i];
         blocks_release(&f.blocks[i]);
+        blocks_release(&f.unfinished[i]);
     }
     free(f.blocks);
     free(f.open_streams);

@@ -26,7 +26,7 @@ struct rewriter {
     struct stack_path *paths; /* by stream */
     struct out **outs;        /* by stream; NULL: nothing in it now */
     uint32_t *sequences;      /* by stream: chunks so far */
-    uint32_t *chunks, *first_stream; /* by process; 1 + the first stream that was written */
+    uint32_t *chunks;         /* by process */
     uint32_t *ids;            /* of the frames to push */
     size_t id_capacity;
     struct index announced, missing; /* by process and pc number */
@@ -73,8 +73,6 @@ static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
     out->node = r->paths[stream].root;
     out->flags = 0;
     r->chunks[from->process]++;
-    if (!r->first_stream[from->process])
-        r->first_stream[from->process] = 1 + stream;
 }
 
 /* Room for so many bytes more in the stream's chunk. */
@@ -195,10 +193,10 @@ static uint8_t *write_start(struct encoder *to, uint8_t *at, const struct event 
         .directory = text_of(e->process.directory), .environment = text_of(e->process.environment),
         .call_graph = text_of(e->process.call_graph), .allocator = text_of(e->process.allocator), .max_depth = e->process.max_depth,
         .sample_bytes = e->process.sample_bytes, .min_size = e->process.min_size, .flags = e->process.flags,
-        .other_malloc = text_of(e->process.other_malloc), .thread_bytes = e->process.thread_bytes });
+        .other_malloc = text_of(e->process.other_malloc), .thread_bytes = e->process.thread_bytes,
+        .pid_namespace = e->process.pid_namespace, .began = e->process.began, .parent_image = e->process.parent_image });
 }
 
-/* What this version does not know is left out. */
 static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event *e, uint64_t ns)
 {
     switch (e->other) {
@@ -278,19 +276,26 @@ void rewriter_pass(struct rewriter *r, const struct timed_event *e)
         stack_path_follow(&r->paths[e->stream], &r->stacks, e->chunk, &e->event);
 }
 
-void rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone)
+static void write_record(struct rewriter *r, const struct timed_event *e)
+{
+    const struct event *event = &e->event;
+    struct out *out = room(r, e->stream, ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + text_bytes_of(event), e->ns);
+
+    out->used = (size_t)(write_other(&out->encoder, out->bytes + out->used, event, e->ns) - out->bytes);
+    if (event->other == REC_PC)
+        index_add(&r->announced, e->process, event->pc.id, 0);
+}
+
+bool rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone)
 {
     const struct event *event = &e->event;
     struct encode_stack how = { 0 };
 
     if (event->type == EVENT_OTHER) {
-        if (text_bytes_of(event) > REC_CHUNK_PAYLOAD_MAX / 2) /* no recorder has written that */
-            return;
-        struct out *out = room(r, e->stream, ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + text_bytes_of(event), e->ns);
-        out->used = (size_t)(write_other(&out->encoder, out->bytes + out->used, event, e->ns) - out->bytes);
-        if (event->other == REC_PC)
-            index_add(&r->announced, e->process, event->pc.id, 0);
-        return;
+        bool is_known = rec_other_name(event->other) && text_bytes_of(event) <= REC_CHUNK_PAYLOAD_MAX / 2; /* no recorder writes more */
+        if (is_known)
+            write_record(r, e);
+        return is_known;
     }
     const struct stack_place *stack = &r->paths[e->stream].at;
     bool has_stack = event->type == EVENT_ALLOC || event->type == EVENT_REALLOC_END;
@@ -299,6 +304,19 @@ void rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone)
     if (has_stack)
         tell_stack(r, out, r->sequences[e->stream], stack, &how);
     out->used = (size_t)(write_heap(&out->encoder, out->bytes + out->used, event, e->ns, alone, &how) - out->bytes);
+    return true;
+}
+
+void rewriter_write_record(struct rewriter *r, uint32_t stream, const struct event *e, uint64_t ns)
+{
+    const struct timed_event in_stream = { .event = *e, .ns = ns, .stream = stream, .process = r->log->streams[stream].process };
+
+    rewriter_write(r, &in_stream, false);
+}
+
+void rewriter_leave_realloc(struct rewriter *r, uint32_t stream, uint64_t ns)
+{
+    rewriter_write_record(r, stream, &(struct event){ .type = EVENT_REALLOC_BEGIN, .function = REC_FN_REALLOC }, ns);
 }
 
 void rewriter_end_stream(struct rewriter *r, uint32_t stream)
@@ -322,7 +340,7 @@ size_t rewriter_missing_code(struct rewriter *r)
     for (uint32_t i = 1; i < s->node_count; i++) {
         const struct stack_node *node = &s->nodes[i];
         processes[i] = node->parent == i ? node->pc : processes[node->parent];
-        if (node->parent == i || !r->first_stream[processes[i]] ||
+        if (node->parent == i || !rewriter_has_process(r, processes[i]) ||
             index_find(&r->announced, processes[i], node->pc) != UINT32_MAX || index_find(&r->missing, processes[i], node->pc) != UINT32_MAX)
             continue;
         index_add(&r->missing, processes[i], node->pc, 0);
@@ -331,19 +349,12 @@ size_t rewriter_missing_code(struct rewriter *r)
     return r->missing_count;
 }
 
-void rewriter_write_process(struct rewriter *r, uint32_t process, const struct event *e, uint64_t ns)
-{
-    const struct timed_event in_stream = { .event = *e, .ns = ns, .stream = r->first_stream[process] - 1, .process = process };
-
-    rewriter_write(r, &in_stream, false);
-}
-
-bool rewriter_take_code(struct rewriter *r, const struct timed_event *e)
+bool rewriter_take_code(struct rewriter *r, const struct timed_event *e, uint64_t ns)
 {
     if (index_find(&r->missing, e->process, e->event.pc.id) == UINT32_MAX ||
         index_find(&r->announced, e->process, e->event.pc.id) != UINT32_MAX)
         return false;
-    rewriter_write_process(r, e->process, &e->event, e->ns);
+    rewriter_write_record(r, e->stream, &e->event, ns);
     return true;
 }
 
@@ -376,7 +387,7 @@ void rewriter_write_session(struct rewriter *r, uint32_t process, uint32_t seque
 
 bool rewriter_has_process(const struct rewriter *r, uint32_t process)
 {
-    return r->first_stream[process] != 0;
+    return r->chunks[process] != 0;
 }
 
 int rewriter_end(struct rewriter *r)
@@ -402,7 +413,6 @@ struct rewriter *rewriter_make(const struct log *log, int (*put_chunk)(void *dat
     r->outs = alloc_zeroed(log->stream_count, sizeof *r->outs);
     r->sequences = alloc_zeroed(log->stream_count, sizeof *r->sequences);
     r->chunks = alloc_zeroed(log->process_count, sizeof *r->chunks);
-    r->first_stream = alloc_zeroed(log->process_count, sizeof *r->first_stream);
     for (uint32_t i = 0; i < log->process_count; i++)
         roots[i] = stacks_root(&r->stacks, i);
     for (size_t i = 0; i < log->stream_count; i++)
@@ -427,7 +437,6 @@ void rewriter_free(struct rewriter *r)
     free(r->outs);
     free(r->sequences);
     free(r->chunks);
-    free(r->first_stream);
     free(r->ids);
     free(r);
 }

@@ -17,18 +17,20 @@ void rewriter_free(struct rewriter *r);
 /* Every event must be told, so that stacks are known. */
 void rewriter_pass(struct rewriter *r, const struct timed_event *e);
 /* After rewriter_pass(): into the new log, too. alone: a realloc's end whose begin is not
- * there, as a realloc of NULL. */
-void rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone);
+ * there, as a realloc of NULL. False: not a record that this version knows; it is left out. */
+bool rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone);
+/* An event without a stack that the log has not. */
+void rewriter_write_record(struct rewriter *r, uint32_t stream, const struct event *e, uint64_t ns);
+/* The stream's last realloc, whose begin was written, is without an end. */
+void rewriter_leave_realloc(struct rewriter *r, uint32_t stream, uint64_t ns);
 /* The stream has no more. */
 void rewriter_end_stream(struct rewriter *r, uint32_t stream);
 
 /* Code addresses that stacks have and no record so far has announced. */
 size_t rewriter_missing_code(struct rewriter *r);
-/* Whether this REC_PC record is of one of them; then it is written, in a stream that was. */
-bool rewriter_take_code(struct rewriter *r, const struct timed_event *e);
+/* Whether this REC_PC record is of one of them; then it is written, as of this time. */
+bool rewriter_take_code(struct rewriter *r, const struct timed_event *e, uint64_t ns);
 
-/* A record in a stream that this process has in the new log. */
-void rewriter_write_process(struct rewriter *r, uint32_t process, const struct event *e, uint64_t ns);
 
 /* A session chunk about a process (UINT32_MAX: about none) with one record, or NULL: none. */
 void rewriter_write_session(struct rewriter *r, uint32_t process, uint32_t sequence, const struct event *e, uint64_t ns);

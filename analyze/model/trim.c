@@ -14,7 +14,7 @@ struct trimmer {
     struct living living;
     size_t living_at;      /* of its numbers, the next */
     uint64_t number;
-    uint32_t *open_streams; /* by process */
+    bool *is_open;         /* by stream: the log has more of it */
     bool *has_begin;       /* by stream: a realloc's begin was written, and no end yet */
     struct rewriter *to;
 };
@@ -28,11 +28,9 @@ static bool is_living(struct trimmer *t)
 {
     const struct living *l = &t->living;
 
-    if (t->living_at == l->count || l->numbers[t->living_at] != t->number)
-        return false;
-    while (t->living_at < l->count && l->numbers[t->living_at] == t->number)
+    while (t->living_at < l->count && l->numbers[t->living_at] < t->number)
         t->living_at++;
-    return true;
+    return t->living_at < l->count && l->numbers[t->living_at] == t->number;
 }
 
 /* Of a process that had ended before the part. */
@@ -53,28 +51,35 @@ static bool is_kept(struct trimmer *t, const struct timed_event *e, bool is_befo
     return living_is_counted(&e->event) && is_living(t);
 }
 
-static void take(struct trimmer *t, const struct timed_event *e)
+static bool ends_realloc(enum event_type type)
+{
+    return type == EVENT_REALLOC_END || type == EVENT_REALLOC_FAILED || type == EVENT_REALLOC_FREED;
+}
+
+/* False: the event is not in the part. */
+static bool take(struct trimmer *t, const struct timed_event *e)
 {
     bool is_before = since_start(t, e->ns) < t->options->from_ns, *has_begin = &t->has_begin[e->stream];
 
     rewriter_pass(t->to, e);
     t->number += living_is_counted(&e->event);
-    if (!is_kept(t, e, is_before))
-        return;
-    rewriter_write(t->to, e, is_before && !*has_begin);
-    if (e->event.type == EVENT_REALLOC_BEGIN)
-        *has_begin = true;
-    else if (e->event.type != EVENT_OTHER)
-        *has_begin = false;
+    if (!is_kept(t, e, is_before)) {
+        if (e->event.type == EVENT_REALLOC_BEGIN && *has_begin)
+            rewriter_leave_realloc(t->to, e->stream, e->ns);
+        *has_begin &= e->event.type != EVENT_REALLOC_BEGIN;
+        return false;
+    }
+    *has_begin = e->event.type == EVENT_REALLOC_BEGIN || (*has_begin && !ends_realloc(e->event.type));
+    return rewriter_write(t->to, e, is_before); /* what has ended by then: its begin is left out */
 }
 
 /* A number is used at times before another thread announces it. */
-static void take_late_code(struct trimmer *t, struct reader *reader, struct timed_event *e)
+static void take_late_code(struct trimmer *t, struct reader *reader, struct timed_event *e, uint64_t end_ns)
 {
     size_t missing = rewriter_missing_code(t->to);
 
     do
-        if (e->event.type == EVENT_OTHER && e->event.other == REC_PC && rewriter_take_code(t->to, e))
+        if (e->event.type == EVENT_OTHER && e->event.other == REC_PC && rewriter_take_code(t->to, e, end_ns))
             missing--;
     while (missing && reader_next(reader, e));
 }
@@ -85,14 +90,32 @@ static struct event trimmed_event(const struct trimmer *t)
                            .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->options->to_ns } };
 }
 
-/* Of those that go on, or whose end is damaged, so that what they have lives to the end of the part. */
-static void end_processes(struct trimmer *t, uint64_t ns)
+/* Of processes that go on, or whose end is damaged, one stream ends with this, after all else, so that what they
+ * have lives to the end of the part; and each that is in a realloc: until it ends, the old block waits. */
+static void end_streams(struct trimmer *t, uint64_t end_ns)
+{
+    const struct log *log = t->log;
+    const struct event trimmed = trimmed_event(t);
+    _cleanup_free_ bool *is_told = alloc_zeroed(log->process_count, sizeof *is_told);
+
+    for (uint32_t i = 0; i < log->stream_count; i++) {
+        uint32_t process = log->streams[i].process;
+        if (!t->is_open[i] || !rewriter_has_process(t->to, process) || (is_told[process] && !t->has_begin[i]))
+            continue;
+        rewriter_write_record(t->to, i, &trimmed, end_ns);
+        is_told[process] = true;
+    }
+}
+
+/* So that in the part, too, it ends at this time. */
+static void end_stream(struct trimmer *t, const struct timed_event *e, bool is_in_part)
 {
     const struct event trimmed = trimmed_event(t);
 
-    for (uint32_t i = 0; i < t->log->process_count; i++)
-        if (t->open_streams[i] && rewriter_has_process(t->to, i))
-            rewriter_write_process(t->to, i, &trimmed, ns + 1); /* after all else */
+    if (!is_in_part && !t->living.has_ended[e->process] && rewriter_has_process(t->to, e->process))
+        rewriter_write_record(t->to, e->stream, &trimmed, e->ns);
+    rewriter_end_stream(t->to, e->stream);
+    t->is_open[e->stream] = false;
 }
 
 static int take_events(struct trimmer *t, struct reader *reader)
@@ -103,20 +126,18 @@ static int take_events(struct trimmer *t, struct reader *reader)
 
     for (uint64_t i = 1; reader_next(reader, &e); i++) {
         if (o->to_ns && since_start(t, e.ns) > o->to_ns) {
-            end_processes(t, t->log->first_ns + o->to_ns);
-            take_late_code(t, reader, &e);
+            end_streams(t, t->log->first_ns + o->to_ns + 1);
+            take_late_code(t, reader, &e, t->log->first_ns + o->to_ns + 1);
             return 0;
         }
         last_ns = e.ns;
-        take(t, &e);
-        if (reader_stream_ended(reader)) {
-            rewriter_end_stream(t->to, e.stream);
-            t->open_streams[e.process]--;
-        }
+        bool is_in_part = take(t, &e);
+        if (reader_stream_ended(reader))
+            end_stream(t, &e, is_in_part);
         if (i % ASKED_EVERY == 0 && !o->goes_on(o->goes_on_data, reader_progress(reader)))
             return -EINTR;
     }
-    end_processes(t, last_ns);
+    end_streams(t, last_ns + 1);
     return 0;
 }
 
@@ -198,9 +219,9 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
         living_release(&t.living);
         return -EINTR;
     }
-    t.open_streams = alloc_zeroed(log->process_count, sizeof *t.open_streams);
+    t.is_open = alloc_zeroed(log->stream_count, sizeof *t.is_open);
     for (size_t i = 0; i < log->stream_count; i++)
-        t.open_streams[log->streams[i].process]++;
+        t.is_open[i] = true;
     t.has_begin = alloc_zeroed(log->stream_count, sizeof *t.has_begin);
     t.to = rewriter_make(log, options->put, options->put_data);
     struct reader *reader = reader_open(log);
@@ -214,7 +235,7 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
     if (!put_error)
         put_error = copy_names(log, options);
     rewriter_free(t.to);
-    free(t.open_streams);
+    free(t.is_open);
     free(t.has_begin);
     living_release(&t.living);
     return error ? error : put_error;

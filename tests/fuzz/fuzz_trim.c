@@ -1,10 +1,11 @@
 /* A libFuzzer target for what makes logs of logs: 4 bytes that say which part is wanted,
- * then a log, whose checksums are put right. Its part must be a sound log and, with
- * FUZZ_COMPARE set, tell of the part what the log tells of it. */
+ * then a log, whose checksums are put right; or FUZZ_MADE, and what made_log.h makes a log of.
+ * Its part must be a sound log and tell of the part what the log tells of it. */
 #include "analyze/model/facts.h"
 #include "analyze/model/trim.h"
 #include "format/checksum.h"
 #include "format/chunk.h"
+#include "tests/fuzz/made_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define FUZZ_MADE "MADE"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -65,6 +68,21 @@ static void mend(uint8_t *data, size_t size)
         memcpy(data + at, &chunk, sizeof chunk);
         at += sizeof chunk + chunk.payload_bytes;
     }
+}
+
+static void make_file(const uint8_t *data, size_t size)
+{
+    static struct made_log log;
+
+    if (size >= strlen(FUZZ_MADE) && memcmp(data, FUZZ_MADE, strlen(FUZZ_MADE)) == 0)
+        made_log(&log, data + strlen(FUZZ_MADE), size - strlen(FUZZ_MADE));
+    else
+        memcpy(log.bytes, data, log.count = size < sizeof log.bytes ? size : sizeof log.bytes);
+    if (log.count >= sizeof(struct rec_file_header))
+        mend(log.bytes, log.count);
+    int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    demand(fd >= 0 && write(fd, log.bytes, log.count) == (ssize_t)log.count, "a file can be written");
+    close(fd);
 }
 
 static uint64_t sum(const uint64_t *numbers, size_t count)
@@ -126,9 +144,7 @@ static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns)
     struct facts *whole = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = to_ns });
     struct facts *part = facts_collect(made, &(struct facts_options){ .from_ns = from_ns });
     demand(part->bad_chunks == 0, "its chunks are good");
-    /* Of made-up logs a part may say otherwise what lives; whoever looks for why sets this. What is the same of logs
-     * that processes write is tests/cli/test_trim.py's. */
-    if (getenv("FUZZ_COMPARE") && is_ordered(log))
+    if (is_ordered(log))
         compare(part, whole);
     facts_free(whole);
     facts_free(part);
@@ -162,16 +178,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint16_t part[2];
     struct log *log;
 
-    if (size < sizeof part + sizeof(struct rec_file_header))
+    if (size < sizeof part)
         return 0;
     memcpy(part, data, sizeof part);
-    size -= sizeof part;
-    uint8_t *copy = memcpy(malloc(size), data + sizeof part, size);
-    mend(copy, size);
-    int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    demand(fd >= 0 && write(fd, copy, size) == (ssize_t)size, "a file can be written");
-    close(fd);
-    free(copy);
+    make_file(data + sizeof part, size - sizeof part);
     if (log_open(log_path, &log, &failure) != 0)
         return 0;
     log->one_thread = true;

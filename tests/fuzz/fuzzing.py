@@ -1,42 +1,108 @@
-"""Builds a libFuzzer target of this directory and runs it for a while. Needs clang
-and its fuzzer runtime, which scripts/test installs."""
+"""Builds a libFuzzer target of this directory and runs it for a while, beginning with its corpus: what earlier
+runs found worth keeping. Needs clang and its fuzzer runtime, which scripts/test installs."""
+import concurrent.futures
 import glob
+import io
 import os
 import re
 import shutil
+import tarfile
 
 from lib import SOURCE, WORK, check, path, run
 
-FLAGS = ["-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined", "-D_GNU_SOURCE", "-I."]
+FLAGS = ["-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"]
+DEFINED = ["-D_GNU_SOURCE", '-DMALLOSCOPE_VERSION="fuzzed"', "-I."]
+LIBRARIES = ["-lpthread", "-lzstd", "-ljansson", "-lm"]
+
+# What each of them is made of, beside tests/fuzz/NAME.c.
+SOURCES = {
+    "fuzz_log": ("tests/fuzz/views.c", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c",
+                 "analyze/render/*.c", "!analyze/render/plot_sizes.c"),
+    "fuzz_trim": ("tests/fuzz/made_log.c", "format/*.c", "analyze/util.c", "analyze/log/*.c", "analyze/model/*.c"),
+    "fuzz_cfi": ("interpose/inside/cfi*.c",),
+    "fuzz_symbols": ("format/*.c", "analyze/util.c", "analyze/symbols/*.c", "!analyze/symbols/resolve.c", "!analyze/symbols/worker.c"),
+    "fuzz_rules": ("analyze/util.c", "analyze/render/suppressions.c"),
+    "fuzz_exec": ("interpose/outside/exec_target.c", "interpose/outside/filter.c", "interpose/inside/process.c"),
+}
+LIBRARIES_OF = {"fuzz_symbols": ["-lelf", "-ldw", "-llzma", "-liberty"]}
 
 
-def build(name, *patterns):
-    """tests/fuzz/NAME.c with these sources; the program, or None."""
+def corpus_path(name):
+    return os.path.join(SOURCE, f"tests/fuzz/corpus/{name}/corpus.tar.xz")
+
+
+def corpus(name):
+    """The committed one: name -> bytes."""
+    with tarfile.open(corpus_path(name), "r:xz") as archive:
+        return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+
+
+def write_corpus(name, inputs):
+    """The same inputs make the same file."""
+    os.makedirs(os.path.dirname(corpus_path(name)), exist_ok=True)
+    with tarfile.open(corpus_path(name), "w:xz", format=tarfile.USTAR_FORMAT) as archive:
+        for one, data in sorted(inputs.items()):
+            entry = tarfile.TarInfo(one)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+def sources_of(name):
+    found = [f"tests/fuzz/{name}.c"]
+    for pattern in SOURCES[name]:
+        if pattern.startswith("!"):
+            found.remove(pattern[1:])
+        else:
+            found += sorted(glob.glob(pattern, root_dir=SOURCE))
+    return found
+
+
+def build(name):
+    """The program, or None."""
     if not check(shutil.which("clang"), "clang is not installed: install clang and libclang-rt-14-dev"):
         return None
-    sources = [found for pattern in (f"tests/fuzz/{name}.c", *patterns) for found in sorted(glob.glob(pattern, root_dir=SOURCE))]
+    objects = path(f"{name}-objects")
+    os.mkdir(objects)
+
+    def compiled(source):
+        made = os.path.join(objects, source.replace("/", "_") + ".o")
+        return made, run(["clang", *FLAGS, *DEFINED, "-c", source, "-o", made], cwd=SOURCE, timeout=300)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(compiled, sources_of(name)))
+    bad = [got.stderr for _, got in parts if got.returncode]
+    if not check(not bad, f"the fuzzer compiles: {''.join(bad)[-2000:]}"):
+        return None
     fuzzer = path(name)
-    built = run(["clang", *FLAGS, *sources, "-o", fuzzer, "-lpthread", "-lzstd", "-ljansson", "-lm"], cwd=SOURCE, timeout=300)
+    linked = run(["clang", *FLAGS, *(made for made, _ in parts), "-o", fuzzer, *LIBRARIES, *LIBRARIES_OF.get(name, [])], timeout=300)
+    shutil.rmtree(objects)
     major = re.search(r"version (\d+)", run(["clang", "--version"]).stdout)
     package = f"libclang-rt-{major.group(1) if major else 14}-dev"
-    missing = "libclang_rt.fuzzer" in built.stderr or "libclang_rt.asan" in built.stderr
-    why = f"clang has no fuzzer runtime: install {package}" if missing else f"the fuzzer builds: {built.stderr[-2000:]}"
-    return fuzzer if check(built.returncode == 0, why) else None
+    missing = "libclang_rt.fuzzer" in linked.stderr or "libclang_rt.asan" in linked.stderr
+    why = f"clang has no fuzzer runtime: install {package}" if missing else f"the fuzzer builds: {linked.stderr[-2000:]}"
+    return fuzzer if check(linked.returncode == 0, why) else None
 
 
-def fuzz(fuzzer, seeds, words, *, seconds, max_bytes, runs_per_second):
-    """seeds: name -> bytes. words: of the dictionary, as libFuzzer wants them."""
-    os.mkdir(path("corpus"))
-    for name, data in seeds.items():
-        with open(path(f"corpus/{name}"), "wb") as file:
+def fuzz(name, seeds, words, *, seconds, max_bytes, runs_per_second):
+    """seeds: name -> bytes, beside the corpus. words: of the dictionary, as libFuzzer wants them."""
+    fuzzer = build(name)
+    if not fuzzer:
+        return
+    directory, kept = path(f"{name}.inputs"), corpus(name)
+    os.mkdir(directory)
+    check(len(kept) > 3, f"{name} has a corpus")
+    for one, data in {**kept, **{f"seed-{one}": data for one, data in seeds.items()}}.items():
+        with open(os.path.join(directory, one), "wb") as file:
             file.write(data)
     with open(path("words"), "w") as file:
         file.write("".join(f'"{word}"\n' for word in words))
+    # All of the corpus comes first, however long that takes.
     ended = run([fuzzer, f"-max_total_time={seconds}", f"-max_len={max_bytes}", "-len_control=0", "-timeout=20",
                  "-rss_limit_mb=2560", "-print_final_stats=1", f"-dict={path('words')}", f"-artifact_prefix={WORK}/",
-                 path("corpus")], env={"TMPDIR": WORK}, timeout=seconds * 3 + 120, cwd=WORK)
+                 directory], env={"TMPDIR": WORK}, timeout=seconds * 3 + 300, cwd=WORK)
     # With a crash comes its input in base64, by which it can be repeated.
-    check(ended.returncode == 0, f"the fuzzer found a crash:\n{ended.stderr[-6000:]}")
+    check(ended.returncode == 0, f"{name} found a crash:\n{ended.stderr[-6000:]}")
     runs = re.search(r"stat::number_of_executed_units: *(\d+)", ended.stderr)
-    check(runs and int(runs.group(1)) >= runs_per_second * seconds,
-          f"it ran often enough: {runs.group(1) if runs else ended.stderr[-500:]}")
+    wanted = max(runs_per_second * seconds, len(kept))
+    check(runs and int(runs.group(1)) >= wanted, f"{name} ran often enough: {runs.group(1) if runs else ended.stderr[-500:]} of {wanted}")
+    check(not glob.glob(path(f"{name}-??????")), "it leaves no files")

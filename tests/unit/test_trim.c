@@ -2,6 +2,7 @@
 #include "analyze/model/trim.h"
 
 #include "analyze/log/reader.h"
+#include "analyze/model/facts.h"
 #include "tests/unit/log_writer.h"
 
 #include <errno.h>
@@ -131,6 +132,189 @@ static void test_reallocs(void)
     CHECK(strcmp(events(), "a16 a32 a80 b16 e96 f32 f80 ") == 0);
 }
 
+/* The part as report --from tells of it, and as report --from --to tells of the whole. */
+static bool is_same(uint64_t from_ns, uint64_t to_ns)
+{
+    struct facts *told[2];
+    struct failure failure;
+    struct log *log;
+
+    CHECK(trim(from_ns, to_ns) == 0);
+    for (int i = 1; i >= 0; i--) {
+        CHECK(log_open(log_path, &log, &failure) == 0);
+        told[i] = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = i ? 0 : to_ns });
+        log_free(log);
+        log_bytes_write(&bytes);
+    }
+    bool same = told[0]->allocations == told[1]->allocations && told[0]->peak_bytes == told[1]->peak_bytes &&
+                told[0]->peak_ns == told[1]->peak_ns && told[0]->leaked_blocks == told[1]->leaked_blocks &&
+                told[0]->leaked_bytes == told[1]->leaked_bytes;
+    facts_free(told[0]);
+    facts_free(told[1]);
+    return same;
+}
+
+/* A realloc's old block waits for its end, and its address is given out again and freed meanwhile. */
+static void test_open_realloc(void)
+{
+    log_bytes_begin(&bytes);
+    for (uint32_t i = 0; i < 2; i++) {
+        chunk_begin(PID, i, 0, 1000);
+        add_malloc(1000 + i, 64 + 16 * i, 1);
+        if (i) {
+            add_malloc(1005, 16, 7);
+            add_realloc_begin(1010, 16);
+            add_realloc_end(1100, 32, 9);
+        } else {
+            add_malloc(1020, 16, 1);
+            add_free(1030, 16);
+            add_malloc(1200, 96, 1);
+        }
+        chunk_end(&bytes);
+    }
+    for (uint64_t to_ns = 1; to_ns <= 210; to_ns += 10)
+        CHECK(is_same(0, to_ns) && is_same(5, to_ns));
+}
+
+/* Ends of reallocs that were lost, with what came between: another realloc, whose old block is known or is not,
+ * and which has ended before the part or has not; an allocation. */
+static void test_lost_ends(void)
+{
+    log_bytes_begin(&bytes);
+    chunk_begin(PID, 0, 0, 1000);
+    add_malloc(1000, 16, 7);
+    add_malloc(1001, 48, 7);
+    add_malloc(1002, 96, 3);
+    add_realloc_begin(1010, 16);
+    add_realloc_begin(1020, 48);
+    add_realloc_end(1030, 64, 5);
+    add_malloc(1040, 48, 4);
+    add_realloc_begin(1050, 48);
+    add_realloc_begin(1060, 112);
+    add_malloc(20000, 48, 4);
+    add_realloc_begin(20010, 96);
+    add_malloc(20020, 128, 2);
+    add_realloc_end(20030, 144, 6);
+    add_realloc_begin(20040, 48);
+    chunk_end(&bytes);
+    chunk_begin(PID, 1, 0, 1055);
+    add_malloc(1055, 160, 1);
+    add_malloc(19995, 176, 1);
+    add_malloc(20005, 112, 8);
+    add_free(20015, 112);
+    add_malloc(20035, 112, 8);
+    chunk_end(&bytes);
+    for (uint64_t from_ns = 1; from_ns <= 65; from_ns += 4)
+        CHECK(is_same(from_ns, 0) && is_same(from_ns, 19025));
+    for (uint64_t from_ns = 18990; from_ns <= 19045; from_ns += 5)
+        CHECK(is_same(from_ns, 0));
+    CHECK(trim(55, 0) == 0);
+    CHECK(strcmp(events(), "a16 a96 b16 b0 a64 a48 b48 a160 b112 a176 a48 a112 b96 f112 a128 e144 a112 b48 ") == 0);
+}
+
+/* Of several blocks at one address, all in reallocs without an end, the last one lives, whatever else is without an end. */
+static void test_unfinished_twice(void)
+{
+    log_bytes_begin(&bytes);
+    chunk_begin(PID, 0, 0, 1000);
+    add_malloc(1000, 80, 1);
+    add_realloc_begin(1010, 80);
+    add_malloc(1020, 16, 10);
+    add_realloc_begin(1030, 16);
+    chunk_end(&bytes);
+    chunk_begin(PID, 1, 0, 1001);
+    add_malloc(1001, 96, 1);
+    add_malloc(1040, 16, 20);
+    add_realloc_begin(1050, 16);
+    add_malloc(1200, 32, 1);
+    chunk_end(&bytes);
+    chunk_begin(PID, 2, 0, 1002);
+    add_malloc(1002, 112, 1);
+    add_realloc_begin(1060, 112);
+    chunk_end(&bytes);
+    for (uint64_t from_ns = 0; from_ns < 70; from_ns += 5)
+        CHECK(is_same(from_ns, 0) && is_same(from_ns, 100));
+    struct failure failure;
+    struct log *log;
+    CHECK(log_open(log_path, &log, &failure) == 0);
+    struct facts *facts = facts_collect(log, &(struct facts_options){ .to_ns = 100 });
+    CHECK(facts->leaked_blocks == 4 && facts->leaked_bytes == 23);
+    facts_free(facts);
+    log_free(log);
+}
+
+/* What the reader does not know, alone in a stream; it still says until when the stream, and so the process, was there. */
+static void test_unknown_record(void)
+{
+    static const uint8_t later[] = { 40 << 2 | REC_OTHER, 0 };
+
+    log_bytes_begin(&bytes);
+    chunk_begin(PID, 0, 0, 1000);
+    add_malloc(1000, 16, 7);
+    chunk_end(&bytes);
+    for (uint32_t i = 0; i < 3; i++) {
+        chunk_begin(PID, 1, i, 1000 + 10 * i);
+        memcpy(at, later, sizeof later);
+        at += sizeof later;
+        chunk_end(&bytes);
+    }
+    chunk_begin(PID + 1, 0, 0, 1005);
+    add_malloc(1005, 16, 1);
+    add_malloc(1015, 32, 1);
+    add_malloc(1025, 48, 1);
+    add_malloc(1035, 64, 1);
+    chunk_end(&bytes);
+    for (uint64_t from_ns = 0; from_ns < 40; from_ns += 3)
+        CHECK(is_same(from_ns, 0) && is_same(from_ns, from_ns + 12));
+}
+
+/* Events of no process are left out, and nothing else. */
+static void test_nobody(void)
+{
+    log_bytes_begin(&bytes);
+    chunk_begin(0, 0, 0, 1000);
+    add_malloc(1000, 16, 1);
+    chunk_end(&bytes);
+    chunk_begin(PID, 0, 0, 1001);
+    add_malloc(1001, 32, 1);
+    add_free(1500, 48);
+    chunk_end(&bytes);
+    chunk_begin(0, 0, 1, 1600);
+    add_malloc(1600, 64, 1);
+    chunk_end(&bytes);
+    CHECK(trim(300, 0) == 0);
+    CHECK(strcmp(events(), "a32 f48 ") == 0);
+}
+
+/* Of how a process started nothing gets lost. */
+static void test_start(void)
+{
+    const struct encode_process start = {
+        .start = REC_START_FORK, .ppid = 1, .realtime_ns = 2, .page_bytes = 3, .exe = { "exe", 3 }, .arguments = { "arg", 4 },
+        .directory = { "dir", 3 }, .environment = { "env", 4 }, .call_graph = { "how", 3 }, .allocator = { "libc", 4 },
+        .max_depth = 4, .sample_bytes = 5, .min_size = 6, .flags = REC_PROCESS_PAUSED, .other_malloc = { "own", 3 }, .thread_bytes = 7,
+        .pid_namespace = 8, .began = 9, .parent_image = 10 };
+    uint8_t wanted[256], again[256];
+    struct failure failure;
+    struct timed_event e;
+    struct log *log;
+
+    log_bytes_begin(&bytes);
+    chunk_begin(PID, 0, 0, 1000);
+    at = encode_process_start(&encoder, at, 1000, &start);
+    size_t size = (size_t)(at - made.records);
+    memcpy(wanted, made.records, size);
+    add_malloc(1100, 16, 1);
+    chunk_end(&bytes);
+    CHECK(trim(50, 0) == 0 && log_open(log_path, &log, &failure) == 0);
+    struct reader *reader = reader_open(log);
+    CHECK(reader_next(reader, &e) == 1 && e.event.type == EVENT_OTHER && e.event.other == REC_PROCESS_START);
+    reader_free(reader);
+    CHECK(log->chunks[0].payload_bytes > size && log_read_at(log->fd, again, size, log->chunks[0].offset) == 0 &&
+          memcmp(again, wanted, size) == 0);
+    log_free(log);
+}
+
 static void test_interruption(void)
 {
     uint64_t ns = 1000;
@@ -155,6 +339,12 @@ int main(void)
     test_late_code();
     test_free_first();
     test_reallocs();
+    test_open_realloc();
+    test_lost_ends();
+    test_unfinished_twice();
+    test_unknown_record();
+    test_nobody();
+    test_start();
     test_interruption();
     free(bytes.data);
     free(trimmed.data);
