@@ -54,7 +54,7 @@ static void enlarge(struct hash_table *t)
 
 void hash_table_add(struct hash_table *t, uint64_t hash, uint32_t number)
 {
-    if (t->used * 2 >= t->capacity)
+    if (t->used * 4 >= t->capacity * 3)
         enlarge(t);
     put(t, (struct hash_place){ (uint32_t)(hash >> 32), number + 1 });
     t->used++;

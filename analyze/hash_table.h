@@ -5,8 +5,8 @@
  *     while (hash_table_next(&table, &s))
  *         if (is_it(s.number)) ...
  *
- * and adds another one where none is it. Nothing is taken out. Memory: 8 bytes for each place, of
- * which a quarter to a half are used. */
+ * and adds another one where none is it. Nothing is taken out. Memory: 8 bytes for each place, three
+ * to six eighths of which are used. */
 #ifndef MALLOSCOPE_ANALYZE_HASH_TABLE_H
 #define MALLOSCOPE_ANALYZE_HASH_TABLE_H
 

@@ -4,8 +4,8 @@
 #ifndef MALLOSCOPE_MODEL_CODE_H
 #define MALLOSCOPE_MODEL_CODE_H
 
-#include "analyze/log/log.h"
 #include "analyze/hash_table.h"
+#include "analyze/log/log.h"
 #include "analyze/util.h"
 #include "format/decode.h"
 

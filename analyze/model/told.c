@@ -106,25 +106,34 @@ void told_begin(struct told *t, const struct log *log)
 
 /* Of the session's own notes on untraced programs, whose process they were: that was executed by
  * the last one with its pid, or in a process that never was in the log, for which the first one stands. */
-static uint32_t process_of_pid(const struct told *t, uint32_t pid)
+static void find_untraced(struct told *t)
 {
-    uint32_t first = 0, last = UINT32_MAX;
+    struct index last = { 0 }; /* by pid */
+    uint32_t first = 0;
 
     for (uint32_t i = 0; i < t->process_count; i++) {
         const struct told_process *p = &t->processes[i];
-        if (p->started && p->pid == pid && (last == UINT32_MAX || p->image > t->processes[last].image))
-            last = i;
-        if (p->started && (!t->processes[first].started || p->image < t->processes[first].image))
+        uint32_t known = index_find(&last, p->pid, 0);
+        if (!p->started)
+            continue;
+        if (known == UINT32_MAX || p->image > t->processes[known].image)
+            index_add(&last, p->pid, 0, i);
+        if (!t->processes[first].started || p->image < t->processes[first].image)
             first = i;
     }
-    return last != UINT32_MAX ? last : first;
+    for (size_t i = 0; i < t->notes.untraced_count; i++) {
+        struct note_untraced *n = &t->notes.untraced[i];
+        uint32_t known = index_find(&last, n->pid, 0);
+        if (!t->processes[n->process].pid)
+            n->process = known != UINT32_MAX ? known : first;
+    }
+    index_release(&last);
 }
 
 void told_end(struct told *t)
 {
-    for (size_t i = 0; i < t->notes.untraced_count; i++)
-        if (!t->processes[t->notes.untraced[i].process].pid)
-            t->notes.untraced[i].process = process_of_pid(t, t->notes.untraced[i].pid);
+    if (t->notes.untraced_count)
+        find_untraced(t);
     for (size_t i = 0; i < t->process_count; i++)
         switch_recording(t, &t->processes[i], t->processes[i].last_ns, true);
     notes_end(&t->notes);

@@ -9,10 +9,10 @@
 #ifndef MALLOSCOPE_RENDER_BY_NAME_H
 #define MALLOSCOPE_RENDER_BY_NAME_H
 
+#include "analyze/hash_table.h"
 #include "analyze/model/cost.h"
 #include "analyze/model/facts.h"
 #include "analyze/render/namer.h"
-#include "analyze/hash_table.h"
 
 #include <jansson.h>
 

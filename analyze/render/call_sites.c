@@ -1,9 +1,9 @@
 #include "analyze/render/call_sites.h"
 
 #include "analyze/hash.h"
+#include "analyze/hash_table.h"
 #include "analyze/render/frames.h"
 #include "analyze/render/text.h"
-#include "analyze/hash_table.h"
 
 #include <string.h>
 

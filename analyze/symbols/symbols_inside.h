@@ -4,9 +4,9 @@
 
 #include "analyze/symbols/symbols.h"
 
+#include "analyze/hash_table.h"
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/texts.h"
-#include "analyze/hash_table.h"
 
 struct module {
     char *path;

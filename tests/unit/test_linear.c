@@ -21,6 +21,12 @@ static void begin(void)
     chunk_begin(1, 0, sequence++, ns);
 }
 
+static void add_chunk(void)
+{
+    chunk_seal(&made.header, (uint32_t)(at - made.records));
+    log_bytes_add(&bytes, &made, sizeof made.header + made.header.payload_bytes);
+}
+
 /* Before each event. */
 static void room(void)
 {
@@ -57,6 +63,10 @@ static double read_log(uint64_t allocations, uint64_t leaked)
     struct facts *f = facts_collect(log, NULL);
     CHECK(f->allocations == allocations && f->frees == allocations - leaked && f->leaked_blocks == leaked);
     CHECK(!f->unmatched_frees && !f->unseen_frees);
+    size_t right = 0;
+    for (size_t i = 0; i < f->told.notes.untraced_count; i++)
+        right += f->told.notes.untraced[i].pid == f->told.processes[f->told.notes.untraced[i].process].pid;
+    CHECK(right == f->told.notes.untraced_count);
     facts_free(f);
     log_free(log);
     return cpu_seconds() - begun;
@@ -108,8 +118,7 @@ static double read_pieces(void)
     for (uint32_t i = 0; i < COUNT; i++) {
         chunk_begin(1, 0, i, 1000 + i);
         add_malloc(1000 + i, 16 + 16 * i, 10);
-        chunk_seal(&made.header, (uint32_t)(at - made.records));
-        log_bytes_add(&bytes, &made, sizeof made.header + made.header.payload_bytes);
+        add_chunk();
         chunk_begin(1, 0, COUNT - 1 - i, 1000 + i);
         add_malloc(1000 + i, 16, 10);
         chunk_seal(&made.header, (uint32_t)(at - made.records));
@@ -119,6 +128,24 @@ static double read_pieces(void)
     return read_log(COUNT, COUNT);
 }
 
+/* Processes, and as many notes on programs that one of them has executed. */
+static double read_untraced(void)
+{
+    log_bytes_begin(&bytes);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        chunk_begin(1 + i, 0, 0, 1000);
+        at = encode_process_start(&encoder, at, 1000, &(struct encode_process){ .exe = { "x", 1 } });
+        add_chunk();
+        chunk_begin(0, 0, REC_SESSION_UNTRACED, 1000);
+        made.header.type = REC_CHUNK_SESSION;
+        made.header.image = 0;
+        at = encode_untraced(&encoder, at, 1000, COUNT - i, REC_UNTRACED_STATIC, (struct encode_text){ "y", 1 });
+        add_chunk();
+    }
+    log_bytes_write(&bytes);
+    return read_log(0, 0);
+}
+
 int main(void)
 {
     directory_make();
@@ -126,6 +153,7 @@ int main(void)
     check_time("addresses", read_steps(STEP), ordinary);
     check_time("unfinished reallocs", read_unfinished(), ordinary);
     check_time("pieces", read_pieces(), ordinary);
+    check_time("untraced programs", read_untraced(), ordinary);
     free(bytes.data);
     directory_remove();
     return check_summary();
