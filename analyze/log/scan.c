@@ -13,6 +13,10 @@
 
 #define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
 
+/* Headers that are whole may be put side by side, each with the checksum of a megabyte that is not its own. Of real
+ * ones no two claim the same bytes, so that each byte is summed once in vain: this is far beyond all damage. */
+#define VAIN_BYTES_MOST(file_bytes) ((64u << 20) + 16 * (file_bytes))
+
 /* The part of the file that the scan looks at. */
 struct window {
     int fd;
@@ -20,6 +24,7 @@ struct window {
     uint64_t offset; /* of buffer[0] */
     size_t bytes;
     uint8_t *buffer;
+    uint64_t vain_bytes; /* of payloads whose checksums were found wrong */
 };
 
 /* The file's bytes at offset, wanted of them if the file has so many;
@@ -84,8 +89,10 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     if (!at || bytes < whole)
         return 0;
     *ret_reason = "a chunk whose checksum is wrong";
-    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes))
+    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes)) {
+        w->vain_bytes += ret_header->payload_bytes;
         return 0;
+    }
     *ret_records_bytes = ret_header->payload_bytes;
     if (!(ret_header->flags & REC_CHUNK_PACKED))
         return whole;
@@ -97,7 +104,13 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     return packed_header_sound(&packed) ? whole : 0;
 }
 
-/* The offset of the next whole chunk from `offset` on, or the file's end. */
+static bool is_in_vain(const struct window *w)
+{
+    return w->vain_bytes > VAIN_BYTES_MOST(w->file_bytes);
+}
+
+/* The offset of the next whole chunk from `offset` on, or the file's end, up to where nothing is looked at any more
+ * when too much was in vain. */
 static uint64_t find_chunk(struct window *w, uint64_t offset)
 {
     static const uint32_t magic = REC_CHUNK_MAGIC;
@@ -105,7 +118,7 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
     uint32_t records_bytes;
     const char *reason;
 
-    while (offset < w->file_bytes) {
+    while (offset < w->file_bytes && !is_in_vain(w)) {
         size_t bytes;
         const uint8_t *at = window_at(w, offset, sizeof magic, &bytes);
         if (!at)
@@ -144,7 +157,7 @@ static void add_torn_chunk(struct log *log, const struct window *w, uint32_t fil
 void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t end)
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
-    struct window w = { fd, end, 0, 0, buffer };
+    struct window w = { .fd = fd, .file_bytes = end, .buffer = buffer };
 
     while (offset < end) {
         struct rec_chunk_header header = { 0 };
@@ -166,6 +179,8 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
         }
         uint64_t next = find_chunk(&w, offset + 1);
         add_torn_chunk(log, &w, file, &header, offset, next);
+        if (is_in_vain(&w))
+            reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
         add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header);
         offset = next;
     }
