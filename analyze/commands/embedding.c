@@ -64,7 +64,7 @@ int embed_names(const struct log *log, const struct symbols_options *options, bo
     struct namer namer;
 
     *ret_done = (struct embedding){ 0 };
-    code_init(&code, log->process_count);
+    code_init(&code);
     code_read(&code, log);
     struct naming *naming = naming_open(log, &code, options, &namer);
     if (again)
