@@ -1,6 +1,9 @@
-/* Open addressing with linear probing; a removal moves later entries back, so
- * that there are no tombstones however long a program runs. A place is found by
- * the product of hash and capacity, so that any capacity will do. */
+/* Open addressing by groups of eight places. A place's tag has seven bits of its
+ * block's hash; the eight tags of a group are compared in one word. A search ends at
+ * a group that has a place that was never used: where a removal would make such a
+ * group of one that others went past, the place stays marked until the next growth.
+ * A group is found by the product of hash and number of groups, so that any number
+ * will do. */
 #include "analyze/model/blocks.h"
 
 #include "analyze/hash.h"
@@ -50,83 +53,157 @@ static struct block unpack(const struct place *place)
     };
 }
 
-static uint64_t hash(uint64_t address)
+static uint64_t hash_of(uint64_t address)
 {
     return hash_add(0, address);
 }
 
-static struct blocks_part *part_of(const struct blocks *b, uint64_t address)
+static struct blocks_part *part_of(const struct blocks *b, uint64_t hash)
 {
-    return (struct blocks_part *)&b->parts[hash(address) >> 60];
+    return (struct blocks_part *)&b->parts[hash >> 60];
 }
 
-static uint32_t home_of(const struct blocks_part *part, uint64_t address)
+static uint32_t home_of(const struct blocks_part *part, uint64_t hash)
 {
-    return (uint32_t)((hash(address) << 4 >> 32) * part->capacity >> 32);
+    return (uint32_t)((hash << 4 >> 32) * part->groups >> 32);
 }
 
-static uint32_t next(const struct blocks_part *part, uint32_t at)
+static uint32_t next(const struct blocks_part *part, uint32_t group)
 {
-    return at + 1 == part->capacity ? 0 : at + 1;
+    return group + 1 == part->groups ? 0 : group + 1;
 }
 
-/* The place of an address, or the empty one where it would be. The part has places. */
-static struct place *find(const struct blocks_part *part, uint64_t address)
-{
-    uint32_t at = home_of(part, address);
+/* --- tags --------------------------------------------------------------------
+ * Of an empty place 0, of one that is marked as used before 1, else 0x80 and up. What
+ * is found in a word of tags is a word too: the highest bit of each byte that is meant. */
 
-    while (part->places[at].address_and_number && address_of(&part->places[at]) != address)
-        at = next(part, at);
-    return &part->places[at];
+#define GROUP 8
+#define EACH(byte) ((byte) * 0x0101010101010101ull)
+
+static uint64_t tag_of(uint64_t hash)
+{
+    return 0x80 | (hash & 0x7f);
 }
 
+/* Those with this tag; above one of them also others, at times. */
+static uint64_t tags_like(uint64_t tags, uint64_t tag)
+{
+    uint64_t differ = tags ^ EACH(tag);
+    return (differ - EACH(1)) & ~differ & EACH(0x80);
+}
+
+static uint64_t tags_unused(uint64_t tags)
+{
+    return ~tags & EACH(0x80);
+}
+
+static uint64_t tags_empty(uint64_t tags)
+{
+    return ~tags & ~tags << 7 & EACH(0x80);
+}
+
+/* The first place of those found in a group. */
+static uint32_t first_of(uint32_t group, uint64_t found)
+{
+    return group * GROUP + (uint32_t)__builtin_ctzll(found) / 8;
+}
+
+static void set_tag(struct blocks_part *part, uint32_t place, uint64_t tag)
+{
+    unsigned shift = place % GROUP * 8;
+    uint64_t *tags = &part->tags[place / GROUP];
+
+    *tags = (*tags & ~(0xffull << shift)) | tag << shift;
+}
+
+/* --- packed blocks ----------------------------------------------------------- */
+
+/* The place of an address; UINT32_MAX: it has none. */
+static uint32_t find(const struct blocks_part *part, uint64_t address, uint64_t hash)
+{
+    if (!part->used)
+        return UINT32_MAX;
+    for (uint32_t group = home_of(part, hash);; group = next(part, group)) {
+        uint64_t tags = part->tags[group];
+        for (uint64_t like = tags_like(tags, tag_of(hash)); like; like &= like - 1)
+            if (address_of(&part->places[first_of(group, like)]) == address)
+                return first_of(group, like);
+        if (tags_empty(tags))
+            return UINT32_MAX;
+    }
+}
+
+/* A place for a block that has none yet. */
+static struct place *add(struct blocks_part *part, uint64_t hash)
+{
+    uint32_t group = home_of(part, hash);
+
+    while (!tags_unused(part->tags[group]))
+        group = next(part, group);
+    uint32_t place = first_of(group, tags_unused(part->tags[group]));
+    part->taken += tags_empty(part->tags[group]) >> (place % GROUP * 8 + 7) & 1;
+    part->used++;
+    set_tag(part, place, tag_of(hash));
+    return &part->places[place];
+}
+
+/* Makes room, if only by forgetting which places have been used. */
 static void enlarge(struct blocks_part *part)
 {
-    struct blocks_part larger = { .used = part->used, .capacity = part->capacity ? part->capacity / 2 * 3 : 16 };
+    bool is_full = (uint64_t)part->used * 3 >= (uint64_t)part->groups * GROUP * 2;
+    struct blocks_part larger = { .groups = !part->groups ? 2 : is_full ? part->groups + (part->groups + 1) / 2 : part->groups };
 
-    larger.places = alloc_zeroed(larger.capacity, sizeof *larger.places);
-    for (uint32_t i = 0; i < part->capacity; i++)
-        if (part->places[i].address_and_number)
-            *find(&larger, address_of(&part->places[i])) = part->places[i];
+    larger.tags = alloc_zeroed(larger.groups, sizeof *larger.tags);
+    larger.places = alloc_zeroed((size_t)larger.groups * GROUP, sizeof *larger.places);
+    for (uint32_t group = 0; group < part->groups; group++)
+        for (uint64_t used = part->tags[group] & EACH(0x80); used; used &= used - 1) {
+            const struct place *place = &part->places[first_of(group, used)];
+            *add(&larger, hash_of(address_of(place))) = *place;
+        }
+    free(part->tags);
     free(part->places);
     *part = larger;
 }
 
-/* The hole's followers that may not be found behind a hole move into it. */
-static void close_hole(struct blocks_part *part, uint32_t hole)
-{
-    for (uint32_t at = next(part, hole); part->places[at].address_and_number; at = next(part, at)) {
-        uint32_t home = home_of(part, address_of(&part->places[at]));
-        uint32_t from_home = at >= home ? at - home : at + part->capacity - home;
-        uint32_t from_hole = at >= hole ? at - hole : at + part->capacity - hole;
-        if (from_home >= from_hole) {
-            part->places[hole] = part->places[at];
-            hole = at;
-        }
-    }
-    part->places[hole] = (struct place){ 0 };
-}
-
 static bool take_packed(struct blocks *b, uint64_t address, struct block *ret_block)
 {
-    struct blocks_part *part = part_of(b, address);
+    uint64_t hash = hash_of(address);
+    struct blocks_part *part = part_of(b, hash);
+    uint32_t place = address_fits(address) ? find(part, address, hash) : UINT32_MAX;
 
-    if (!address_fits(address) || !part->used)
+    if (place == UINT32_MAX)
         return false;
-    struct place *place = find(part, address);
-    if (!place->address_and_number)
-        return false;
-    *ret_block = unpack(place);
+    *ret_block = unpack(&part->places[place]);
+    bool stays_open = tags_empty(part->tags[place / GROUP]);
+    set_tag(part, place, stays_open ? 0 : 1);
+    part->taken -= stays_open;
     part->used--;
-    close_hole(part, (uint32_t)(place - part->places));
     return true;
+}
+
+/* True: there was one, and it is replaced. */
+static bool put_packed(struct blocks *b, const struct block *block, struct block *ret_old)
+{
+    uint64_t hash = hash_of(block->address);
+    struct blocks_part *part = part_of(b, hash);
+    uint32_t place = find(part, block->address, hash);
+
+    if (place != UINT32_MAX) {
+        *ret_old = unpack(&part->places[place]);
+        part->places[place] = pack(block);
+        return true;
+    }
+    if ((uint64_t)part->taken * 8 >= (uint64_t)part->groups * GROUP * 7)
+        enlarge(part);
+    *add(part, hash) = pack(block);
+    return false;
 }
 
 /* --- whole blocks ----------------------------------------------------------- */
 
 static size_t whole_home(const struct blocks *b, uint64_t address)
 {
-    return (size_t)hash(address) & (b->whole_capacity - 1);
+    return (size_t)hash_of(address) & (b->whole_capacity - 1);
 }
 
 static struct block *find_whole(const struct blocks *b, uint64_t address)
@@ -174,8 +251,10 @@ static bool take_whole(struct blocks *b, uint64_t address, struct block *ret_blo
 
 void blocks_release(struct blocks *b)
 {
-    for (size_t i = 0; i < BLOCKS_PARTS; i++)
+    for (size_t i = 0; i < BLOCKS_PARTS; i++) {
+        free(b->parts[i].tags);
         free(b->parts[i].places);
+    }
     free(b->whole);
     *b = (struct blocks){ 0 };
 }
@@ -192,18 +271,7 @@ bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_o
         b->whole_used++;
         return replaced;
     }
-    struct blocks_part *part = part_of(b, block->address);
-    if ((uint64_t)part->used * 4 >= (uint64_t)part->capacity * 3)
-        enlarge(part);
-    struct place *place = find(part, block->address);
-    if (place->address_and_number) {
-        *ret_old = unpack(place);
-        replaced = true;
-    } else {
-        part->used++;
-    }
-    *place = pack(block);
-    return replaced;
+    return put_packed(b, block, ret_old) || replaced;
 }
 
 bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block)
@@ -213,26 +281,41 @@ bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block)
 
 bool blocks_has(const struct blocks *b, uint64_t address)
 {
-    const struct blocks_part *part = part_of(b, address);
+    uint64_t hash = hash_of(address);
 
-    return (address_fits(address) && part->used && find(part, address)->address_and_number) ||
+    return (address_fits(address) && find(part_of(b, hash), address, hash) != UINT32_MAX) ||
            (b->whole_used && find_whole(b, address)->address);
 }
 
 void blocks_prefetch(const struct blocks *b, uint64_t address)
 {
-    const struct blocks_part *part = part_of(b, address);
+    uint64_t hash = hash_of(address);
+    const struct blocks_part *part = part_of(b, hash);
 
-    if (part->capacity)
-        __builtin_prefetch(&part->places[home_of(part, address)]);
+    if (part->groups)
+        __builtin_prefetch(&part->tags[home_of(part, hash)]);
+}
+
+void blocks_prefetch_place(const struct blocks *b, uint64_t address)
+{
+    uint64_t hash = hash_of(address);
+    const struct blocks_part *part = part_of(b, hash);
+
+    if (!part->groups)
+        return;
+    uint32_t group = home_of(part, hash);
+    uint64_t tags = part->tags[group], like = tags_like(tags, tag_of(hash));
+    uint64_t found = like ? like : tags_unused(tags);
+    if (found)
+        __builtin_prefetch(&part->places[first_of(group, found)]);
 }
 
 void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data)
 {
     for (size_t i = 0; i < BLOCKS_PARTS; i++)
-        for (uint32_t at = 0; at < b->parts[i].capacity; at++)
-            if (b->parts[i].places[at].address_and_number) {
-                const struct block block = unpack(&b->parts[i].places[at]);
+        for (uint32_t group = 0; group < b->parts[i].groups; group++)
+            for (uint64_t used = b->parts[i].tags[group] & EACH(0x80); used; used &= used - 1) {
+                const struct block block = unpack(&b->parts[i].places[first_of(group, used)]);
                 use(data, &block);
             }
     for (size_t i = 0; i < b->whole_capacity; i++)

@@ -87,10 +87,9 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 
 static struct stack_step *step_place(const struct stacks *s, const struct stack_step *step)
 {
-    uint64_t sum = ((uint64_t)step->from << 32 | step->pcs[0]) * 0x9e3779b97f4a7c15ull +
-                   ((uint64_t)step->pcs[1] << 32 | step->pcs[2]) * 0xd1342543de82ef95ull;
+    uint64_t hash = hash_add(hash_add(0, (uint64_t)step->from << 32 | step->pcs[0]), (uint64_t)step->pcs[1] << 32 | step->pcs[2]);
 
-    return &s->steps[(sum ^ sum >> 32) * 0x9e3779b97f4a7c15ull >> (64 - STEPS_BITS)];
+    return &s->steps[hash >> (64 - STEPS_BITS)];
 }
 
 static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
