@@ -14,8 +14,9 @@
 #define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
 
 /* Headers that are whole may be put side by side, each with the checksum of a megabyte that is not its own. Of real
- * ones no two claim the same bytes, so that each byte is summed once in vain: this is far beyond all damage. */
-#define VAIN_BYTES_MOST(file_bytes) ((64u << 20) + 16 * (file_bytes))
+ * ones no two claim the same bytes, so that each byte is summed once in vain: this is far beyond all damage, and a second
+ * or two. */
+#define VAIN_BYTES_MOST(file_bytes) (((uint64_t)12 << 30) + 16 * (file_bytes))
 
 /* The part of the file that the scan looks at. */
 struct window {

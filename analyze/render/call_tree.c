@@ -1,8 +1,8 @@
 #include "analyze/render/call_tree.h"
 
 #include "analyze/hash.h"
-#include "analyze/hash_table.h"
 #include "analyze/render/text.h"
+#include "analyze/hash_table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -11,9 +11,7 @@ struct builder {
     struct facts *facts;
     const struct namer *namer;
     struct call_tree *tree;
-    struct hash_table frame_table;
-    uint32_t *node_table; /* by parent and frame: the node; of most tables the largest, so only that */
-    size_t node_table_capacity;
+    struct hash_table frame_table, node_table; /* nodes by parent and frame */
     struct place {
         uint32_t frame, line;
     } *path; /* of the stack at hand, innermost first */
@@ -94,40 +92,26 @@ static void add_frames(struct builder *b, uint32_t location)
 
 /* --- nodes ---------------------------------------------------------------------- */
 
-static uint32_t *node_place(const struct builder *b, uint32_t parent, uint32_t frame)
-{
-    size_t at = (size_t)hash_add(0, (uint64_t)parent << 32 | frame) & (b->node_table_capacity - 1);
-
-    for (; b->node_table[at]; at = (at + 1) & (b->node_table_capacity - 1)) {
-        const struct call_node *node = &b->tree->nodes[b->node_table[at]];
-        if (node->parent == parent && node->frame == frame)
-            break;
-    }
-    return &b->node_table[at];
-}
-
 static uint32_t child_of(struct builder *b, uint32_t parent, const struct place *at)
 {
     struct call_tree *t = b->tree;
-    uint32_t frame = at->frame;
+    uint64_t hash = hash_add(0, (uint64_t)parent << 32 | at->frame);
+    struct hash_search s = hash_table_search(&b->node_table, hash);
 
-    if (t->node_count * 4 >= b->node_table_capacity * 3) {
-        b->node_table_capacity = b->node_table_capacity ? b->node_table_capacity * 2 : 1024;
-        free(b->node_table);
-        b->node_table = alloc_zeroed(b->node_table_capacity, sizeof *b->node_table);
-        for (size_t i = 1; i < t->node_count; i++)
-            *node_place(b, t->nodes[i].parent, t->nodes[i].frame) = (uint32_t)i;
+    while (hash_table_next(&b->node_table, &s)) {
+        struct call_node *node = &t->nodes[s.number];
+        if (node->parent != parent || node->frame != at->frame)
+            continue;
+        if (node->line != at->line)
+            node->line = 0;
+        return s.number;
     }
-    uint32_t *place = node_place(b, parent, frame);
-    if (!*place) {
-        t->nodes = grow(t->nodes, &t->node_capacity, t->node_count + 1, sizeof *t->nodes);
-        *place = (uint32_t)t->node_count++;
-        t->nodes[*place] = (struct call_node){ .parent = parent, .frame = frame, .line = at->line, .next = t->nodes[parent].child };
-        t->nodes[parent].child = *place;
-    } else if (t->nodes[*place].line != at->line) {
-        t->nodes[*place].line = 0;
-    }
-    return *place;
+    uint32_t number = (uint32_t)t->node_count++;
+    t->nodes = grow(t->nodes, &t->node_capacity, t->node_count, sizeof *t->nodes);
+    t->nodes[number] = (struct call_node){ .parent = parent, .frame = at->frame, .line = at->line, .next = t->nodes[parent].child };
+    t->nodes[parent].child = number;
+    hash_table_add(&b->node_table, hash, number);
+    return number;
 }
 
 /* The node below `node` for the frames of a location, outermost first. */
@@ -240,7 +224,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
     hash_table_release(&b.frame_table);
-    free(b.node_table);
+    hash_table_release(&b.node_table);
     free(b.path);
     tree.nodes = shrink(tree.nodes, &tree.node_capacity, tree.node_count, sizeof *tree.nodes);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)

@@ -155,7 +155,7 @@ static double read_claims(void)
     chunk_end(&bytes);
     made.header.payload_bytes = REC_CHUNK_PAYLOAD_MAX;
     made.header.header_checksum = checksum(&made.header, offsetof(struct rec_chunk_header, header_checksum));
-    for (uint32_t i = 0; i < COUNT; i++)
+    for (uint32_t i = 0; i < 3 * COUNT; i++)
         log_bytes_add(&bytes, &made.header, sizeof made.header);
     log_bytes_write(&bytes);
     return read_log(1, 1);
@@ -168,7 +168,7 @@ int main(void)
     check_time("addresses", read_steps(STEP), ordinary);
     check_time("unfinished reallocs", read_unfinished(), ordinary);
     check_time("pieces", read_pieces(), ordinary);
-    check_time("claims", read_claims(), ordinary);
+    check_time("claims", read_claims(), ordinary + 0.2); /* a second goes before it is seen for what it is */
     check_time("untraced programs", read_untraced(), ordinary);
     free(bytes.data);
     directory_remove();
