@@ -75,7 +75,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
 {
     static const struct facts_options everything;
     struct facts *f = alloc_zeroed(1, sizeof *f);
-    struct collector c = { .f = f, .log = log, .options = options ? options : &everything };
+    struct collector c = { .f = f, .log = log, .options = options ? options : &everything,
+                           .bytes_left = INT64_MAX };
 
     f->processes = alloc_zeroed(log->process_count, sizeof *f->processes);
     c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
@@ -96,6 +97,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     struct feed *feed = feed_open(log, &f->told);
     take_all(&c, feed);
     f->bad_chunks = feed_close(feed, &f->bad_offset);
+    f->told.lost_events += c.uncounted;
     told_end(&f->told);
     for (size_t i = 0; i < log->process_count; i++)
         f->processes[i].told = &f->told.processes[i];

@@ -369,10 +369,45 @@ static void test_time(void)
     test_many_magics(&header, sizeof header);
 }
 
+/* What no memory can hold is no allocation: neither counted nor shown as a negative number. */
+static void test_absurd_sizes(void)
+{
+    static const uint64_t sizes[] = { REC_SIZE_MAX + 1, 1ull << 63, UINT64_MAX };
+    struct failure failure;
+    struct log *log;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sizes_counted counted;
+        struct log_bytes absurd = { 0 };
+        log_bytes_begin(&absurd);
+        chunk_begin(1, 0, 0, 100);
+        for (unsigned k = 0; k < 200; k++)
+            add_malloc(100 + k, 0x1000 + 16 * k, REC_SIZE_MAX);
+        add_malloc(300, 0x10, sizes[i]);
+        chunk_end(&absurd);
+        log_bytes_write(&absurd);
+        if (!CHECK(log_open(log_path, &log, &failure) == 0))
+            return;
+        struct facts *f = facts_collect(log, NULL);
+        CHECK(f->bad_chunks == 1 && f->allocations == 127 && f->told.lost_events == 73);
+        CHECK(f->allocated_bytes == 127 * REC_SIZE_MAX && f->peak_bytes == f->allocated_bytes && f->leaked_bytes == f->allocated_bytes);
+        count_sizes(log, &counted);
+        struct size_table table;
+        sizes_table(&counted.sizes, &table);
+        CHECK(counted.bad_chunks == 1 && table.count == 200 && table.bytes == INT64_MAX && table.rows[0].size == REC_SIZE_MAX);
+        size_table_release(&table);
+        sizes_counted_release(&counted);
+        facts_free(f);
+        log_free(log);
+        free(absurd.data);
+    }
+}
+
 int main(void)
 {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* thousands of logs, one after another */
     directory_make();
+    test_absurd_sizes();
     make_log();
     CHECK(whole.count > 2000 && whole.count < 5000);
     test_cuts();
