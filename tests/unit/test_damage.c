@@ -373,7 +373,6 @@ static void test_time(void)
 static void test_absurd_sizes(void)
 {
     static const uint64_t sizes[] = { REC_SIZE_MAX + 1, 1ull << 63, UINT64_MAX };
-    struct failure failure;
     struct log *log;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
