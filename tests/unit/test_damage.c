@@ -402,11 +402,38 @@ static void test_absurd_sizes(void)
     }
 }
 
+/* A session chunk that somebody has copied into the log again says nothing new; another one does. */
+static void test_session_twice(void)
+{
+    struct failure unused;
+    struct log_bytes twice = { 0 };
+    struct log *log;
+
+    log_bytes_begin(&twice);
+    for (uint64_t i = 0; i < 2; i++) {
+        chunk_begin(1, 0, 0, 100 + i);
+        made.header.type = REC_CHUNK_SESSION;
+        at = encode_lost(&encoder, at, 100 + i, 5, 0);
+        at = encode_untraced(&encoder, at, 100 + i, 300, REC_UNTRACED_LIBC, (struct encode_text){ "/x", 2 });
+        chunk_end(&twice);
+        log_bytes_add_again(&twice);
+    }
+    log_bytes_write(&twice);
+    if (CHECK(log_open(log_path, &log, &unused) == 0)) {
+        struct facts *f = facts_collect(log, NULL);
+        CHECK(f->told.lost_events == 10 && f->told.notes.untraced_programs == 2 && reader_lost_events(log).count == 10);
+        facts_free(f);
+        log_free(log);
+    }
+    free(twice.data);
+}
+
 int main(void)
 {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* thousands of logs, one after another */
     directory_make();
     test_absurd_sizes();
+    test_session_twice();
     make_log();
     CHECK(whole.count > 2000 && whole.count < 5000);
     test_cuts();
