@@ -47,7 +47,8 @@ static void print_help(FILE *to)
     fputs("\n  malloscope help COMMAND        a command's options\n"
           "  malloscope --version\n\n"
           "Exit codes: 0 good; 1 the log is damaged, missing or not a log (what is whole is\n"
-          "still shown); 2 wrong usage. record: the program's own, see its help; doctor: likewise.\n", to);
+          "still shown); 2 wrong usage. record: the program's own, see its help; doctor:\n"
+          "likewise.\n", to);
 }
 
 static int help(int argc, char **argv)

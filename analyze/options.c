@@ -1,6 +1,7 @@
 #include "analyze/options.h"
 
 #include "analyze/command.h"
+#include "analyze/commands/progress.h"
 #include "analyze/log/live.h"
 #include "analyze/log/piped.h"
 #include "analyze/log/reader.h"
@@ -112,9 +113,19 @@ bool is_same_file(const char *one, const char *other)
 
 static int open_piped(const char *path, struct log **ret_log, struct failure *ret_failure)
 {
-    int fd, error = piped_open(path, &fd, ret_failure);
+    struct progress progress;
+    int fd;
 
-    return error ? error : log_open_fd(fd, piped_name(path), ret_log, ret_failure);
+    progress_begin(&progress, PROGRESS_COPIES, "waiting for the log to come through a pipe");
+    int error = piped_open(path, progress_goes_on, &progress, &fd, ret_failure);
+    progress_end(&progress);
+    if (!error)
+        error = log_open_fd(fd, piped_name(path), ret_log, ret_failure);
+    if (error && progress.was_interrupted)
+        return fail(ret_failure, EINTR, "%s: interrupted before a log had come", piped_name(path));
+    if (!error)
+        (*ret_log)->is_beginning = progress.was_interrupted;
+    return error;
 }
 
 static int open_file(const char *path, struct log **ret_log, struct failure *ret_failure)
@@ -180,6 +191,11 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     bool bad = headless || trimmed.incomplete || !whole || bad_chunks || is_empty || lost.programs > 0 ||
                lost.count > lost.beyond_limit; /* the user has asked for that limit */
     return bad ? EXIT_DAMAGED : EXIT_GOOD;
+}
+
+void complain_of_interrupt(const struct log *log)
+{
+    complain("%s: interrupted: what is shown is of the log's beginning only", log->path);
 }
 
 bool output_failed(void)

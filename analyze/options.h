@@ -38,6 +38,9 @@ struct log *open_log(const char *path);
  * where anything is damaged or missing. */
 int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset);
 
+/* That Ctrl-C has ended reading before all of the log was read. */
+void complain_of_interrupt(const struct log *log);
+
 /* True when fewer than all bytes went to stdout (disk full, pipe closed):
  * complains, unless nobody listens any more. */
 bool output_failed(void);

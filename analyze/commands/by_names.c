@@ -27,7 +27,13 @@ int by_names_option(struct by_names_options *o, int option, const char *value, c
             return usage_error(command, "%s: --cost %s: want " COST_NAMES, command, value);
         return 0;
     case BY_NAMES_STACKS:
-        o->by_name.stacks = true;
+    case BY_NAMES_SITES:
+        o->by_name.stacks = option == BY_NAMES_STACKS;
+        return 0;
+    case BY_NAMES_DEPTH:
+        if (!parse_number(value, 1, &number))
+            return usage_error(command, "%s: --depth %s: want a number of frames from 1 up", command, value);
+        o->depth = (size_t)number;
         return 0;
     case BY_NAMES_FILTER:
         o->filter = value;

@@ -7,18 +7,21 @@
 #include "analyze/render/by_name.h"
 #include "analyze/render/filter.h"
 
+/* After what the command says of --stacks and --sites, one of which is its default. */
 #define BY_NAMES_HELP                                                                       \
-    "  --stacks             whole stacks instead of call sites\n"                           \
+    "  --depth N            frames shown of each stack (default 10; --json has all)\n"      \
     "  --by function|line   line: source lines count, too (default: function)\n"            \
-    "  --cost COST          sort by: " COST_NAMES "\n"                                        \
-    "                       (default: allocated)\n"                                         \
+    "  --cost COST          sort by allocated (bytes; default), allocations, peak,\n"          \
+    "                       leaked or temporary\n"                                          \
     "  -n, --num-largest N  rows shown (default 20; with --json all)\n"                     \
-    "  --filter REGEX       only stacks with a frame whose function, source file or module\n" \
-    "                       matches this POSIX extended expression; totals stay whole\n"
+    "  --filter REGEX       only stacks with a frame whose function, source file or\n"         \
+    "                       module matches this POSIX extended expression; totals\n"           \
+    "                       stay whole\n"
 
-enum { BY_NAMES_STACKS = 0x3000, BY_NAMES_BY, BY_NAMES_COST, BY_NAMES_FILTER, BY_NAMES_JSON };
+enum { BY_NAMES_STACKS = 0x3000, BY_NAMES_SITES, BY_NAMES_DEPTH, BY_NAMES_BY, BY_NAMES_COST, BY_NAMES_FILTER, BY_NAMES_JSON };
 #define BY_NAMES_OPTIONS                                                                             \
     { "num-largest", required_argument, NULL, 'n' }, { "stacks", no_argument, NULL, BY_NAMES_STACKS }, \
+    { "sites", no_argument, NULL, BY_NAMES_SITES }, { "depth", required_argument, NULL, BY_NAMES_DEPTH }, \
     { "by", required_argument, NULL, BY_NAMES_BY }, { "cost", required_argument, NULL, BY_NAMES_COST }, \
     { "filter", required_argument, NULL, BY_NAMES_FILTER }, { "json", no_argument, NULL, BY_NAMES_JSON }, READING_OPTIONS
 
@@ -26,13 +29,14 @@ struct by_names_options {
     struct reading_options reading;
     struct by_name_options by_name;
     enum cost cost;
-    size_t top; /* rows shown */
+    size_t top;   /* rows shown */
+    size_t depth; /* frames shown of each */
     const char *filter;
     bool json;
 };
 
 /* With the defaults. */
-#define BY_NAMES_DEFAULTS (struct by_names_options){ .cost = COST_ALLOCATED, .top = SIZE_MAX }
+#define BY_NAMES_DEFAULTS (struct by_names_options){ .cost = COST_ALLOCATED, .top = SIZE_MAX, .depth = 10 }
 /* 0, or EXIT_USAGE after a message. */
 int by_names_option(struct by_names_options *o, int option, const char *value, const char *command);
 /* After all options. */

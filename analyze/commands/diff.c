@@ -5,17 +5,21 @@
 
 const char diff_help[] =
     "malloscope diff [options] OLD NEW\n\n"
-    "What one recording allocated more or less than another: totals, and the call sites that\n"
-    "are only in one of them or have changed, the largest change first.\n\n"
-    "A call site is the function that asked for memory, in its module's file name: wrappers of\n"
-    "malloc, C++'s operator new and containers only pass it on. So neither addresses nor\n"
-    "rebuilds nor moved lines are changes, and several calls in one function are one site.\n\n"
+    "What one recording allocated more or less than another: totals, and the stacks\n"
+    "that are only in one of them or have changed, the largest change first.\n\n"
+    "A stack is the same one in both where all its functions and the file names of\n"
+    "their modules are. So neither addresses nor rebuilds nor moved lines are\n"
+    "changes, and several calls in one function are one.\n\n"
+    "  --sites              call sites instead of whole stacks: the functions that\n"
+    "                       asked for memory, whoever called them; wrappers of\n"
+    "                       malloc, C++'s operator new and containers only pass it on\n"
+    "  --stacks             whole stacks (as is the default)\n"
     BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"
     "  -h, --help\n\n"
-    "Options that leave out parts of a log count for both. Changed is what made another\n"
-    "number of allocations, or of bytes, or has another COST. allocations and temporary are\n"
+    "Options that leave out parts of a log count for both. Changed is what differs in\n"
+    "any of the costs, whichever it is sorted by. allocations and temporary are\n"
     "calls, the other costs bytes.\n\n"
     "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
     "compared), something may be missing in it, or it is none; 2 usage.\n";
@@ -36,7 +40,7 @@ static int add(const struct by_names_options *o, const char *path, enum compare_
 
 static int show(const struct by_names_options *o, struct comparison *c)
 {
-    const struct compare_view view = { o->cost, o->top };
+    const struct compare_view view = { o->cost, o->top, o->depth };
 
     compare_sort(c, o->cost);
     if (o->json) {
@@ -73,6 +77,7 @@ int cmd_diff(int argc, char **argv)
     struct by_names_options o = BY_NAMES_DEFAULTS;
     int code = 0;
 
+    o.by_name.stacks = true;
     for (int option; !code && (option = next_option(argc, argv, ":n:h", options, diff_help)) != -1;)
         code = by_names_option(&o, option, optarg, "diff");
     by_names_end(&o);

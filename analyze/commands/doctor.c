@@ -19,8 +19,8 @@
 
 const char doctor_help[] =
     "malloscope doctor [options] [[--] PROGRAM [ARGS...]]\n\n"
-    "Says whether programs can be recorded on this machine, and whether and how PROGRAM\n"
-    "can, and if not, why, and what to do. A line for each check:\n\n"
+    "Says whether programs can be recorded on this machine, and whether and how\n"
+    "PROGRAM can, and if not, why, and what to do. A line for each check:\n\n"
     "  ok      as it should be\n"
     "  note    good to know\n"
     "  warn    it can be recorded, but not wholly, or not at its best\n"
@@ -29,13 +29,13 @@ const char doctor_help[] =
     "  -o, --output NAME    where the log would be: look at that place instead of the\n"
     "                       current directory                 MALLOSCOPE_OUTPUT\n"
     "  -h, --help\n\n"
-    "PROGRAM is not run (malloscope record PROGRAM is the trial); its loader is asked for\n"
-    "the libraries that it would load. The log that is made to try the place is removed.\n"
-    "What no look at a file can tell: whether it opens plug-ins with RTLD_DEEPBIND, which\n"
-    "then go past the recorder (the report says so), and allocators that it has under\n"
-    "names of their own.\n\n"
-    "Exit status, as record's would be: 0 it can be recorded; 125 it cannot, or no log can\n"
-    "be made; 126 not executable; 127 not found; 2 usage.\n";
+    "PROGRAM is not run (malloscope record PROGRAM is the trial); its loader is asked\n"
+    "for the libraries that it would load. The log that is made to try the place is\n"
+    "removed. What no look at a file can tell: whether it opens plug-ins with\n"
+    "RTLD_DEEPBIND, which then go past the recorder (the report says so), and\n"
+    "allocators that it has under names of their own.\n\n"
+    "Exit status, as record's would be: 0 it can be recorded; 125 it cannot, or no\n"
+    "log can be made; 126 not executable; 127 not found; 2 usage.\n";
 
 void say(struct findings *f, enum level level, const char *what, const char *format, ...)
 {

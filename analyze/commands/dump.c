@@ -1,6 +1,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/stacks.h"
 #include "analyze/options.h"
@@ -9,28 +10,31 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ASKED_EVERY 1024 /* events: whether Ctrl-C was pressed */
+
 const char dump_help[] =
     "malloscope dump [options] LOG\n\n"
     "Every event as a line, in time order:\n\n"
     "  SECONDS PID TID EVENT ADDRESS SIZE [ALIGNMENT]\n\n"
-    "SECONDS since the session began; ADDRESS in hexadecimal, SIZE and ALIGNMENT in bytes,\n"
-    "`-` where there is none. EVENT is the function that was called; a realloc of a block\n"
-    "is two events, realloc-begin with the old address and realloc-end with the new one\n"
-    "and the size, or realloc-failed (the old block lives on), or realloc-freed. A failed\n"
-    "allocation is FUNCTION-failed. Other lines: process-start, process-end, thread-begin,\n"
-    "thread-end, thread-name, module-load, module-unload, lost-events, each with its data.\n\n"
-    "  --stacks             after each allocation its frames, innermost first:\n"
-    "                       tab, #N, module+offset, function; where they are known, tab\n"
+    "SECONDS since the session began; ADDRESS in hexadecimal, SIZE and ALIGNMENT in\n"
+    "bytes, `-` where there is none. EVENT is the function that was called; a realloc\n"
+    "of a block is two events, realloc-begin with the old address and realloc-end\n"
+    "with the new one and the size, or realloc-failed (the old block lives on), or\n"
+    "realloc-freed. A failed allocation is FUNCTION-failed. Other lines:\n"
+    "process-start, process-end, thread-begin, thread-end, thread-name, module-load,\n"
+    "module-unload, lost-events, each with its data.\n\n"
+    "  --stacks             after each allocation its frames, innermost first: tab,\n"
+    "                       #N, module+offset, function; where they are known, tab\n"
     "                       and FILE:LINE[:COLUMN]. A frame with functions that were\n"
-    "                       inlined is a line for each, with a tab and `inlined` behind all\n"
-    "                       but the last\n"
+    "                       inlined is a line for each, with a tab and `inlined`\n"
+    "                       behind all but the last\n"
     "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
     PIDS_HELP
     NAMING_HELP
     "  -h, --help\n\n"
     "Of a sampled recording it shows what was recorded, and estimates nothing.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 struct dumper {
     const struct log *log;
@@ -220,8 +224,10 @@ int cmd_dump(int argc, char **argv)
     code_init(&d.code);
     /* Numbers may be announced later than they are used, by another thread; so the
      * announcements of the whole log are read first. */
-    if (with_stacks)
-        code_read(&d.code, log);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    bool goes_on = !with_stacks || code_read(&d.code, log, progress_goes_on, &progress);
+    progress_end(&progress);
     struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
     for (size_t i = 0; i < log->stream_count; i++)
         d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);
@@ -230,15 +236,22 @@ int cmd_dump(int argc, char **argv)
     struct timed_event e;
     uint64_t bad_offset;
     const char *reason;
-    while (!ferror(stdout) && reader_next(reader, &e)) {
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    for (size_t i = 1; goes_on && !ferror(stdout) && reader_next(reader, &e); i++) {
+        if (i % ASKED_EVERY == 0)
+            goes_on = progress_goes_on(&progress, reader_progress(reader));
         if (tsv)
             print_tsv(log, &e);
         else
             print_event(&d, &e);
     }
+    progress_end(&progress);
+    goes_on &= !log->is_beginning;
     naming_complain(naming);
+    if (!goes_on)
+        complain_of_interrupt(log);
     int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
-    if (output_failed())
+    if (output_failed() || !goes_on || naming_was_interrupted(naming))
         code = EXIT_DAMAGED;
     reader_free(reader);
     naming_close(naming);

@@ -1,6 +1,7 @@
 #include "analyze/commands/embedding.h"
 
 #include "analyze/commands/naming.h"
+#include "analyze/commands/progress.h"
 #include "analyze/log/append.h"
 
 #include <errno.h>
@@ -62,16 +63,20 @@ int embed_names(const struct log *log, const struct symbols_options *options, bo
 {
     struct code code;
     struct namer namer;
+    struct progress progress;
 
     *ret_done = (struct embedding){ 0 };
     code_init(&code);
-    code_read(&code, log);
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    ret_done->interrupted = !code_read(&code, log, progress_goes_on, &progress);
+    progress_end(&progress);
     struct naming *naming = naming_open(log, &code, options, &namer);
     if (again)
         naming_ignore_log(naming);
     count_names(&code, &namer, ret_done);
     int error = write_names(log, naming_symbols(naming), &ret_done->bytes);
     naming_complain(naming);
+    ret_done->interrupted |= naming_was_interrupted(naming);
     naming_close(naming);
     code_release(&code);
     return error;

@@ -10,6 +10,7 @@ struct embedding {
     size_t locations, named; /* in the log's code: all, and those with a name now */
     size_t files;            /* that these are in */
     uint64_t bytes;          /* that the log became larger by */
+    bool interrupted;        /* not all was looked up */
 };
 
 /* Finds out what is not in the log yet (again: or is), and appends it. Says what is wrong.

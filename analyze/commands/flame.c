@@ -12,24 +12,25 @@
 
 const char flame_help[] =
     "malloscope flame [options] LOG [-o FILE]\n\n"
-    "All stacks that allocate, folded: a line for each, main;read;grow 123, for other tools;\n"
-    "or as a picture, in which the width of a function is its cost and that of all it calls.\n\n"
-    "  -o, --output FILE    its ending says what: .svg is the picture, in one file, which a\n"
-    "                       browser zooms (click) and searches without a network; .folded\n"
-    "                       and .txt the stacks. An existing file is replaced. Default:\n"
-    "                       the stacks, to standard output\n"
+    "All stacks that allocate, folded: a line for each, main;read;grow 123, for other\n"
+    "tools; or as a picture, in which the width of a function is its cost and that of\n"
+    "all it calls.\n\n"
+    "  -o, --output FILE    its ending says what: .svg is the picture, in one file,\n"
+    "                       which a browser zooms (click) and searches without a\n"
+    "                       network; .folded and .txt the stacks. An existing file is\n"
+    "                       replaced. Default: the stacks, to standard output\n"
     TREE_HELP
-    "  --min-share P%       leave out frames with less (default 0.1 % in pictures, else 0);\n"
-    "                       their cost counts as their caller's own\n"
+    "  --min-share P%       leave out frames with less (default 0.1 % in pictures,\n"
+    "                       else 0); their cost counts as their caller's own\n"
     "  --title TEXT         of the picture (default: the cost and the program)\n"
     READING_HELP
     "  -h, --help\n\n"
-    "Names in folded stacks have , for ; and no newlines. Colours: a hue for each module, a\n"
-    "shade for each function, the same in all pictures.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none, or FILE cannot be written; 2 usage, no process has the --pid, or\n"
-    "the log does not tell the cost (temporary, where allocations were sampled or small ones\n"
-    "left out).\n";
+    "Names in folded stacks have , for ; and no newlines. Colours: a hue for each\n"
+    "module, a shade for each function, the same in all pictures.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none, or FILE cannot be written; 2 usage, no process has\n"
+    "the --pid, or the log does not tell the cost (temporary, where allocations were\n"
+    "sampled or small ones left out).\n";
 
 static bool ends_with(const char *text, const char *end)
 {

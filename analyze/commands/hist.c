@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/options.h"
 #include "analyze/render/coverage.h"
@@ -9,24 +10,26 @@
 
 const char hist_help[] =
     "malloscope hist [options] LOG\n\n"
-    "How big a program's allocations are: a histogram, the share of small ones, quantiles.\n\n"
-    "  --linear N           rows of N bytes instead of powers of two; N=1: one row a byte\n"
-    "                       below 100. All sizes beyond go into the last row.\n"
+    "How big a program's allocations are: a histogram, the share of small ones,\n"
+    "quantiles.\n\n"
+    "  --linear N           rows of N bytes instead of powers of two; N=1: one row a\n"
+    "                       byte below 100. All sizes beyond go into the last row.\n"
     "  --bytes              bars and shares weigh bytes instead of allocations\n"
-    "  --threshold N        where small ends: smaller than N bytes is small\n"
-    "                       (default 100, or MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
+    "  --threshold N        where small ends: smaller than N bytes is small (default\n"
+    "                       100, or MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     PIDS_HELP
     "  --json               everything as JSON (schema malloscope-hist/1)\n"
-    "  --tsv                the histogram's rows, tab-separated: low high allocations bytes\n"
+    "  --tsv                the histogram's rows, tab-separated: low high allocations\n"
+    "                       bytes\n"
     "  -h, --help\n\n"
     "Counted are allocations that succeeded, with the size asked for, in bytes; a\n"
-    "successful realloc counts as a free and an allocation of the new size. A quantile\n"
-    "of x % is the smallest size such that x % of all allocations (of all bytes) are in\n"
-    "blocks of that size or less.\n\n"
-    "Where allocations were sampled, all figures are estimates: one that was recorded with\n"
-    "the chance p counts as 1/p of its size.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "successful realloc counts as a free and an allocation of the new size. A\n"
+    "quantile of x % is the smallest size such that x % of all allocations (of all\n"
+    "bytes) are in blocks of that size or less.\n\n"
+    "Where allocations were sampled, all figures are estimates: one that was recorded\n"
+    "with the chance p counts as 1/p of its size.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 static struct coverage coverage_of(const struct sizes_counted *counted)
 {
@@ -43,6 +46,8 @@ static void print_head(const char *path, const struct size_table *table, const s
            text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
            text_error(settings_error(counted->variance_bytes), true));
     coverage_print(stdout, &coverage, "");
+    if (counted->interrupted)
+        printf("Reading was interrupted: not all of the log was counted\n");
     putchar('\n');
 }
 
@@ -57,6 +62,7 @@ static void print_json(const struct log *log, const struct size_table *table, co
     coverage_json(root, &coverage,
                   json_pack("{s:I, s:I}", "allocations", (json_int_t)settings_error(counted->variance_allocations),
                             "allocated_bytes", (json_int_t)settings_error(counted->variance_bytes)));
+    json_object_set_new(root, "interrupted", json_boolean(counted->interrupted));
     trust_of_sizes(log, counted, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
     json_dumpf(root, stdout, JSON_INDENT(2));
@@ -100,7 +106,11 @@ int cmd_hist(int argc, char **argv)
     struct sizes_counted counted;
     struct size_table table;
     struct trust trust;
-    count_sizes(log, &counted);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    count_sizes(log, progress_goes_on, &progress, &counted);
+    progress_end(&progress);
+    counted.interrupted |= log->is_beginning;
     sizes_table(&counted.sizes, &table);
     view.is_estimate = counted.settings.sample_bytes;
     if (json) {
@@ -116,12 +126,14 @@ int cmd_hist(int argc, char **argv)
             putchar('\n');
             sizes_print_split(&table, &view);
         }
-        printf("\nCounted: successful allocations, by the size asked for; a realloc is a free and an\nallocation.\n");
+        printf("\nCounted: successful allocations, by the size asked for; a realloc is a free\nand an allocation.\n");
         trust_of_sizes(log, &counted, &trust);
         trust_print(stdout, &trust);
     }
     int code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
-    if (output_failed())
+    if (counted.interrupted)
+        complain_of_interrupt(log);
+    if (output_failed() || counted.interrupted)
         code = EXIT_DAMAGED;
     size_table_release(&table);
     sizes_counted_release(&counted);

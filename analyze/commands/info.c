@@ -6,13 +6,14 @@
 
 const char info_help[] =
     "malloscope info [options] LOG\n\n"
-    "What is in a log: who recorded what, when and where, for how long; whether it is whole;\n"
-    "its clock; its bytes, packed and unpacked; how many records of each kind; the modules\n"
-    "with their build-ids; the marks that the program set; whether names are in it.\n\n"
+    "What is in a log: who recorded what, when and where, for how long; whether it is\n"
+    "whole; its clock; its bytes, packed and unpacked; how many records of each kind;\n"
+    "the modules with their build-ids; the marks that the program set; whether names\n"
+    "are in it.\n\n"
     "  --json               as JSON, schema malloscope-info/1 (docs/info.schema.json)\n"
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage.\n";
 
 int cmd_info(int argc, char **argv)
 {
@@ -32,9 +33,10 @@ int cmd_info(int argc, char **argv)
     struct log *log = open_log(name);
     if (!log)
         return EXIT_DAMAGED;
-    progress_begin(&progress, "reading the log:");
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
     contents_read(log, progress_goes_on, &progress, &contents);
     progress_end(&progress);
+    contents.interrupted |= log->is_beginning;
     if (json) {
         json_t *root = contents_json(log, &contents);
         json_dumpf(root, stdout, JSON_INDENT(2));
@@ -45,7 +47,7 @@ int cmd_info(int argc, char **argv)
     }
     int code = log_verdict(log, contents.bad_chunks, contents.bad_offset);
     if (contents.interrupted)
-        complain("%s: interrupted: what is shown is of the log's beginning only", name);
+        complain_of_interrupt(log);
     if (output_failed() || contents.interrupted)
         code = EXIT_DAMAGED;
     contents_release(&contents);

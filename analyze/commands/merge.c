@@ -7,21 +7,24 @@
 
 const char merge_help[] =
     "malloscope merge [options] LOG LOG...\n\n"
-    "Several logs as one: the ranks of an MPI job, or the same service on several hosts. A\n"
-    "row for each, their sums, and the call sites that allocate most in all of them together.\n\n"
+    "Several logs as one: the ranks of an MPI job, or one service on several hosts. A\n"
+    "row for each, their sums, and the call sites that allocate most in all of them.\n\n"
+    "  --stacks             a row for each whole stack instead of each call site\n"
+    "  --sites              a row for each call site (as is the default)\n"
     BY_NAMES_HELP
     READING_HELP
-    "  --json               as JSON, schema malloscope-merge/1 (docs/merge.schema.json)\n"
+    "  --json               as JSON, schema malloscope-merge/1\n"
+    "                       (docs/merge.schema.json)\n"
     "  -h, --help\n\n"
-    "The sum of the peaks is what they would need if all peaked at once. The peak of the sum\n"
-    "is the most that they had at one time, by the clocks of their hosts: how far those are\n"
-    "apart is not known. It is told as a range, which the timelines of the logs allow.\n"
-    "Logs are read one after the other; memory grows with the largest one's live blocks and\n"
-    "with distinct call sites. Options that leave out parts of a log count for each.\n"
-    "allocations and temporary are calls, the other costs bytes; peak is what a site had at\n"
-    "the peaks of its logs.\n\n"
-    "Exit codes: 0; 1 a log is damaged (what is whole is counted), something may be missing\n"
-    "in it, or it is none; 2 usage.\n";
+    "The sum of the peaks is what they would need if all peaked at once. The peak of\n"
+    "the sum is the most that they had at one time, by the clocks of their hosts: how\n"
+    "far those are apart is not known. It is told as a range, which the timelines of\n"
+    "the logs allow. Logs are read one after the other; memory grows with the largest\n"
+    "one's live blocks and with distinct call sites. Options that leave out parts of\n"
+    "a log count for each. allocations and temporary are calls, the other costs\n"
+    "bytes; peak is what a site had at the peaks of its logs.\n\n"
+    "Exit codes: 0; 1 a log is damaged (what is whole is counted), something may be\n"
+    "missing in it, or it is none; 2 usage.\n";
 
 static void complain_of_twins(const struct merged *m)
 {
@@ -50,7 +53,7 @@ static int add_all(const struct by_names_options *o, int count, char **paths, st
 
 static void show(const struct by_names_options *o, struct merged *m)
 {
-    const struct merged_view view = { o->cost, o->top };
+    const struct merged_view view = { o->cost, o->top, o->depth };
 
     if (o->json) {
         json_t *root = merged_json(m, &view);

@@ -1,5 +1,6 @@
 #include "analyze/commands/naming.h"
 
+#include "analyze/commands/progress.h"
 #include "analyze/options.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@ struct naming {
     bool all; /* that code had were resolved */
     bool ignores_log;
     bool damaged; /* names in the log are */
+    struct progress progress;
 };
 
 void naming_option(struct symbols_options *options, int option, const char *value)
@@ -79,7 +81,9 @@ static void take_from_log(struct naming *n)
 static void resolve(struct naming *n)
 {
     take_from_log(n);
+    progress_begin(&n->progress, PROGRESS_NAMES, "looking up names:");
     symbols_resolve(n->symbols);
+    progress_end(&n->progress);
 }
 
 void naming_resolve(struct naming *n, const uint32_t *locations, size_t count)
@@ -114,7 +118,10 @@ struct naming *naming_open(const struct log *log, struct code *code, const struc
     n->log = log;
     n->code = code;
     code_locate_all(code); /* now: renderers hold pointers to locations while they ask for names */
-    n->symbols = symbols_new(options);
+    struct symbols_options asking = options ? *options : (struct symbols_options){ 0 };
+    asking.goes_on = progress_goes_on;
+    asking.goes_on_data = &n->progress;
+    n->symbols = symbols_new(&asking);
     *ret_namer = (struct namer){ n, frames_at };
     return n;
 }
@@ -134,6 +141,11 @@ void naming_ignore_log(struct naming *n)
     n->ignores_log = true;
 }
 
+bool naming_was_interrupted(const struct naming *n)
+{
+    return symbols_were_interrupted(n->symbols);
+}
+
 const struct symbols *naming_symbols(const struct naming *n)
 {
     return n->symbols;
@@ -145,9 +157,11 @@ void naming_complain(const struct naming *n)
 
     for (uint32_t i = 0; i < symbols_module_count(n->symbols); i++) {
         const char *problem = symbols_problem(n->symbols, i);
-        if (problem && count++ < PROBLEMS_SHOWN)
+        if (problem && problem != symbols_stopped && count++ < PROBLEMS_SHOWN)
             complain("%s%s", symbols_path(n->symbols, i), problem);
     }
+    if (symbols_were_interrupted(n->symbols))
+        complain("interrupted: names are missing");
     if (n->damaged)
         complain("%s: names that were written into it are damaged; what is whole of them was used", n->log->path);
     if (count > PROBLEMS_SHOWN)

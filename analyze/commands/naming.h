@@ -8,8 +8,8 @@
 #include "analyze/render/namer.h"
 
 #define NAMING_HELP                                                                       \
-    "  --sysroot DIR        look for programs and libraries under DIR, as in the image of\n" \
-    "                       another machine\n"                                              \
+    "  --sysroot DIR        look for programs and libraries under DIR, as in the\n"            \
+    "                       image of another machine\n"                                               \
     "  --debug-paths A:B    where debug files are (default /usr/lib/debug)\n"               \
     "  --debuginfod         ask the servers of DEBUGINFOD_URLS for debug files\n"           \
     "  --no-cache           neither use nor keep names in ~/.cache/malloscope\n"
@@ -43,6 +43,9 @@ void naming_ignore_log(struct naming *naming);
 
 /* What it asks. */
 const struct symbols *naming_symbols(const struct naming *naming);
+
+/* Ctrl-C has ended looking for names: not all are there. */
+bool naming_was_interrupted(const struct naming *naming);
 
 /* Complains, a line for each module whose names are fewer than they might be. */
 void naming_complain(const struct naming *naming);

@@ -5,8 +5,9 @@
 #include "analyze/log/log.h"
 
 #define PIDS_HELP                                                                        \
-    "  --pid PID[,PID...]   only these processes, with all programs that each has executed,\n" \
-    "                       in whatever pid namespace; may be given more than once\n"
+    "  --pid PID[,PID...]   only these processes, with all programs that each has\n"           \
+    "                       executed, in whatever pid namespace; may be given more\n"          \
+    "                       than once\n"
 
 struct pids {
     uint32_t *list;

@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/pids.h"
+#include "analyze/commands/progress.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/options.h"
 #include "analyze/render/coverage.h"
@@ -11,20 +12,21 @@
 
 const char plot_help[] =
     "malloscope plot sizes [options] LOG -o FILE.png|svg|pdf\n\n"
-    "Draws the sizes of allocations with gnuplot: shares of the allocations and of the\n"
-    "bytes by powers of two, both cumulative curves, and the threshold.\n\n"
-    "  -o, --output FILE    the picture; its ending says which kind (default sizes.png).\n"
-    "                       An existing picture is replaced\n"
-    "  --linear             the view of 0 to 100 bytes (or the threshold, where that is\n"
-    "                       more), a bar for each size\n"
+    "Draws the sizes of allocations with gnuplot: shares of the allocations and of\n"
+    "the bytes by powers of two, both cumulative curves, and the threshold.\n\n"
+    "  -o, --output FILE    the picture; its ending says which kind (default\n"
+    "                       sizes.png). An existing picture is replaced\n"
+    "  --linear             the view of 0 to 100 bytes (or the threshold, where that\n"
+    "                       is more), a bar for each size\n"
     "  --threshold N        smaller than N bytes is small (default 100, or\n"
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
-    "  --keep-script DIR    leave the gnuplot script and its data there, to edit and run:\n"
-    "                       cd DIR && gnuplot sizes.gp\n"
+    "  --keep-script DIR    leave the gnuplot script and its data there, to edit and\n"
+    "                       run: cd DIR && gnuplot sizes.gp\n"
     PIDS_HELP
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is drawn), something may be missing\n"
-    "in it, or it is none, or nothing could be drawn; 2 usage, or no process has the --pid.\n";
+    "Exit codes: 0; 1 the log is damaged (what is whole is drawn), something may be\n"
+    "missing in it, or it is none, or nothing could be drawn; 2 usage, or no process\n"
+    "has the --pid.\n";
 
 /* What --keep-script writes. */
 static const char *const kept_files[] = { "sizes.gp", "sizes-bars.dat", "sizes-curve.dat" };
@@ -108,7 +110,16 @@ int cmd_plot(int argc, char **argv)
     struct sizes_counted counted;
     struct size_table table;
     struct failure failure;
-    count_sizes(log, &counted);
+    struct progress progress;
+    progress_begin(&progress, PROGRESS_READS, "reading the log:");
+    count_sizes(log, progress_goes_on, &progress, &counted);
+    progress_end(&progress);
+    if (counted.interrupted || log->is_beginning) {
+        complain("%s: interrupted: nothing was drawn", log->path);
+        sizes_counted_release(&counted);
+        log_free(log);
+        return EXIT_DAMAGED;
+    }
     sizes_table(&counted.sizes, &table);
     plot.title = text_base_name(path);
     _cleanup_free_ char *note = coverage_of(&counted);

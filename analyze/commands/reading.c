@@ -2,11 +2,14 @@
 
 #include "analyze/command.h"
 #include "analyze/commands/progress.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/options.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+
+#define ASKED_EVERY 1024 /* events: whether Ctrl-C was pressed */
 
 void reading_options_release(struct reading_options *o)
 {
@@ -53,7 +56,7 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     };
     char *end;
 
-    if (*text < '0' || *text > '9')
+    if (*text < '0' || *text > '9' || strpbrk(text, "xX")) /* no hexadecimal numbers */
         return false;
     double number = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
@@ -64,30 +67,45 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     return false;
 }
 
-/* The first mark of this name; after this time, if that is not 0. False: there is none. */
-static bool find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
+/* The first mark of this name; after this time, if that is not 0. 1, or 0: there is none, or -EINTR. */
+static int find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
 {
     struct reader *reader = reader_open(log);
+    struct progress progress;
     struct timed_event e;
-    bool found = false;
+    int found = 0;
 
-    while (!found && reader_next(reader, &e)) {
+    progress_begin(&progress, PROGRESS_READS, "looking for the mark:");
+    for (size_t i = 1; !found && reader_next(reader, &e); i++) {
         const struct text *mark = &e.event.mark.name;
+        if (i % ASKED_EVERY == 0 && !progress_goes_on(&progress, reader_progress(reader)))
+            found = -EINTR;
         if (e.event.type != EVENT_OTHER || e.event.other != REC_MARK || e.ns < log->first_ns ||
             (after_ns && e.ns - log->first_ns <= after_ns))
             continue;
         found = strlen(name) == mark->bytes && memcmp(name, mark->data, mark->bytes) == 0;
         *ret_ns = e.ns - log->first_ns;
     }
+    progress_end(&progress);
     reader_free(reader);
     return found;
 }
 
+#define MARK "mark:" /* before a name that may look like a time */
+
 static int find_time(const struct log *log, const char *option, const char *text, uint64_t after_ns, const char *command,
                      uint64_t *ret_ns)
 {
-    if (!text || parse_time(text, ret_ns) || find_mark(log, text, after_ns, ret_ns))
+    if (!text || parse_time(text, ret_ns))
         return 0;
+    const char *name = strncmp(text, MARK, strlen(MARK)) == 0 ? text + strlen(MARK) : text;
+    int found = find_mark(log, name, after_ns, ret_ns);
+    if (found == 1)
+        return 0;
+    if (found == -EINTR) {
+        complain("%s: %s: interrupted before the mark %s was found", log->path, option, name);
+        return EXIT_DAMAGED;
+    }
     return usage_error(command, "%s: %s %s: want a time (1.5, 20ms) or a mark; %s has no mark of that name%s", command, option,
                        text, log->path, after_ns ? " after --from" : "");
 }
@@ -125,6 +143,23 @@ static int check_threads(const struct reading_options *o, const char *command, c
     return 0;
 }
 
+/* 0, or the exit code: there must be something from then on. */
+static int check_from(const struct reading_options *o, const char *command, const struct reading *r)
+{
+    uint64_t end_ns = r->log->first_ns;
+
+    for (size_t i = 0; i < r->log->process_count; i++)
+        if (r->facts->processes[i].told && r->facts->processes[i].told->last_ns > end_ns)
+            end_ns = r->facts->processes[i].told->last_ns;
+    end_ns -= r->log->first_ns;
+    if (log_trimmed(r->log).from_ns > end_ns) /* in a part there may be nothing from its own beginning on */
+        end_ns = log_trimmed(r->log).from_ns;
+    if (r->facts->interrupted || r->from_ns <= end_ns)
+        return 0;
+    return usage_error(command, "%s: --from %s: nothing comes after that: the last event of %s is at %.6f s", command, o->from,
+                       r->log->path, (double)end_ns / 1e9);
+}
+
 static void release(struct reading *r)
 {
     naming_close(r->naming);
@@ -143,12 +178,15 @@ int reading_open(const struct reading_options *o, const char *path, const char *
     r.log->one_thread = o->symbols.jobs == 1;
     refused = reading_times(o, r.log, command, &r.from_ns, &r.to_ns);
     if (!refused) {
-        progress_begin(&progress, "reading the log:");
+        progress_begin(&progress, PROGRESS_READS, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){
             .from_ns = r.from_ns, .to_ns = r.to_ns, .tids = o->tids.list, .tid_count = o->tids.count,
             .goes_on = progress_goes_on, .data = &progress });
         progress_end(&progress);
+        r.facts->interrupted |= r.log->is_beginning;
         refused = check_threads(o, command, &r);
+        if (!refused)
+            refused = check_from(o, command, &r);
     }
     if (refused) {
         release(&r);
@@ -165,8 +203,8 @@ int reading_close(struct reading *r)
 
     naming_complain(r->naming);
     if (r->facts->interrupted)
-        complain("%s: interrupted: what is shown is of the log's beginning only", r->log->path);
-    if (output_failed() || r->facts->interrupted)
+        complain_of_interrupt(r->log);
+    if (output_failed() || r->facts->interrupted || naming_was_interrupted(r->naming))
         code = EXIT_DAMAGED;
     release(r);
     return code;

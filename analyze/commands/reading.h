@@ -19,13 +19,16 @@
 
 #define READING_HELP                                                                       \
     PIDS_HELP                                                                              \
-    "  --thread TID[,TID..] only what these threads allocated; may be given more than once\n" \
+    "  --thread TID[,TID..] only what these threads allocated; may be given more than\n"     \
+    "                       once\n"                                                          \
     "  --from WHEN          only allocations from then on, and what became of them\n"        \
-    "  --to WHEN            nothing later. WHEN: seconds since the session began (1.5), or\n" \
-    "                       with a unit (us, ms, s, min), or the name of a mark that the\n"   \
-    "                       program set: its first, or for --to its first after --from\n"     \
-    "  --jobs N             threads and processes at one time (default: as many as CPUs);\n" \
-    "                       what is shown is the same\n"                                     \
+    "  --to WHEN            nothing later. WHEN: seconds since the session began\n"            \
+    "                       (1.5), or with a unit (us, ms, s, min), or the name of a\n"        \
+    "                       mark that the program set: its first, or for --to its\n"           \
+    "                       first after --from; mark:10 where the name looks like a\n"         \
+    "                       time\n"                                                            \
+    "  --jobs N             threads and processes at one time (default: as many as\n"        \
+    "                       CPUs); what is shown is the same\n"                              \
     NAMING_HELP
 
 enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS };
@@ -49,7 +52,7 @@ void reading_options_release(struct reading_options *o);
 int reading_option(struct reading_options *o, int option, const char *value, const char *command);
 
 /* --from and --to, as times since the session's start; what is not given stays as it is. 0, or
- * EXIT_USAGE after a message. */
+ * the exit code after a message. */
 int reading_times(const struct reading_options *o, const struct log *log, const char *command, uint64_t *ret_from_ns,
                   uint64_t *ret_to_ns);
 

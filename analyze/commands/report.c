@@ -5,46 +5,53 @@
 
 const char report_help[] =
     "malloscope report [options] LOG\n\n"
-    "The tree of processes, totals, peak, what was still allocated at exit, lifetimes, the\n"
-    "share of small allocations, the marks that the program set, the modules and the call\n"
-    "sites that allocate most, and advice. The last lines say how far this can be trusted.\n\n"
-    "  -n, --num-largest N  rows in each list (default 5, or 10 with --sort and --json)\n"
-    "  --sort COST          one list of call sites, by allocations, allocated (bytes), peak,\n"
-    "                       leaked or temporary. Else all; one that says nothing new is\n"
-    "                       told in a line, and (3) is site 3, which has been shown\n"
+    "The tree of processes, totals, peak, what was still allocated at exit,\n"
+    "lifetimes, the share of small allocations, the marks that the program set, the\n"
+    "modules and the call sites that allocate most, and advice. The last lines say\n"
+    "how far this can be trusted.\n\n"
+    "  -n, --num-largest N  rows in each list (default 5, or 10 with --sort and\n"
+    "                       --json)\n"
+    "  --sort COST          one list of call sites, by allocations, allocated\n"
+    "                       (bytes), peak, leaked or temporary. Else all; one that\n"
+    "                       says nothing new is told in a line, and (3) is site 3,\n"
+    "                       which has been shown. --json has all\n"
     "  --depth N            frames of each stack (default 4)\n"
-    "  --filter REGEX       call sites of stacks that have a frame whose function, source\n"
-    "                       file or module matches (an extended regular expression)\n"
+    "  --filter REGEX       call sites of stacks that have a frame whose function,\n"
+    "                       source file or module matches (an extended regular\n"
+    "                       expression)\n"
     "  --module NAME        call sites in this program or library (file name or path)\n"
     "  --threads            a table of the threads\n"
-    "  --merge-threads      the same, threads of the same name added up; numbers at its end\n"
-    "                       do not count: worker-1 and worker-2 are worker-*\n"
+    "  --merge-threads      the same, threads of the same name added up; numbers at\n"
+    "                       its end do not count: worker-1 and worker-2 are worker-*\n"
     "  --no-advice          no advice\n"
     "  --threshold N        smaller than N bytes is small (default 100, or\n"
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     READING_HELP
-    "  --json               as JSON, schema malloscope-report/1 (docs/report.schema.json)\n"
+    "  --json               as JSON, schema malloscope-report/1\n"
+    "                       (docs/report.schema.json)\n"
     "  -h, --help\n\n"
-    "  allocation   a call that returned a block; a successful realloc is one free and one\n"
-    "               allocation of the new size\n"
-    "  temporary    a block freed by its thread before that thread allocated again; not\n"
-    "               known where allocations were sampled, or small ones left out\n"
+    "  allocation   a call that returned a block; a successful realloc is one free\n"
+    "               and one allocation of the new size\n"
+    "  temporary    a block freed by its thread before that thread allocated again;\n"
+    "               not known where allocations were sampled, or small ones left out\n"
     "  peak         the largest sum of live bytes at one time, over all processes\n"
     "  still allocated   not freed when its process ended\n"
-    "  call site    the line that asked for memory: not in what only passes allocations on\n"
-    "               (xmalloc, strdup, operator new, C++'s containers), but in its caller.\n"
-    "               One line of one function is one site; without a line, one return\n"
-    "               address. Where the line is not known it is shown as module+offset. The\n"
-    "               stack is the site's with the most of what the list is about\n\n"
-    "Bytes are those asked for: the allocator's own overhead is not in them. A process is\n"
-    "shown under the one that forked it, a program under the one that executed it; of more\n"
-    "than 20 those with the most bytes, and sums for each program.\n\n"
-    "Where allocations were sampled, every figure is an estimate: one that was recorded\n"
-    "with the chance p counts as 1/p of its size. Sums are without bias; what follows a ±\n"
-    "is their standard error. The peak is the largest estimate of one moment, and so a\n"
-    "little high.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "  call site    the line that asked for memory: not in what only passes\n"
+    "               allocations on (xmalloc, strdup, operator new, C++'s containers),\n"
+    "               but in its caller. One line of one function is one site; without\n"
+    "               a line, one return address. Where the line is not known it is\n"
+    "               shown as module+offset. The stack is the site's with the most of\n"
+    "               what the list is about\n\n"
+    "Bytes are those asked for: the allocator's own overhead is not in them. A\n"
+    "process is shown under the one that forked it, a program under the one that\n"
+    "executed it; of more than 20 those with the most bytes, and sums for each\n"
+    "program.\n\n"
+    "Where allocations were sampled, every figure is an estimate: one that was\n"
+    "recorded with the chance p counts as 1/p of its size. Sums are without bias;\n"
+    "what follows a ± is their standard error. The peak is the largest estimate of\n"
+    "one moment, and so a little high.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 enum { THRESHOLD = 256, JSON, SORT, DEPTH, FILTER, MODULE, THREADS, MERGE_THREADS, NO_ADVICE };
 
@@ -139,6 +146,8 @@ int cmd_report(int argc, char **argv)
         if (take_option(&view, &stacks, option, optarg) || reading_option(&wanted, option, optarg, "report"))
             return EXIT_USAGE;
     }
+    if (json && view.has_sort)
+        return usage_error("report", "report: --sort is for the text: --json has a list for each cost");
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
         return EXIT_USAGE;

@@ -9,14 +9,14 @@
 const char symbolize_help[] =
     "malloscope symbolize [options] LOG\n\n"
     "Looks up the functions and source lines of all code that LOG has stacks of, and\n"
-    "writes them into LOG: it can then be read on another machine, or when the programs\n"
-    "and libraries have been replaced. What LOG has already is not looked up again.\n"
-    "`record --embed-symbols` does the same when the program has ended.\n\n"
+    "writes them into LOG: it can then be read on another machine, or when the\n"
+    "programs and libraries have been replaced. What LOG has already is not looked up\n"
+    "again. `record --embed-symbols` does the same when the program has ended.\n\n"
     "  --again              look up all; what is found now counts from here on\n"
     NAMING_HELP
     "  -h, --help\n\n"
-    "Exit codes: 0; 1 LOG is damaged (names of what is whole are written), or cannot be\n"
-    "written, or is none; 2 usage.\n";
+    "Exit codes: 0; 1 LOG is damaged (names of what is whole are written), or cannot\n"
+    "be written, or is none; 2 usage.\n";
 
 int cmd_symbolize(int argc, char **argv)
 {
@@ -47,6 +47,10 @@ int cmd_symbolize(int argc, char **argv)
         printf(": %s of %s code locations have names, in %s file%s; ", text_count(done.named),
                text_count(done.locations), text_count(done.files), done.files == 1 ? "" : "s");
         printf(done.bytes ? "%s were added\n" : "nothing was added\n", text_bytes(done.bytes));
+    }
+    if (done.interrupted) {
+        complain("%s: interrupted: not all names were looked up; what was found is in it", path);
+        code = EXIT_DAMAGED;
     }
     log_free(log);
     return output_failed() ? EXIT_DAMAGED : code;

@@ -7,23 +7,25 @@
 
 const char timeline_help[] =
     "malloscope timeline [options] LOG\n\n"
-    "Live bytes and allocations over time, as charts of text as wide as the terminal, with\n"
-    "the peak and the program's marks.\n\n"
-    "  --tsv                rows of text, tab-separated, with a header line: seconds (since\n"
-    "                       the session began, where the row begins), live_bytes and\n"
-    "                       live_blocks (at its end), most_live (bytes, at one time in it),\n"
-    "                       allocations, bytes, frees (in it)\n"
-    "  --buckets N          at most N rows, 1 to 1024 (default: --tsv and --json all that\n"
-    "                       there are, else what fits the terminal). All rows are of one\n"
-    "                       width, which is a power of two of microseconds, or some of them\n"
+    "Live bytes and allocations over time, as charts of text as wide as the terminal,\n"
+    "with the peak and the program's marks.\n\n"
+    "  --tsv                rows of text, tab-separated, with a header line: seconds\n"
+    "                       (since the session began, where the row begins),\n"
+    "                       live_bytes and live_blocks (at its end), most_live\n"
+    "                       (bytes, at one time in it), allocations, bytes, frees (in\n"
+    "                       it)\n"
+    "  --buckets N          at most N rows, 1 to 1024 (default: --tsv and --json all\n"
+    "                       that there are, else what fits the terminal). All rows\n"
+    "                       are of one width, which is a power of two of\n"
+    "                       microseconds, or some of them\n"
     READING_HELP
     "  --json               as JSON, schema malloscope-timeline/1\n"
     "                       (docs/timeline.schema.json)\n"
     "  -h, --help\n\n"
-    "Rows are exact: their sums are the report's totals, their largest most_live is its peak.\n"
-    "With --from the first row begins there.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "Rows are exact: their sums are the report's totals, their largest most_live is\n"
+    "its peak. With --from the first row begins there.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
 static void print_json(const struct reading *r, const struct timeline_rows *rows)
 {

@@ -4,23 +4,28 @@
 
 const char tree_help[] =
     "malloscope tree [options] LOG\n\n"
-    "Who allocates, as a tree of functions: each below its callers, with what it and all\n"
-    "that it calls cost, and the share of the whole. Functions of which each is the only one\n"
-    "that the one before calls stand on one line.\n\n"
+    "Who allocates, as a tree of functions: each below its callers, with what it and\n"
+    "all that it calls cost, and the share of the whole. Functions of which each is\n"
+    "the only one that the one before calls stand on one line.\n\n"
     TREE_HELP
     "  --min-share P%       leave out frames with less (default 1 %; with --json 0)\n"
-    "  --depth N            frames from the root that are shown (default: all; 1 or more)\n"
-    "  -n, --num-largest N  the N most costly below each frame (default: all; 1 or more)\n"
+    "  --depth N            frames from the root that are shown (default: all; 1 or\n"
+    "                       more)\n"
+    "  -n, --num-largest N  the N most costly below each frame (default: all; 1 or\n"
+    "                       more)\n"
     READING_HELP
-    "  --json               as JSON, schema malloscope-tree/1: all costs of each frame, in a\n"
-    "                       list in which callers come before whom they call\n"
+    "  --json               as JSON, schema malloscope-tree/1: all costs of each\n"
+    "                       frame, in a list in which callers come before whom they\n"
+    "                       call\n"
     "  -h, --help\n\n"
-    "(itself) is what a function allocates that also calls others which do. Frames are the\n"
-    "same where module and function are; the line is shown where it is one for all. As wide\n"
-    "as the terminal, or COLUMNS. Where allocations were sampled, figures are estimates.\n\n"
-    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be missing\n"
-    "in it, or it is none; 2 usage, no process has the --pid, or the log does not tell the\n"
-    "cost (temporary, where allocations were sampled or small ones left out).\n";
+    "(itself) is what a function allocates that also calls others which do. Frames\n"
+    "are the same where module and function are; the line is shown where it is one\n"
+    "for all. As wide as the terminal, or COLUMNS. Where allocations were sampled,\n"
+    "figures are estimates.\n\n"
+    "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
+    "missing in it, or it is none; 2 usage, no process has the --pid, or the log does\n"
+    "not tell the cost (temporary, where allocations were sampled or small ones left\n"
+    "out).\n";
 
 int cmd_tree(int argc, char **argv)
 {

@@ -7,12 +7,13 @@
 #include "analyze/render/tree.h"
 
 #define TREE_HELP \
-    "  --cost COST          allocations (the default), allocated (bytes), peak (bytes at the\n" \
-    "                       moment when most were in use), leaked (bytes never freed) or\n" \
-    "                       temporary (allocations freed before the thread's next one)\n" \
+    "  --cost COST          allocations (the default), allocated (bytes), peak (bytes\n"       \
+    "                       at the moment when most were in use), leaked (bytes never\n"       \
+    "                       freed) or temporary (allocations freed before the\n"               \
+    "                       thread's next one)\n"                                              \
     "  --inverted           call sites first, their callers below them\n" \
-    "  --filter REGEX       only stacks with a frame whose function, source file or module\n" \
-    "                       matches (POSIX extended)\n"
+    "  --filter REGEX       only stacks with a frame whose function, source file or\n"         \
+    "                       module matches (POSIX extended)\n"
 
 enum { TREE_COST = 0x3000, TREE_INVERTED, TREE_FILTER, TREE_MIN_SHARE };
 #define TREE_OPTIONS \

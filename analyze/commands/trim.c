@@ -18,27 +18,28 @@
 
 const char trim_help[] =
     "malloscope trim [options] LOG -o NEW\n\n"
-    "A part of a log as a log of its own, which every command reads: smaller, quicker to\n"
-    "read, and enough to show somebody what happened then.\n\n"
+    "A part of a log as a log of its own, which every command reads: smaller, quicker\n"
+    "to read, and enough to show somebody what happened then.\n\n"
     "  -o, --output NEW     the new log's name\n"
-    "  -f, --force          replace NEW if it exists; without it nothing is overwritten\n"
+    "  -f, --force          replace NEW if it exists; without it nothing is\n"
+    "                       overwritten\n"
     "  --from WHEN          the part begins then (default: with the log)\n"
-    "  --to WHEN            it ends then (default: with the log). WHEN: seconds since the\n"
-    "                       session began (1.5), or with a unit (us, ms, s, min), or the\n"
-    "                       name of a mark that the program set: its first, or for --to its\n"
-    "                       first after --from\n"
+    "  --to WHEN            it ends then (default: with the log). WHEN: seconds since\n"
+    "                       the session began (1.5), or with a unit (us, ms, s, min),\n"
+    "                       or the name of a mark that the program set: its first, or\n"
+    "                       for --to its first after --from\n"
     "  --pid PID[,PID...]   only these processes; may be given more than once\n"
     "  -h, --help\n\n"
-    "The new log has all allocations and frees of that time, and of the time before the\n"
-    "allocations of blocks that still lived when it begins: so live bytes and the peak are\n"
-    "right at each moment of the part, and frees find their blocks. These blocks count in\n"
-    "its totals; `report --from WHEN NEW` leaves them out, and says exactly what\n"
-    "`report --from WHEN --to WHEN LOG` does. Times and marks are those of LOG. Still\n"
-    "allocated at exit means: at the end of the part.\n"
-    "NEW is packed if LOG is. It appears under its name when it is complete.\n\n"
-    "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may be\n"
-    "missing in it, it is none, or NEW cannot be written; 2 usage, no process has the --pid,\n"
-    "or NEW exists.\n";
+    "The new log has all allocations and frees of that time, and of the time before\n"
+    "the allocations of blocks that still lived when it begins: so live bytes and the\n"
+    "peak are right at each moment of the part, and frees find their blocks. These\n"
+    "blocks count in its totals; `report --from WHEN NEW` leaves them out, and says\n"
+    "exactly what `report --from WHEN --to WHEN LOG` does. Times and marks are those\n"
+    "of LOG. Still allocated at exit means: at the end of the part. NEW is packed if\n"
+    "LOG is. It appears under its name when it is complete.\n\n"
+    "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may\n"
+    "be missing in it, it is none, or NEW cannot be written; 2 usage, no process has\n"
+    "the --pid, or NEW exists.\n";
 
 struct new_log {
     const char *path;
@@ -113,7 +114,7 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
     int error = begin(n, log);
 
     if (!error) {
-        progress_begin(&progress, "trimming the log:");
+        progress_begin(&progress, PROGRESS_READS, "trimming the log:");
         options->put = put;
         options->put_data = n;
         options->goes_on = progress_goes_on;

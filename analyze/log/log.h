@@ -80,6 +80,7 @@ struct log {
     int fd;
     uint64_t bytes; /* of the file, when it was opened */
     bool is_alone;  /* it came through a pipe: what lies beside the file is not known */
+    bool is_beginning; /* and the user did not wait for its end. Set by who opens it */
     struct rec_file_header header;
     int spool_fd;         /* -1: no spool */
     uint64_t spool_end;   /* its bytes, when it was opened */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -52,19 +53,32 @@ static bool has_room(int fd, size_t bytes)
     return fs.f_bavail * fs.f_frsize > bytes + (left < LEFT_MOST ? left : LEFT_MOST);
 }
 
-/* A whole block, but for the end. */
-static ssize_t read_block(int fd, uint8_t *block)
+/* Where a log comes from, and who says whether it is waited for. */
+struct source {
+    int fd;
+    const char *name;
+    bool (*goes_on)(void *data, double progress);
+    void *data;
+};
+
+/* A whole block, but for the end. A signal that comes just before poll() is seen after this time. */
+#define ASKED_EVERY_MS 200
+static ssize_t read_block(const struct source *from, uint8_t *block)
 {
     size_t filled = 0;
 
-    while (filled < BLOCK_BYTES) {
-        ssize_t got = read(fd, block + filled, BLOCK_BYTES - filled);
-        if (got < 0 && errno == EINTR)
+    while (filled < BLOCK_BYTES && from->goes_on(from->data, -1)) {
+        if (poll(&(struct pollfd){ from->fd, POLLIN, 0 }, 1, ASKED_EVERY_MS) <= 0)
+            continue;
+        ssize_t got = read(from->fd, block + filled, BLOCK_BYTES - filled);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (got < 0)
             return -errno;
-        if (got == 0)
+        if (got == 0) {
+            from->goes_on(from->data, -1); /* Ctrl-C ends both sides of a pipe */
             break;
+        }
         filled += (size_t)got;
     }
     return (ssize_t)filled;
@@ -83,7 +97,7 @@ static int check_begin(const char *name, const uint8_t *block, size_t bytes, str
     return fail(ret_failure, EINVAL, "%s: not a malloscope log (offset 0 has no log header)", name);
 }
 
-static int copy(int from, int to, const char *name, const char *directory, struct failure *ret_failure)
+static int copy(const struct source *from, int to, const char *directory, struct failure *ret_failure)
 {
     _cleanup_free_ uint8_t *block = alloc_zeroed(1, BLOCK_BYTES);
     uint64_t copied = 0;
@@ -91,23 +105,23 @@ static int copy(int from, int to, const char *name, const char *directory, struc
     for (;;) {
         ssize_t got = read_block(from, block);
         if (got < 0)
-            return fail(ret_failure, (int)-got, "%s: cannot read at offset %llu: %s", name, (unsigned long long)copied,
+            return fail(ret_failure, (int)-got, "%s: cannot read at offset %llu: %s", from->name, (unsigned long long)copied,
                         strerror((int)-got));
         if (got == 0)
             return 0;
-        int error = copied ? 0 : check_begin(name, block, (size_t)got, ret_failure);
+        int error = copied ? 0 : check_begin(from->name, block, (size_t)got, ret_failure);
         if (error)
             return error;
         error = has_room(to, (size_t)got) ? append_all(to, block, (size_t)got) : -ENOSPC;
         if (error)
             return fail(ret_failure, -error, "%s: %s has no room for a log of more than %llu bytes that comes through a pipe: %s; "
-                        "set TMPDIR to a directory with more, or save the log and read it there", name, directory,
+                        "set TMPDIR to a directory with more, or save the log and read it there", from->name, directory,
                         (unsigned long long)copied, strerror(-error));
         copied += (uint64_t)got;
     }
 }
 
-int piped_open(const char *path, int *ret_fd, struct failure *ret_failure)
+int piped_open(const char *path, bool (*goes_on)(void *data, double progress), void *data, int *ret_fd, struct failure *ret_failure)
 {
     const char *directory = getenv("TMPDIR"), *name = piped_name(path);
     struct stat st;
@@ -127,7 +141,7 @@ int piped_open(const char *path, int *ret_fd, struct failure *ret_failure)
     if (S_ISDIR(st.st_mode) || isatty(from))
         return fail(ret_failure, EINVAL, "%s: is a %s, not a log", name, S_ISDIR(st.st_mode) ? "directory" : "terminal");
     int to = make_file(directory, ret_failure);
-    int error = to < 0 ? to : copy(from, to, name, directory, ret_failure);
+    int error = to < 0 ? to : copy(&(struct source){ from, name, goes_on, data }, to, directory, ret_failure);
     if (error && to >= 0)
         close(to);
     if (!error)

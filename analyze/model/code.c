@@ -93,7 +93,7 @@ void code_take(struct code *c, uint32_t process, const struct event *event)
     }
 }
 
-void code_read(struct code *c, const struct log *log)
+bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data, double progress), void *data)
 {
     _cleanup_free_ struct decoder *decoder = alloc_zeroed(1, sizeof *decoder);
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, REC_CHUNK_PAYLOAD_MAX);
@@ -101,6 +101,8 @@ void code_read(struct code *c, const struct log *log)
 
     for (size_t i = 0; i < log->chunk_count; i++) {
         const struct log_chunk *chunk = &log->chunks[i];
+        if (goes_on && !goes_on(data, (double)i / (double)log->chunk_count))
+            return false;
         if (chunk->stream == UINT32_MAX || !chunk->payload_bytes || log_load(log, chunk, buffer) != 0)
             continue;
         decoder_begin(decoder, buffer, chunk->payload_bytes, chunk->ticks);
@@ -108,6 +110,7 @@ void code_read(struct code *c, const struct log *log)
             if (e.type == EVENT_OTHER)
                 code_take(c, chunk->process, &e);
     }
+    return true;
 }
 
 uint32_t code_location(struct code *c, uint32_t process, uint32_t number)

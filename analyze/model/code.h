@@ -37,8 +37,9 @@ struct code {
 void code_init(struct code *c);
 void code_release(struct code *c);
 
-/* All such records of the log. For who needs no other events. */
-void code_read(struct code *c, const struct log *log);
+/* All such records of the log. For who needs no other events. goes_on may be NULL; false: it has said no, and not
+ * all are in. */
+bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data, double progress), void *data);
 
 /* Take in REC_MODULE_LOAD and REC_PC records; others are ignored. */
 void code_take(struct code *c, uint32_t process, const struct event *event);

@@ -18,6 +18,8 @@ struct worker {
     const struct log *log;
     const struct settings *settings;
     _Atomic size_t *next_chunk;
+    bool (*goes_on)(void *data, double progress); /* one worker asks for all; the others' is NULL */
+    void *data;
     struct sizes_counted counted;
     struct chunk_flags flags;
     pthread_t thread;
@@ -109,6 +111,11 @@ static void *work(void *data)
 
     while ((at = atomic_fetch_add(w->next_chunk, 1)) < w->log->chunk_count) {
         const struct log_chunk *chunk = &w->log->chunks[at];
+        if (w->goes_on && !w->goes_on(w->data, (double)at / (double)w->log->chunk_count)) {
+            w->counted.interrupted = true;
+            atomic_store(w->next_chunk, w->log->chunk_count);
+            break;
+        }
         if (chunk->stream == UINT32_MAX)
             continue;
         payload = grow(payload, &capacity, chunk->payload_bytes + 1, 1);
@@ -132,7 +139,7 @@ static void add_part(struct sizes_counted *into, struct sizes_counted *part)
     into->bad_chunks += part->bad_chunks;
 }
 
-void count_sizes(const struct log *log, struct sizes_counted *ret_counted)
+void count_sizes(const struct log *log, bool (*goes_on)(void *data, double progress), void *data, struct sizes_counted *ret_counted)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores, started = 1;
@@ -143,6 +150,8 @@ void count_sizes(const struct log *log, struct sizes_counted *ret_counted)
     settings_read(log, &settings);
     for (size_t i = 0; i < count; i++)
         workers[i] = (struct worker){ .log = log, .settings = &settings, .next_chunk = &next_chunk };
+    workers[0].goes_on = goes_on;
+    workers[0].data = data;
     while (started < count && pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
         started++;
     work(&workers[0]);

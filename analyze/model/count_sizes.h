@@ -14,13 +14,14 @@ struct sizes_counted {
     double variance_allocations, variance_bytes; /* of the estimates under sampling */
     uint64_t partial_stacks; /* allocations with one */
     bool was_paused;       /* a process at least */
+    bool interrupted;      /* goes_on said no: not all chunks are counted */
     uint64_t bad_chunks;   /* whole, but with bytes that are no record ... */
     uint64_t bad_offset;   /* ... the first one's place in the file */
 };
 
 /* What is counted: every allocation that succeeded. A successful realloc counts
- * as an allocation of the new size. */
-void count_sizes(const struct log *log, struct sizes_counted *ret_counted);
+ * as an allocation of the new size. goes_on may be NULL. */
+void count_sizes(const struct log *log, bool (*goes_on)(void *data, double progress), void *data, struct sizes_counted *ret_counted);
 void sizes_counted_release(struct sizes_counted *counted);
 
 #endif

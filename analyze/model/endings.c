@@ -50,7 +50,7 @@ const char *ending_text(enum ending ending, const struct told_process *p)
     case ENDING_UNKNOWN:
         break;
     }
-    return "ended by _exit or killed, it is not known which";
+    return "_exit or killed";
 }
 
 const char *ending_name(enum ending ending)

@@ -38,7 +38,7 @@ static uint32_t leaf_of(struct feed *f, const struct timed_event *e, struct step
 
     stack_path_follow(path, &f->told->stacks, e->chunk, &e->event);
     step->stack_flags = path->at.flags;
-    return stack_path_leaf(path, &f->told->stacks);
+    return stack_path_leaf(path, &f->told->stacks, (uint8_t)e->event.function);
 }
 
 /* A record of words. False: it is no step. */

@@ -92,27 +92,29 @@ static struct stack_step *step_place(const struct stacks *s, const struct stack_
     return &s->steps[hash >> (64 - STEPS_BITS)];
 }
 
-static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+/* At most STACK_STEP_FRAMES. */
+static uint32_t step_down(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        node = child_of(s, node, pcs[i]);
-    return node;
-}
+    struct stack_step step = { .from = node, .count = count, .to = node };
 
-static uint32_t descend_few(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
-{
-    struct stack_step step = { .from = node, .count = count };
-
-    if (!s->steps)
-        s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
     for (uint32_t i = 0; i < count; i++)
         step.pcs[i] = pcs[i];
     struct stack_step *place = step_place(s, &step);
     if (memcmp(place, &step, offsetof(struct stack_step, to)) == 0)
         return place->to;
-    step.to = descend(s, node, pcs, count);
+    for (uint32_t i = 0; i < count; i++)
+        step.to = child_of(s, step.to, pcs[i]);
     *place = step;
     return step.to;
+}
+
+static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+{
+    if (!s->steps)
+        s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
+    for (; count > STACK_STEP_FRAMES; pcs += STACK_STEP_FRAMES, count -= STACK_STEP_FRAMES)
+        node = step_down(s, node, pcs, STACK_STEP_FRAMES);
+    return step_down(s, node, pcs, count);
 }
 
 void stack_path_release(struct stack_path *p)
@@ -146,20 +148,19 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
             p->at.flags = event->stack_flags;
         for (uint32_t i = 0; i < event->pops; i++)
             node = s->nodes[node].parent; /* of the root: itself */
-        p->at.node = event->pushes <= STACK_STEP_FRAMES ? descend_few(s, node, event->ids, event->pushes)
-                                                        : descend(s, node, event->ids, event->pushes);
+        p->at.node = descend(s, node, event->ids, event->pushes);
         give_number(p, event->stack_number);
     }
     return p->at.node;
 }
 
-uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s)
+uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
 {
     struct stack_node *node = &s->nodes[p->at.node];
 
     if (node->leaf == LEAF_NONE) {
         s->leaves = grow(s->leaves, &s->leaf_capacity, s->leaf_count + 1, sizeof *s->leaves);
-        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node };
+        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node, .function = function };
         node->leaf = (uint32_t)s->leaf_count++;
     }
     if (p->at.flags)

@@ -22,7 +22,8 @@ struct stack_node {
 
 struct stack_leaf {
     uint32_t node;
-    uint8_t flags; /* rec_stack_flags of stacks that end here */
+    uint8_t flags;    /* rec_stack_flags of stacks that end here */
+    uint8_t function; /* rec_function that allocated here first; nearly always the only one */
 };
 
 /* Where a few frames lead, looked up not long ago: most stacks differ from the one
@@ -64,7 +65,7 @@ void stack_path_release(struct stack_path *p);
 uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event);
 
 /* The leaf where the path is, made if there is none. */
-uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s);
+uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function);
 
 static inline bool stack_is_root(const struct stacks *s, uint32_t node)
 {

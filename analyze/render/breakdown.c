@@ -199,27 +199,27 @@ void threads_print(const struct facts *f, bool merged, size_t most)
     _cleanup_free_ struct thread_row *rows = thread_rows(f, merged, &count);
     struct thread_row rest = { 0 };
 
-    printf("\nThreads%s\n   allocations      %%       bytes      %%   temporary  %s  name\n", merged ? ", by name" : "",
-           merged ? "threads" : "       tid         pid");
+    printf("\nThreads%s\n allocations     %%      bytes     %% temporary %s  name\n", merged ? ", by name" : "",
+           merged ? "threads" : "    tid     pid");
     for (size_t i = 0; i < count; i++) {
         const struct thread_row *row = &rows[i];
         if (i >= most) {
             add_thread(&rest, row);
             continue;
         }
-        printf("%14s  %5s  %10s  %5s  %10s  ", text_count(row->sum.allocations), text_share(row->sum.allocations, f->allocations),
+        printf("%12s %5s %10s %5s %9s ", text_count(row->sum.allocations), text_share(row->sum.allocations, f->allocations),
                text_bytes(row->sum.allocated_bytes), text_share(row->sum.allocated_bytes, f->allocated_bytes),
                has_temporary ? text_count(row->sum.temporary) : "-");
         if (merged)
             printf("%7s  ", text_count(row->count));
         else
-            printf("%10u  %10u  ", row->tid, row->pid);
+            printf("%7u %7u  ", row->tid, row->pid);
         _cleanup_free_ char *name = row_name(row);
         text_print_safe(name, strlen(name));
         putchar('\n');
     }
     if (rest.count)
-        printf("%14s  %5s  %10s  %5s  %10s  ... %s more\n", text_count(rest.sum.allocations),
+        printf("%12s %5s %10s %5s %9s ... %s more\n", text_count(rest.sum.allocations),
                text_share(rest.sum.allocations, f->allocations), text_bytes(rest.sum.allocated_bytes),
                text_share(rest.sum.allocated_bytes, f->allocated_bytes), has_temporary ? text_count(rest.sum.temporary) : "-",
                text_count(rest.count));

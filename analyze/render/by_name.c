@@ -112,6 +112,11 @@ static size_t key_count(const struct by_name *b, size_t frame_count)
     return b->options.stacks || !frame_count ? frame_count : 1;
 }
 
+size_t by_name_key_count(const struct by_name *b, const struct by_name_row *row)
+{
+    return key_count(b, row->frame_count);
+}
+
 static struct by_name_row *row_of(struct by_name *b, const uint32_t *frames, size_t count)
 {
     size_t key_bytes = key_count(b, count) * sizeof *frames;

@@ -69,8 +69,10 @@ void by_name_add(struct by_name *b, const struct by_name_source *source);
 
 /* By their names, for qsort. */
 int by_name_order(const struct by_name *b, const struct by_name_row *x, const struct by_name_row *y);
-/* The frames, a line each; the first line is begun and the last one not ended. */
-void by_name_print_frames(const struct by_name *b, const struct by_name_row *row);
+/* How many of a row's frames tell it from others. */
+size_t by_name_key_count(const struct by_name *b, const struct by_name_row *row);
+/* The frames, but no more than `depth` and not what starts a program, a line each; the first line is begun and the last one not ended. */
+void by_name_print_frames(const struct by_name *b, const struct by_name_row *row, size_t depth);
 json_t *by_name_frames_json(const struct by_name *b, const struct by_name_row *row);
 /* An object; temporary is null where it is not known. */
 json_t *by_name_costs_json(const uint64_t costs[COST_COUNT], bool temporary_known);

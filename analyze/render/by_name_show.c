@@ -1,6 +1,7 @@
 /* What by_name's rows and costs look like, in text and JSON. */
 #include "analyze/render/by_name.h"
 
+#include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -39,13 +40,20 @@ static void print_name(const struct by_name_frame *frame)
     }
 }
 
-void by_name_print_frames(const struct by_name *table, const struct by_name_row *row)
+void by_name_print_frames(const struct by_name *table, const struct by_name_row *row, size_t depth)
 {
-    for (size_t i = 0; i < row->frame_count; i++) {
+    size_t count = row->frame_count;
+    while (count > 1 && frames_is_start(table->frames[row->frames[count - 1]].function))
+        count--;
+    size_t left = count > depth ? count - depth : 0;
+
+    for (size_t i = 0; i < count - left; i++) {
         if (i)
             printf("\n        from  ");
         print_name(&table->frames[row->frames[i]]);
     }
+    if (left)
+        printf("\n        ... %s more frame%s (--depth)", text_count(left), left == 1 ? "" : "s");
 }
 
 json_t *by_name_frames_json(const struct by_name *table, const struct by_name_row *row)

@@ -70,15 +70,21 @@ void compare_add(struct comparison *c, const struct log *log, const struct by_na
     }
 }
 
-static enum compare_change change_of(const struct by_name_row *row, enum cost cost)
+bool compare_is_known(const struct comparison *c, enum cost cost)
+{
+    return cost != COST_TEMPORARY || (c->logs[COMPARE_BEFORE].temporary_known && c->logs[COMPARE_AFTER].temporary_known);
+}
+
+static enum compare_change change_of(const struct comparison *c, const struct by_name_row *row)
 {
     if (!row->logs[COMPARE_AFTER])
         return COMPARE_ONLY_BEFORE;
     if (!row->logs[COMPARE_BEFORE])
         return COMPARE_ONLY_AFTER;
-    return compare_difference(row, COST_ALLOCATIONS) || compare_difference(row, COST_ALLOCATED) || compare_difference(row, cost)
-               ? COMPARE_CHANGED
-               : COMPARE_UNCHANGED;
+    for (enum cost cost = 0; cost < COST_COUNT; cost++)
+        if (compare_is_known(c, cost) && compare_difference(row, cost))
+            return COMPARE_CHANGED;
+    return COMPARE_UNCHANGED;
 }
 
 struct order {
@@ -95,7 +101,7 @@ static int by_change(const void *left, const void *right, void *data)
 {
     const struct order *order = data;
     const struct by_name_row *a = ((const struct compared_row *)left)->row, *b = ((const struct compared_row *)right)->row;
-    const enum cost costs[] = { order->cost, COST_ALLOCATED, COST_ALLOCATIONS };
+    const enum cost costs[] = { order->cost, COST_ALLOCATED, COST_ALLOCATIONS, COST_LEAKED, COST_PEAK, COST_TEMPORARY };
 
     for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
         uint64_t x = size_of(compare_difference(a, costs[i])), y = size_of(compare_difference(b, costs[i]));
@@ -114,7 +120,7 @@ void compare_sort(struct comparison *c, enum cost cost)
     c->row_count = 0;
     memset(c->counts, 0, sizeof c->counts);
     for (size_t i = 0; i < c->table.row_count; i++) {
-        enum compare_change change = change_of(&c->table.rows[i], cost);
+        enum compare_change change = change_of(c, &c->table.rows[i]);
         c->counts[change]++;
         if (change != COMPARE_UNCHANGED)
             c->rows[c->row_count++] = (struct compared_row){ &c->table.rows[i], change };
@@ -123,11 +129,14 @@ void compare_sort(struct comparison *c, enum cost cost)
         qsort_r(c->rows, c->row_count, sizeof *c->rows, by_change, &order);
 }
 
-static bool has_unnamed_sites(const struct comparison *c)
+static bool has_unnamed_rows(const struct comparison *c)
 {
-    for (size_t i = 0; i < c->row_count; i++)
-        if (c->rows[i].change != COMPARE_CHANGED && !c->table.frames[c->rows[i].row->frames[0]].is_named)
-            return true;
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct by_name_row *row = c->rows[i].row;
+        for (size_t k = 0; c->rows[i].change != COMPARE_CHANGED && k < by_name_key_count(&c->table, row); k++)
+            if (!c->table.frames[row->frames[k]].is_named)
+                return true;
+    }
     return false;
 }
 
@@ -157,6 +166,6 @@ void compare_warnings(const struct comparison *c, void (*use)(void *data, const 
         _cleanup_free_ char *text = format_text("%.200s and %.200s are taken for one program", c->table.program, c->table.renamed);
         use(data, text);
     }
-    if (has_unnamed_sites(c))
-        use(data, "some call sites have no names, and are found again only where their module was not built anew");
+    if (has_unnamed_rows(c))
+        use(data, "some functions have no names, and are found again only where their module was not built anew");
 }

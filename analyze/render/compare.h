@@ -43,8 +43,8 @@ void compare_release(struct comparison *c);
 /* log and what the source has are not needed any more afterwards. */
 void compare_add(struct comparison *c, const struct log *log, const struct by_name_source *source);
 
-/* What has changed: in its number of allocations, its bytes or this cost; by the absolute
- * change of this cost, the largest first; ties by the change of bytes, of allocations, by name. */
+/* What has changed in any cost, by the absolute change of this one, the largest first; ties by that
+ * of bytes, allocations and the others, then by name. */
 void compare_sort(struct comparison *c, enum cost cost);
 
 static inline int64_t compare_difference(const struct by_name_row *row, enum cost cost)
@@ -52,12 +52,16 @@ static inline int64_t compare_difference(const struct by_name_row *row, enum cos
     return (int64_t)(row->costs[COMPARE_AFTER][cost] - row->costs[COMPARE_BEFORE][cost]);
 }
 
+/* Whether a cost's figures are known of both logs. */
+bool compare_is_known(const struct comparison *c, enum cost cost);
+
 /* Why the two may not be comparable, a sentence each, as calls of use(). */
 void compare_warnings(const struct comparison *c, void (*use)(void *data, const char *sentence), void *data);
 
 struct compare_view {
     enum cost cost;
-    size_t top; /* rows shown */
+    size_t top;   /* rows shown */
+    size_t depth; /* frames shown of each, in text */
 };
 
 void compare_print(const struct comparison *c, const struct compare_view *view);

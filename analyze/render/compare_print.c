@@ -41,11 +41,6 @@ static const char *change_share(uint64_t before, uint64_t after)
     return text;
 }
 
-static bool is_known(const struct comparison *c, enum cost cost)
-{
-    return cost != COST_TEMPORARY || (c->logs[0].temporary_known && c->logs[1].temporary_known);
-}
-
 static void print_totals(const struct comparison *c)
 {
     static const char *const names[COST_COUNT] = { "allocations", "allocated", "peak", "still allocated", "temporary" };
@@ -58,7 +53,7 @@ static void print_totals(const struct comparison *c)
     text_print_safe(b->name, strlen(b->name));
     printf("\n\n%-16s %15s %15s %15s\n", "", "before", "after", "change");
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        if (is_known(c, cost))
+        if (compare_is_known(c, cost))
             printf("%-16s %15s %15s %15s%s\n", names[cost], amount(cost, a->totals[cost]), amount(cost, b->totals[cost]),
                    change(cost, a->totals[cost], b->totals[cost]), change_share(a->totals[cost], b->totals[cost]));
     printf("%-16s %13.3f s %13.3f s\n", "duration", a->seconds, b->seconds);
@@ -66,32 +61,61 @@ static void print_totals(const struct comparison *c)
         printf("All figures are estimates, from samples.\n");
 }
 
-static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, enum cost shown)
+/* Bytes and allocations where they have changed, the cost that rows are sorted by; and where none of these has
+ * changed, what else has. */
+static void print_changes(const struct comparison *c, const struct compared_row *r, enum cost sorted)
+{
+    static const char *const names[COST_COUNT] = { " allocations", "", " at the peak", " still allocated", " temporary" };
+    static const enum cost order[] = { COST_ALLOCATED, COST_ALLOCATIONS, COST_PEAK, COST_LEAKED, COST_TEMPORARY };
+    const uint64_t *before = r->row->costs[COMPARE_BEFORE], *after = r->row->costs[COMPARE_AFTER];
+    bool is_first = true, others = r->change == COMPARE_CHANGED && before[COST_ALLOCATED] == after[COST_ALLOCATED] &&
+                                   before[COST_ALLOCATIONS] == after[COST_ALLOCATIONS] && before[sorted] == after[sorted];
+
+    for (size_t i = 0; i < COST_COUNT; i++) {
+        enum cost cost = order[i];
+        bool is_wanted = cost == COST_ALLOCATED || cost == COST_ALLOCATIONS || cost == sorted || others;
+        if (!is_wanted || !compare_is_known(c, cost) || before[cost] == after[cost])
+            continue;
+        printf("%s%s%s%s", is_first ? "" : ", ", change(cost, before[cost], after[cost]), names[cost],
+               r->change == COMPARE_CHANGED && cost == COST_ALLOCATED ? change_share(before[cost], after[cost]) : "");
+        is_first = false;
+    }
+}
+
+/* "x", or "x → y". */
+static void print_both(const char *words, enum cost cost, const struct by_name_row *row, const char *ending)
+{
+    uint64_t before = row->costs[COMPARE_BEFORE][cost], after = row->costs[COMPARE_AFTER][cost];
+
+    printf("%s%s", words, amount(cost, before));
+    if (before != after)
+        printf(" %s %s", text_is_utf8() ? "→" : "->", amount(cost, after));
+    fputs(ending, stdout);
+}
+
+static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, const struct compare_view *view)
 {
     static const char *const words[COMPARE_CHANGES] = { "", "", "  only before", "  only after" };
     const struct by_name_row *row = r->row;
-    const uint64_t *before = row->costs[COMPARE_BEFORE], *after = row->costs[COMPARE_AFTER];
-    const char *arrow = text_is_utf8() ? "→" : "->";
 
-    printf("%4zu  %s%s%s, %s allocations", number, change(COST_ALLOCATED, before[COST_ALLOCATED], after[COST_ALLOCATED]),
-           r->change == COMPARE_CHANGED ? change_share(before[COST_ALLOCATED], after[COST_ALLOCATED]) : "", words[r->change],
-           change(COST_ALLOCATIONS, before[COST_ALLOCATIONS], after[COST_ALLOCATIONS]));
-    if (shown != COST_ALLOCATED && shown != COST_ALLOCATIONS)
-        printf(", %s %s", change(shown, before[shown], after[shown]), cost_name(shown));
-    printf("\n      ");
-    by_name_print_frames(&c->table, row);
-    printf("\n      %s %s %s, in %s %s %s allocations; still allocated %s %s %s\n", text_bytes(before[COST_ALLOCATED]), arrow,
-           text_bytes(after[COST_ALLOCATED]), text_count(before[COST_ALLOCATIONS]), arrow, text_count(after[COST_ALLOCATIONS]),
-           text_bytes(before[COST_LEAKED]), arrow, text_bytes(after[COST_LEAKED]));
+    printf("%4zu  ", number);
+    print_changes(c, r, view->cost);
+    printf("%s\n      ", words[r->change]);
+    by_name_print_frames(&c->table, row, view->depth);
+    print_both("\n      ", COST_ALLOCATED, row, ", in ");
+    print_both("", COST_ALLOCATIONS, row, row->costs[0][COST_ALLOCATIONS] == 1 && row->costs[1][COST_ALLOCATIONS] == 1 ? " allocation\n" : " allocations\n");
+    print_both("      peak ", COST_PEAK, row, "; ");
+    print_both("still allocated ", COST_LEAKED, row, compare_is_known(c, COST_TEMPORARY) ? "; " : "\n");
+    if (compare_is_known(c, COST_TEMPORARY))
+        print_both("temporary ", COST_TEMPORARY, row, "\n");
 }
 
 static void print_warning(void *data, const char *sentence)
 {
     bool *is_first = data;
 
-    printf("%sNote: ", *is_first ? "\n" : "");
-    text_print_safe(sentence, strlen(sentence));
-    printf(".\n");
+    _cleanup_free_ char *safe = copy_text(sentence, strlen(sentence));
+    text_print_wrapped("      ", "%sNote: %s.\n", *is_first ? "\n" : "", text_make_safe(safe));
     *is_first = false;
 }
 
@@ -99,21 +123,20 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 {
     bool is_first = true;
     size_t shown = c->row_count < view->top ? c->row_count : view->top;
-    const char *what = c->table.options.stacks ? "stacks" : "call sites";
+    const char *what = c->table.options.stacks ? "stack" : "call site";
 
     print_totals(c);
     compare_warnings(c, print_warning, &is_first);
-    printf("\n%s %s changed, %s only before, %s only after, %s as before", text_count(c->counts[COMPARE_CHANGED]), what,
-           text_count(c->counts[COMPARE_ONLY_BEFORE]), text_count(c->counts[COMPARE_ONLY_AFTER]),
-           text_count(c->counts[COMPARE_UNCHANGED]));
+    printf("\n%s %s%s changed, %s only before, %s only after, %s as before.\n", text_count(c->counts[COMPARE_CHANGED]), what,
+           c->counts[COMPARE_CHANGED] == 1 ? "" : "s", text_count(c->counts[COMPARE_ONLY_BEFORE]),
+           text_count(c->counts[COMPARE_ONLY_AFTER]), text_count(c->counts[COMPARE_UNCHANGED]));
     if (shown)
-        printf(". By change of %s%s:", cost_name(view->cost), cost_is_bytes(view->cost) ? " bytes" : "");
-    printf("\n%s", shown ? "\n" : "");
+        printf("By change of %s%s:\n\n", cost_name(view->cost), cost_is_bytes(view->cost) ? " bytes" : "");
     for (size_t i = 0; i < shown; i++)
-        print_row(c, &c->rows[i], i + 1, view->cost);
+        print_row(c, &c->rows[i], i + 1, view);
     if (shown < c->row_count)
         printf("  ... and %s more (-n)\n", text_count(c->row_count - shown));
-    printf("\nBefore: %sAfter:  %s", c->logs[COMPARE_BEFORE].trust, c->logs[COMPARE_AFTER].trust);
+    text_print_wrapped("        ", "\nBefore: %sAfter:  %s", c->logs[COMPARE_BEFORE].trust, c->logs[COMPARE_AFTER].trust);
 }
 
 /* --- JSON ---------------------------------------------------------------------------- */
@@ -127,7 +150,7 @@ static json_t *log_json(const struct compared_log *l)
 
 static json_t *row_json(const struct comparison *c, const struct compared_row *r)
 {
-    bool known = is_known(c, COST_TEMPORARY);
+    bool known = compare_is_known(c, COST_TEMPORARY);
 
     return json_pack("{s:s, s:o, s:o, s:o}", "change", change_names[r->change], "frames", by_name_frames_json(&c->table, r->row), "before",
                      by_name_costs_json(r->row->costs[COMPARE_BEFORE], known), "after", by_name_costs_json(r->row->costs[COMPARE_AFTER], known));

@@ -55,12 +55,16 @@ static void print_completeness(const struct log *log, const struct contents *c)
                ? "; but of `malloscope record` itself there is no end: it was killed, or the log was cut" : "");
         return;
     }
-    printf("no: %s bytes damaged, %s chunks missing, %zu processes without an end%s, %s events lost",
-           text_count(log->damaged_bytes), text_count(log->missing_chunks), log->cut_processes,
-           log->lacks_processes ? ", processes missing that started others" : "", text_count(lost.count));
-    if (lost.programs > 0)
-        printf(", %s programs unrecorded", text_count((uint64_t)lost.programs));
-    putchar('\n');
+    if (c->interrupted) {
+        printf("not known: reading was interrupted, all below is of the beginning only\n");
+        return;
+    }
+    _cleanup_free_ char *programs = lost.programs > 0 ? format_text(", %s unrecorded", text_counted((uint64_t)lost.programs, "program"))
+                                                      : copy_text("", 0);
+    text_print_wrapped("               ", "no: %s damaged, %s missing, %zu process%s without an end%s, %s lost%s\n",
+                       text_counted(log->damaged_bytes, "byte"), text_counted(log->missing_chunks, "chunk"), log->cut_processes,
+                       log->cut_processes == 1 ? "" : "es", log->lacks_processes ? ", processes missing that started others" : "",
+                       text_counted(lost.count, "event"), programs);
 }
 
 static void print_summary(const struct log *log, const struct contents *c)
@@ -282,6 +286,7 @@ json_t *contents_json(const struct log *log, const struct contents *c)
     json_object_set_new(root, "events", integer(c->heap_events));
     json_object_set_new(root, "clock", clock_json(log, c));
     json_object_set_new(root, "whole", json_boolean(is_whole(log, c)));
+    json_object_set_new(root, "interrupted", json_boolean(c->interrupted));
     json_object_set_new(root, "running", json_boolean(log_is_running(log)));
     json_object_set_new(root, "damaged_bytes", integer(log->damaged_bytes));
     json_object_set_new(root, "missing_chunks", integer(log->missing_chunks));

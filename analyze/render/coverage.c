@@ -39,8 +39,12 @@ int coverage_print(FILE *to, const struct coverage *c, const char *prefix)
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         const char *text = lines[i](c);
-        if (text)
+        if (text && *prefix) { /* a message is one line */
             fprintf(to, "%s%s\n", prefix, text);
+        } else if (text) {
+            text_write_wrapped(to, text, "  ");
+            fputc('\n', to);
+        }
         count += text != NULL;
     }
     return count;

@@ -103,8 +103,7 @@ static void fold_recursion(const struct code *code, struct frames *f)
     f->count = kept;
 }
 
-/* What is outside of main() and of a thread's own function. */
-static bool is_start(const char *function)
+bool frames_is_start(const char *function)
 {
     static const char *const names[] = { "_start", "start_thread", "clone3", "__clone3", "clone", "__clone" };
 
@@ -118,7 +117,7 @@ static bool is_start(const char *function)
 
 void frames_fold(const struct code *code, struct frames *f)
 {
-    while (f->count > f->site + 1 && is_start(f->of[f->count - 1].function))
+    while (f->count > f->site + 1 && frames_is_start(f->of[f->count - 1].function))
         f->count--;
     fold_recursion(code, f);
 }

@@ -33,6 +33,8 @@ void frames_release(struct frames *frames);
 
 /* Whether a function of this name only passes allocations on. */
 bool frames_is_wrapper(const char *function);
+/* What is outside of main() and of a thread's own function. NULL is not. */
+bool frames_is_start(const char *function);
 
 /* Which of the functions at a location, as the namer gives them, is the site: the first that does not only pass
  * allocations on. False: all do; then it is the last. */

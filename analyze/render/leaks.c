@@ -19,6 +19,12 @@ static bool has_leak(void *data, uint32_t leaf)
     return c->facts->costs.of[leaf].leaked_blocks && filter_wants(c->filter, leaf);
 }
 
+static const char *module_of(const struct collector *c, const struct call_frame *frame)
+{
+    const char *path = call_frame_module_path(&c->leaks->tree, (uint32_t)(frame - c->leaks->tree.frames));
+    return *path ? path : frame->location ? "<unknown module>" : NULL;
+}
+
 static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own)
 {
     const struct call_frame *f = &c->leaks->tree.frames[frame];
@@ -26,7 +32,7 @@ static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own
 
     if (!*known) {
         const struct suppression *rule = suppressions_find(c->rules, &(struct suppressible){
-            f->function, f->signature, f->source, call_frame_module_path(&c->leaks->tree, frame) }, own);
+            module_of(c, f), f->signature ? f->signature : f->function, f->source }, own);
         *known = rule ? (uint32_t)(rule - c->rules->rules) + 1 : RULE_NONE;
     }
     return *known == RULE_NONE ? NULL : &c->rules->rules[*known - 1];
@@ -55,6 +61,23 @@ static struct suppression **find_rules(struct collector *c)
     free(c->first[0]);
     free(c->first[1]);
     return found[1];
+}
+
+/* The rule for stacks that end at a node. There LeakSanitizer has a frame of its own, in the place of the C++
+ * library's operators new, which call malloc. rules: of find_rules(). */
+static struct suppression *rule_of_site(struct collector *c, uint32_t node, uint8_t function, struct suppression **rules)
+{
+    const struct call_tree *t = &c->leaks->tree;
+    const char *interceptor = suppressions_interceptor(function);
+
+    for (; node; node = t->nodes[node].parent) {
+        const struct call_frame *f = &t->frames[t->nodes[node].frame];
+        if (!suppressions_is_operator_new(f->signature, call_frame_module_path(t, t->nodes[node].frame)))
+            break;
+        interceptor = f->signature;
+    }
+    struct suppression *rule = suppressions_find(c->rules, &(struct suppressible){ .function = interceptor }, true);
+    return rule ? rule : rules[node];
 }
 
 /* When the process ended, or what was read of it. */
@@ -149,16 +172,21 @@ void leaks_collect(const struct log *log, struct facts *facts, const struct name
     c.processes = stacks_processes(&facts->told.stacks);
     _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
     _cleanup_free_ struct leak_site *of_node = alloc_zeroed(leaks.tree.node_count, sizeof *of_node);
-    for (uint32_t leaf = 0; leaf < facts->told.stacks.leaf_count; leaf++)
-        if (leaks.tree.node_of_leaf[leaf])
-            add_leaf(&c, leaf, &of_node[leaks.tree.node_of_leaf[leaf]]);
+    _cleanup_free_ uint8_t *function_of_node = alloc_zeroed(leaks.tree.node_count, 1);
+    for (uint32_t leaf = (uint32_t)facts->told.stacks.leaf_count; leaf-- > 0;) {
+        uint32_t node = leaks.tree.node_of_leaf[leaf];
+        if (!node)
+            continue;
+        add_leaf(&c, leaf, &of_node[node]);
+        function_of_node[node] = facts->told.stacks.leaves[leaf].function;
+    }
     leaks.sites = alloc_zeroed(leaks.tree.node_count, sizeof *leaks.sites);
     for (uint32_t node = 1; node < leaks.tree.node_count; node++) {
         struct leak_site *site = &of_node[node];
         if (!site->blocks)
             continue;
         site->node = node;
-        struct suppression *rule = rule_of_node[node];
+        struct suppression *rule = rule_of_site(&c, node, function_of_node[node], rule_of_node);
         if (rule) {
             rule->sites++;
             rule->blocks += site->blocks;

@@ -35,9 +35,8 @@ static void print_totals(const struct leaks *l, const struct facts *f, const str
         puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
     }
     if (l->unended.blocks) {
-        printf("No leaks: ");
-        print_sum(&l->unended, about);
-        puts(" of processes that did not come to their own end");
+        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not come to their own end\n", about,
+                           text_count(l->unended.bytes), about, text_count(l->unended.blocks), plural(l->unended.blocks));
     }
     if (l->suppressed.blocks) {
         printf("Suppressed: ");
@@ -99,13 +98,13 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
     const char *about = text_about(f->settings.sample_bytes);
     uint64_t all = l->leaked.bytes + l->unended.bytes;
 
-    printf("\n%s%s bytes in %s%s block%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_count(s->bytes), about,
+    text_print_wrapped("   ", "\n%s%s bytes in %s%s block%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_count(s->bytes), about,
            text_count(s->blocks), plural(s->blocks), text_share(s->bytes, all), (double)s->first_us / 1e6,
            s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
     if (s->unended_blocks == s->blocks)
         puts("   no leak: the process did not come to its own end");
     else if (s->unended_blocks)
-        printf("   of these no leak: %s bytes in %s block%s; their processes did not come to their own end\n",
+        text_print_wrapped("   ", "   of these no leak: %s bytes in %s block%s; their processes did not come to their own end\n",
                text_count(s->unended_bytes), text_count(s->unended_blocks), plural(s->unended_blocks));
     print_stack(l, s->node, view->depth);
 }

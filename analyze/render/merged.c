@@ -2,6 +2,7 @@
 #include "analyze/render/merged.h"
 
 #include "analyze/model/session.h"
+#include "analyze/render/part.h"
 #include "analyze/render/trust.h"
 
 #include <string.h>
@@ -22,6 +23,7 @@ void merged_release(struct merged *m)
         free(l->buckets);
         free(l->trust);
         json_decref(l->trust_json);
+        json_decref(l->part_json);
     }
     free(m->logs);
     by_name_release(&m->table);
@@ -71,6 +73,7 @@ void merged_add(struct merged *m, const struct log *log, const struct by_name_so
                     [COST_LEAKED] = f->leaked_bytes, [COST_TEMPORARY] = f->temporary },
         .is_sampled = f->settings.sample_bytes, .temporary_known = settings_all_recorded(&f->settings),
         .is_part = f->part.from_ns || f->part.to_ns || f->part.thread_count,
+        .interrupted = f->interrupted, .part_json = part_json(f),
     };
     memcpy(l->session, log->header.session, sizeof l->session);
     take_timeline(l, f);

@@ -18,10 +18,10 @@ struct merged_log {
     struct merged_bucket { uint64_t most, least; } *buckets; /* live bytes */
     size_t bucket_count;
     uint64_t totals[COST_COUNT], frees;
-    bool is_sampled, temporary_known, is_part;
+    bool is_sampled, temporary_known, is_part, interrupted;
     size_t processes;
     char *trust;
-    json_t *trust_json;
+    json_t *trust_json, *part_json;
 };
 
 /* The largest sum of live bytes over all logs at one time lies between these two: the
@@ -47,7 +47,8 @@ void merged_aligned_peak(const struct merged *m, struct aligned_peak *ret_peak);
 
 struct merged_view {
     enum cost cost;
-    size_t top;
+    size_t top;   /* rows shown */
+    size_t depth; /* frames shown of each, in text */
 };
 
 /* Sort the table's rows. */

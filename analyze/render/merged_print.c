@@ -57,13 +57,13 @@ static void sort_rows(struct by_name *table, enum cost cost)
 
 static void print_figures(const uint64_t totals[COST_COUNT])
 {
-    printf("%14s %12s %12s %12s", text_count(totals[COST_ALLOCATIONS]), text_bytes(totals[COST_ALLOCATED]), text_bytes(totals[COST_PEAK]),
+    printf("%13s %10s %10s %10s", text_count(totals[COST_ALLOCATIONS]), text_bytes(totals[COST_ALLOCATED]), text_bytes(totals[COST_PEAK]),
            text_bytes(totals[COST_LEAKED]));
 }
 
 static void print_logs(const struct merged *m, const struct sum *sum)
 {
-    printf("%10s %14s %12s %12s %12s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
+    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
         printf("%10.3f ", (double)l->duration_ns / 1e9);
@@ -82,6 +82,15 @@ static void print_logs(const struct merged *m, const struct sum *sum)
     printf("  %zu log%s, %zu process%s\n", m->count, m->count == 1 ? "" : "s", sum->processes, sum->processes == 1 ? "" : "es");
 }
 
+static void print_interrupted(const struct merged *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->logs[i].interrupted) {
+            text_write_safe(stdout, m->logs[i].name);
+            printf(": reading was interrupted: its first %.3f s only\n", (double)m->logs[i].duration_ns / 1e9);
+        }
+}
+
 static void print_peaks(const struct merged *m, const struct sum *sum)
 {
     struct aligned_peak peak;
@@ -98,14 +107,14 @@ static void print_peaks(const struct merged *m, const struct sum *sum)
     printf("                  (aligned by the hosts' clocks, to %.*f ms)\n", peak.bucket_ns < 1000000 ? 3 : 0, (double)peak.bucket_ns / 1e6);
 }
 
-static void print_row(const struct merged *m, const struct by_name_row *row, size_t number, const struct sum *sum)
+static void print_row(const struct merged *m, const struct by_name_row *row, size_t number, size_t depth, const struct sum *sum)
 {
     const uint64_t *costs = row->costs[0];
 
     printf("%4zu  ", number);
-    by_name_print_frames(&m->table, row);
-    printf("\n      %s allocation%s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
-           text_count(costs[COST_ALLOCATIONS]), costs[COST_ALLOCATIONS] == 1 ? "" : "s",
+    by_name_print_frames(&m->table, row, depth);
+    text_print_wrapped("      ", "\n      %s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
+           text_counted(costs[COST_ALLOCATIONS], "allocation"),
            text_share(costs[COST_ALLOCATIONS], sum->totals[COST_ALLOCATIONS]), text_bytes(costs[COST_ALLOCATED]),
            text_share(costs[COST_ALLOCATED], sum->totals[COST_ALLOCATED]), text_bytes(costs[COST_PEAK]), text_bytes(costs[COST_LEAKED]),
            row->logs[0], m->count);
@@ -118,6 +127,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
 
     if (sum.is_sampled)
         printf("All figures are estimates, from samples\n\n");
+    print_interrupted(m);
     print_logs(m, &sum);
     print_peaks(m, &sum);
     sort_rows(&m->table, view->cost);
@@ -125,11 +135,11 @@ void merged_print(struct merged *m, const struct merged_view *view)
         printf("\nTop %zu %s by %s%s\n", shown, m->table.options.stacks ? "stacks" : "call sites", cost_name(view->cost),
                cost_is_bytes(view->cost) ? " bytes" : "");
     for (size_t i = 0; i < shown; i++)
-        print_row(m, &m->table.rows[i], i + 1, &sum);
+        print_row(m, &m->table.rows[i], i + 1, view->depth, &sum);
     putchar('\n');
     for (size_t i = 0; i < m->count; i++) {
         text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
-        printf(": %s", m->logs[i].trust);
+        text_print_wrapped("       ", ": %s", m->logs[i].trust);
     }
 }
 
@@ -141,12 +151,12 @@ static json_t *log_list(const struct merged *m)
 
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O}", "log", text_json(l->name), "host",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O, s:O}", "log", text_json(l->name), "host",
                                               text_json(l->host), "command", text_json(l->command), "began",
                                               l->begin_ns ? json_real((double)l->begin_ns / 1e9) : json_null(), "seconds",
                                               (double)l->duration_ns / 1e9, "processes", (json_int_t)l->processes, "frees",
-                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "trust",
-                                              l->trust_json));
+                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "part",
+                                              l->part_json, "trust", l->trust_json));
     }
     return list;
 }

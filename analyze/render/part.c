@@ -1,5 +1,7 @@
 #include "analyze/render/part.h"
 
+#include "analyze/render/text.h"
+
 static double seconds(uint64_t ns)
 {
     return (double)ns / 1e9;
@@ -8,24 +10,21 @@ static double seconds(uint64_t ns)
 int part_print(FILE *to, const struct facts *f)
 {
     const struct facts_part *part = &f->part;
-    int lines = 0;
+    bool is_part = part->from_ns || part->to_ns || part->thread_count;
 
-    if (part->from_ns || part->to_ns || part->thread_count) {
-        fprintf(to, "Part of the log: allocations");
-        if (part->from_ns)
-            fprintf(to, " from %.6f s on", seconds(part->from_ns));
-        if (part->to_ns)
-            fprintf(to, "%s until %.6f s", part->from_ns ? "," : "", seconds(part->to_ns));
-        if (part->thread_count)
-            fprintf(to, " by %zu thread%s", part->thread_count, part->thread_count == 1 ? "" : "s");
-        fprintf(to, ", and what became of them%s\n", part->to_ns ? " by then" : "");
-        lines++;
+    if (is_part) {
+        _cleanup_free_ char *from = part->from_ns ? format_text(" from %.6f s on", seconds(part->from_ns)) : copy_text("", 0);
+        _cleanup_free_ char *until = part->to_ns ? format_text("%s until %.6f s", part->from_ns ? "," : "", seconds(part->to_ns))
+                                                 : copy_text("", 0);
+        _cleanup_free_ char *threads = part->thread_count ? format_text(" by %s", text_counted(part->thread_count, "thread"))
+                                                          : copy_text("", 0);
+        _cleanup_free_ char *text = format_text("Part of the log: allocations%s%s%s, and what became of them%s\n", from, until, threads,
+                                                part->to_ns ? " by then" : "");
+        text_write_wrapped(to, text, "  ");
     }
-    if (f->interrupted) {
+    if (f->interrupted)
         fprintf(to, "Reading was interrupted: all figures are of the first %.3f s only\n", seconds(f->duration_ns));
-        lines++;
-    }
-    return lines;
+    return is_part + f->interrupted;
 }
 
 json_t *part_json(const struct facts *f)

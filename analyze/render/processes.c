@@ -20,7 +20,7 @@ static int print_lines(const struct row *row)
         fputs(!(row->open >> level & 1) ? "   " : utf8 ? "│  " : "|  ", stdout);
     if (row->level)
         fputs(utf8 ? row->is_last ? "└─ " : "├─ " : row->is_last ? "`- " : "|- ", stdout);
-    return (int)row->level * 3;
+    return (int)row->level * 3 + (row->beyond ? printf("+%u ", row->beyond) : 0);
 }
 
 static void print_cut(const char *text, int columns)
@@ -152,7 +152,7 @@ void processes_print(const struct facts *f)
         programs_print(f);
     processes_rows_make(&v);
     printf("Process%s%s\n", v.tree.count == 1 ? "" : "es", v.shown ? ", those with the most bytes and who started them" : "");
-    printf("       pid   allocations       bytes  left at exit  program\n");
+    printf("       pid   allocations       bytes     not freed  program\n");
     for (size_t i = 0; i < v.rows.count; i++)
         print_row(&v, &v.rows.rows[i]);
     process_tree_release(&v.tree);

@@ -13,7 +13,7 @@ struct sum {
 struct row {
     enum { ROW_PROCESS, ROW_OWN_MALLOC, ROW_OWN_HEAP, ROW_UNTRACED, ROW_UNTRACED_MORE, ROW_MORE } kind;
     uint32_t which; /* place of the process (of the one above), or index in notes.untraced */
-    unsigned level;
+    unsigned level, beyond; /* beyond: levels that were not indented */
     bool is_last;   /* child of its parent */
     uint64_t open;  /* levels whose line goes on below */
     struct sum sum; /* ROW_MORE; of ROW_UNTRACED_MORE only processes */

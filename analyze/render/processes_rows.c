@@ -2,8 +2,12 @@
  * only from the rows that follow. */
 #include "analyze/render/processes_inside.h"
 
+#include "analyze/render/text.h"
+
 #define UNTRACED_SHOWN 5  /* of one process */
-#define LEVELS_SHOWN 40   /* deeper ones are not indented further */
+#define LEVELS_LEAST 4    /* that are indented, whatever the room; deeper ones have a number: so many levels below */
+#define LEVELS_MOST 40
+#define BESIDE_COLUMNS 68 /* the figures, and a few for the name */
 
 static int by_bytes(const void *left, const void *right, void *data)
 {
@@ -45,9 +49,12 @@ static uint32_t shown_from(const struct view *v, uint32_t place)
 static struct row *add_row(struct view *v, unsigned kind, uint32_t which, unsigned level)
 {
     struct rows *r = &v->rows;
+    int room = (text_columns() - BESIDE_COLUMNS) / 3;
+    unsigned most = room < LEVELS_LEAST ? LEVELS_LEAST : room > LEVELS_MOST ? LEVELS_MOST : (unsigned)room;
 
     r->rows = grow(r->rows, &r->capacity, r->count + 1, sizeof *r->rows);
-    r->rows[r->count] = (struct row){ .kind = kind, .which = which, .level = level < LEVELS_SHOWN ? level : LEVELS_SHOWN };
+    r->rows[r->count] = (struct row){ .kind = kind, .which = which, .level = level < most ? level : most,
+                                        .beyond = level < most ? 0 : level - most };
     return &r->rows[r->count++];
 }
 

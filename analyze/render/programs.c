@@ -44,7 +44,7 @@ void programs_print(const struct facts *f)
             programs[count++] = programs[i];
     }
     qsort(programs, count, sizeof *programs, by_sum);
-    printf("Programs\n processes   allocations       bytes  left at exit  program\n");
+    printf("Programs\n processes   allocations       bytes     not freed  program\n");
     struct sum rest = { 0 };
     for (size_t i = 0; i < count; i++) {
         const struct sum *sum = &programs[i].sum;

@@ -4,6 +4,7 @@
 #include "analyze/render/advice.h"
 #include "analyze/render/breakdown.h"
 #include "analyze/render/coverage.h"
+#include "analyze/render/marks.h"
 #include "analyze/render/part.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -13,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MARKS_SHOWN 20
+#define MARKS_SHOWN 10
 #define MODULES_SHOWN 5
 #define FIGURE_COLUMNS 15
 
@@ -30,9 +31,18 @@ static const char *figure(const struct facts *f, const char *number)
     return text;
 }
 
+static void print_calls(const struct facts *f)
+{
+    char text[REC_FN_COUNT * 48 + 32], *at = stpcpy(text, "  calls           ");
+
+    for (unsigned i = 0; i < REC_FN_COUNT; i++)
+        if (f->by_function[i])
+            at += sprintf(at, "%s %s %s", at[-1] == ' ' ? "" : ",", rec_function_name(i), text_count(f->by_function[i]));
+    text_print_wrapped("                   ", "%s\n", text);
+}
+
 static void print_totals(const struct facts *f)
 {
-    const char *separator = "";
     bool sampled = f->settings.sample_bytes;
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
@@ -42,26 +52,23 @@ static void print_totals(const struct facts *f)
     printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
     if (!settings_all_recorded(&f->settings))
-        printf("  temporary        %15s   not known: not every allocation was recorded\n", "-");
+        printf("  temporary        %15s   not known: allocations were left out\n", "-");
     else
-        printf("  temporary        %15s   %s %% of allocations\n", text_count(f->temporary),
-               text_share(f->temporary, f->allocations));
-    printf("  peak             %s   in %s%s blocks, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
-           text_about(sampled), text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
+        printf("  temporary        %15s%s%s%s\n", text_count(f->temporary), f->allocations ? "   " : "",
+               f->allocations ? text_share(f->temporary, f->allocations) : "", f->allocations ? " % of allocations" : "");
+    printf("  peak             %s   in %s%s, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
+           text_about(sampled), text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)
         printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
     else
-        printf("  still allocated  %s%s   in %s%s blocks%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
+        printf("  still allocated  %s%s   in %s%s block%s%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
                text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
-               text_error(settings_error(f->variance.leaked_blocks), false));
-    printf("  threads          %15s\n", text_count(f->told.thread_count));
-    printf("  calls            ");
-    for (unsigned i = 0; i < REC_FN_COUNT; i++)
-        if (f->by_function[i]) {
-            printf("%s%s %s", separator, rec_function_name(i), text_count(f->by_function[i]));
-            separator = ", ";
-        }
-    putchar('\n');
+               f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false));
+    if (f->part.thread_count)
+        printf("  threads          %15s   of %s\n", text_count(f->part.thread_count), text_count(f->told.thread_count));
+    else
+        printf("  threads          %15s\n", text_count(f->told.thread_count));
+    print_calls(f);
 }
 
 /* What the program noted, and what is worth a warning. */
@@ -69,17 +76,26 @@ static void print_marks(const struct log *log, const struct facts *f)
 {
     const struct notes *n = &f->told.notes;
 
-    if (n->mark_count)
+    _cleanup_free_ struct mark_row *rows = NULL;
+    size_t count = marks_by_name(n, &rows, NULL), more = 0;
+
+    if (count)
         printf("\nMarks\n   seconds         pid  its live bytes\n");
-    for (size_t i = 0; i < n->mark_count && i < MARKS_SHOWN; i++) {
-        const struct note_mark *mark = &n->marks[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct note_mark *mark = &n->marks[rows[i].first];
+        if (i >= MARKS_SHOWN) {
+            more += rows[i].count;
+            continue;
+        }
         printf("%10.3f  %10u  %14s  ", (double)(mark->ns - log->first_ns) / 1e9, f->processes[mark->process].told->pid,
                text_bytes(mark->live_bytes));
         text_print_safe(mark->name, strlen(mark->name));
+        marks_print_count(&rows[i], log->first_ns);
         putchar('\n');
     }
-    if (n->marks_seen > MARKS_SHOWN)
-        printf("  ... and %s more\n", text_count(n->marks_seen - MARKS_SHOWN));
+    more += n->marks_seen - n->mark_count;
+    if (more)
+        printf("  ... and %s more\n", text_count(more));
 }
 
 static void print_warnings(const struct facts *f)
@@ -101,10 +117,10 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
     printf("\nSizes (more: malloscope hist ");
     print_word(stdout, view->log_name);
     puts(")");
-    printf("  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s distinct sizes%s\n",
+    text_print_wrapped("    ", "  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s%s\n",
            text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
-           text_count(sizes->row_count), f->settings.sample_bytes ? " recorded" : "");
-    printf("  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
+           text_counted(sizes->row_count, "distinct size"), f->settings.sample_bytes ? " recorded" : "");
+    text_print_wrapped("    ", "  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
            text_count(size_table_quantile(sizes, 0.5, false)), text_count(size_table_quantile(sizes, 0.9, false)),
            text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
 }
@@ -128,7 +144,7 @@ static void print_lifetimes(const struct facts *f)
 
     if (!f->frees)
         return;
-    printf("  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
+    text_print_wrapped("                   ", "  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
            duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
            duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
@@ -154,10 +170,10 @@ static void print_match(const struct facts *f, const struct sites *sites, const 
     printf("  bytes            %s   %5s %%\n", figure(f, text_bytes(c.bytes)), text_share(c.bytes, f->allocated_bytes));
     printf("  temporary        %15s   %5s %%\n", has_temporary ? text_count(c.temporary) : "-",
            has_temporary ? text_share(c.temporary, f->temporary) : "-");
-    printf("  at the peak      %s   %5s %%   in %s blocks\n", figure(f, text_bytes(c.peak_bytes)),
-           text_share(c.peak_bytes, f->peak_bytes), text_count(c.peak_blocks));
-    printf("  still allocated  %s   %5s %%   in %s blocks\n", figure(f, text_bytes(c.leaked_bytes)),
-           text_share(c.leaked_bytes, f->leaked_bytes), text_count(c.leaked_blocks));
+    printf("  at the peak      %s   %5s %%   in %s\n", figure(f, text_bytes(c.peak_bytes)),
+           text_share(c.peak_bytes, f->peak_bytes), text_counted(c.peak_blocks, "block"));
+    printf("  still allocated  %s   %5s %%   in %s\n", figure(f, text_bytes(c.leaked_bytes)),
+           text_share(c.leaked_bytes, f->leaked_bytes), text_counted(c.leaked_blocks, "block"));
 }
 
 static void print_tables(struct facts *f, const struct sites *sites, const struct namer *namer, const struct report_view *view)

@@ -1,6 +1,7 @@
 /* Rows of time -> charts of text: a column for each row of time, eight eighths of a line for
  * each step up. */
 #include "analyze/render/coverage.h"
+#include "analyze/render/marks.h"
 #include "analyze/render/part.h"
 #include "analyze/render/rows.h"
 #include "analyze/render/text.h"
@@ -11,7 +12,7 @@
 #define LABEL_COLUMNS 12
 #define LIVE_LINES 8
 #define RATE_LINES 3
-#define MARKS_SHOWN 26 /* letters */
+#define MARKS_SHOWN 10 /* names; each has a letter */
 
 size_t timeline_chart_rows(int columns)
 {
@@ -126,26 +127,34 @@ static void print_marks(const struct log *log, const struct facts *f, const stru
 {
     const struct notes *n = &f->told.notes;
     _cleanup_free_ char *line = alloc_zeroed(rows->count + 1, 1);
-    size_t shown = 0, end = 0;
+    _cleanup_free_ struct mark_row *names = NULL;
+    _cleanup_free_ size_t *name_of = NULL;
+    size_t count = marks_by_name(n, &names, &name_of), end = 0, more = n->marks_seen - n->mark_count;
 
     if (!n->mark_count)
         return;
     memset(line, ' ', rows->count);
-    for (size_t i = 0; i < n->mark_count && shown < MARKS_SHOWN; i++, shown++) {
+    for (size_t i = 0; i < n->mark_count; i++) {
         size_t column = column_of(rows, n->marks[i].ns - log->first_ns);
+        char letter = (char)('a' + name_of[i]);
+        if (name_of[i] >= MARKS_SHOWN) {
+            more++;
+            continue;
+        }
         if (column == rows->count)
             continue;
-        line[column] = line[column] == ' ' ? (char)('a' + shown) : '*';
+        line[column] = line[column] == ' ' || line[column] == letter ? letter : '*';
         end = column + 1 > end ? column + 1 : end;
     }
     printf("%*s  %.*s\n", LABEL_COLUMNS - 1, "marks", (int)end, line);
-    for (size_t i = 0; i < shown; i++) {
-        printf("  %c  %.3f s  ", (char)('a' + i), (double)(n->marks[i].ns - log->first_ns) / 1e9);
-        text_print_safe(n->marks[i].name, strlen(n->marks[i].name));
+    for (size_t i = 0; i < count && i < MARKS_SHOWN; i++) {
+        printf("  %c  %.3f s  ", (char)('a' + i), (double)(n->marks[names[i].first].ns - log->first_ns) / 1e9);
+        text_print_safe(names[i].name, strlen(names[i].name));
+        marks_print_count(&names[i], log->first_ns);
         putchar('\n');
     }
-    if (n->marks_seen > shown)
-        printf("  ... and %s more\n", text_count(n->marks_seen - shown));
+    if (more)
+        printf("  ... and %s more\n", text_count(more));
 }
 
 void timeline_print(const struct log *log, const struct facts *f, const struct timeline_rows *rows)

@@ -5,6 +5,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/text.h"
 #include "analyze/render/top_sites.h"
 #include "analyze/render/trust.h"
@@ -324,6 +325,13 @@ static json_t *row_json(const struct table *t, const struct row *row, const uint
     return object;
 }
 
+static void print_member(const char *before, json_t *value)
+{
+    fputs(before, stdout);
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(value);
+}
+
 void sites_print_json(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
                       const struct sites_view *view)
 {
@@ -343,10 +351,8 @@ void sites_print_json(const struct log *log, struct facts *facts, const struct s
         json_decref(row);
     }
     trust_of_facts(log, facts, &trust);
-    json_t *root = trust_json(&trust);
-    printf("\n],\n\"trust\": ");
-    json_dumpf(root, stdout, JSON_COMPACT);
+    print_member("\n],\n\"part\": ", part_json(facts));
+    print_member(",\n\"trust\": ", trust_json(&trust));
     printf("\n}\n");
-    json_decref(root);
     release_table(&t);
 }

@@ -1,5 +1,7 @@
 #include "analyze/render/suppressions.h"
 
+#include "format/record.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -112,56 +114,83 @@ int suppressions_read(struct suppressions *s, const char *path, struct failure *
     return 0;
 }
 
-/* Whether the text begins with the pattern up to its next * or its end; `at_end`: and ends there, too. */
-static bool begins_with(const char *text, const char *part, size_t bytes, bool at_end)
+/* Where the part is first found; NULL: nowhere. */
+static const char *find_part(const char *text, const char *part, size_t bytes)
 {
-    return strncmp(text, part, bytes) == 0 && (!at_end || !text[bytes]);
+    for (; strncmp(text, part, bytes) != 0; text++)
+        if (!*text)
+            return NULL;
+    return text;
 }
 
-/* Of the parts between the *s each is taken where it is found first; one that has to be at the end, there. */
 bool suppression_matches(const char *pattern, const char *text)
 {
-    bool at_beginning = *pattern == '^';
-    size_t bytes = strlen(pattern += at_beginning), part;
-    bool at_end = bytes && pattern[bytes - 1] == '$';
-    const char *end = pattern + bytes - at_end;
+    bool at_beginning = *pattern == '^', after_star = false;
 
     if (!*text)
         return false;
-    for (;; pattern += part + 1, at_beginning = false) {
-        const char *star = memchr(pattern, '*', (size_t)(end - pattern));
-        part = (size_t)((star ? star : end) - pattern);
-        bool is_last = at_end && !star;
-        while (!begins_with(text, pattern, part, is_last)) {
-            if (at_beginning || !*text)
-                return false;
-            text++;
+    pattern += at_beginning;
+    while (*pattern && *pattern != '$') {
+        if (*pattern == '*') {
+            at_beginning = false;
+            after_star = true;
+            pattern++;
+            continue;
         }
-        if (!star)
-            return true;
-        text += part;
+        size_t bytes = strcspn(pattern, "*$");
+        const char *found = *text ? find_part(text, pattern, bytes) : NULL;
+        if (!found || (at_beginning && found != text))
+            return false;
+        text = found + bytes;
+        pattern += bytes;
+        at_beginning = after_star = false;
     }
+    return !*pattern || !*text || after_star;
 }
 
 struct suppression *suppressions_find(struct suppressions *s, const struct suppressible *frame, bool own)
 {
-    const char *const texts[] = { frame->function, frame->signature, frame->source, frame->module };
+    const char *const texts[] = { frame->module, frame->function, frame->source };
 
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t k = 0; (own || !s->rules[i].own_only) && k < sizeof texts / sizeof *texts; k++)
-            if (texts[k] && suppression_matches(s->rules[i].pattern, texts[k]))
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+        for (size_t i = 0; texts[k] && i < s->count; i++)
+            if ((own || !s->rules[i].own_only) && suppression_matches(s->rules[i].pattern, texts[k]))
                 return &s->rules[i];
     return NULL;
+}
+
+const char *suppressions_interceptor(unsigned function)
+{
+    return function == REC_FN_NEW ? "operator new(unsigned long)" : rec_function_name(function);
+}
+
+static bool begins_with_one_of(const char *text, const char *const *beginnings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool suppressions_is_operator_new(const char *signature, const char *module)
+{
+    static const char *const operators[] = { "operator new(", "operator new[](" };
+    static const char *const libraries[] = { "libstdc++.so.", "libc++.so.", "libc++abi.so." };
+
+    return signature && begins_with_one_of(signature, operators, sizeof operators / sizeof *operators) &&
+           begins_with_one_of(file_name(module), libraries, sizeof libraries / sizeof *libraries);
 }
 
 bool suppressions_is_own(const char *module)
 {
     static const char *const names[] = { "libc.so.", "libc-2.", "libpthread.so.", "libpthread-2.", "libdl.so.", "libdl-2.",
                                          "ld-linux", "ld-2.", "ld-musl-", "libstdc++.so." };
-    const char *slash = strrchr(module, '/');
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(slash ? slash + 1 : module, names[i], strlen(names[i])) == 0)
-            return true;
-    return false;
+    return begins_with_one_of(file_name(module), names, sizeof names / sizeof *names);
 }

@@ -5,10 +5,11 @@
  *     # a comment
  *     leak:PATTERN
  *
- * PATTERN is looked for in the function (with and without parameters), the source file and
- * the module's path of every frame of a stack; * stands for any text, a ^ at its beginning
- * and a $ at its end for those of the name. Of the frames that match, the innermost
- * counts, and for it the first rule. */
+ * PATTERN is looked for in the module's path, the function (of C++ with its parameters) and
+ * the source file of every frame of a stack, that of the allocation function among them;
+ * * stands for any text, a ^ at its beginning and a $ at its end for those of the name. Of
+ * the frames that match, the innermost counts, for it the first of the three, and for that
+ * the first rule. */
 #ifndef MALLOSCOPE_RENDER_SUPPRESSIONS_H
 #define MALLOSCOPE_RENDER_SUPPRESSIONS_H
 
@@ -34,7 +35,7 @@ void suppressions_release(struct suppressions *s);
 
 /* Texts that are NULL do not match. */
 struct suppressible {
-    const char *function, *signature, *source, *module; /* module: path */
+    const char *module, *function, *source; /* module: path; function: as a signature */
 };
 
 /* The first rule for this frame, or NULL; own: all frames from the allocation to this one are
@@ -43,7 +44,14 @@ struct suppression *suppressions_find(struct suppressions *s, const struct suppr
 /* The C library, the loader and the C++ library, by the path of the module. */
 bool suppressions_is_own(const char *module);
 
-/* Whether the pattern matches the text. */
+/* The frame that a checker has innermost: of its own function, in the place of one of rec_function,
+ * and of C++'s operators new that call it. NULL: there is none. */
+const char *suppressions_interceptor(unsigned function);
+/* Whether a function, by its signature and its module's path, is such an operator of the C++ library. */
+bool suppressions_is_operator_new(const char *signature, const char *module);
+
+/* Whether the pattern matches the text, as LeakSanitizer looks for it: of the parts between the *s
+ * each is taken where it is found first, with no second try: foo$ does not match foo_foo. */
 bool suppression_matches(const char *pattern, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,63 @@ int text_columns(void)
     if (count <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         count = size.ws_col;
     return count >= 40 ? count : 80;
+}
+
+const char *text_counted(uint64_t count, const char *word)
+{
+    char *text = next_buffer();
+
+    snprintf(text, BUFFER_BYTES, "%s %s%s", text_count(count), word, count == 1 ? "" : "s");
+    return text;
+}
+
+/* Where the next line begins: behind the last space that lets this one fit, one after a comma or semicolon first. */
+static const char *break_line(const char *text, const char *end, int columns)
+{
+    const char *clause = NULL, *word = NULL;
+    int width = 0;
+
+    for (const char *at = text; at < end; at++) {
+        if (*at == ' ' && at > text && at[-1] != ' ') {
+            if (width > columns && (clause || word))
+                return clause ? clause : word;
+            word = at + 1;
+            if (at[-1] == ',' || at[-1] == ';')
+                clause = word;
+        }
+        width += ((unsigned char)*at & 0xc0) != 0x80;
+    }
+    return width > columns && (clause || word) ? clause ? clause : word : end;
+}
+
+void text_write_wrapped(FILE *to, const char *text, const char *indent)
+{
+    int columns = text_columns(), used = 0;
+
+    while (*text) {
+        const char *end = strchrnul(text, '\n'), *next = break_line(text, end, columns - used), *shown = next;
+        while (next < end && shown > text && shown[-1] == ' ')
+            shown--;
+        fwrite(text, 1, (size_t)(shown - text), to);
+        if (next < end || *end)
+            fputc('\n', to);
+        text = next < end ? next : end + (*end != 0);
+        used = next < end ? (int)strlen(indent) : 0;
+        if (used)
+            fputs(indent, to);
+    }
+}
+
+void text_print_wrapped(const char *indent, const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) >= 0)
+        text_write_wrapped(stdout, text, indent);
+    va_end(arguments);
+    free(text);
 }
 
 json_t *text_json(const char *text)

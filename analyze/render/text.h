@@ -32,6 +32,16 @@ const char *text_error(uint64_t error, bool is_bytes);
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
 
+/* "1 block", "2 blocks": the word's plural ends with an s. */
+const char *text_counted(uint64_t count, const char *word);
+
+/* The text, which may have several lines, with lines of no more columns than the terminal's where
+ * words allow that: broken after a comma or semicolon, else between words; what comes then begins
+ * with the indent. Bytes that are no text of ours are to be safe already. */
+void text_write_wrapped(FILE *to, const char *text, const char *indent);
+/* The same of a format, to stdout. */
+void text_print_wrapped(const char *indent, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A JSON string: names come from files and processes; of one that is not UTF-8 all
  * that is not ASCII becomes '?'. */
 json_t *text_json(const char *text);

@@ -184,9 +184,11 @@ static void print_list(struct lister *l, enum cost cost)
     const char *same = count ? same_list(l, order, count) : NULL;
 
     if (same) {
-        printf("%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
+        text_print_wrapped("  ", "%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
                titles[cost], same, count == 1 ? "" : ", in this order");
-    } else if (count || cost <= COST_ALLOCATED || view->has_sort) {
+    } else if (!count && view->has_sort && view->top) {
+        printf("\nNo call sites with %s\n", titles[cost]);
+    } else if (count) {
         printf("\nTop %zu call site%s by %s\n", count, count == 1 ? "" : "s", titles[cost]);
         for (size_t i = 0; i < count; i++)
             print_site(l, cost, order[i]);
@@ -200,6 +202,10 @@ void top_sites_print(struct facts *facts, const struct sites *sites, const struc
 {
     struct lister l = { .facts = facts, .sites = sites, .namer = namer, .view = view };
 
+    if (!sites->count) {
+        printf("\nNo call sites\n");
+        return;
+    }
     l.shown = alloc_zeroed(sites->count + 1, sizeof *l.shown);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         if (!view->has_sort || view->sort == cost)

@@ -181,13 +181,13 @@ static void print_heading(const struct printer *p, const struct facts *f)
 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
-    printf("%s%s %s, from %s stack%s, %s", p->about, cost_is_bytes(p->view->cost) ? text_bytes(all) : text_count(all),
+    _cleanup_free_ char *least = p->view->min_share > 0
+                                     ? format_text("; without frames of less than %g %%", p->view->min_share * 100)
+                                     : copy_text("", 0);
+    text_print_wrapped("", "%s%s %s, from %s stack%s, %s%s\n\n%13s  %5s\n", p->about, cost_is_bytes(p->view->cost) ? text_bytes(all) : text_count(all),
            p->view->cost == COST_TEMPORARY ? "temporary allocations" : p->view->cost == COST_PEAK ? "at the peak" : cost,
            text_count(p->tree->stack_count), p->tree->stack_count == 1 ? "" : "s",
-           p->view->inverted ? "call sites first" : "callers first");
-    if (p->view->min_share > 0)
-        printf("; without frames of less than %g %%", p->view->min_share * 100);
-    printf("\n\n%13s  %5s\n", cost, "%");
+           p->view->inverted ? "call sites first" : "callers first", least, cost, "%");
 }
 
 void tree_print(const struct call_tree *t, const struct log *log, const struct facts *f, const struct tree_view *view)

@@ -72,11 +72,11 @@ static void print_frees(FILE *to, const struct facts *f)
         fprintf(to, "unmatched frees not checked");
         return;
     }
-    fprintf(to, "%s unmatched frees", text_count(f->unmatched_frees));
+    fputs(text_counted(f->unmatched_frees, "unmatched free"), to);
     if (f->inherited_frees)
-        fprintf(to, ", %s frees of blocks from before a fork", text_count(f->inherited_frees));
+        fprintf(to, ", %s of blocks from before a fork", text_counted(f->inherited_frees, "free"));
     if (f->unseen_frees)
-        fprintf(to, ", %s frees not seen", text_count(f->unseen_frees));
+        fprintf(to, ", %s not seen", text_counted(f->unseen_frees, "free"));
 }
 
 static void print_stacks(FILE *to, const struct trust *t)
@@ -97,11 +97,11 @@ static void print_unwinding(FILE *to, const struct facts *f)
     const char *separator = ";\n       ";
 
     if (f->guessed_stacks) {
-        fprintf(to, "%s%s stacks guessed in part", separator, text_count(f->guessed_stacks));
+        fprintf(to, "%s%s guessed in part", separator, text_counted(f->guessed_stacks, "stack"));
         separator = ", ";
     }
     if (f->fallback_stacks) {
-        fprintf(to, "%s%s stacks taken by libunwind", separator, text_count(f->fallback_stacks));
+        fprintf(to, "%s%s taken by libunwind", separator, text_counted(f->fallback_stacks, "stack"));
         separator = ", ";
     }
     if (f->differing_stacks || f->told.stacks_checked)
@@ -131,7 +131,7 @@ static void print_trimmed(FILE *to, const struct log_trimmed *t, const char *sep
         fprintf(to, "; that log was damaged or incomplete");
 }
 
-void trust_print(FILE *to, const struct trust *t)
+static void write_long(FILE *to, const struct trust *t)
 {
     const struct facts *f = t->facts;
 
@@ -140,8 +140,8 @@ void trust_print(FILE *to, const struct trust *t)
         fprintf(to, ", %zu more left out", t->left_out);
     fputs(" (allocator ", to);
     text_write_safe(to, allocators(t));
-    fprintf(to, "); %zu stream%s, %s events;\n       %s%s lost", t->streams,
-            t->streams == 1 ? "" : "s", text_count(t->events), at_least(t), text_count(t->lost_events));
+    fprintf(to, "); %s, %s;\n       %s%s lost", text_counted(t->streams, "stream"), text_counted(t->events, "event"),
+            at_least(t), text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
@@ -159,15 +159,15 @@ void trust_print(FILE *to, const struct trust *t)
         fprintf(to, ";\n       %zu librar%s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
                 f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
-        fprintf(to, ";\n       the log has no end of `malloscope record` itself, which was killed or could not write it, or the log was cut;"
-                "\n       of the processes here all is there that came onto the disk, but there may have been others");
+        fprintf(to, ";\n       the log has no end of `malloscope record` itself, which was killed or could not write it, or the log was cut; "
+                "of the processes here all is there that came onto the disk, but there may have been others");
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, ";\n       ");
     if (t->running)
         fprintf(to, ";\n       %zu process%s still ran when the log was read: what came later is not here", t->running,
                 t->running == 1 ? "" : "es");
     if (t->recovered_bytes)
-        fprintf(to, ";\n       %s bytes read from the buffers of processes", text_count(t->recovered_bytes));
+        fprintf(to, ";\n       %s read from the buffers of processes", text_counted(t->recovered_bytes, "byte"));
     if (f)
         print_unwinding(to, f);
     if (f && f->told.recorder_thread_bytes)
@@ -176,18 +176,31 @@ void trust_print(FILE *to, const struct trust *t)
     fprintf(to, ".\n");
 }
 
+void trust_print(FILE *to, const struct trust *t)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *all = open_memstream(&text, &bytes);
+
+    if (!all)
+        return;
+    write_long(all, t);
+    if (fclose(all) == 0)
+        text_write_wrapped(to, text, "       ");
+    free(text);
+}
+
 void trust_print_short(FILE *to, const struct trust *t)
 {
     fprintf(to, "Trust: %zu process%s (", t->processes, t->processes == 1 ? "" : "es");
     text_write_safe(to, allocators(t));
-    fprintf(to, "), %zu stream%s, %s events; %s%s lost", t->streams, t->streams == 1 ? "" : "s", text_count(t->events),
-            at_least(t), text_count(t->lost_events));
+    fprintf(to, "), %s, %s; %s%s lost", text_counted(t->streams, "stream"), text_counted(t->events, "event"), at_least(t),
+            text_count(t->lost_events));
     if (t->lost_reason)
         fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
     fputs(", ", to);
     print_frees(to, t->facts);
-    fprintf(to, ", %s partial stacks, %s byte%s damaged", text_count(t->partial_stacks), text_count(t->damaged_bytes),
-            t->damaged_bytes == 1 ? "" : "s");
+    fprintf(to, ", %s, %s damaged", text_counted(t->partial_stacks, "partial stack"), text_counted(t->damaged_bytes, "byte"));
     print_missing(to, t);
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, "; ");

@@ -3,12 +3,12 @@
 #ifndef MALLOSCOPE_SYMBOLS_DEBUGINFOD_H
 #define MALLOSCOPE_SYMBOLS_DEBUGINFOD_H
 
-#include <stddef.h>
+#include "analyze/symbols/symbols.h"
 
 enum debuginfod_kind { DEBUGINFOD_DEBUG_FILE, DEBUGINFOD_BINARY };
 
-/* The path of the file in debuginfod's own cache, to be freed; NULL: not to be had, and
- * where nothing is to be had at all *ret_problem says why. */
-char *debuginfod_find(enum debuginfod_kind kind, const void *build_id, size_t build_id_bytes, const char **ret_problem);
+/* The path of the file in debuginfod's own cache, to be freed; NULL: not to be had, or the
+ * options' goes_on has said no; and where nothing is to be had at all *ret_problem says why. */
+char *debuginfod_find(const struct symbols_options *options, enum debuginfod_kind kind, const void *build_id, size_t build_id_bytes, const char **ret_problem);
 
 #endif

@@ -157,7 +157,7 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
             find_by_link(f, o, real, link, &wanted);
     }
     if (!f->debug && o->debuginfod && build_id_bytes) {
-        char *fetched = debuginfod_find(DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &f->problem);
+        char *fetched = debuginfod_find(o, DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &f->problem);
         if (fetched)
             take_debug_file(f, fetched, &wanted);
     }
@@ -200,7 +200,7 @@ static int find_binary(struct module_files *f, const struct symbols_options *o, 
             return -EIDRM;
     }
     if (error && o->debuginfod && build_id_bytes) {
-        _cleanup_free_ char *fetched = debuginfod_find(DEBUGINFOD_BINARY, build_id, build_id_bytes, &f->problem);
+        _cleanup_free_ char *fetched = debuginfod_find(o, DEBUGINFOD_BINARY, build_id, build_id_bytes, &f->problem);
         if (fetched && take_binary(f, binary, fetched, build_id, build_id_bytes) == 0)
             return 0;
     }
@@ -271,6 +271,6 @@ char *find_shared_file(const struct symbols_options *o, const char *path, const 
     if (!found.debug && *name != '/' && slash)
         take_debug_file(&found, format_text("%.*s/%s", (int)(slash - real), real, name), &wanted);
     if (!found.debug && o->debuginfod)
-        found.debug = debuginfod_find(DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &found.problem);
+        found.debug = debuginfod_find(o, DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &found.problem);
     return found.debug;
 }

@@ -120,6 +120,8 @@ static void prepare(struct symbols *s, uint32_t module)
     m->problem = m->files.problem;
 }
 
+const char symbols_stopped[] = ": was not read to its end: interrupted; names and lines may be missing";
+
 static const char *problem_of(enum worker_outcome outcome)
 {
     switch (outcome) {
@@ -131,9 +133,18 @@ static const char *problem_of(enum worker_outcome outcome)
         return ": its debug information is damaged: reading it did not end well; names are from its symbols";
     case WORKER_NOTHING:
         return ": is damaged: reading it did not end well; its functions have no names";
+    case WORKER_STOPPED:
+        return symbols_stopped;
     default:
         return NULL;
     }
+}
+
+/* It may take long to fetch a file, or to read what the cache has. */
+static bool goes_on(struct symbols *s)
+{
+    s->interrupted |= s->options.goes_on && !s->options.goes_on(s->options.goes_on_data, 0);
+    return !s->interrupted;
 }
 
 struct batch {
@@ -211,7 +222,7 @@ void symbols_resolve(struct symbols *s)
     _cleanup_free_ uint64_t *addresses = alloc_zeroed(s->place_count, sizeof *addresses);
     _cleanup_free_ struct job *jobs = batch.jobs = alloc_zeroed(s->module_count, sizeof *jobs);
     size_t count = find_groups(s, groups, addresses);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && goes_on(s); i++) {
         if (s->modules[groups[i].module].is_jit) {
             resolve_generated(s, &groups[i]);
             continue;
@@ -220,12 +231,13 @@ void symbols_resolve(struct symbols *s)
         take_cached(s, groups[i].module);
     }
     count = find_groups(s, groups, addresses);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && !s->interrupted; i++)
         if (!s->modules[groups[i].module].is_jit)
             add_tasks(s, &batch, &groups[i]);
-    workers_run(batch.tasks, batch.count, s->options.jobs, take_names);
+    workers_run(batch.tasks, batch.count, s->options.jobs, take_names, s->options.goes_on, s->options.goes_on_data);
     for (size_t i = 0; i < batch.count; i++) {
         struct module *m = &s->modules[((struct job *)batch.tasks[i].data)->module];
+        s->interrupted |= batch.tasks[i].ret_outcome == WORKER_STOPPED;
         if (batch.tasks[i].ret_outcome != WORKER_GOOD)
             m->problem = problem_of(batch.tasks[i].ret_outcome);
     }

@@ -162,6 +162,11 @@ const char *symbols_problem(const struct symbols *s, uint32_t module)
     return s->modules[module].problem;
 }
 
+bool symbols_were_interrupted(const struct symbols *s)
+{
+    return s->interrupted;
+}
+
 int symbols_by_module(const void *left, const void *right, void *data)
 {
     const struct symbols *s = data;

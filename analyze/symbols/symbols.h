@@ -24,6 +24,9 @@ struct symbols_options {
     bool debuginfod;         /* ask the servers of DEBUGINFOD_URLS for what is not there */
     bool no_cache;           /* neither read nor write ~/.cache/malloscope */
     unsigned jobs;           /* processes at one time; 0: as many as there are CPUs */
+    /* Asked often while names are looked up; false: no more are. NULL: never asked. */
+    bool (*goes_on)(void *data, double progress);
+    void *goes_on_data;
 };
 
 /* Functions are as a reader wants them: demangled, without the compiler's .cold or
@@ -69,6 +72,10 @@ void symbols_give(const struct symbols *s,
 
 size_t symbols_module_count(const struct symbols *s);                /* they are numbered from 0 */
 const char *symbols_path(const struct symbols *s, uint32_t module); /* of a symbols_jit(): of its map */
+
+/* Whether goes_on has said no: what had no names by then has none. */
+bool symbols_were_interrupted(const struct symbols *s);
+extern const char symbols_stopped[]; /* symbols_problem() of a module in which that came */
 
 /* Why a module's names are missing or fewer than they might be, as the end of a sentence
  * that begins with its path; NULL: nothing is wrong, or nothing of it was wanted. */

@@ -41,6 +41,7 @@ struct symbols {
     size_t frame_count, frame_capacity;
     struct texts texts;
     size_t unresolved;
+    bool interrupted;
 };
 
 /* A module that is looked for; its path is only lent. */

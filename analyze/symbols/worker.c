@@ -6,12 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MESSAGE_BYTES_MAX (4u << 20)
+#define ASKED_EVERY_MS 200
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -91,6 +96,10 @@ static void limit_to(int what, rlim_t most)
 
 static _Noreturn void be_child(const struct worker_task *task, int fd)
 {
+    signal(SIGINT, SIG_IGN); /* the parent hears of Ctrl-C, and ends us */
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
     limit_to(RLIMIT_CORE, 0);
     limit_to(RLIMIT_CPU, 10 + task->bytes / (8u << 20));
 #ifndef SANITIZED
@@ -196,6 +205,19 @@ static bool finish(struct child *c)
     return false;
 }
 
+/* All that is not done. */
+static void stop(struct child *children, unsigned jobs, struct worker_task *tasks, size_t begun, size_t count)
+{
+    for (unsigned i = 0; i < jobs; i++)
+        if (children[i].task) {
+            struct worker_task *task = children[i].task;
+            finish(&children[i]);
+            task->ret_outcome = WORKER_STOPPED;
+        }
+    for (size_t i = begun; i < count; i++)
+        tasks[i].ret_outcome = WORKER_STOPPED;
+}
+
 /* No child can be had: the risk is ours. */
 static void do_here(struct worker_task *task, void (*take)(void *data, const void *payload, size_t bytes))
 {
@@ -209,7 +231,8 @@ static void serve(struct child *c, struct worker_task *task, void (*take)(void *
 }
 
 void workers_run(struct worker_task *tasks, size_t count, unsigned jobs,
-                 void (*take)(void *data, const void *payload, size_t bytes))
+                 void (*take)(void *data, const void *payload, size_t bytes),
+                 bool (*goes_on)(void *data, double progress), void *goes_on_data)
 {
     _cleanup_free_ struct child *children = alloc_zeroed(jobs, sizeof *children);
     _cleanup_free_ struct pollfd *polled = alloc_zeroed(jobs, sizeof *polled);
@@ -217,6 +240,10 @@ void workers_run(struct worker_task *tasks, size_t count, unsigned jobs,
 
     for (;;) {
         unsigned running = 0;
+        if (goes_on && !goes_on(goes_on_data, (double)begun / (double)(count + 1))) {
+            stop(children, jobs, tasks, begun, count);
+            break;
+        }
         for (unsigned i = 0; i < jobs; i++) {
             while (!children[i].task && begun < count)
                 serve(&children[i], &tasks[begun++], take);
@@ -225,7 +252,7 @@ void workers_run(struct worker_task *tasks, size_t count, unsigned jobs,
         }
         if (!running)
             break;
-        if (poll(polled, jobs, -1) < 0)
+        if (poll(polled, jobs, goes_on ? ASKED_EVERY_MS : -1) <= 0)
             continue;
         for (unsigned i = 0; i < jobs; i++) {
             struct child *c = &children[i];

@@ -14,6 +14,7 @@ enum worker_outcome {
     WORKER_DAMAGED = NAMES_DAMAGED,
     WORKER_DIED,    /* reading it crashed, or had no end; all names are from the tables of symbols */
     WORKER_NOTHING, /* reading these died as well */
+    WORKER_STOPPED, /* it was not read, or not to its end: goes_on has said no */
 };
 
 struct worker_task {
@@ -24,8 +25,10 @@ struct worker_task {
 };
 
 /* take() gets the names of the tasks, in payloads of format/names.h that do not say what
- * module they are of, in any order. They come from a child and are not to be believed. */
+ * module they are of, in any order. They come from a child and are not to be believed.
+ * goes_on, which may be NULL, is asked several times a second. */
 void workers_run(struct worker_task *tasks, size_t count, unsigned jobs,
-                 void (*take)(void *data, const void *payload, size_t bytes));
+                 void (*take)(void *data, const void *payload, size_t bytes),
+                 bool (*goes_on)(void *data, double progress), void *goes_on_data);
 
 #endif

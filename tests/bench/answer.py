@@ -53,7 +53,8 @@ def ours(directory, command, environment):
 
 
 def heaptracks(directory, command, environment):
-    """The same of heaptrack; None where it lost its interpreter, as 1.4.0 does on some big runs."""
+    """The same of heaptrack. None, and no log, where its interpreter ended early, as 1.4.0's
+    does on some big runs: the program then dies of a broken pipe."""
     log = os.path.join(directory, "heaptrack")
     for name in glob.glob(log + ".*"):
         os.unlink(name)
@@ -61,6 +62,8 @@ def heaptracks(directory, command, environment):
         recorded = take([HEAPTRACK, "-o", log, *command], environment)
         return recorded.cpu, take(["heaptrack_print", "-f", glob.glob(log + ".*")[0]]).cpu
     except (subprocess.CalledProcessError, IndexError):
+        for name in glob.glob(log + ".*"):
+            os.unlink(name)
         return None
 
 

@@ -69,7 +69,14 @@ if not os.environ.get("TEST_SANITIZED"):
     check(re.match(r"\S.*, \d+ cores, Linux .*; 1 round\n\n\|", got.stdout),
           f"one line on the machine: {got.stdout[:300]}")
     found = tables(got.stdout)
-    equal(len(found), 12, "its tables")
+    equal(len(found), 15, "its tables")
+    for title in [title for title in found if title.startswith(("the whole way", "reading, ", "`report` of made-up"))]:
+        columns, cells = found.pop(title)
+        equal(len(cells), 4 if "made-up" in title else 3, f"rows of {title}")
+        for name, row in cells.items():
+            check(len(row) == len(columns) and all(row[:2]) and all(
+                re.fullmatch(r"(-?\d+(\.\d+)?( million| \+ \d+\.\d+)?)?|its interpreter failed", cell) for cell in row),
+                f"{title}, {name}: figures: {row}")
     rows = ["untraced", "no stacks (`--call-graph=none`)", "own unwinder (`--call-graph=auto`)",
             "frame pointers (`--call-graph=fp`)", "libunwind (`--call-graph=libunwind`)", "a sample (`--sample`)"]
     if any(os.path.exists(f"/usr/lib/{name}heaptrack/libheaptrack_preload.so")

@@ -199,6 +199,35 @@ for text in ("leak:lose\nleak:^wrapped$\n", "leak:^gr*lose$\n# no\nleak:lose_l\n
     theirs = {"leak:" + m[3]: (int(m[1]), int(m[2])) for m in re.finditer(r"^ +(\d+) +(\d+) (\S+)$", report_text, re.M)}
     equal({rule["rule"]: (rule["blocks"], rule["bytes"]) for rule in ours["rules"] if not rule["built_in"]}, theirs, f"LeakSanitizer's counts of {text!r}")
 
+# clang's LeakSanitizer, rule by rule: names of C++ have parameters and those of C none; the first place that fits counts;
+# and where a C++ library has its operators new, which call malloc, LeakSanitizer has a frame of its own. What a caller of
+# new[] calls is not to be seen in a stack where the library's new[] jumps to its new: a rule for new[] alone has no match.
+flags = ["-g", "-O1", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", os.path.join(SOURCE, "tests/programs/suppressed.cpp")]
+for options, name in (["-fsanitize=leak"], "suppressed_lsan"), ([], "suppressed"):
+    got = run(["clang++", *options, *flags, "-o", path(name)])
+    equal(got.returncode, 0, f"compiling {name}: {got.stderr}")
+equal(record([path("suppressed")], path("suppressed.mscope")).returncode, 0, "recording it")
+
+
+def left(text):
+    """What LeakSanitizer says is left with these rules, and what we say, as sizes."""
+    with open(rules, "w") as file:
+        file.write(text)
+    theirs = run([path("suppressed_lsan")], env={"LSAN_OPTIONS": f"fast_unwind_on_malloc=0:suppressions={rules}"})
+    ours = leaks(path("suppressed.mscope"), "--no-default-suppressions", "--suppressions", rules)
+    return (sorted(int(size) for size in re.findall(r"leak of (\d+) byte", theirs.stderr)),
+            sorted(place["bytes"] for place in ours["places"] if place["bytes"] != 72704)), theirs.stderr
+
+
+(theirs, ours), report_text = left("# nothing\n")
+equal(theirs, [4, 11, 13, 17, 19, 32, 51, 57, 101, 103, 107, 120, 201], f"what LeakSanitizer finds: {report_text}")
+equal(ours, theirs, "what we find")
+for rule in ("libstdc++", "operator new", "^operator new*long)$", "malloc", "^malloc$", "calloc", "realloc", "suppressed.cpp", "libc.so", "*", "^*$",
+             "alpha", "^alpha$", "^alpha(int)$", "^beta()$", "beta(", "keep<int>", "space::keep<", "^void* space", "^void space", "Place::take(int) const",
+             "foo$", "^foo", "*foo", "f*o", "^f*o$", "^plain_foo$", "pl*foo$", "oo*oo", "o$o", "foo*", "^foo*()$", "getdelim", "std::", "string", "main$"):
+    (theirs, ours), report_text = left(f"leak:{rule}\n")
+    equal(ours, theirs, f"leak:{rule}, LeakSanitizer's and ours: {report_text[-500:] if not theirs else ''}")
+
 for text, number, words in (("leak:a\nrace:b\n", 2, "want leak:PATTERN"), ("leak:\n", 1, "leak:PATTERN"), ("\n\nwrapped\n", 3, "wrapped"),
                             ("leak:a\0b\n", 1, "not text")):
     with open(rules, "w") as file:
@@ -354,7 +383,7 @@ with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
 shared = set(re.findall(r"--[a-z][a-z-]+", run([MALLOSCOPE, "report", "--help"]).stdout))
 for command in ('leaks',):
     text = run([MALLOSCOPE, command, "--help"]).stdout
-    check("Exit codes" in text and all(len(line) <= 90 for line in text.splitlines()), f"{command} --help")
+    check("Exit codes" in text and all(len(line) <= 80 for line in text.splitlines()), f"{command} --help")
     for option in set(re.findall(r"--[a-z][a-z-]+", text)) - shared:
         check(option in manual, f"{command} {option} is in the manual page")
 sys.exit(done())

@@ -50,7 +50,7 @@ for options, wanted in (
         (["--thread", f"{main_tid},{other_tid}", "--from", "one"], {**ONE, **TWO}),
         (["--thread", other_tid, "--to", "two"], {}),
         (["--from", "0", "--to", "1000s"], {**EARLY, **ONE, **TWO}),
-        (["--from", "100min"], {})):
+        (["--from", "mark:one", "--to", "mark:two"], {10: (100, 40)})):
     found, r = sizes(*options)
     equal(found, wanted, f"{options}")
     equal(r["trust"]["unmatched_frees"], 0, f"{options}: unmatched frees")
@@ -63,11 +63,26 @@ for unit, factor in ("", 1), ("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9):
 for options, wanted in (
         (["--from", "three"], "has no mark of that name"), (["--from", "two", "--to", "two"], "has no mark of that name after --from"),
         (["--from", "5", "--to", "4"], "--to 4 is not after --from 5"), (["--from", "-1"], "want a time"),
-        (["--from", "1x"], "want a time"), (["--to", ""], "want a time"), (["--thread", "1"], "has no such thread"),
+        (["--from", "1x"], "want a time"), (["--from", "0x10"], "want a time"), (["--to", "0x1p3"], "want a time"),
+        (["--from", "100min"], "nothing comes after that: the last event of "), (["--from", "mark:1"], "has no mark of that name"), (["--to", ""], "want a time"), (["--thread", "1"], "has no such thread"),
         (["--thread", "x"], "--thread x: want a number"), (["--pid", "x"], "--pid x: want a number"),
         (["--jobs", "0"], "--jobs 0"), (["--jobs", "x"], "--jobs x")):
     complaint = read(*options, code=2)
     check(wanted in complaint and len(complaint.splitlines()) == 1, f"{options}: {complaint}")
+
+# --- a mark that is named like a time ---
+with open(path("timely.c"), "w") as file:
+    file.write("""#include "malloscope.h"
+#include <stdlib.h>
+void *volatile kept;
+int main(void) { kept = malloc(11); malloscope_mark("0"); kept = malloc(22); malloscope_mark("mark:0"); kept = malloc(33); return 0; }
+""")
+header = subprocess.run(["find", os.path.join(SOURCE, "interpose"), "-name", "malloscope.h"], capture_output=True, text=True).stdout.strip()
+equal(run(["gcc", "-I", os.path.dirname(header), path("timely.c"), "-o", path("timely")]).returncode, 0, "compiling timely")
+timely = path("timely.mscope")
+equal(record([path("timely")], timely).returncode, 0, "recording timely")
+for when, bytes in ("0", 66), ("mark:0", 55), ("mark:mark:0", 33):
+    equal(read("--from", when, file=timely)["bytes"]["allocated"], bytes, f"from {when}")
 
 # --- the same by one thread and by several ---
 several = path("several.mscope")
@@ -129,5 +144,98 @@ check(code == 1 and "of the log's beginning only" in complaint and "allocations"
 part, total = (int(re.search(r"allocations +([0-9,]+) ", text).group(1).replace(",", "")) for text in (out, whole.stdout))
 check(0 < part < total, f"Ctrl-C: {part} of {total} allocations")
 check("Reading was interrupted" in out, "Ctrl-C: the report says so itself")
+
+
+
+def interrupt(*words, log=long_log, code=1):
+    """What a command says that Ctrl-C has come into, at one time or another: (stdout, stderr). So early that it
+    is not waited for yet, it ends the command as any; too late, it does nothing."""
+    for attempt in range(80):
+        process = subprocess.Popen([MALLOSCOPE, *words, log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.005 * (attempt + 2))
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=60)
+        if "interrupted" in complaint:
+            break
+    check(process.returncode == code and "interrupted" in complaint, f"Ctrl-C in {words}: {process.returncode}: {complaint}")
+    return out, complaint
+
+
+out, complaint = interrupt("hist", "--json")
+check(json.loads(out)["interrupted"] is True, "hist's JSON says so")
+equal(json.loads(run([MALLOSCOPE, "hist", "--json", log]).stdout)["interrupted"], False, "and else not")
+check("Reading was interrupted" in interrupt("hist")[0], "hist says so itself")
+out, complaint = interrupt("dump")
+check(out.endswith("\n") and out.count("\n") > 100 and "of the log's beginning only" in complaint, f"dump ends with a whole line: {complaint}")
+out, complaint = interrupt("report", "--from", "mark:nowhere")
+check(not out and "interrupted before the mark nowhere was found" in complaint, f"while it looks for a mark: {complaint}")
+check(json.loads(interrupt("sites", "--json")[0])["part"]["interrupted"], "sites' JSON says so")
+equal(json.loads(run([MALLOSCOPE, "sites", "--json", log]).stdout)["part"], None, "and else not")
+check(json.loads(interrupt("merge", "--json", log)[0])["logs"][1]["part"]["interrupted"], "merge's JSON says which")
+check("long.mscope: reading was interrupted: its first " in interrupt("merge", log)[0], "merge says it itself")
+check(json.loads(interrupt("info", "--json")[0])["interrupted"], "info's JSON says so")
+check("reading was interrupted" in interrupt("info")[0], "info says it itself")
+check("nothing was drawn" in interrupt("plot", "sizes", "-o", path("sizes.png"))[1] and not os.path.exists(path("sizes.png")), "plot draws nothing")
+
+# --- out of a pipe that nobody ends: what has come ---
+with open(log, "rb") as file:
+    content = file.read()
+for words in (["report", "--json"], ["report"]):
+    process = subprocess.Popen([MALLOSCOPE, *words, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(content)
+    process.stdin.flush()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, complaint = process.communicate(timeout=60)
+    check(process.returncode == 1 and b"interrupted" in complaint, f"Ctrl-C while a pipe is waited for: {process.returncode} {complaint}")
+    if "--json" in words:
+        r = json.loads(out)
+        equal((r["counts"]["allocations"], r["part"]["interrupted"]), (read()["counts"]["allocations"], True), "what has come is shown")
+    else:
+        check(b"Reading was interrupted" in out, f"and the report says so: {out[:200]}")
+process = subprocess.Popen([MALLOSCOPE, "report", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+time.sleep(0.3)
+process.send_signal(signal.SIGINT)
+out, complaint = process.communicate(timeout=60)
+check(process.returncode == 1 and not out and len(complaint.splitlines()) == 1 and "interrupted before a log" in complaint, f"before anything has come: {process.returncode} {complaint}")
+
+# --- while names are looked up, by a child that does not get on: what there is ---
+def child_of(process):
+    try:
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
+
+
+def interrupt_naming(*words):
+    for attempt in range(20):
+        process = subprocess.Popen([MALLOSCOPE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        children = []
+        while not children and process.poll() is None:
+            children = child_of(process)
+        for child in children:
+            try:
+                os.kill(child, signal.SIGSTOP)
+            except OSError: # it has ended
+                pass
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=60)
+        if "interrupted" in complaint:
+            break
+    check(process.returncode == 1 and "interrupted: names are missing" in complaint, f"Ctrl-C in {words} while it looks for names: {process.returncode} {complaint}")
+    return out, complaint
+
+
+out, complaint = interrupt_naming("report", "--no-cache", "--jobs", "1", log)
+check("allocations" in out and "Reading was interrupted" not in out and len(complaint.splitlines()) == 1, f"all of the report, with fewer names: {out} {complaint}")
+check("main" in run([MALLOSCOPE, "report", "--no-cache", log]).stdout, "which are not lost for the next time")
+named = path("named.mscope")
+with open(named, "wb") as file:
+    file.write(content)
+out, complaint = interrupt_naming("symbolize", "--no-cache", named)
+check("not all names were looked up" in complaint, f"symbolize: {complaint}")
+got = run([MALLOSCOPE, "symbolize", "--no-cache", named])
+check(got.returncode == 0 and "nothing was added" not in got.stdout, f"and what is missing can be added: {got.stdout} {got.stderr}")
 
 sys.exit(done())

@@ -25,7 +25,7 @@ for command in ("record", "hist", "plot", "report", "dump"):
         check(option in manual, f"{command} {option} is in the manual page")
     check(f"`{command}" in readme or f"`{command} " in readme, f"README names {command}")
     check("Exit" in text, f"{command} --help gives the exit codes")
-    check(all(len(line) <= 90 for line in text.splitlines()), f"{command} --help fits a terminal")
+    check(all(len(line) <= 80 for line in text.splitlines()), f"{command} --help fits a terminal")
 if run(["sh", "-c", "command -v man"]).returncode == 0:
     got = run(["man", "--warnings", "-E", "UTF-8", "-l", os.path.join(SOURCE, "docs/man/malloscope.1")])
     equal(got.stderr, "", "the manual page has no mistakes")

@@ -62,7 +62,7 @@ for wanted in ("1,070", "failed                         1", "temporary          
                "exit status 7", "0 lost", "Top 2 call sites by bytes"):
     check(wanted in text, f"report says {wanted!r}")
 check(re.search(r"take  (known\+0x[0-9a-f]+|programs/known\.c:\d+)\n", text), f"report says where: {text}")
-check("Top 0 call sites" in run([MALLOSCOPE, "report", "-n", "0", log]).stdout, "report -n 0")
+check("call site" not in run([MALLOSCOPE, "report", "-n", "0", "--no-advice", log]).stdout, "report -n 0: no empty lists")
 
 # --- hist ---
 h = json.loads(hist("--json"))
@@ -92,7 +92,7 @@ equal({name: h["trust"][name] for name in ("injected", "processes", "streams", "
        "partial_stacks": 0, "truncated_bytes": 0}, "hist's trust; it reads without order")
 equal((h["trust"]["allocator"], h["sampled"], h["min_size"]), ("libc.so.6", None, 0), "allocator, nothing sampled")
 text = hist()
-for wanted in ("1,070 allocations", "a realloc is a free and an", "parted at 100 bytes", "8 - 15", "85.0", "2,080 events", "0 lost, unmatched frees not checked, 0 partial"):
+for wanted in ("1,070 allocations", "a realloc is a free", "parted at 100 bytes", "8 - 15", "85.0", "2,080 events", "0 lost, unmatched frees not checked, 0 partial"):
     check(wanted in text, f"hist says {wanted!r}")
 check("█" in text, "bars in a UTF-8 locale")
 plain = run([MALLOSCOPE, "hist", log], env={"LC_ALL": "C"}).stdout
@@ -185,7 +185,7 @@ equal((h["allocations"], h["bytes"], h["min_size"], h["sampled"]["standard_error
       (r["counts"]["allocations"], r["bytes"]["allocated"], 64, errors["allocations"]), "hist estimates the same")
 sampled = "Sampled: 1 in 4,096 bytes on average; all figures are estimates from 2 recorded allocations"
 for command in (["report"], ["hist"], ["plot", "sizes", "-o", path("sampled.svg")]):
-    text = run([MALLOSCOPE, *command, everything]).stdout
+    text = run([MALLOSCOPE, *command, everything], env={"COLUMNS": "200"}).stdout
     for wanted in (sampled + "\n", "Allocations under 64 bytes were not recorded\n", "Recording was paused for some time",
                    "≈42 ±" if command == ["report"] else "≈42 allocations"):
         check(wanted in text, f"{command} says {wanted!r}: {text}")

@@ -289,7 +289,7 @@ static void read_selection(struct log *log)
         return;
     log_select(log, &log->processes[0].pid, 1);
     struct facts *facts = facts_collect(log, NULL);
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     sizes_table(&counted.sizes, &table);
     demand(table.count == facts->allocations, "of a selection, too, it is the same");
     for (size_t i = 0; i < facts->by_start_count; i++)
@@ -381,7 +381,7 @@ static int64_t read_log(uint64_t *ret_lost_events)
     if (log_open(log_path, &log, &failure) != 0)
         return -1;
     struct facts *facts = facts_collect(log, NULL);
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     sizes_table(&counted.sizes, &table);
     /* Of a packed chunk that is bad, sizes alone can be good. */
     bool packed = false;

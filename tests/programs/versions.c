@@ -6,7 +6,9 @@
  *   grown    other         3 of 50, kept     -
  *   fewer    main          40 of 8, freed    10 of 8, freed
  *   removed  main          5 of 1,000        -
- *   added    main          -                 7 of 2,000, kept */
+ *   added    main          -                 7 of 2,000, kept
+ *   forgets  main          6 of 30, freed    6 of 30, kept
+ *   moved    early, late   4 and 1 of 10     1 and 4 of 10, freed */
 #include <stdlib.h>
 
 static void *volatile sink;
@@ -65,11 +67,41 @@ __attribute__((noinline)) static void removed(void)
 }
 #endif
 
+__attribute__((noinline)) static void forgets(void)
+{
+    for (int i = 0; i < 6; i++) {
+        sink = malloc(30);
+        if (VERSION == 1)
+            free(sink);
+    }
+}
+
+__attribute__((noinline)) static void moved(int count)
+{
+    for (int i = 0; i < count; i++) {
+        sink = malloc(10);
+        free(sink);
+    }
+}
+
+__attribute__((noinline)) static void early(void)
+{
+    moved(VERSION == 1 ? 4 : 1);
+}
+
+__attribute__((noinline)) static void late(void)
+{
+    moved(VERSION == 1 ? 1 : 4);
+}
+
 int main(void)
 {
     same();
     grown(VERSION == 1 ? 10 : 15);
     fewer();
+    forgets();
+    early();
+    late();
 #if VERSION == 1
     other();
     removed();

@@ -77,7 +77,7 @@ static struct log *read_all(void)
     if (!log)
         return NULL;
     struct facts *facts = facts_collect(log, NULL);
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     if (counted.bad_chunks != facts->bad_chunks)
         CHECK(false);
     facts_free(facts);
@@ -289,7 +289,7 @@ static void test_garbage_payload(void)
     struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 2 && facts->bad_chunks == 1 && facts->bad_offset == offset && facts->leaked_blocks == 2);
     facts_free(facts);
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     CHECK(counted.events == 2 && counted.bad_chunks == 1);
     sizes_counted_release(&counted);
     log_free(log);

@@ -88,7 +88,7 @@ static void test_many(void)
     for (size_t i = 0; i < 3; i++)
         CHECK(facts->processes[i].told->pid == 10 + i && facts->processes[i].allocations == 1200 &&
               facts->processes[i].leaked_blocks == 600);
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     CHECK(counted.events == 5400 && counted.bad_chunks == 0);
     struct size_table table;
     sizes_table(&counted.sizes, &table);
@@ -202,7 +202,7 @@ static void test_sequences(void)
     log = open_written();
     struct facts *facts = facts_collect(log, NULL);
     struct sizes_counted counted;
-    count_sizes(log, &counted);
+    count_sizes(log, NULL, NULL, &counted);
     CHECK(log->missing_chunks == 0 && facts->allocations == 1 && facts->frees == 1 && counted.events == 2);
     sizes_counted_release(&counted);
     facts_free(facts);

@@ -2,6 +2,7 @@
  * the tree of processes, marks, pauses, sampling, and the lines of trust. */
 #include "analyze/options.h"
 #include "analyze/render/report.h"
+#include "analyze/render/text.h"
 
 #include "tests/unit/log_writer.h"
 
@@ -86,6 +87,34 @@ static json_t *make_report(void)
     facts_free(facts);
     log_free(log);
     return json;
+}
+
+static void wraps(const char *words, const char *wanted)
+{
+    size_t length;
+    char *got = NULL;
+    FILE *to = open_memstream(&got, &length);
+
+    text_write_wrapped(to, words, "  ");
+    fclose(to);
+    if (!CHECK(strcmp(got, wanted) == 0))
+        printf("    %s\n", got);
+    free(got);
+}
+
+static void test_wrapping(void)
+{
+    setenv("COLUMNS", "40", 1);
+    wraps("short\n", "short\n");
+    wraps("", "");
+    wraps("a line of just forty characters: it fits\nand more\n", "a line of just forty characters: it fits\nand more\n");
+    wraps("a line of just forty one characters, a no\n", "a line of just forty one characters,\n  a no\n");
+    wraps("one clause, another; and one that is too long to fit, whatever one does about it\n",
+          "one clause, another;\n  and one that is too long to fit,\n  whatever one does about it\n");
+    wraps("no clause in this line that is longer than forty columns", "no clause in this line that is longer\n  than forty columns");
+    wraps("one-word-that-is-longer-than-forty-columns-and-cannot-be-broken\n", "one-word-that-is-longer-than-forty-columns-and-cannot-be-broken\n");
+    wraps("\xe2\x89\x88\xe2\x89\x88 are two characters, and it all fits\n", "\xe2\x89\x88\xe2\x89\x88 are two characters, and it all fits\n");
+    setenv("COLUMNS", "1000", 1);
 }
 
 static bool says(const char *words)
@@ -262,7 +291,7 @@ static void test_tree(void)
     for (size_t i = 0; i < 7; i++)
         CHECK(parent_of(report, i) == parents[i]);
     CHECK(says("Processes\n"
-               "       pid   allocations       bytes  left at exit  program\n"
+               "       pid   allocations       bytes     not freed  program\n"
                "        10             1     1,000 B       1,000 B  make -j2\n"
                "        11             1        50 B          50 B  `- fork: make -j2\n"
                "        11             1        60 B          60 B     |- exec: sh -c true\n"
@@ -313,6 +342,23 @@ static void test_namespaces(void)
     for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
         CHECK(parent_of(report, i) == parents[i]);
     json_decref(report);
+}
+
+/* Each forked by the one before: 60 levels, which are not all indented. */
+static void test_chain(void)
+{
+    log_bytes_begin(&bytes);
+    for (uint32_t i = 0; i < 60; i++) {
+        begin_program(100 + i, 1000 + i, i ? REC_START_FORK : REC_START_IMAGE, 99 + i, "/bin/chain", NULL);
+        end_program(10);
+    }
+    setenv("COLUMNS", "80", 1);
+    json_decref(make_report());
+    setenv("COLUMNS", "1000", 1);
+    CHECK(says("       103             1        10 B          10 B        `- fork: chain\n"
+               "       104             1        10 B          10 B           |- fork: chain\n"
+               "       105             1        10 B          10 B           |- +1 fork: chain\n"));
+    CHECK(says("                      40       400 B         400 B           `- +16 ... 40 more processes\n"));
 }
 
 /* Only some processes: with all their programs, and nothing of the others. */
@@ -403,7 +449,7 @@ static void test_sampled(void)
                "Allocations under 64 bytes were not recorded\n"));
     /* Weights 524.27 and 1.1744: the variances are 523.77^2 + 0.45^2, and 523,770^2 + 452,520^2. */
     CHECK(says("  allocations                 ~525 +- 524   ~1.6 MiB +- 675.9 KiB\n"));
-    CHECK(says("  temporary                      -   not known: not every allocation was recorded\n"));
+    CHECK(says("  temporary                      -   not known: allocations were left out\n"));
     CHECK(says("  still allocated       ~512.0 KiB +- 511.5 KiB   in ~524 blocks +- 524, at exit\n"));
     CHECK(says("; - temporary\n"));
     CHECK(member(report, "sampled", "bytes") == 524288 && member(report, "sampled", "allocations_recorded") == 2);
@@ -509,6 +555,7 @@ static void write_everything(const char *path)
 
 int main(int argc, char **argv)
 {
+    setenv("COLUMNS", "1000", 1); /* whole sentences on a line */
     if (argc == 3 && strcmp(argv[1], "--write") == 0) {
         write_everything(argv[2]);
         return check_summary();
@@ -518,6 +565,7 @@ int main(int argc, char **argv)
     test_each_flag();
     test_checked();
     test_tree();
+    test_chain();
     test_namespaces();
     test_selection();
     test_many();
@@ -526,6 +574,7 @@ int main(int argc, char **argv)
     test_min_size();
     test_launcher();
     test_relatives();
+    test_wrapping();
     free(bytes.data);
     directory_remove();
     return check_summary();

@@ -163,7 +163,7 @@ static void test_unbiased(void)
         struct size_table table, ordered;
         struct sites sites;
         double in_sites = 0;
-        count_sizes(log, &counted);
+        count_sizes(log, NULL, NULL, &counted);
         sizes_table(&counted.sizes, &table);
         sizes_table(&f->sizes, &ordered);
         sites_collect(f, NULL, &sites);
@@ -295,7 +295,7 @@ static void test_extremes(void)
         struct facts *f = facts_collect(log, NULL);
         struct sizes_counted counted;
         struct size_table table;
-        count_sizes(log, &counted);
+        count_sizes(log, NULL, NULL, &counted);
         sizes_table(&counted.sizes, &table);
         uint64_t lost = f->told.lost_events; /* those that no sum could hold */
         CHECK(lost ? table.count > f->allocations : table.count == f->allocations);

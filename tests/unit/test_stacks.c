@@ -88,7 +88,7 @@ static bool follow_next(struct stream *s, size_t chunk)
     if (decoder_next(&s->decoder, &event) != 1)
         return false;
     uint32_t node = stack_path_follow(&s->path, &stacks, chunk, &event);
-    uint32_t leaf = stack_path_leaf(&s->path, &stacks);
+    uint32_t leaf = stack_path_leaf(&s->path, &stacks, REC_FN_MALLOC);
     return is_stack(node, s->path.root, wanted) && s->path.at.flags == wanted->flags &&
            stacks.leaves[leaf].node == node && (stacks.leaves[leaf].flags & wanted->flags) == wanted->flags;
 }
