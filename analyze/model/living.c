@@ -18,7 +18,8 @@ struct finder {
     struct blocks *blocks;      /* by process */
     uint32_t *open_streams;     /* by process */
     struct begun *reallocs;     /* by stream */
-    struct blocks *unfinished;  /* by process; whose end will not come: the block lives on. born_us: the begin's number */
+    struct blocks **unfinished; /* by process, NULL: none yet; whose end will not come: the block lives on. born_us: the
+                                 * begin's number */
     struct waiting waiting;
     uint64_t number;
 };
@@ -40,9 +41,20 @@ static void leave_unfinished(struct finder *f, uint32_t process, uint32_t stream
     struct block left = begun->old, old;
 
     left.born_us = begun->number;
-    if (begun->number && left.address)
-        blocks_put(&f->unfinished[process], &left, &old);
+    if (begun->number && left.address) {
+        if (!f->unfinished[process])
+            f->unfinished[process] = alloc_zeroed(1, sizeof *f->unfinished[process]);
+        blocks_put(f->unfinished[process], &left, &old);
+    }
     begun->number = 0;
+}
+
+static void forget_unfinished(struct finder *f, uint32_t process)
+{
+    if (f->unfinished[process])
+        blocks_release(f->unfinished[process]);
+    free(f->unfinished[process]);
+    f->unfinished[process] = NULL;
 }
 
 static void take_alloc(struct finder *f, const struct timed_event *e)
@@ -55,7 +67,8 @@ static void take_alloc(struct finder *f, const struct timed_event *e)
         f->reallocs[e->stream].number = 0;
     if (!block.address)
         return;
-    blocks_take(&f->unfinished[e->process], block.address, &old);
+    if (f->unfinished[e->process])
+        blocks_take(f->unfinished[e->process], block.address, &old);
     blocks_put(&f->blocks[e->process], &block, &old);
     if (waiting_take(&f->waiting, e->process, e->stream, block.address, &lone))
         blocks_take(&f->blocks[e->process], block.address, &old);
@@ -113,7 +126,7 @@ static void end_stream(struct finder *f, const struct timed_event *e)
     if (--f->open_streams[e->process])
         return;
     blocks_release(&f->blocks[e->process]);
-    blocks_release(&f->unfinished[e->process]);
+    forget_unfinished(f, e->process);
 }
 
 static int by_number(const void *left, const void *right)
@@ -143,7 +156,8 @@ static void collect(struct finder *f)
 
     for (size_t i = 0; i < f->log->process_count; i++) {
         blocks_each(&f->blocks[i], keep_block, l);
-        blocks_each(&f->unfinished[i], keep_unfinished, l);
+        if (f->unfinished[i])
+            blocks_each(f->unfinished[i], keep_unfinished, l);
     }
     for (size_t i = 0; i < f->log->stream_count; i++)
         keep_begun(l, &f->reallocs[i]);
@@ -181,7 +195,7 @@ bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *
     for (size_t i = 0; i < log->process_count; i++) {
         living.has_ended[i] = !f.open_streams[i];
         blocks_release(&f.blocks[i]);
-        blocks_release(&f.unfinished[i]);
+        forget_unfinished(&f, (uint32_t)i);
     }
     free(f.blocks);
     free(f.open_streams);

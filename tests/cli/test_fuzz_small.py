@@ -69,7 +69,7 @@ def programs():
 
 
 def main():
-    fuzz("fuzz_symbols", symbols(), ("MSNAMES", r"\xff\xff\xff\x0f"), seconds=SECONDS, max_bytes=4096, runs_per_second=100)
+    fuzz("fuzz_symbols", symbols(), ("MSNAMES", r"\xff\xff\xff\x0f"), seconds=SECONDS, max_bytes=4096, runs_per_second=50)
     fuzz("fuzz_rules", rules(), ("leak:", "*", "^", "$"), seconds=SECONDS, max_bytes=400, runs_per_second=100)
     fuzz("fuzz_exec", programs(), (r"\x7fELF", "ld-linux", "#!/"), seconds=SECONDS, max_bytes=8192, runs_per_second=100)
 

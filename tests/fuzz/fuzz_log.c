@@ -10,6 +10,7 @@
  * file instead: used_bytes, reserved, chunk header, payload. The payload of the first one of type
  * FUZZ_SPOOL is what the spool holds: chunks. Of what its header has, `ticks` is how much of it was
  * consumed, and `clock_ns` the log's limit. */
+#include "analyze/hash.h"
 #include "analyze/log/columns.h"
 #include "analyze/log/live.h"
 #include "analyze/log/pack.h"
@@ -437,6 +438,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     (void)argv;
+    memset(hash_key, 1, sizeof hash_key); /* the same bytes do the same each time */
     snprintf(directory, sizeof directory, "%s/fuzz_log-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     demand(mkdtemp(directory) != NULL, "a directory can be made");
     snprintf(log_path, sizeof log_path, "%s/log", directory);

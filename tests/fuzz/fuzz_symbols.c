@@ -5,6 +5,7 @@
 #include "analyze/symbols/resolve.c" /* take_cached() */
 #include "analyze/symbols/worker.c"  /* receive() */
 
+#include "analyze/hash.h"
 #include "format/layout.h"
 #include "format/names.h"
 
@@ -196,6 +197,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     (void)argv;
+    memset(hash_key, 1, sizeof hash_key); /* the same bytes do the same each time */
     snprintf(directory, sizeof directory, "%s/fuzz_symbols-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     demand(mkdtemp(directory) != NULL, "a directory can be made");
     snprintf(map_path, sizeof map_path, "%s/map", directory);

@@ -1,6 +1,7 @@
 /* A libFuzzer target for what makes logs of logs: 4 bytes that say which part is wanted,
  * then a log, whose checksums are put right; or FUZZ_MADE, and what made_log.h makes a log of.
  * Its part must be a sound log and tell of the part what the log tells of it. */
+#include "analyze/hash.h"
 #include "analyze/model/facts.h"
 #include "analyze/model/trim.h"
 #include "format/checksum.h"
@@ -100,6 +101,7 @@ static void compare(const struct facts *part, const struct facts *whole)
     demand(part->peak_bytes == whole->peak_bytes && part->peak_ns == whole->peak_ns, "the peak is the same");
     demand(part->leaked_blocks == whole->leaked_blocks && part->leaked_bytes == whole->leaked_bytes, "what lives is the same");
     demand(sum(part->lifetimes_us, FACTS_LIFETIMES) == sum(whole->lifetimes_us, FACTS_LIFETIMES), "what was freed is the same");
+    demand(part->frees == whole->frees && memcmp(part->by_function, whole->by_function, sizeof part->by_function) == 0, "frees and calls are the same");
     demand(part->temporary == whole->temporary && part->failed == whole->failed, "temporary and failed ones are the same");
 }
 
@@ -164,6 +166,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     (void)argv;
+    memset(hash_key, 1, sizeof hash_key); /* the same bytes do the same each time */
     snprintf(directory, sizeof directory, "%s/fuzz_trim-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     demand(mkdtemp(directory) != NULL, "a directory can be made");
     snprintf(log_path, sizeof log_path, "%s/log", directory);

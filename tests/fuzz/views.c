@@ -142,14 +142,17 @@ static void show_tree(const struct seen *s)
     for (unsigned i = 0; i < 2 * COST_COUNT; i++) {
         const struct tree_view view = { .cost = i / 2, .inverted = i & 1, .min_share = i * 0.005, .depth = i == 3 ? 2 : SIZE_MAX,
                                         .top = i == 5 ? 1 : SIZE_MAX };
-        call_tree_make(s->facts, s->namer, &(struct call_tree_options){ .inverted = view.inverted }, &tree);
+        call_tree_make(s->facts, s->namer, &(struct call_tree_options){ .costs = CALL_TREE_COSTS, .inverted = view.inverted }, &tree);
+        call_tree_sort(&tree, view.cost);
+        begin();
+        tree_print_json(&tree, s->log, s->facts, &view);
+        end_json();
+        call_tree_release(&tree);
+        call_tree_make(s->facts, s->namer, &(struct call_tree_options){ .costs = CALL_TREE_COST(view.cost), .inverted = view.inverted }, &tree);
         call_tree_sort(&tree, view.cost);
         begin();
         tree_print(&tree, s->log, s->facts, &view);
         end_text("\n");
-        begin();
-        tree_print_json(&tree, s->log, s->facts, &view);
-        end_json();
         begin();
         flame_write_folded(stdout, &tree, &view, &pruned);
         end_text("\n");

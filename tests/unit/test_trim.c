@@ -306,7 +306,8 @@ static void test_start(void)
     memcpy(wanted, made.records, size);
     add_malloc(1100, 16, 1);
     chunk_end(&bytes);
-    CHECK(trim(50, 0) == 0 && log_open(log_path, &log, &failure) == 0);
+    CHECK(trim(50, 0) == 0);
+    CHECK(log_open(log_path, &log, &failure) == 0);
     struct reader *reader = reader_open(log);
     CHECK(reader_next(reader, &e) == 1 && e.event.type == EVENT_OTHER && e.event.other == REC_PROCESS_START);
     reader_free(reader);
