@@ -43,9 +43,21 @@ static bool is_file(const struct code_file *file, struct text path, struct text 
            strlen(file->path) == path.bytes && memcmp(file->path, path.data, path.bytes) == 0;
 }
 
+/* No system has longer paths, but a chunk that unpacks from some hundred bytes may have one of a megabyte: of such
+ * a one the beginning is kept, and that it was longer shows. */
+#define PATH_BYTES_MOST 8192
+#define CUT_MARK "..."
+
 static uint32_t file_of(struct code *c, struct text path, struct text build_id)
 {
+    char cut[PATH_BYTES_MOST];
+
     path.bytes = strnlen(path.data, path.bytes);
+    if (path.bytes > PATH_BYTES_MOST) {
+        memcpy(cut, path.data, sizeof cut);
+        memcpy(cut + sizeof cut - strlen(CUT_MARK), CUT_MARK, strlen(CUT_MARK));
+        path = (struct text){ cut, sizeof cut };
+    }
     if (build_id.bytes > sizeof c->files->build_id)
         build_id.bytes = sizeof c->files->build_id;
     uint64_t hash = hash_add_bytes(hash_add_bytes(0, path.data, path.bytes), build_id.data, build_id.bytes);
