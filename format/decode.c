@@ -246,7 +246,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         return;
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)take_number(s);
-        e->end.status_known = take_number(s) != 0;
+        e->end.how = (unsigned)take_number(s);
         e->end.wait_status = (uint32_t)take_number(s);
         return;
     case REC_LOST:

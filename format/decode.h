@@ -61,7 +61,7 @@ struct event {
             uint64_t pid_namespace, began, parent_image; /* 0: unknown */
             struct text exe, arguments, directory, environment, call_graph, allocator, other_malloc;
         } process;
-        struct { uint32_t pid; bool status_known; uint32_t wait_status; } end;
+        struct { uint32_t pid; unsigned how; uint32_t wait_status; } end; /* how: rec_end */
         struct { uint64_t count; uint32_t reason; } lost; /* reason: errno that stopped logging, 0 none */
         struct { uint64_t realtime_ns; struct text command, host, version; uint32_t first; } session;
         struct { uint32_t pid; unsigned reason; struct text path; } untraced; /* reason: rec_untraced */

@@ -116,14 +116,14 @@ uint8_t *encode_thread_end(struct encoder *e, uint8_t *at, uint64_t ticks)
     return body_end(&b);
 }
 
-uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, bool status_known,
+uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, enum rec_end how,
                             uint32_t wait_status)
 {
     struct body b = body_begin(e, at, REC_PROCESS_END);
 
     body_ticks(&b, ticks);
     body_number(&b, pid);
-    body_number(&b, status_known);
+    body_number(&b, how);
     body_number(&b, wait_status);
     return body_end(&b);
 }

@@ -162,7 +162,7 @@ uint8_t *encode_realloc_freed(struct encoder *e, uint8_t *at, uint64_t ticks);
 uint8_t *encode_free_by(struct encoder *e, uint8_t *at, enum rec_function function, uint64_t address,
                         uint64_t ticks);
 uint8_t *encode_thread_end(struct encoder *e, uint8_t *at, uint64_t ticks);
-uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, bool status_known,
+uint8_t *encode_process_end(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t pid, enum rec_end how,
                             uint32_t wait_status);
 uint8_t *encode_module_unload(struct encoder *e, uint8_t *at, uint64_t ticks, uint32_t id);
 uint8_t *encode_lost(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t count, uint32_t reason);

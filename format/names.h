@@ -15,7 +15,7 @@
 
 #include "format/decode.h"
 
-#define NAMES_FRAMES_MAX 256  /* of an entry; more is damage */
+#define NAMES_FRAMES_MAX 1024  /* of an entry; more is damage */
 #define NAMES_TEXTS_MAX 32768 /* of a payload, that have numbers */
 
 struct names_string {

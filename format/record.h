@@ -126,6 +126,9 @@ enum rec_trimmed_flags {
     REC_TRIMMED_INCOMPLETE = 1, /* it was damaged, or something was missing in it */
 };
 
+/* Who says that a process ended, and how. */
+enum rec_end { REC_END_EXIT = 0, REC_END_AWAITED = 1, REC_END_LEFT = 2 };
+
 /* Who paused recording or went on with it. */
 enum rec_switch { REC_SWITCH_CALL = 0, REC_SWITCH_SIGNAL = 1 };
 

@@ -15,6 +15,7 @@
 #include "interpose/inside/context.h"
 #include "interpose/inside/early_heap.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/lost.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/select.h"
@@ -38,22 +39,16 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 /* Not inlined: rare. */
 static __attribute__((noinline)) struct context *enter_slowly(struct context *c, const struct walk_start *start)
 {
-    if (c == &context_none) {
+    if (c == &context_none)
         c = start_thread((const void *)start->pc);
-        if (!c)
-            process_count_lost(1);
-    } else if (c == &context_mute) {
-        process_count_lost(1);
-        c = NULL;
-    } else {
-        c = nested_context(c, start);
-    }
+    else
+        c = c == &context_mute ? NULL : nested_context(c, start);
     if (c)
         c->busy = start->sp | CONTEXT_IN_ALLOCATOR;
     return c;
 }
 
-/* The caller's context, now busy; NULL: this call is not an event. */
+/* The caller's context, now busy; NULL: this call is not logged. It may be an event all the same: lost.h. */
 INLINE struct context *enter(const struct walk_start *start)
 {
     struct context *c = current_context;
@@ -70,16 +65,16 @@ INLINE void leave(struct context *c)
         c->busy = CONTEXT_IDLE;
 }
 
-static __attribute__((noinline)) void lose_event(struct context *c)
+static __attribute__((noinline)) void lose_events(struct context *c, uint64_t count, uint64_t next)
 {
-    if (!c->orphaned)
-        process_count_lost(1);
-    c->busy = CONTEXT_IDLE;
+    if (count && !c->orphaned)
+        process_count_lost(count);
+    c->busy = next;
 }
 
-/* Starts logging one event. NULL: it is lost, and c is idle again. A forked
- * child's first event changes the context. */
-INLINE struct context *begin_event(struct context *c, uint64_t sp)
+/* Starts logging what is so many events to a reader: 1, or 0 for what has failed. NULL: it is lost, and c is as
+ * `next` says: before the real call it must stay busy. A forked child's first event changes the context. */
+INLINE struct context *begin_event(struct context *c, uint64_t sp, uint64_t count, uint64_t next)
 {
     struct context *now;
 
@@ -87,7 +82,7 @@ INLINE struct context *begin_event(struct context *c, uint64_t sp)
     context_fence();
     now = context_room(c, ENCODE_EVENT_MAX);
     if (UNLIKELY(!now))
-        lose_event(c);
+        lose_events(c, count, next);
     return now;
 }
 
@@ -107,7 +102,7 @@ static __attribute__((noinline)) void log_failure(struct context *c, const struc
 {
     int saved_errno = errno;
 
-    if ((c = begin_event(c, sp)))
+    if ((c = begin_event(c, sp, 0, CONTEXT_IDLE)))
         end_event(c, encode_alloc_failed(&c->encoder, c->at, r->function, r->size, r->alignment, clock_after_alloc()),
                   CONTEXT_IDLE);
     errno = saved_errno;
@@ -119,10 +114,10 @@ INLINE void log_alloc(struct context *c, enum rec_alloc which, const void *block
     struct encode_stack stack = { 0 };
     uint64_t ticks = clock_after_alloc();
 
-    if (UNLIKELY(!(c = begin_event(c, start->sp))))
+    if (UNLIKELY(!(c = begin_event(c, start->sp, 1, CONTEXT_IDLE))))
         return;
     if (LIKELY(session.call_graph != CALL_GRAPH_NONE) && UNLIKELY(!stack_capture(c, start, &stack))) {
-        lose_event(c);
+        lose_events(c, 1, CONTEXT_IDLE);
         return;
     }
     end_event(c, encode_alloc(&c->encoder, c->at, which, (uint64_t)block, r->size, ticks, r->function,
@@ -148,8 +143,10 @@ INLINE struct context *be_there(struct context *c, uint64_t sp)
 INLINE void log_result(struct context *c, enum rec_alloc which, const void *block, const struct request *r,
                        const struct walk_start *start)
 {
-    if (UNLIKELY(!c))
+    if (UNLIKELY(!c)) {
+        lost_alloc(block, r->size, start->pc);
         return;
+    }
     if (UNLIKELY(session.selection.on) && (block ? !select_alloc(c, block, r->size) : session.selection.paused)) {
         leave(be_there(c, start->sp));
         return;
@@ -254,11 +251,13 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size)
 /* A free that is not recorded may still be the end of a library. */
 static __attribute__((noinline)) struct context *look_at_free(struct context *c, const void *block, uint64_t sp)
 {
-    if (!(c = begin_event(c, sp)))
-        return NULL;
-    modules_freed(c, block);
-    c->busy = sp | CONTEXT_IN_ALLOCATOR;
-    return c;
+    struct context *now = begin_event(c, sp, 0, sp | CONTEXT_IN_ALLOCATOR);
+
+    if (!now)
+        return c;
+    modules_freed(now, block);
+    now->busy = sp | CONTEXT_IN_ALLOCATOR;
+    return now;
 }
 
 /* The event of a free that is about to happen. The context stays busy for it:
@@ -266,27 +265,28 @@ static __attribute__((noinline)) struct context *look_at_free(struct context *c,
 INLINE struct context *log_free(struct context *c, enum rec_function function, const void *block,
                                 const struct walk_start *start)
 {
-    if (UNLIKELY(!c)) /* then it may be that the clock must not be read */
+    const uint64_t next = start->sp | CONTEXT_IN_ALLOCATOR;
+    struct context *now;
+
+    if (UNLIKELY(!c)) { /* then it may be that the clock must not be read */
+        lost_free(block, start->pc);
         return NULL;
+    }
     if (UNLIKELY(session.selection.on) && !select_free(block))
         return UNLIKELY(modules_loader_calls((const void *)start->pc)) ? look_at_free(c, block, start->sp)
                                                                         : be_there(c, start->sp);
     uint64_t ticks = clock_before_free();
-    if (UNLIKELY(!(c = begin_event(c, start->sp))))
-        return NULL;
+    if (UNLIKELY(!(now = begin_event(c, start->sp, 1, next))))
+        return c;
     if (UNLIKELY(modules_loader_calls((const void *)start->pc)))
-        modules_freed(c, block);
-    if (UNLIKELY(!context_room(c, ENCODE_EVENT_MAX))) {
-        lose_event(c);
-        return NULL;
-    }
-    if (LIKELY(function == REC_FN_FREE))
-        end_event(c, encode_free(&c->encoder, c->at, REC_FREE, (uint64_t)block, ticks),
-                  start->sp | CONTEXT_IN_ALLOCATOR);
+        modules_freed(now, block);
+    if (UNLIKELY(!context_room(now, ENCODE_EVENT_MAX)))
+        lose_events(now, 1, next);
+    else if (LIKELY(function == REC_FN_FREE))
+        end_event(now, encode_free(&now->encoder, now->at, REC_FREE, (uint64_t)block, ticks), next);
     else
-        end_event(c, encode_free_by(&c->encoder, c->at, function, (uint64_t)block, ticks),
-                  start->sp | CONTEXT_IN_ALLOCATOR);
-    return c;
+        end_event(now, encode_free_by(&now->encoder, now->at, function, (uint64_t)block, ticks), next);
+    return now;
 }
 
 /* NULL is no block, and the early heap's are never given back. */
@@ -332,13 +332,12 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 }
 
 /* Two stamps: another thread may get the old block's address before the call
- * returns, and the old block lives on where the call fails. */
+ * returns, and the old block lives on where the call fails. NULL: it is lost, and c still busy. */
 static struct context *log_realloc_begin(struct context *c, const void *block, uint64_t sp)
 {
-    if (UNLIKELY(!c))
-        return NULL;
     uint64_t ticks = clock_before_free();
-    if (UNLIKELY(!(c = begin_event(c, sp))))
+
+    if (UNLIKELY(!(c = begin_event(c, sp, 1, sp | CONTEXT_IN_ALLOCATOR))))
         return NULL;
     end_event(c, encode_free(&c->encoder, c->at, REC_REALLOC_BEGIN, (uint64_t)block, ticks), sp | CONTEXT_IN_ALLOCATOR);
     return c;
@@ -350,7 +349,7 @@ static __attribute__((noinline)) void log_realloc_without_block(struct context *
     int saved_errno = errno;
     uint64_t ticks = clock_after_alloc();
 
-    if ((c = begin_event(c, sp)))
+    if ((c = begin_event(c, sp, 0, CONTEXT_IDLE)))
         end_event(c,
                   r->size == 0 ? encode_realloc_freed(&c->encoder, c->at, ticks)
                                : encode_realloc_failed(&c->encoder, c->at, r->function, r->size, ticks),
@@ -370,6 +369,34 @@ static void *move_early_block(const void *old, size_t size)
     return block;
 }
 
+INLINE void *real_realloc(const struct request *r, void *old, size_t count, size_t size)
+{
+    return r->function == REC_FN_REALLOCARRAY ? real.reallocarray(old, count, size) : real.realloc(old, size);
+}
+
+/* Where the call is not logged: there is no context for it. */
+static __attribute__((noinline)) void *realloc_unlogged(void *old, size_t count, size_t size, const struct request *r,
+                                                        const struct walk_start *start)
+{
+    const bool old_recorded = lost_free(old, start->pc);
+    void *block = real_realloc(r, old, count, size);
+
+    if (!block && r->size)
+        lost_free_undone(old, start->pc, old_recorded);
+    lost_alloc(block, r->size, start->pc);
+    return block;
+}
+
+/* Where the begin is lost, and so the end is. */
+static __attribute__((noinline)) void *realloc_unbegun(struct context *c, void *old, size_t count, size_t size,
+                                                       const struct request *r)
+{
+    void *block = real_realloc(r, old, count, size);
+
+    lose_events(c, block != NULL, CONTEXT_IDLE);
+    return block;
+}
+
 /* Where neither, either or both of the old block and the new one are recorded. */
 static __attribute__((noinline)) void *realloc_selectively(struct context *c, void *old, size_t count, size_t size,
                                                            const struct request *r, const struct walk_start *start)
@@ -377,15 +404,15 @@ static __attribute__((noinline)) void *realloc_selectively(struct context *c, vo
     const bool is_array = r->function == REC_FN_REALLOCARRAY;
     const bool old_recorded = select_free(old);
     struct context *begun = old_recorded ? log_realloc_begin(c, old, start->sp) : c;
-    void *block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
+    void *block = real_realloc(r, old, count, size);
 
     if (!block && r->size)
         select_free_undone(old, old_recorded);
+    const bool recorded = block && select_alloc(begun ? begun : c, block, r->size);
     if (!begun) {
-        process_count_lost(1);
+        lose_events(c, recorded, CONTEXT_IDLE);
         return block;
     }
-    const bool recorded = block && select_alloc(begun, block, r->size);
     if (recorded && old_recorded)
         log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, r, start);
     else if (recorded)
@@ -412,24 +439,22 @@ INLINE void *do_realloc(void *old, size_t count, size_t size, enum rec_function 
         if (old)
             block = move_early_block(old, r.size);
         else
-            block = is_array ? real.reallocarray(NULL, count, size) : real.realloc(NULL, size);
+            block = real_realloc(&r, NULL, count, size);
         log_result(c, is_array ? REC_ALLOC_REALLOCARRAY : REC_ALLOC_REALLOC, block, &r, start);
         return block;
     }
-    if (UNLIKELY(session.selection.on && c))
+    if (UNLIKELY(!c))
+        return realloc_unlogged(old, count, size, &r, start);
+    if (UNLIKELY(session.selection.on))
         return realloc_selectively(c, old, count, size, &r, start);
-    const bool entered = c;
-    c = log_realloc_begin(c, old, start->sp);
-    block = is_array ? real.reallocarray(old, count, size) : real.realloc(old, size);
-    if (UNLIKELY(!c)) {
-        if (entered)
-            process_count_lost(1); /* the end, as the begin was */
-        return block;
-    }
+    struct context *begun = log_realloc_begin(c, old, start->sp);
+    if (UNLIKELY(!begun))
+        return realloc_unbegun(c, old, count, size, &r);
+    block = real_realloc(&r, old, count, size);
     if (LIKELY(block))
-        log_alloc(c, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, start);
+        log_alloc(begun, is_array ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END, block, &r, start);
     else
-        log_realloc_without_block(c, &r, start->sp);
+        log_realloc_without_block(begun, &r, start->sp);
     return block;
 }
 

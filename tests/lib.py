@@ -70,8 +70,9 @@ def live_files(log):
 
 
 def complaints(text):
-    """What a command says on stderr, but that a generated log's program is nowhere."""
-    return "".join(line for line in text.splitlines(True) if "/generated/program: no such file" not in line)
+    """What a command says on stderr, but that a generated log's program is nowhere, and a distribution's one stripped."""
+    return "".join(line for line in text.splitlines(True)
+                   if "/generated/program: no such file" not in line and "malloscope: no debug file for " not in line)
 
 
 def report(log):

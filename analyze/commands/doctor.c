@@ -114,6 +114,9 @@ static int examine_program(struct findings *f, char **command, const char *shim)
     if (!target.is_read) {
         say(f, LEVEL_WARN, "program", "%s cannot be read by this user: whether it is dynamically linked, for this "
             "machine and with which malloc, is not known; make it readable to know", target.program);
+    } else if (loaded_listing(&target, command)) {
+        say(f, LEVEL_FAIL, "program", "%s %s only says what it would load, and runs no program", target.program,
+            loaded_listing(&target, command));
     } else if (loaded_program(&target, command)) { /* as it would be without the loader's word before it */
         return examine_program(f, (char *[]){ (char *)loaded_program(&target, command), NULL }, shim);
     } else if (!target.loader) {

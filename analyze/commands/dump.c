@@ -248,6 +248,7 @@ int cmd_dump(int argc, char **argv)
     progress_end(&progress);
     goes_on &= !log->is_beginning;
     naming_complain(naming);
+    naming_complain_of_stripped(naming);
     if (!goes_on)
         complain_of_interrupt(log);
     int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);

@@ -76,6 +76,8 @@ int embed_names(const struct log *log, const struct symbols_options *options, bo
     count_names(&code, &namer, ret_done);
     int error = write_names(log, naming_symbols(naming), &ret_done->bytes);
     naming_complain(naming);
+    if (options)
+        naming_complain_of_stripped(naming);
     ret_done->interrupted |= naming_was_interrupted(naming);
     naming_close(naming);
     code_release(&code);

@@ -13,7 +13,8 @@ struct embedding {
     bool interrupted;        /* not all was looked up */
 };
 
-/* Finds out what is not in the log yet (again: or is), and appends it. Says what is wrong.
+/* Finds out what is not in the log yet (again: or is), and appends it. Says what is wrong;
+ * without options, which then have their defaults, not that programs were stripped: nobody has asked for names.
  * 0, or -errno: it cannot be written, and then is as it was. */
 int embed_names(const struct log *log, const struct symbols_options *options, bool again, struct embedding *ret_done);
 

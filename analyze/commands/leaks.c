@@ -9,8 +9,9 @@ const char leaks_help[] =
     "Blocks that were never freed, by the stack that allocated them: bytes, blocks,\n"
     "when the first of them was allocated, and how long it has lived. It is said of\n"
     "each process how it ended: what it had when it was killed, executed another\n"
-    "program or still ran is shown, but is no leak. With --to: what was alive at that\n"
-    "moment.\n\n"
+    "program or still ran is shown, but is no leak. With --to, or of a part: what was\n"
+    "alive at that moment, and what of it leaked by then: what is freed later, a part\n"
+    "does not tell.\n\n"
     "  -n, --num-largest N  places shown (default 10; with --json and --tsv all)\n"
     "  --depth N            frames shown of each stack (default 20; 1 or more)\n"
     "  --filter REGEX       only stacks with a frame whose function, source file or\n"
@@ -124,13 +125,12 @@ int cmd_leaks(int argc, char **argv)
         refused = reading_open(&w.reading, w.view.log_name, "leaks", &r);
     if (refused)
         return refused;
-    w.view.to_ns = r.to_ns;
     _cleanup_free_ uint32_t *locations = NULL;
     size_t count = leaks_locations(r.facts, &locations);
     naming_resolve(r.naming, locations, count);
-    leaks_collect(r.log, r.facts, &r.namer, &w.filter, &w.rules, &w.view, &leaks);
+    leaks_collect(r.log, r.facts, &r.namer, &w.filter, &w.rules, &leaks);
     print(&leaks, &w, &r);
-    const struct leak_sum leaked = leaks.leaked;
+    const struct leak_sum leaked = leaks.at_end;
     leaks_release(&leaks);
     int code = reading_close(&r);
     if (!w.fail || !leaked.blocks)

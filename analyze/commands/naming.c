@@ -2,10 +2,12 @@
 
 #include "analyze/commands/progress.h"
 #include "analyze/options.h"
+#include "analyze/util.h"
 
 #include <string.h>
 
 #define PROBLEMS_SHOWN 5
+#define STRIPPED_SHOWN 3
 
 struct naming {
     const struct log *log;
@@ -149,6 +151,26 @@ bool naming_was_interrupted(const struct naming *n)
 const struct symbols *naming_symbols(const struct naming *n)
 {
     return n->symbols;
+}
+
+/* One line for all: on a machine without debug packages it is most of them. */
+void naming_complain_of_stripped(const struct naming *n)
+{
+    _cleanup_free_ char *names = copy_text("", 0);
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < symbols_module_count(n->symbols); i++) {
+        if (!symbols_lacks_debug_file(n->symbols, i) || count++ >= STRIPPED_SHOWN)
+            continue;
+        const char *path = symbols_path(n->symbols, i), *slash = strrchr(path, '/');
+        char *longer = format_text("%s%s%s", names, count > 1 ? ", " : "", slash ? slash + 1 : path);
+        free(names);
+        names = longer;
+    }
+    if (count)
+        complain("no debug file for %zu module%s (%s%s): functions that are not in the symbol table have no names; install the "
+                 "debug packages, or say --debug-paths or --debuginfod", count, count == 1 ? "" : "s", names,
+                 count > STRIPPED_SHOWN ? ", ..." : "");
 }
 
 void naming_complain(const struct naming *n)

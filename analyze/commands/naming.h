@@ -47,7 +47,8 @@ const struct symbols *naming_symbols(const struct naming *naming);
 /* Ctrl-C has ended looking for names: not all are there. */
 bool naming_was_interrupted(const struct naming *naming);
 
-/* Complains, a line for each module whose names are fewer than they might be. */
+/* Complains, a line for each module whose names are fewer than they might be; one for all that were stripped. */
 void naming_complain(const struct naming *naming);
+void naming_complain_of_stripped(const struct naming *naming);
 
 #endif

@@ -27,27 +27,6 @@ static int parse_jobs(struct reading_options *o, const char *value, const char *
     return 0;
 }
 
-int reading_option(struct reading_options *o, int option, const char *value, const char *command)
-{
-    switch (option) {
-    case READING_PID:
-        return pids_add(&o->pids, "--pid", value, command);
-    case READING_THREAD:
-        return pids_add(&o->tids, "--thread", value, command);
-    case READING_FROM:
-        o->from = value;
-        return 0;
-    case READING_TO:
-        o->to = value;
-        return 0;
-    case READING_JOBS:
-        return parse_jobs(o, value, command);
-    default:
-        naming_option(&o->symbols, option, value);
-        return 0;
-    }
-}
-
 /* A number of seconds, or of another unit. */
 static bool parse_time(const char *text, uint64_t *ret_ns)
 {
@@ -65,6 +44,42 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
             return true;
         }
     return false;
+}
+
+static int parse_threshold(struct facts_threshold *ret_within, const char *value, const char *command)
+{
+    bool has_unit = *value && (value[strlen(value) - 1] == 's' || value[strlen(value) - 1] == 'n');
+    uint64_t ns = 0;
+
+    *ret_within = (struct facts_threshold){ 0 };
+    if (has_unit ? !parse_time(value, &ns) || ns < 1000 : !parse_number(value, 1, &ret_within->allocations))
+        return usage_error(command, "%s: --temporary-within %s: want a number of allocations from 1 up, or a time from 1us up "
+                           "(10us, 1ms, 2s)", command, value);
+    ret_within->us = ns / 1000;
+    return 0;
+}
+
+int reading_option(struct reading_options *o, int option, const char *value, const char *command)
+{
+    switch (option) {
+    case READING_PID:
+        return pids_add(&o->pids, "--pid", value, command);
+    case READING_THREAD:
+        return pids_add(&o->tids, "--thread", value, command);
+    case READING_FROM:
+        o->from = value;
+        return 0;
+    case READING_TO:
+        o->to = value;
+        return 0;
+    case READING_TEMPORARY:
+        return parse_threshold(&o->temporary_within, value, command);
+    case READING_JOBS:
+        return parse_jobs(o, value, command);
+    default:
+        naming_option(&o->symbols, option, value);
+        return 0;
+    }
 }
 
 /* The first mark of this name; after this time, if that is not 0. 1, or 0: there is none, or -EINTR. */
@@ -128,6 +143,19 @@ static int refuse_thread(const struct reading *r, uint32_t tid, const char *comm
                        r->log->path);
 }
 
+/* That begins after the part that was read. */
+static bool has_later_thread(const struct log *log, uint32_t tid)
+{
+    struct reader *reader = reader_open(log);
+    const struct timed_event *e;
+    bool found = false;
+
+    while (!found && (e = reader_look(reader)))
+        found = e->event.type == EVENT_OTHER && e->event.other == REC_THREAD_BEGIN && e->event.thread.tid == tid;
+    reader_free(reader);
+    return found;
+}
+
 /* 0, or the exit code: threads that are named must be there. */
 static int check_threads(const struct reading_options *o, const char *command, const struct reading *r)
 {
@@ -137,7 +165,7 @@ static int check_threads(const struct reading_options *o, const char *command, c
         bool found = false;
         for (size_t k = 0; k < threads->count && !found; k++)
             found = threads->of[k].tid == o->tids.list[i];
-        if (!found)
+        if (!found && !(r->facts->goes_on && has_later_thread(r->log, o->tids.list[i])))
             return refuse_thread(r, o->tids.list[i], command);
     }
     return 0;
@@ -146,12 +174,8 @@ static int check_threads(const struct reading_options *o, const char *command, c
 /* 0, or the exit code: there must be something from then on. */
 static int check_from(const struct reading_options *o, const char *command, const struct reading *r)
 {
-    uint64_t end_ns = r->log->first_ns;
+    uint64_t end_ns = r->facts->duration_ns;
 
-    for (size_t i = 0; i < r->log->process_count; i++)
-        if (r->facts->processes[i].told && r->facts->processes[i].told->last_ns > end_ns)
-            end_ns = r->facts->processes[i].told->last_ns;
-    end_ns -= r->log->first_ns;
     if (log_trimmed(r->log).from_ns > end_ns) /* in a part there may be nothing from its own beginning on */
         end_ns = log_trimmed(r->log).from_ns;
     if (r->facts->interrupted || r->from_ns <= end_ns)
@@ -181,6 +205,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
         progress_begin(&progress, PROGRESS_READS, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){
             .from_ns = r.from_ns, .to_ns = r.to_ns, .tids = o->tids.list, .tid_count = o->tids.count,
+            .temporary_within = o->temporary_within,
             .goes_on = progress_goes_on, .data = &progress });
         progress_end(&progress);
         r.facts->interrupted |= r.log->is_beginning;
@@ -202,6 +227,7 @@ int reading_close(struct reading *r)
     int code = log_verdict(r->log, r->facts->bad_chunks, r->facts->bad_offset);
 
     naming_complain(r->naming);
+    naming_complain_of_stripped(r->naming);
     if (r->facts->interrupted)
         complain_of_interrupt(r->log);
     if (output_failed() || r->facts->interrupted || naming_was_interrupted(r->naming))

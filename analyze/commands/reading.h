@@ -27,21 +27,27 @@
     "                       mark that the program set: its first, or for --to its\n"           \
     "                       first after --from; mark:10 where the name looks like a\n"         \
     "                       time\n"                                                            \
+    "  --temporary-within N|TIME\n"                                                            \
+    "                       temporary is what was freed before N allocations more, or\n"      \
+    "                       at most so much later (10us), by any thread. Default: by\n"       \
+    "                       its own, before that allocated again\n"                            \
     "  --jobs N             threads and processes at one time (default: as many as\n"        \
     "                       CPUs); what is shown is the same\n"                              \
     NAMING_HELP
 
-enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS };
+enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS, READING_TEMPORARY };
 #define READING_OPTIONS                                                                    \
     { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD }, \
     { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, \
     { "jobs", required_argument, NULL, READING_JOBS }, \
+    { "temporary-within", required_argument, NULL, READING_TEMPORARY }, \
     NAMING_OPTIONS
 
 /* All zero: the whole log. */
 struct reading_options {
     struct pids pids, tids;
     const char *from, *to;
+    struct facts_threshold temporary_within;
     struct symbols_options symbols;
 };
 

@@ -25,9 +25,10 @@ const char record_help[] =
     "                       is packed meanwhile, by this command\n"
     "                       MALLOSCOPE_COMPRESS=0\n"
     "  --max-log SIZE       log no more events when the log has that many bytes (K,\n"
-    "                       M, G: 1024s, 64K or more); what comes then is counted.\n"
-    "                       What says how much is missing, and which processes and\n"
-    "                       threads were there, may take some KiB beyond\n"
+    "                       M, G: 1024s, 64K or more, with --no-compress 128K or\n"
+    "                       more); what comes then is counted. What says how much is\n"
+    "                       missing, and which processes and threads were there, may\n"
+    "                       take some KiB beyond\n"
     "                       MALLOSCOPE_MAX_LOG\n"
     "  --call-graph MODE    how to take stacks (default auto) MALLOSCOPE_CALL_GRAPH\n"
     "                         auto: every stack by the recorder's own unwinder\n"
@@ -80,7 +81,8 @@ const char record_help[] =
 
 #define DEPTH_MOST 1024 /* frames: the recorder has room for no more */
 
-#define LIMIT_LEAST (64 << 10) /* bytes of a log: enough to say who was there */
+#define LIMIT_LEAST (64 << 10) /* bytes of a log: enough to say who was there, and to have a packed chunk's events */
+#define LIMIT_LEAST_RAW (128 << 10) /* a chunk that is not packed has nearly 64 KiB */
 
 static bool is_set(const char *name)
 {
@@ -119,8 +121,10 @@ static int set_limit(const char *max_log, struct record_options *options)
 
     if (!max_log)
         return 0;
-    if (!parse_number(max_log, LIMIT_LEAST, &options->max_log))
-        return usage_error("record", "record: --max-log %s: want a number of bytes from %dK up", max_log, LIMIT_LEAST >> 10);
+    int least = options->compress ? LIMIT_LEAST : LIMIT_LEAST_RAW;
+    if (!parse_number(max_log, (uint64_t)least, &options->max_log))
+        return usage_error("record", "record: --max-log %s: want a number of bytes from %dK up%s", max_log, least >> 10,
+                           options->compress ? "" : " with --no-compress");
     snprintf(text, sizeof text, "%" PRIu64, options->max_log); /* without suffix */
     setenv("MALLOSCOPE_MAX_LOG", text, 1);
     return 0;

@@ -13,6 +13,7 @@
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
 #include "analyze/log/append.h"
+#include "analyze/log/calibrate.h"
 #include "analyze/log/hold.h"
 #include "analyze/log/live.h"
 #include "analyze/log/reader.h"
@@ -58,8 +59,14 @@ static int exit_code_of(int status, const char *program)
     return 128 + WTERMSIG(status);
 }
 
-/* Adds what only we know: how the program ended. */
-static int append_end_of(const struct log *log, const struct log_file *file, pid_t pid, int status)
+/* How the program ended, and when: what is done after that may take a while. */
+struct ending_seen {
+    int status;
+    uint64_t ticks, clock_ns;
+};
+
+/* Adds what only we know. */
+static int append_end_of(const struct log *log, const struct log_file *file, pid_t pid, const struct ending_seen *seen)
 {
     uint8_t records[ENCODE_EVENT_MAX];
     struct append_chunk chunk;
@@ -70,7 +77,10 @@ static int append_end_of(const struct log *log, const struct log_file *file, pid
             image = log->processes[i].image;
     append_begin(&chunk, (uint32_t)pid, image, records);
     chunk.header.sequence = REC_SESSION_END;
-    chunk.at = encode_process_end(&chunk.encoder, chunk.at, chunk.encoder.ticks, (uint32_t)pid, true, (uint32_t)status);
+    chunk.header.ticks = seen->ticks;
+    chunk.header.clock_ns = seen->clock_ns;
+    encoder_begin(&chunk.encoder, seen->ticks);
+    chunk.at = encode_process_end(&chunk.encoder, chunk.at, seen->ticks, (uint32_t)pid, REC_END_AWAITED, (uint32_t)seen->status);
     return append_end(&chunk, file->fd);
 }
 
@@ -142,12 +152,12 @@ static void note_own_heaps(const struct log *log, const struct log_file *file, b
 }
 
 static int finish(struct log_file *file, const struct target *target, const char *program, const char *shim, pid_t pid,
-                  int status, struct compressor *compressor, const struct record_options *options)
+                  const struct ending_seen *seen, struct compressor *compressor, const struct record_options *options)
 {
     struct failure failure;
     struct log *log;
     struct stat st;
-    int code = exit_code_of(status, program);
+    int code = exit_code_of(seen->status, program);
 
     compressor_stop(compressor); /* what kept it from its work keeps live_adopt, or is over */
     if (!log_file_is_there(file)) {
@@ -179,13 +189,13 @@ static int finish(struct log_file *file, const struct target *target, const char
         return code;
     }
     if (!log->recorded_count) {
-        explain(target, program, shim, text_base_name(file->path), status);
+        explain(target, program, shim, text_base_name(file->path), seen->status);
         log_free(log);
         log_file_discard(file);
         return EXIT_NOT_TRACED;
     }
     note_own_heaps(log, file, target->heap.malloc == MALLOC_HIDDEN);
-    int end_error = append_end_of(log, file, pid, status);
+    int end_error = append_end_of(log, file, pid, seen);
     log_let_go(file->fd);
     if (!live_any_running(file->path)) /* else who comes later may still need it */
         unrecorded_remove(file->session);
@@ -233,7 +243,12 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return code;
     }
-    const char *loaded = loaded_program(&target, command);
+    const char *listing = loaded_listing(&target, command), *loaded = loaded_program(&target, command);
+    if (listing) {
+        complain("%s %s: it only says what it would load, and runs no program: there is nothing to record; run it without record",
+                 command[0], listing);
+        return EXIT_NOT_TRACED;
+    }
     if (loaded) {
         _cleanup_target_ struct target program = { 0 };
         code = target_find(loaded, &program, &failure);
@@ -277,8 +292,9 @@ int record_run(const struct record_options *options, char **command)
         complain("%s: cannot execute: %s", command[0], strerror(error));
         return error == ENOENT ? 127 : 126;
     }
-    int status = child_wait(&child);
-    code = finish(&file, &target, command[0], shim, child.pid, status, compressor, options);
+    struct ending_seen seen = { .status = child_wait(&child) };
+    clock_now(&seen.ticks, &seen.clock_ns);
+    code = finish(&file, &target, command[0], shim, child.pid, &seen, compressor, options);
     log_file_release(&file);
     return code;
 }

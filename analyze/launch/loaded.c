@@ -15,6 +15,24 @@ static bool takes_word(const char *option)
     return false;
 }
 
+static bool is_listing(const char *option)
+{
+    return strncmp(option, "--list", 6) == 0 || strcmp(option, "--verify") == 0;
+}
+
+const char *loaded_listing(const struct target *target, char **command)
+{
+    if (target->loader || !target->is_read)
+        return NULL;
+    for (size_t i = 1; command[i] && strncmp(command[i], "--", 2) == 0; i++) {
+        if (is_listing(command[i]))
+            return command[i];
+        if (takes_word(command[i]) && command[i + 1])
+            i++;
+    }
+    return NULL;
+}
+
 const char *loaded_program(const struct target *target, char **command)
 {
     if (target->loader || !target->is_read)

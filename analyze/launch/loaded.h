@@ -8,4 +8,7 @@
  * is no loader, or none is named. */
 const char *loaded_program(const struct target *target, char **command);
 
+/* The option among them with which the loader only says what it would load, and runs nothing; or NULL. */
+const char *loaded_listing(const struct target *target, char **command);
+
 #endif

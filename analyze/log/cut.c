@@ -77,7 +77,8 @@ static const void *cut(struct cutter *c, const struct rec_chunk_header *header, 
 {
     struct encoder encoder;
     struct event event;
-    uint64_t left_out = 0;
+    uint64_t left_out = 0; /* what has failed is no event to a reader */
+    bool is_less = false;
     int got;
 
     /* Each stamp that becomes longer stands for records, each longer than that, which are left out. */
@@ -93,9 +94,10 @@ static const void *cut(struct cutter *c, const struct rec_chunk_header *header, 
         if (event.type == EVENT_OTHER)
             to = copy_record(&encoder, to, record, c->decoder.at, &event);
         else
-            left_out++;
+            is_less = true;
+        left_out += event.type <= EVENT_REALLOC_END;
     }
-    if (got < 0 || !left_out)
+    if (got < 0 || !is_less)
         return NULL;
     to = encode_lost(&encoder, to, event.ticks, left_out, REC_STOP_LIMIT);
     *c->cut = *header;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define AGAIN_MOST 5
@@ -138,6 +139,16 @@ static int check_header(const char *path, off_t file_bytes, ssize_t got, const s
     }
 }
 
+static void note_time(struct log *log)
+{
+    struct timespec now;
+    uint64_t ticks;
+
+    clock_now(&ticks, &log->opened_ns);
+    clock_gettime(CLOCK_REALTIME, &now);
+    log->opened_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* launcher_fd: the descriptor by which the launcher, if it is asking, holds the log; else fd. */
 static int open_from(int fd, int launcher_fd, const char *path, bool is_alone, struct log **ret_log, struct failure *ret_failure)
 {
@@ -166,6 +177,7 @@ static int open_from(int fd, int launcher_fd, const char *path, bool is_alone, s
     }
     if (fstat(log->fd, &st) == 0)
         log->bytes = (uint64_t)st.st_size;
+    note_time(log);
     log_scan(log, 0, log->fd, header.header_bytes, log->bytes);
     log_add_lives(log);
     log_order_streams(log);

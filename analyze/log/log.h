@@ -26,7 +26,7 @@ struct log_chunk {
     uint32_t sequence;
     bool ticks_are_ns;
     bool is_cut; /* REC_CHUNK_CUT */
-    bool torn; /* cut short by the file's end: its first records are whole */
+    bool torn; /* cut short by the recording's end: its first records are whole */
     uint64_t ticks, clock_ns;
 };
 
@@ -52,7 +52,8 @@ struct log_damage {
     bool in_spool; /* not in the log */
     uint64_t offset, bytes;
     const char *reason;
-    struct rec_chunk_header header; /* of the chunk that is not whole; type 0: not even that */
+    struct rec_chunk_header header; /* of the chunk that is not whole, as far as it is there */
+    uint32_t header_bytes;          /* of it that are there; 0: it is none */
 };
 
 /* Names of code that somebody has found out (format/names.h). */
@@ -120,6 +121,7 @@ struct log {
     double ns_per_tick;
     uint64_t base_ticks, base_ns;
     uint64_t first_ns; /* CLOCK_MONOTONIC of the session's first chunk */
+    uint64_t opened_ns, opened_realtime_ns; /* what is later is not here */
 };
 
 int log_open(const char *path, struct log **ret_log, struct failure *ret_failure);

@@ -1,6 +1,7 @@
 /* Bytes -> chunks. The hard problem is damage: after a chunk that is not whole,
  * the next one is looked for byte by byte, by its magic number and its header's
- * own checksum, and what was skipped is remembered with its offset. */
+ * own checksum, and what was skipped is remembered with its offset. It may be broken
+ * as well: pieces of chunks that lie side by side are told apart, as each may be whole elsewhere. */
 #include "analyze/log/log.h"
 
 #include "analyze/log/pack.h"
@@ -54,15 +55,19 @@ static void add_names(struct log *log, const struct rec_chunk_header *header, st
     log->names[log->names_count++] = (struct log_names){ chunk, header->pid, header->image };
 }
 
+/* header: the file's bytes from offset on, if they could be read. */
 static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t bytes, const char *reason,
-                       const struct rec_chunk_header *header)
+                       const struct rec_chunk_header *header, bool is_at_end)
 {
     log->damages = grow(log->damages, &log->damage_capacity, log->damage_count + 1, sizeof *log->damages);
     log->damages[log->damage_count] = (struct log_damage){
         .in_spool = in_spool, .offset = offset, .bytes = bytes, .reason = reason };
+    struct log_damage *d = &log->damages[log->damage_count++];
     if (chunk_header_sound(header))
-        log->damages[log->damage_count].header = *header;
-    log->damage_count++;
+        d->header_bytes = sizeof *header;
+    else if (bytes < sizeof *header && !is_at_end) /* there it is what a file has that was cut */
+        d->header_bytes = (uint32_t)bytes;
+    memcpy(&d->header, header, d->header_bytes);
     log->damaged_bytes += bytes;
 }
 
@@ -110,16 +115,13 @@ static bool is_in_vain(const struct window *w)
     return w->vain_bytes > VAIN_BYTES_MOST(w->file_bytes);
 }
 
-/* The offset of the next whole chunk from `offset` on, or the file's end, up to where nothing is looked at any more
- * when too much was in vain. */
-static uint64_t find_chunk(struct window *w, uint64_t offset)
+/* The offset of the next chunk's header from `offset` on, or the file's end. */
+static uint64_t find_header(struct window *w, uint64_t offset)
 {
     static const uint32_t magic = REC_CHUNK_MAGIC;
     struct rec_chunk_header header;
-    uint32_t records_bytes;
-    const char *reason;
 
-    while (offset < w->file_bytes && !is_in_vain(w)) {
+    while (offset < w->file_bytes) {
         size_t bytes;
         const uint8_t *at = window_at(w, offset, sizeof magic, &bytes);
         if (!at)
@@ -132,26 +134,34 @@ static uint64_t find_chunk(struct window *w, uint64_t offset)
             continue;
         }
         offset += (uint64_t)(found - at);
-        if (chunk_at(w, offset, &header, &records_bytes, &reason))
+        if (!(at = window_at(w, offset, sizeof header, &bytes)) || bytes < sizeof header)
+            break;
+        memcpy(&header, at, sizeof header);
+        if (chunk_header_sound(&header))
             return offset;
         offset++;
     }
     return w->file_bytes;
 }
 
-/* A chunk that the file's end cuts short still has its first records, if it is not packed. */
-static void add_torn_chunk(struct log *log, const struct window *w, uint32_t file, struct rec_chunk_header *header,
-                           uint64_t offset, uint64_t end)
-{
-    uint64_t there = end - offset;
+/* What is no chunk, and its header, if that is one. */
+struct piece {
+    struct rec_chunk_header header;
+    uint64_t offset, bytes; /* 0: there is none */
+};
 
-    if (end != w->file_bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
+/* A chunk that the recording's end cuts short still has its first records, if it is not packed. */
+static void add_torn_chunk(struct log *log, uint32_t file, const struct piece *last)
+{
+    const struct rec_chunk_header *header = &last->header;
+
+    if (!last->bytes || !chunk_header_sound(header) || header->type != REC_CHUNK_EVENTS ||
         (header->flags & REC_CHUNK_PACKED) ||
-        there <= header->header_bytes || there >= (uint64_t)header->header_bytes + header->payload_bytes)
+        last->bytes <= header->header_bytes || last->bytes >= (uint64_t)header->header_bytes + header->payload_bytes)
         return;
-    struct rec_chunk_header piece = *header;
-    piece.payload_bytes = (uint32_t)(there - header->header_bytes);
-    log_add_chunk(log, &piece, file, offset + header->header_bytes)->torn = true;
+    struct rec_chunk_header torn = *header;
+    torn.payload_bytes = (uint32_t)(last->bytes - header->header_bytes);
+    log_add_chunk(log, &torn, file, last->offset + header->header_bytes)->torn = true;
 }
 
 /* The chunks of the log, or of its spool, from offset to end. */
@@ -159,6 +169,7 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
     struct window w = { .fd = fd, .file_bytes = end, .buffer = buffer };
+    struct piece last = { 0 }; /* behind which there is nothing, or only names that were found out later */
 
     while (offset < end) {
         struct rec_chunk_header header = { 0 };
@@ -175,16 +186,19 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             else if (header.type == REC_CHUNK_NAMES)
                 add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
                     .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
+            if (header.type != REC_CHUNK_NAMES)
+                last.bytes = 0;
             offset += whole;
             continue;
         }
-        uint64_t next = find_chunk(&w, offset + 1);
-        add_torn_chunk(log, &w, file, &header, offset, next);
+        uint64_t next = is_in_vain(&w) ? end : find_header(&w, offset + 1);
         if (is_in_vain(&w))
             reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
-        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header);
+        last = (struct piece){ header, offset, next - offset };
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
         offset = next;
     }
+    add_torn_chunk(log, file, &last);
 }
 
 /* Locked against giving back what is read here; somebody who moves it on meanwhile

@@ -2,6 +2,9 @@
  * chunks; what is hard is that one may be there twice, whole, or once whole and once as a piece. */
 #include "analyze/log/log.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static int by_sequence(const void *left, const void *right, void *data)
 {
     const struct log *log = data;
@@ -84,21 +87,45 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
 /* The end of the file, while somebody is appending to it. */
 static bool is_being_written(const struct log *log, const struct log_damage *d)
 {
-    return log_is_running(log) && d->offset + d->bytes == (d->in_spool ? log->spool_end : log->bytes);
+    const bool has_header = d->header_bytes == sizeof d->header && d->header.type == REC_CHUNK_EVENTS;
+    const uint64_t whole = has_header ? (uint64_t)d->header.header_bytes + d->header.payload_bytes : sizeof d->header;
+
+    return d->bytes < whole && log_is_running(log) &&
+           d->offset + d->bytes == (d->in_spool ? log->spool_end : log->bytes);
+}
+
+/* A piece that is not even a header. What of it is there must be a header's beginning; where it does not come to
+ * the stream and sequence, a chunk that is not whole elsewhere is missed by these all the same. */
+static bool is_piece_of_header(const struct log *log, const struct rec_chunk_header *h, uint32_t bytes)
+{
+    static const struct rec_chunk_header begins = { .magic = REC_CHUNK_MAGIC, .type = REC_CHUNK_EVENTS };
+    const size_t known = offsetof(struct rec_chunk_header, flags);
+
+    return bytes && memcmp(h, &begins, bytes < known ? bytes : known) == 0 &&
+           (bytes < offsetof(struct rec_chunk_header, ticks) || is_there_whole(log, h));
+}
+
+static bool is_torn_piece(const struct log *log, const struct log_damage *d)
+{
+    if (d->header_bytes < sizeof d->header)
+        return is_piece_of_header(log, &d->header, d->header_bytes);
+    return d->header.type == REC_CHUNK_EVENTS && d->bytes < (uint64_t)d->header.header_bytes + d->header.payload_bytes &&
+           is_there_whole(log, &d->header);
 }
 
 /* A write that a kill or a full disk cut short leaves a piece of a chunk that is
- * also whole, in the slot or written again: then nothing is missing. */
+ * also whole, in the slot or written again: then nothing is missing. Other damage that lies side by side is one. */
 void log_forget_torn_pieces(struct log *log)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < log->damage_count; i++) {
         const struct log_damage *d = &log->damages[i];
-        bool has_header = d->header.type == REC_CHUNK_EVENTS;
-        uint64_t whole = has_header ? (uint64_t)d->header.header_bytes + d->header.payload_bytes : sizeof d->header;
-        if (d->bytes < whole && ((has_header && is_there_whole(log, &d->header)) || is_being_written(log, d)))
+        struct log_damage *last = kept ? &log->damages[kept - 1] : NULL;
+        if (is_torn_piece(log, d) || is_being_written(log, d))
             log->damaged_bytes -= d->bytes;
+        else if (last && last->in_spool == d->in_spool && last->offset + last->bytes == d->offset)
+            last->bytes += d->bytes;
         else
             log->damages[kept++] = *d;
     }

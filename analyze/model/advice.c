@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-/* Growth. A shorter process has not run long enough to tell growth from setting up. */
-#define GROWTH_TIME_LEAST_US 1000000
+/* Growth. Of which processes: model/floors.h. */
 #define GROWTH_BYTES_LEAST 65536
-#define GROWTH_SHARE_LEAST 0.01 /* of the peak */
+#define GROWTH_SHARE_LEAST 0.01 /* of what the process leaves */
+#define GROWTH_TOGETHER 4       /* sites of a process: so many do not leak, it builds something up */
 
-/* Realloc. Doubling copies about as much as the block's final size, steps of an eighth (Python's
- * lists) eight times as much; steps of one size half as many times as there are steps. */
-#define REALLOC_COPIED_LEAST 12.0 /* times the final size */
+/* Realloc. Of which blocks: model/chains.h. */
 #define REALLOC_CALLS_LEAST 1000
 #define REALLOC_BYTES_LEAST (1u << 20)
 #define REALLOC_CALLS_SHARE 0.01  /* of all allocations */
@@ -36,80 +34,125 @@ static void add(struct found *f, const struct advice *advice)
 
 /* --- growth ------------------------------------------------------------------------ */
 
-/* The least sum of live bytes from one time to another. */
-static uint64_t floor_of(const struct timeline *t, uint64_t from_us, uint64_t to_us)
-{
-    uint64_t least = UINT64_MAX;
+struct grown {
+    uint64_t blocks[GROWTH_SLICES], bytes;
+};
 
-    for (size_t i = 0; i < t->count; i++)
-        if ((i + 1) * t->bucket_ns > from_us * 1000 && i * t->bucket_ns < to_us * 1000 && t->buckets[i].live_bytes < least)
-            least = t->buckets[i].live_bytes;
-    return least;
+/* What each site has kept of the process, if that is growth; else bytes is 0. Returns how many have some. */
+static size_t grown_sites(const struct facts *f, const struct sites *s, const struct growth_process *p, struct grown *ret_of)
+{
+    size_t count = 0;
+
+    memset(ret_of, 0, s->count * sizeof *ret_of);
+    for (size_t i = 0; i < p->count; i++) {
+        uint32_t site = s->of_leaf[p->of[i].leaf];
+        if (site == SITE_NONE)
+            continue;
+        for (size_t k = 0; k < GROWTH_SLICES; k++)
+            ret_of[site].blocks[k] += p->of[i].blocks[k];
+        ret_of[site].bytes += p->of[i].bytes;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        ret_of[i].bytes = settings_rounded(&f->settings, ret_of[i].bytes);
+        if (ret_of[i].bytes < GROWTH_BYTES_LEAST || !growth_is_steady(ret_of[i].blocks) ||
+            (double)ret_of[i].bytes < GROWTH_SHARE_LEAST * (double)settings_rounded(&f->settings, p->live_bytes))
+            ret_of[i].bytes = 0;
+        count += ret_of[i].bytes != 0;
+    }
+    return count;
 }
 
-/* Whether the floor of live bytes was higher in the last quarter of the process's time than in the one before. */
-static bool floor_rises(const struct facts *f)
+/* Adds what a site has kept of one process to what it has of others. */
+static void add_grown(struct advice *a, const struct growth_process *p, const struct grown *grown)
 {
-    const struct growth *g = &f->growth;
-    uint64_t quarter = (g->to_us - g->from_us) / 4;
-    uint64_t third = floor_of(&f->timeline, g->to_us - 2 * quarter, g->to_us - quarter);
-    /* Not to the very end: then a process frees what it does free. */
-    return third < floor_of(&f->timeline, g->to_us - quarter, g->to_us - quarter / 4);
+    uint64_t time_us = p->to_us - p->from_us;
+
+    for (size_t k = 0; k < GROWTH_SLICES; k++)
+        a->blocks += grown->blocks[k];
+    a->bytes += grown->bytes;
+    a->time_us = time_us > a->time_us ? time_us : a->time_us;
+    a->rate_bytes += (uint64_t)((double)grown->bytes * 1e6 / (double)time_us);
+    a->processes++;
+}
+
+/* Where many sites grow, the largest speaks for all. */
+static void find_growth_of(const struct facts *f, const struct sites *s, const struct growth_process *p, struct grown *grown,
+                           struct advice *by_site)
+{
+    size_t count = grown_sites(f, s, p, grown), largest = 0;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        sum += grown[i].bytes;
+        largest = grown[i].bytes > grown[largest].bytes ? i : largest;
+    }
+    for (size_t i = 0; i < s->count; i++)
+        if (grown[i].bytes && (count < GROWTH_TOGETHER || i == largest))
+            add_grown(&by_site[i], p, &grown[i]);
+    if (count >= GROWTH_TOGETHER) {
+        struct advice *a = &by_site[largest];
+        a->others = count - 1 > a->others ? count - 1 : a->others;
+        a->others_bytes += sum - grown[largest].bytes;
+    }
 }
 
 static void find_growth(const struct facts *f, const struct sites *s, struct found *found)
 {
-    const struct growth *g = &f->growth;
-    struct sum { uint64_t blocks[GROWTH_SLICES], bytes; } *sums = alloc_zeroed(s->count + 1, sizeof *sums);
-    uint64_t time_us = g->to_us - g->from_us;
+    _cleanup_free_ struct grown *grown = alloc_zeroed(s->count + 1, sizeof *grown);
+    _cleanup_free_ struct advice *by_site = alloc_zeroed(s->count + 1, sizeof *by_site);
 
-    for (size_t i = 0; i < g->count; i++) {
-        uint32_t site = s->of_leaf[g->of[i].leaf];
-        if (site == SITE_NONE)
-            continue;
-        for (size_t k = 0; k < GROWTH_SLICES; k++)
-            sums[site].blocks[k] += g->of[i].blocks[k];
-        sums[site].bytes += g->of[i].bytes;
-    }
-    if (g->count && time_us >= GROWTH_TIME_LEAST_US && floor_rises(f))
-        for (uint32_t i = 0; i < s->count; i++) {
-            uint64_t bytes = settings_rounded(&f->settings, sums[i].bytes), blocks = 0;
-            if (bytes < GROWTH_BYTES_LEAST || (double)bytes < GROWTH_SHARE_LEAST * (double)f->peak_bytes ||
-                !growth_is_steady(sums[i].blocks))
-                continue;
-            for (size_t k = 0; k < GROWTH_SLICES; k++)
-                blocks += sums[i].blocks[k];
-            add(found, &(struct advice){ .kind = ADVICE_GROWTH, .site = i, .blocks = blocks, .bytes = bytes, .time_us = time_us,
-                                         .rate_bytes = (uint64_t)((double)bytes * 1e6 / (double)time_us) });
+    for (size_t i = 0; i < f->growth.count; i++)
+        find_growth_of(f, s, &f->growth.processes[i], grown, by_site);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (by_site[i].processes) {
+            by_site[i].kind = ADVICE_GROWTH;
+            by_site[i].site = i;
+            add(found, &by_site[i]);
         }
-    free(sums);
 }
 
 /* --- the others ---------------------------------------------------------------------- */
 
-static void find_realloc(const struct facts *f, uint32_t index, const struct stack_costs *c, struct found *found)
+static void find_realloc(const struct facts *f, const struct sites *s, struct found *found)
 {
-    /* A chain's blocks come to its copied bytes and its final size. */
-    uint64_t chains = c->allocations > c->regrown ? c->allocations - c->regrown : 1;
-    uint64_t final_bytes = c->bytes > c->regrown_from ? c->bytes - c->regrown_from : 1;
+    _cleanup_free_ struct advice *by_site = alloc_zeroed(s->count + 1, sizeof *by_site);
 
-    if ((double)c->regrown_from < REALLOC_COPIED_LEAST * (double)final_bytes ||
-        (c->regrown < REALLOC_CALLS_LEAST && c->regrown_from < REALLOC_BYTES_LEAST) ||
-        ((double)c->regrown < REALLOC_CALLS_SHARE * (double)f->allocations &&
-         (double)c->regrown_from < REALLOC_BYTES_SHARE * (double)f->allocated_bytes))
-        return;
-    add(found, &(struct advice){ .kind = ADVICE_REALLOC, .site = index, .blocks = c->regrown, .bytes = c->regrown_from,
-                                 .chains = chains, .final_bytes = final_bytes });
+    for (size_t i = 0; i < f->chains.count; i++) {
+        const struct chains_stack *stack = &f->chains.of[i];
+        uint32_t site = s->of_leaf[stack->leaf];
+        if (site == SITE_NONE)
+            continue;
+        by_site[site].blocks += stack->steps;
+        by_site[site].bytes += stack->copied_bytes;
+        by_site[site].chains += stack->chains;
+        by_site[site].final_bytes += stack->final_bytes;
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct advice *a = &by_site[i];
+        a->kind = ADVICE_REALLOC;
+        a->site = i;
+        if ((a->blocks >= REALLOC_CALLS_LEAST || a->bytes >= REALLOC_BYTES_LEAST) &&
+            ((double)a->blocks >= REALLOC_CALLS_SHARE * (double)f->allocations ||
+             (double)a->bytes >= REALLOC_BYTES_SHARE * (double)f->allocated_bytes))
+            add(found, a);
+    }
 }
 
 static void find_temporary(const struct facts *f, uint32_t index, const struct stack_costs *c, struct found *found)
 {
+    bool is_usual = !facts_threshold_is_set(&f->temporary_within); /* what temporary means */
+    uint64_t at_once = is_usual ? c->temporary : 0, within = 1;
+
+    if ((double)at_once < TEMPORARY_SHARE * (double)c->allocations) {
+        at_once = c->brief;
+        within = BRIEF_ALLOCATIONS;
+    }
     if (c->least != c->most || c->allocations < TEMPORARY_COUNT_LEAST ||
-        (double)c->temporary < TEMPORARY_SHARE * (double)c->allocations ||
+        (double)at_once < TEMPORARY_SHARE * (double)c->allocations ||
         (double)c->allocations < TEMPORARY_OF_ALL * (double)f->allocations)
         return;
     add(found, &(struct advice){ .kind = ADVICE_TEMPORARY, .site = index, .blocks = c->allocations, .bytes = c->most,
-                                 .share = (double)c->temporary / (double)c->allocations });
+                                 .share = (double)at_once / (double)c->allocations, .within = within });
 }
 
 /* What a site loses at the peak, if its blocks then are as all of its blocks. */
@@ -159,12 +202,11 @@ void advices_find(const struct facts *f, const struct sites *s, struct advices *
 
     *ret_advices = (struct advices){ 0 };
     find_growth(f, s, &found);
+    find_realloc(f, s, &found);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct stack_costs *c = &s->sites[i].sum;
-        if (settings_all_recorded(&f->settings)) { /* of a sample, what comes between two allocations is not known */
-            find_realloc(f, i, c, &found);
+        if (settings_all_recorded(&f->settings)) /* of a sample, what comes between two allocations is not known */
             find_temporary(f, i, c, &found);
-        }
         find_rounding(f, i, c, &found);
         ret_advices->rounding_bytes += lost_at_peak(f, c);
     }

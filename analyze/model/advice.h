@@ -18,9 +18,12 @@ struct advice {
     uint32_t site;   /* index */
     uint64_t blocks; /* growth: kept; realloc: reallocs that enlarged; temporary: allocations; rounding: at the peak */
     uint64_t bytes;  /* growth: kept; realloc: in the blocks before; temporary: of each; rounding: lost at the peak */
-    double share;    /* temporary: of them freed at once; rounding: lost of what each can hold; 0 to 1 */
+    double share;    /* temporary: of them freed so soon; rounding: lost of what each can hold; 0 to 1 */
+    uint64_t within; /* temporary: before so many allocations more; 1: before their thread's next one */
     uint64_t chains, final_bytes;  /* realloc: blocks that grew so, and what they came to */
-    uint64_t time_us, rate_bytes;  /* growth: the process's time, and bytes a second */
+    uint64_t time_us, rate_bytes;  /* growth: the process's time, and bytes a second; */
+    uint64_t processes;            /* of several the longest time, and the sum */
+    uint64_t others, others_bytes; /* growth: sites of the process that grow as well, so many that it builds something up */
 };
 
 #define ADVICE_MOST 5

@@ -10,11 +10,12 @@
 
 #include <string.h>
 
-/* A block in 24 bytes: 48 bits of address / 8, 40 of number, 40 of born_us. */
+/* A block in 24 bytes: 48 bits of address / 8, 40 of number, 40 of born_us, 30 of leaf, 2 of grown. */
 struct place {
     uint64_t address_and_number; /* address << 16 | number >> 24; 0: empty */
     uint64_t number_and_birth;   /* number << 40 | born_us */
-    uint32_t leaf, size;
+    uint32_t leaf_and_grown; /* leaf << 2 | grown */
+    uint32_t size;
 };
 _Static_assert(sizeof(struct place) == 24, "place");
 
@@ -41,13 +42,14 @@ static uint64_t address_of(const struct place *place)
 static struct place pack(const struct block *block)
 {
     return (struct place){ block->address >> 3 << 16 | block->number >> 24, block->number << 40 | block->born_us,
-                           block->leaf, (uint32_t)block->size };
+                           block->leaf << 2 | block->grown, (uint32_t)block->size };
 }
 
 static struct block unpack(const struct place *place)
 {
     return (struct block){
-        .address = address_of(place), .size = place->size, .leaf = place->leaf,
+        .address = address_of(place), .size = place->size,
+        .leaf = place->leaf_and_grown >> 2, .grown = place->leaf_and_grown & 3,
         .number = (place->address_and_number & 0xffff) << 24 | place->number_and_birth >> 40,
         .born_us = place->number_and_birth & (BIRTH_MAX - 1),
     };

@@ -16,8 +16,12 @@ struct block {
     uint64_t size;    /* bytes asked for */
     uint64_t number;  /* of its allocation in the session, from 1 */
     uint64_t born_us; /* since the session's start */
-    uint32_t leaf;    /* stack that allocated it (model/stacks.h) */
+    uint32_t leaf;    /* stack that allocated it (model/stacks.h); up to BLOCK_LEAF_MAX */
+    uint8_t grown;    /* times that realloc has made it larger, up to BLOCK_GROWN_MAX */
 };
+
+#define BLOCK_LEAF_MAX ((1u << 30) - 1)
+#define BLOCK_GROWN_MAX 3
 
 /* In sixteen parts, so that growing copies a part at a time and never doubles the whole. */
 #define BLOCKS_PARTS 16

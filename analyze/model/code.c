@@ -125,6 +125,12 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
     return true;
 }
 
+bool code_is_announced(const struct code *c, uint32_t process, uint32_t number)
+{
+    const struct pc *pc = numbered_find(&c->pcs, process, number);
+    return pc && pc->pc;
+}
+
 uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
 {
     struct pc *pc = numbered_find(&c->pcs, process, number);

@@ -51,6 +51,8 @@ static inline uint64_t code_symbol_address(const struct code_location *location)
     return location->exact ? location->address : location->address - 1;
 }
 
+bool code_is_announced(const struct code *c, uint32_t process, uint32_t pc);
+
 /* The location of a pc number; 0 where it was never announced. To be asked when
  * all records are in: one thread's numbers may be announced by another. */
 uint32_t code_location(struct code *c, uint32_t process, uint32_t pc);

@@ -9,12 +9,15 @@
 
 #include "analyze/util.h"
 
+#define BRIEF_ALLOCATIONS 8
+
 struct stack_costs {
     /* What each free changes, side by side; then what each allocation does. */
     uint64_t live_blocks, live_bytes;
     uint64_t freed;        /* blocks whose lifetimes are in: */
     uint64_t lifetime_us;  /* the sum */
     uint64_t lifetime_allocations; /* the sum, in allocations of the session from one's own to the free */
+    uint64_t brief;        /* by free, within BRIEF_ALLOCATIONS of the session */
     bool since_peak;       /* live bytes have changed since the peak: it is on the list */
     uint64_t allocations, bytes;
     uint64_t rounding;     /* bytes that glibc's malloc adds to those asked for (model/rounding.h); 0 of any other */
@@ -23,8 +26,7 @@ struct stack_costs {
     uint64_t temporary;    /* freed by their thread before it allocated again */
     uint64_t peak_blocks, peak_bytes;
     uint64_t leaked_blocks, leaked_bytes; /* lived when their process ended */
-    uint64_t regrown;      /* by realloc, from a smaller block of the same stack */
-    uint64_t regrown_from; /* bytes of those smaller blocks */
+    uint64_t regrown;      /* by realloc, from a smaller block */
 };
 
 struct costs {

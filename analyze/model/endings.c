@@ -5,8 +5,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static enum ending ending_of(const struct told_process *p)
+static enum ending ending_of(const struct facts_process *facts)
 {
+    const struct told_process *p = facts->told;
+
+    if (facts->goes_on)
+        return ENDING_LATER;
+    if (p->left && !p->awaited)
+        return ENDING_LEFT;
     if (p->status_known)
         return WIFSIGNALED(p->wait_status) ? ENDING_SIGNAL : ENDING_EXIT;
     return p->running ? ENDING_RUNNING : p->exited ? ENDING_EXIT : ENDING_UNKNOWN;
@@ -18,12 +24,12 @@ enum ending *endings_find(const struct facts *f)
     struct process_tree tree;
 
     for (size_t i = 0; i < f->told.process_count; i++)
-        endings[i] = ending_of(&f->told.processes[i]);
+        endings[i] = ending_of(&f->processes[i]);
     process_tree_make(f, &tree);
     for (uint32_t place = 0; place < tree.count; place++) {
         const struct told_process *p = f->processes[f->by_start[place]].told;
         uint32_t parent = tree.nodes[place].parent;
-        if (parent != TREE_NONE && p->start == REC_START_EXEC && f->processes[f->by_start[parent]].told->pid == p->pid)
+        if (parent != TREE_NONE && !f->processes[f->by_start[parent]].goes_on && p->start == REC_START_EXEC && f->processes[f->by_start[parent]].told->pid == p->pid)
             endings[f->by_start[parent]] = ENDING_EXEC;
     }
     process_tree_release(&tree);
@@ -47,14 +53,19 @@ const char *ending_text(enum ending ending, const struct told_process *p)
         return "executed another program";
     case ENDING_RUNNING:
         return "still running";
+    case ENDING_LEFT:
+        snprintf(text, sizeof text, "_exit status %d", WEXITSTATUS(p->wait_status));
+        return text;
+    case ENDING_LATER:
+        return "went on";
     case ENDING_UNKNOWN:
         break;
     }
-    return "_exit or killed";
+    return "ended unseen";
 }
 
 const char *ending_name(enum ending ending)
 {
-    static const char *const names[] = { "unknown", "exit", "signal", "exec", "running" };
+    static const char *const names[] = { "unknown", "exit", "signal", "exec", "running", "left", "later" };
     return names[ending];
 }

@@ -6,11 +6,13 @@
 #include "analyze/model/facts.h"
 
 enum ending {
-    ENDING_UNKNOWN, /* no exit(), no exit status: _exit() of a process that the launcher did not wait for, or a kill */
+    ENDING_UNKNOWN, /* nothing says so: killed, perhaps */
     ENDING_EXIT,
     ENDING_SIGNAL,
     ENDING_EXEC,    /* another program took its place */
     ENDING_RUNNING, /* it still runs */
+    ENDING_LEFT,    /* by _exit: nothing was to be tidied up */
+    ENDING_LATER,   /* after the part of the log that was read: what becomes of its blocks is not told */
 };
 
 /* By process; the caller frees it. */

@@ -3,10 +3,11 @@
  * facts_reallocs.c, and leaks are in facts_ends.c. */
 #include "analyze/model/facts.h"
 
+#include "analyze/log/trimmed.h"
 #include "analyze/model/facts_inside.h"
 #include "analyze/model/rounding.h"
 
-static void take_all(struct collector *c, struct feed *feed)
+static void take_all(struct collector *c, struct feed *feed, uint64_t to_ns)
 {
     struct facts *f = c->f;
     const struct step *steps;
@@ -17,16 +18,53 @@ static void take_all(struct collector *c, struct feed *feed)
         costs_reserve(&f->costs, feed_leaves(feed));
         f->threads = grow(f->threads, &c->facts_thread_capacity, feed_threads(feed), sizeof *f->threads);
         c->threads = grow(c->threads, &c->thread_capacity, feed_threads(feed), sizeof *c->threads);
-        goes_on = collector_take_steps(c, steps, count, &last_ns);
+        collector_take_steps(c, steps, count);
+        last_ns = steps[count - 1].ns;
         if (c->options->goes_on && !c->options->goes_on(c->options->data, feed_progress(feed))) {
             f->interrupted = true;
             goes_on = false;
         }
     }
+    f->goes_on |= f->interrupted || feed_was_cut(feed);
+    if (f->goes_on && !f->interrupted)
+        last_ns = to_ns;
     collector_expire(c, UINT64_MAX);
-    for (uint32_t i = 0; i < c->log->stream_count; i++)
-        collector_end_stream(c, i, last_ns); /* where it ended in damage, or we do */
+    collector_end_all(c, last_ns);
     f->duration_ns = since_start(c, last_ns);
+}
+
+/* When the facts end, at the latest. A part of a log has nothing that is later than that. */
+static uint64_t find_end(const struct log *log, uint64_t to_ns, bool *ret_is_part)
+{
+    const struct log_trimmed trimmed = log_trimmed(log);
+
+    *ret_is_part = trimmed.to_ns && (!to_ns || trimmed.to_ns <= to_ns);
+    if (*ret_is_part)
+        to_ns = trimmed.to_ns;
+    return to_ns && to_ns < UINT64_MAX - log->first_ns ? log->first_ns + to_ns : UINT64_MAX;
+}
+
+/* What came of the processes, as far as this is told. */
+static void tell_ends(struct facts *f, const struct collector *c, const struct ends *ends)
+{
+    for (size_t i = 0; i < c->log->process_count; i++) {
+        struct told_process *told = &f->told.processes[i];
+        f->processes[i].told = told;
+        f->processes[i].end_known = ends->is_known[i] || f->processes[i].goes_on;
+        if (told->first_ns)
+            told->last_ns = c->processes[i].end_ns;
+    }
+}
+
+/* In a part there are none but those that have begun. */
+static void drop_later_processes(struct facts *f)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < f->by_start_count; i++)
+        if (f->told.processes[f->by_start[i]].first_ns)
+            f->by_start[count++] = f->by_start[i];
+    f->by_start_count = count;
 }
 
 static int by_image(const void *left, const void *right, void *data)
@@ -81,26 +119,33 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->processes = alloc_zeroed(log->process_count, sizeof *f->processes);
     c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
     c.streams = alloc_zeroed(log->stream_count, sizeof *c.streams);
-    for (size_t i = 0; i < log->stream_count; i++)
-        c.running += c.processes[log->streams[i].process].open_streams++ == 0;
     settings_read(log, &f->settings);
-    for (size_t i = 0; i < log->process_count; i++)
+    for (size_t i = 0; i < log->process_count; i++) {
+        c.running += log->processes[i].stream_count && !log->processes[i].left_out;
         c.processes[i].has_rounding = rounding_is_known(f->settings.of[i].allocator);
+    }
     f->sizes.unit = f->settings.unit;
     timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
+    f->temporary_within = c.options->temporary_within;
+    c.has_threshold = facts_threshold_is_set(&f->temporary_within);
     f->lost_reason = reader_lost_events(log).reason;
     f->told.notes.untraced_programs += log->untraced;
     order_processes(f, log);
     told_begin(&f->told, log);
 
-    struct feed *feed = feed_open(log, &f->told);
-    take_all(&c, feed);
+    struct ends ends;
+    ends_find(log, &f->settings, &ends);
+    const uint64_t to_ns = find_end(log, c.options->to_ns, &f->goes_on);
+    struct feed *feed = feed_open(log, to_ns, &ends, &f->told);
+    take_all(&c, feed, to_ns);
     f->bad_chunks = feed_close(feed, &f->bad_offset);
     f->told.lost_events += c.uncounted;
+    tell_ends(f, &c, &ends);
+    ends_release(&ends);
     told_end(&f->told);
-    for (size_t i = 0; i < log->process_count; i++)
-        f->processes[i].told = &f->told.processes[i];
+    if (f->goes_on)
+        drop_later_processes(f);
     /* The feed may have been further than we were. */
     costs_reserve(&f->costs, f->told.stacks.leaf_count);
     costs_end(&f->costs, f->told.stacks.leaf_count);
@@ -129,6 +174,7 @@ void facts_free(struct facts *f)
     free(f->first_leak_us);
     costs_release(&f->costs);
     growth_release(&f->growth);
+    chains_release(&f->chains);
     sizes_release(&f->sizes);
     settings_release(&f->settings);
     told_release(&f->told);

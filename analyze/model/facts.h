@@ -4,7 +4,8 @@
  * What the words mean (docs/glossary.md):
  *   allocation  a call that returned a block; a successful realloc is one free
  *               and one allocation of the new size
- *   temporary   freed by its own thread before that thread allocated again
+ *   temporary   freed by its own thread before that thread allocated again; or, where
+ *               options say so, by any thread within some allocations or some time
  *   leaked      still allocated when its process ended
  *   peak        the largest sum of live bytes over all processes at one time
  *   lifetime    from a block's allocation to its free, in time and in allocations
@@ -17,6 +18,7 @@
 #define MALLOSCOPE_MODEL_FACTS_H
 
 #include "analyze/log/log.h"
+#include "analyze/model/chains.h"
 #include "analyze/model/costs.h"
 #include "analyze/model/growth.h"
 #include "analyze/model/settings.h"
@@ -28,6 +30,8 @@ struct facts_process {
     const struct told_process *told;
     uint64_t allocations, allocated_bytes;
     uint64_t leaked_blocks, leaked_bytes;
+    bool goes_on;   /* when the part ends it has not ended: what is leaked may be freed later */
+    bool end_known; /* else, and if it does not run: that is the time of its last record */
 };
 
 struct facts_thread {
@@ -39,6 +43,17 @@ struct facts_part {
     uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: to the end */
     size_t thread_count;     /* that were chosen; 0: all */
 };
+
+/* Which blocks are temporary: whose free comes before so many allocations of the session more, or at most so much
+ * later. Both 0: as said above. */
+struct facts_threshold {
+    uint64_t allocations, us;
+};
+
+static inline bool facts_threshold_is_set(const struct facts_threshold *t)
+{
+    return t->allocations || t->us;
+}
 
 #define FACTS_LIFETIMES 48 /* classes of lifetimes: 0, 1, 2 to 3, 4 to 7, ...; the last has all that is longer */
 
@@ -57,6 +72,8 @@ struct facts {
 
     /* How far all this can be trusted. */
     struct facts_part part;
+    struct facts_threshold temporary_within;
+    bool goes_on;             /* the session did, after what this is of: options.to_ns, a part of a log, or interrupted */
     bool interrupted;         /* options.goes_on said no: what comes later is not in it */
     uint32_t lost_reason;     /* errno value or REC_STOP_LIMIT, 0: logging did not end early */
     uint64_t unmatched_frees; /* of addresses that were not known to be live */
@@ -75,6 +92,7 @@ struct facts {
     size_t first_leak_capacity;
     struct timeline timeline;     /* in settings.unit */
     struct growth growth;         /* likewise */
+    struct chains chains;         /* none where not every allocation was recorded */
     struct facts_process *processes; /* as the log's */
     struct facts_thread *threads;    /* as told.threads */
     uint32_t *by_start; /* the processes that recorded, in the order of their starts */
@@ -87,6 +105,7 @@ struct facts_options {
                               * nothing after to_ns; to_ns 0: to the end */
     const uint32_t *tids;    /* only allocations of these threads; NULL: of all */
     size_t tid_count;
+    struct facts_threshold temporary_within;
     /* Asked from time to time; progress: of the log that is read, 0 to 1. False: no further. NULL: always true. */
     bool (*goes_on)(void *data, double progress);
     void *data;

@@ -4,7 +4,7 @@
 struct leak_taker {
     struct collector *c;
     uint32_t process;
-    bool has_growth;
+    struct growth_process *growth; /* NULL: not wanted */
     uint64_t *sizes; /* of sampled ones */
     size_t size_count, size_capacity;
 };
@@ -27,8 +27,8 @@ static void take_leak(void *data, const struct block *block)
     p->leaked_blocks += units;
     p->leaked_bytes += block->size * units;
     costs_die(&f->costs, block->leaf, block->size, units);
-    if (t->has_growth)
-        growth_take(&f->growth, block->leaf, block->born_us, block->size * units);
+    if (t->growth)
+        growth_take(&f->growth, t->growth, block->leaf, block->born_us, block->size * units);
     if (f->settings.sample_bytes) {
         t->sizes = grow(t->sizes, &t->size_capacity, t->size_count + 1, sizeof *t->sizes);
         t->sizes[t->size_count++] = block->size;
@@ -53,26 +53,43 @@ static void add_leak_variance(struct leak_taker *t)
     free(t->sizes);
 }
 
-static void end_process(struct collector *c, uint32_t process, uint64_t ns)
+/* So that the timeline goes on until then; of nothing there is none. */
+static void reach(struct collector *c, uint64_t ns)
+{
+    if (c->f->timeline.count)
+        now(c, ns);
+}
+
+static void lower_timeline(struct collector *c, uint64_t ns)
+{
+    struct timeline_bucket *bucket = now(c, ns);
+
+    bucket->live_bytes = c->f->costs.live_bytes;
+    bucket->live_blocks = c->f->costs.live_blocks;
+    if (bucket->least_live > bucket->live_bytes)
+        bucket->least_live = bucket->live_bytes;
+}
+
+/* is_at_end: of the time that is told of. What lives then shows as alive. */
+static void end_process(struct collector *c, uint32_t process, uint64_t ns, bool is_at_end)
 {
     struct process_state *p = &c->processes[process];
     struct leak_taker taker = { .c = c, .process = process };
     uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
+    reach(c, ns); /* till now all this lived */
     collector_reinstate_unfinished(c, process, ns);
-    taker.has_growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, p->live_bytes);
+    if (floors_have_risen(&p->floors, c->log->first_ns + from_ns, ns))
+        taker.growth = growth_begin(&c->f->growth, process, from_ns / 1000, since_start(c, ns) / 1000, live_bytes_of(p));
     blocks_each(&p->blocks, take_leak, &taker);
     add_leak_variance(&taker);
-    if (--c->running && c->f->processes[process].leaked_blocks) { /* what the last one leaves shows as alive at the end */
-        struct timeline_bucket *bucket = now(c, ns);
-        bucket->live_bytes = c->f->costs.live_bytes;
-        bucket->live_blocks = c->f->costs.live_blocks;
-        if (bucket->least_live > bucket->live_bytes)
-            bucket->least_live = bucket->live_bytes;
-    }
+    if (--c->running && !is_at_end && c->f->processes[process].leaked_blocks)
+        lower_timeline(c, ns);
     c->f->leaked_blocks += c->f->processes[process].leaked_blocks;
     c->f->leaked_bytes += c->f->processes[process].leaked_bytes;
-    p->live_bytes = 0;
+    floors_release(&p->floors);
+    p->has_ended = true;
+    p->end_ns = ns;
     blocks_release(&p->blocks);
 }
 
@@ -85,6 +102,22 @@ void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns)
         return;
     s->ended = true;
     collector_leave_unfinished(c, process, stream, ns);
-    if (--c->processes[process].open_streams == 0)
-        end_process(c, process, ns);
+}
+
+void collector_end_process(struct collector *c, uint32_t process, uint64_t ns)
+{
+    if (!c->processes[process].has_ended)
+        end_process(c, process, ns, c->f->told.processes[process].running);
+}
+
+void collector_end_all(struct collector *c, uint64_t ns)
+{
+    reach(c, ns);
+    for (uint32_t i = 0; i < c->log->stream_count; i++)
+        collector_end_stream(c, i, ns);
+    for (uint32_t i = 0; i < c->log->process_count; i++)
+        if (c->log->processes[i].stream_count && !c->log->processes[i].left_out && !c->processes[i].has_ended) {
+            c->f->processes[i].goes_on = c->f->goes_on;
+            end_process(c, i, ns, true);
+        }
 }

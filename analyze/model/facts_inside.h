@@ -7,20 +7,24 @@
 
 #include "analyze/model/blocks.h"
 #include "analyze/model/feed.h"
+#include "analyze/model/floors.h"
 #include "analyze/model/waiting.h"
 
 /* Blocks that options leave out: they live, so that their frees are known, and count nowhere. */
-#define LEAF_LEFT_OUT UINT32_MAX
+#define LEAF_LEFT_OUT BLOCK_LEAF_MAX
 
 struct process_state {
     struct blocks blocks; /* live ones */
     struct blocks *unfinished; /* the old blocks of reallocs that their threads did not live to see the end of; NULL:
                                 * none yet. They live on, unless their addresses are given out again: then they had
                                 * been moved */
-    uint64_t live_bytes;  /* in units */
+    struct floors floors;    /* of all blocks */
+    uint64_t left_out_bytes; /* in those that live and are left out, in units */
     uint64_t began_ns;    /* since the session's start */
-    uint32_t open_streams, pauses;
-    bool is_fork, has_rounding;
+    uint64_t end_ns;      /* CLOCK_MONOTONIC */
+    uint64_t paused_at;   /* allocations of the session when it was last paused: what comes next is not known */
+    uint32_t pauses;
+    bool is_fork, has_rounding, has_ended;
 };
 
 struct thread_state {
@@ -42,6 +46,7 @@ struct collector {
     struct stream_state *streams;
     struct thread_state *threads;
     size_t running; /* processes that have not ended */
+    bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
     uint64_t bytes_left; /* in units, that can still be allocated without a sum running over */
@@ -51,8 +56,8 @@ struct collector {
     size_t mark_capacity;
 };
 
-/* facts_pass.c. False: what is wanted is through, no further. */
-bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns);
+/* facts_pass.c */
+void collector_take_steps(struct collector *c, const struct step *steps, size_t count);
 /* Counts the frees for which no allocation has come. */
 void collector_expire(struct collector *c, uint64_t ns);
 
@@ -67,12 +72,21 @@ void collector_end_unfinished(struct collector *c, uint32_t process, uint64_t ad
 /* The process ends, and with it what might become of them: they live on. */
 void collector_reinstate_unfinished(struct collector *c, uint32_t process, uint64_t ns);
 
-/* facts_ends.c: a stream ends, and with the last one its process. More than once is as once. */
+/* facts_ends.c. More than once is as once. */
 void collector_end_stream(struct collector *c, uint32_t stream, uint64_t ns);
+void collector_end_process(struct collector *c, uint32_t process, uint64_t ns);
+/* All that has not ended is at its end as far as this is told, and lives until then. */
+void collector_end_all(struct collector *c, uint64_t ns);
 
 static inline uint64_t since_start(const struct collector *c, uint64_t ns)
 {
     return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
+}
+
+/* In units. */
+static inline uint64_t live_bytes_of(const struct process_state *p)
+{
+    return p->floors.live_bytes - p->left_out_bytes;
 }
 
 /* What an allocation of this size counts for, in units. */
@@ -94,10 +108,14 @@ static inline bool is_left_out(const struct collector *c, const struct step *s)
 
 static inline void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
 {
-    if (block->leaf == LEAF_LEFT_OUT)
+    struct process_state *p = &c->processes[process];
+
+    floors_fall(&p->floors, ns, block->size * units);
+    if (block->leaf == LEAF_LEFT_OUT) {
+        p->left_out_bytes -= block->size * units;
         return;
+    }
     struct timeline_bucket *bucket = now(c, ns);
-    c->processes[process].live_bytes -= block->size * units;
     costs_die(&c->f->costs, block->leaf, block->size, units);
     bucket->live_bytes = c->f->costs.live_bytes;
     bucket->live_blocks = c->f->costs.live_blocks;

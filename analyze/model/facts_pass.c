@@ -4,12 +4,11 @@
 
 #include "analyze/model/rounding.h"
 
-static void block_lives(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
+static void block_lives(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
 {
     struct timeline_bucket *bucket = now(c, ns);
     const struct costs *all = &c->f->costs;
 
-    c->processes[process].live_bytes += block->size * units;
     costs_live(&c->f->costs, block->leaf, block->size, units, ns);
     bucket->live_bytes = all->live_bytes;
     bucket->live_blocks = all->live_blocks;
@@ -80,13 +79,14 @@ static bool is_beyond_sums(struct collector *c, uint64_t size, uint64_t units)
     return is_beyond;
 }
 
-static void take_alloc(struct collector *c, const struct step *s)
+/* The new block; grown: by how many reallocs. */
+static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
 {
     struct process_state *p = &c->processes[s->process];
     uint64_t units = units_of(c, s->process, s->size);
     bool left_out = is_left_out(c, s);
     const struct block block = { .address = s->address, .size = s->size, .number = ++c->number,
-                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf };
+                                 .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf, .grown = grown };
     struct block old;
 
     if (is_beyond_sums(c, s->size, units))
@@ -101,8 +101,11 @@ static void take_alloc(struct collector *c, const struct step *s)
         c->f->unseen_frees++;
         block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
     }
-    if (!left_out)
-        block_lives(c, s->process, &block, units, s->ns);
+    floors_rise(&p->floors, s->ns, s->size * units);
+    if (left_out)
+        p->left_out_bytes += s->size * units;
+    else
+        block_lives(c, &block, units, s->ns);
     struct waiting_free lone;
     if (c->waiting.count && waiting_take(&c->waiting, s->process, s->stream, s->address, &lone)) {
         blocks_take(&p->blocks, s->address, &old);
@@ -127,17 +130,37 @@ void collector_expire(struct collector *c, uint64_t ns)
     }
 }
 
+static void add_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
+{
+    c->f->temporary += units;
+    c->f->threads[s->thread].temporary += units;
+    c->f->costs.of[block->leaf].temporary += units;
+}
+
+static bool is_within(const struct collector *c, const struct step *s, const struct block *block)
+{
+    const struct facts_threshold *within = &c->f->temporary_within;
+
+    if (within->us)
+        return since_start(c, s->ns) / 1000 <= block->born_us + within->us;
+    return c->number - block->number < within->allocations && block->number > c->processes[s->process].paused_at;
+}
+
 static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
 {
     struct thread_state *thread = &c->threads[s->thread];
 
+    if (c->number - block->number < BRIEF_ALLOCATIONS)
+        c->f->costs.of[block->leaf].brief += units;
+    if (c->has_threshold) {
+        if (is_within(c, s, block))
+            add_temporary(c, s, block, units);
+        return;
+    }
     if (thread->last_number != block->number)
         return;
-    if (thread->last_pauses == c->processes[s->process].pauses && block->leaf != LEAF_LEFT_OUT) {
-        c->f->temporary += units;
-        c->f->threads[s->thread].temporary += units;
-        c->f->costs.of[block->leaf].temporary += units;
-    }
+    if (thread->last_pauses == c->processes[s->process].pauses)
+        add_temporary(c, s, block, units);
     thread->last_number = 0;
 }
 
@@ -148,29 +171,41 @@ static void take_free(struct collector *c, const struct step *s)
     bool known = take_out(c, s, &block);
     uint64_t units = known ? units_of(c, s->process, block.size) : f->settings.unit;
 
+    if (known)
+        block_dies(c, s->process, &block, units, s->ns);
     if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
     count_free(c, s, units);
     f->by_function[s->function] += units;
     if (!known)
         return;
-    block_dies(c, s->process, &block, units, s->ns);
     note_lifetime(c, &block, units, s->ns);
     count_temporary(c, s, &block, units);
+}
+
+/* A block became another one. */
+static void take_growth(struct collector *c, const struct step *s, const struct block *old, uint8_t grown)
+{
+    const struct block block = { .address = s->address, .size = s->size, .number = c->number, .leaf = s->leaf, .grown = grown };
+
+    if (old->size < s->size)
+        c->f->costs.of[s->leaf].regrown += units_of(c, s->process, s->size);
+    if (grown == BLOCK_GROWN_MAX && settings_all_recorded(&c->f->settings))
+        chains_take(&c->f->chains, old, &block);
 }
 
 static void take_realloc_end(struct collector *c, const struct step *s)
 {
     struct block old;
+    uint8_t grown = 0;
 
     collector_free_old(c, s, &old);
-    take_alloc(c, s);
-    if (old.address && old.leaf == s->leaf && old.size < s->size && !is_left_out(c, s)) {
-        struct stack_costs *costs = &c->f->costs.of[s->leaf];
-        uint64_t units = units_of(c, s->process, s->size);
-        costs->regrown += units;
-        costs->regrown_from += old.size * units;
-    }
+    bool counts = old.address && old.leaf != LEAF_LEFT_OUT && !is_left_out(c, s);
+    if (counts && old.size <= s->size)
+        grown = old.grown + (old.size < s->size && old.grown < BLOCK_GROWN_MAX);
+    take_alloc(c, s, grown);
+    if (counts)
+        take_growth(c, s, &old, grown);
 }
 
 static void thread_begins(struct collector *c, const struct step *s)
@@ -183,10 +218,19 @@ static void thread_begins(struct collector *c, const struct step *s)
     c->threads[s->thread].left_out = !wanted;
 }
 
+static void process_begins(struct collector *c, const struct step *s)
+{
+    struct process_state *p = &c->processes[s->process];
+    uint64_t from_ns = c->log->first_ns + c->options->from_ns;
+
+    p->began_ns = since_start(c, s->ns);
+    floors_begin(&p->floors, s->ns > from_ns ? s->ns : from_ns);
+}
+
 static void note_mark(struct collector *c, const struct step *s)
 {
     c->mark_bytes = grow(c->mark_bytes, &c->mark_capacity, s->size + 1, sizeof *c->mark_bytes);
-    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, c->processes[s->process].live_bytes);
+    c->mark_bytes[s->size] = settings_rounded(&c->f->settings, live_bytes_of(&c->processes[s->process]));
 }
 
 static void take(struct collector *c, const struct step *s)
@@ -196,7 +240,7 @@ static void take(struct collector *c, const struct step *s)
     switch (s->type) {
     case STEP_ALLOC:
         c->f->events++;
-        take_alloc(c, s);
+        take_alloc(c, s, 0);
         return;
     case STEP_FREE:
         c->f->events++;
@@ -219,11 +263,12 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_PROCESS_STARTS:
         c->processes[s->process].is_fork = s->address;
-        c->processes[s->process].began_ns = since_start(c, s->ns);
+        process_begins(c, s);
         c->processes[s->process].pauses += s->size != 0;
         return;
     case STEP_PAUSED:
         c->processes[s->process].pauses++;
+        c->processes[s->process].paused_at = c->number;
         return;
     case STEP_THREAD_BEGINS:
         thread_begins(c, s);
@@ -237,6 +282,9 @@ static void take(struct collector *c, const struct step *s)
         return;
     case STEP_STREAM_ENDS:
         collector_end_stream(c, s->stream, s->ns);
+        return;
+    case STEP_PROCESS_ENDS:
+        collector_end_process(c, s->process, s->ns);
         return;
     }
 }
@@ -259,17 +307,13 @@ static void prefetch(const struct collector *c, const struct step *s)
         __builtin_prefetch(&c->f->costs.of[s->leaf]);
 }
 
-bool collector_take_steps(struct collector *c, const struct step *steps, size_t count, uint64_t *last_ns)
+void collector_take_steps(struct collector *c, const struct step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (c->options->to_ns && since_start(c, steps[i].ns) > c->options->to_ns)
-            return false;
         if (i + SEARCHED < count)
             search(c, &steps[i + SEARCHED]);
         if (i + PREFETCHED < count)
             prefetch(c, &steps[i + PREFETCHED]);
         take(c, &steps[i]);
-        *last_ns = steps[i].ns;
     }
-    return true;
 }

@@ -27,13 +27,13 @@ void collector_free_old(struct collector *c, const struct step *s, struct block 
     bool known = end_realloc(&c->streams[s->stream], ret_old);
     uint64_t units = known ? units_of(c, s->process, ret_old->size) : c->f->settings.unit;
 
+    if (known)
+        block_dies(c, s->process, ret_old, units, s->ns);
     if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
     count_free(c, s, units);
-    if (known) {
-        block_dies(c, s->process, ret_old, units, s->ns);
+    if (known)
         note_lifetime(c, ret_old, units, s->ns);
-    }
 }
 
 void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns)
@@ -89,8 +89,11 @@ void collector_take_realloc(struct collector *c, const struct step *s)
     switch (s->type) {
     case STEP_REALLOC_BEGIN:
         collector_leave_unfinished(c, s->process, s->stream, s->ns); /* its end was lost */
-        if (s->address && take_out(c, s, &old))
+        if (s->address && take_out(c, s, &old)) {
             c->streams[s->stream].reallocating = old;
+            if (old.grown == BLOCK_GROWN_MAX)
+                chains_prefetch(&f->chains, old.number);
+        }
         return;
     case STEP_REALLOC_FREED:
         /* Under sampling it is nearly always a realloc into a block that was not recorded:

@@ -20,7 +20,10 @@ struct feed {
     struct reader *reader;
     struct stack_path *paths; /* by stream */
     uint32_t *threads;        /* by stream: the one that it has now */
-    bool at_end;
+    const struct timed_event *event; /* the next; NULL: not looked at */
+    uint64_t to_ns;
+    struct ends *ends;
+    bool at_end, was_cut;
 
     bool is_threaded;
     pthread_t thread;
@@ -49,6 +52,7 @@ static bool take_other(struct feed *f, const struct timed_event *e, struct step 
     size_t marks = f->told->notes.mark_count;
 
     told_take(f->told, e);
+    ends_take(f->ends, e);
     switch (event->other) {
     case REC_THREAD_BEGIN:
         f->threads[e->stream] = threads_begin(threads, e->process, event->thread.tid, event->thread.nested,
@@ -116,19 +120,88 @@ static void end_stream(struct feed *f, const struct timed_event *e, struct step 
     stack_path_release(&f->paths[e->stream]);
 }
 
+static struct step end_process(uint32_t process, uint64_t ns)
+{
+    return (struct step){ .ns = ns, .process = process, .stream = UINT32_MAX, .thread = THREAD_NONE, .type = STEP_PROCESS_ENDS };
+}
+
+static void take_event(struct feed *f, struct batch *b)
+{
+    const struct timed_event *event = f->event;
+
+    f->event = NULL;
+    b->count += make_step(f, event, &b->steps[b->count]);
+    if (!reader_stream_ended(f->reader))
+        return;
+    end_stream(f, event, &b->steps[b->count++]);
+    if (ends_of_stream(f->ends, event))
+        b->steps[b->count++] = end_process(event->process, event->ns);
+}
+
+static bool has_code(const struct feed *f, uint32_t process, uint32_t pc)
+{
+    return code_is_announced(&f->told->code, process, pc);
+}
+
+/* A code address is used at times before another thread announces it. */
+static void take_late_code(struct feed *f)
+{
+    const struct stacks *s = &f->told->stacks;
+    _cleanup_free_ uint32_t *processes = stacks_processes(s);
+    _cleanup_free_ struct late { uint32_t process, pc; } *missing = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (uint32_t i = 1; i < s->node_count; i++) {
+        if (stack_is_root(s, i) || has_code(f, processes[i], s->nodes[i].pc))
+            continue;
+        missing = grow(missing, &capacity, count + 1, sizeof *missing);
+        missing[count++] = (struct late){ processes[i], s->nodes[i].pc };
+    }
+    for (const struct timed_event *e = f->event; count && e; e = reader_look(f->reader)) {
+        if (e->event.type != EVENT_OTHER || e->event.other != REC_PC || has_code(f, e->process, e->event.pc.id))
+            continue;
+        code_take(&f->told->code, e->process, &e->event);
+        while (count && has_code(f, missing[count - 1].process, missing[count - 1].pc))
+            count--;
+    }
+}
+
+/* Nothing after this moment is wanted. */
+static void cut(struct feed *f)
+{
+    f->was_cut = true;
+    f->at_end = true;
+    take_late_code(f);
+}
+
+/* The event, or the end of a process, that comes next. */
+static void take_next(struct feed *f, struct batch *b)
+{
+    uint32_t process;
+    uint64_t ns;
+
+    if (!f->event)
+        f->event = reader_look(f->reader);
+    process = ends_before(f->ends, f->event ? f->event->ns : UINT64_MAX, &ns);
+    if (process != ENDS_NONE && ns > f->to_ns) {
+        f->ends->has_ended[process] = false;
+        cut(f);
+    } else if (process != ENDS_NONE) {
+        b->steps[b->count++] = end_process(process, ns);
+    } else if (!f->event) {
+        f->at_end = true;
+    } else if (f->event->ns > f->to_ns) {
+        cut(f);
+    } else {
+        take_event(f, b);
+    }
+}
+
 static void fill(struct feed *f, struct batch *b)
 {
     b->count = 0;
-    while (!f->at_end && b->count < BATCH_STEPS - 1) { /* an event makes two steps at most */
-        const struct timed_event *event = reader_look(f->reader);
-        if (!event) {
-            f->at_end = true;
-            break;
-        }
-        b->count += make_step(f, event, &b->steps[b->count]);
-        if (reader_stream_ended(f->reader))
-            end_stream(f, event, &b->steps[b->count++]);
-    }
+    while (!f->at_end && b->count < BATCH_STEPS - 2) /* an event makes three steps at most */
+        take_next(f, b);
     b->leaves = f->told->stacks.leaf_count;
     b->threads = f->told->threads.count;
     b->progress = reader_progress(f->reader);
@@ -157,12 +230,14 @@ static void *run(void *data)
     return NULL;
 }
 
-struct feed *feed_open(const struct log *log, struct told *told)
+struct feed *feed_open(const struct log *log, uint64_t to_ns, struct ends *ends, struct told *told)
 {
     struct feed *f = alloc_zeroed(1, sizeof *f);
 
     f->log = log;
     f->told = told;
+    f->to_ns = to_ns;
+    f->ends = ends;
     f->reader = reader_open(log);
     f->paths = alloc_zeroed(log->stream_count, sizeof *f->paths);
     f->threads = alloc_zeroed(log->stream_count, sizeof *f->threads);
@@ -217,6 +292,11 @@ size_t feed_threads(const struct feed *f)
 double feed_progress(const struct feed *f)
 {
     return f->now->progress;
+}
+
+bool feed_was_cut(const struct feed *f)
+{
+    return f->was_cut;
 }
 
 uint64_t feed_close(struct feed *f, uint64_t *ret_offset)

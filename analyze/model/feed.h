@@ -5,6 +5,7 @@
 #ifndef MALLOSCOPE_MODEL_FEED_H
 #define MALLOSCOPE_MODEL_FEED_H
 
+#include "analyze/model/ends.h"
 #include "analyze/model/told.h"
 
 enum step_type {
@@ -21,6 +22,7 @@ enum step_type {
     STEP_THREAD_ENDS,
     STEP_MARK,           /* size: its place in told.notes.marks */
     STEP_STREAM_ENDS,    /* without being an event */
+    STEP_PROCESS_ENDS,   /* likewise; stream and thread: none */
 };
 
 struct step {
@@ -36,9 +38,9 @@ struct step {
 
 struct feed;
 
-/* Everything that the log tells in words goes to *told, which told_begin() has begun
- * and nobody may look into before feed_close(). */
-struct feed *feed_open(const struct log *log, struct told *told);
+/* Everything that the log tells in words, up to to_ns (CLOCK_MONOTONIC; UINT64_MAX: to its end), goes to *told, which
+ * told_begin() has begun. Nobody may look into it, or into *ends, before feed_close(). */
+struct feed *feed_open(const struct log *log, uint64_t to_ns, struct ends *ends, struct told *told);
 
 /* The next steps, valid until the next call. 0: there are no more. */
 size_t feed_next(struct feed *feed, const struct step **ret_steps);
@@ -47,6 +49,8 @@ size_t feed_next(struct feed *feed, const struct step **ret_steps);
 size_t feed_leaves(const struct feed *feed);
 size_t feed_threads(const struct feed *feed);
 double feed_progress(const struct feed *feed);
+/* When there are no more: the log has something after to_ns. */
+bool feed_was_cut(const struct feed *feed);
 
 /* bad chunks: as reader_bad_chunks(). May come before the end. */
 uint64_t feed_close(struct feed *feed, uint64_t *ret_offset);

@@ -2,14 +2,15 @@
  * rate has some from every part of the process's time, one that sets things up, or fills a
  * cache, has not.
  *
- * Of one process, the one that leaves most behind; its time is cut into equal slices.
- * Memory: 4 bytes a stack, and 80 for each that leaves blocks. */
+ * Of each process whose floor of live bytes rose (model/floors.h); of many, the ones that leave
+ * most. Its time is cut into equal slices. Memory: 4 bytes a stack, and 80 for each that leaves blocks. */
 #ifndef MALLOSCOPE_MODEL_GROWTH_H
 #define MALLOSCOPE_MODEL_GROWTH_H
 
 #include "analyze/util.h"
 
 #define GROWTH_SLICES 16
+#define GROWTH_PROCESSES 8
 
 struct growth_leaf {
     uint32_t leaf;
@@ -17,20 +18,26 @@ struct growth_leaf {
     uint64_t bytes;                 /* of all, in units */
 };
 
-struct growth {
-    uint32_t process;        /* index; means nothing where there is no leaf */
+struct growth_process {
+    uint32_t process;        /* index */
     uint64_t from_us, to_us; /* its time, since the session's start */
     uint64_t live_bytes;     /* that it left, in units */
     struct growth_leaf *of;
     size_t count, capacity;
-    uint32_t *number_of; /* by leaf: 1 + index in of */
+};
+
+struct growth {
+    struct growth_process processes[GROWTH_PROCESSES];
+    size_t count;
+    uint32_t *number_of; /* by leaf: 1 + index in its process's */
     size_t number_capacity;
 };
 
-/* A process ends and leaves so many bytes. False: another one has left more, and this one's blocks are not wanted. */
-bool growth_begin(struct growth *g, uint32_t process, uint64_t from_us, uint64_t to_us, uint64_t live_bytes);
+/* A process that has grown ends and leaves so many bytes: where its blocks are to go. NULL: others have left more, and
+ * its blocks are not wanted. */
+struct growth_process *growth_begin(struct growth *g, uint32_t process, uint64_t from_us, uint64_t to_us, uint64_t live_bytes);
 /* One of its blocks. */
-void growth_take(struct growth *g, uint32_t leaf, uint64_t born_us, uint64_t bytes);
+void growth_take(struct growth *g, struct growth_process *p, uint32_t leaf, uint64_t born_us, uint64_t bytes);
 void growth_release(struct growth *g);
 
 /* Whether these blocks came at a steady rate: some in all slices but the first and the last,

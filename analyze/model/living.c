@@ -2,6 +2,7 @@
 #include "analyze/model/living.h"
 
 #include "analyze/model/blocks.h"
+#include "analyze/model/ends.h"
 #include "analyze/model/waiting.h"
 
 #define ASKED_EVERY 65536
@@ -16,7 +17,7 @@ struct finder {
     const struct log *log;
     struct living *living;
     struct blocks *blocks;      /* by process */
-    uint32_t *open_streams;     /* by process */
+    struct ends ends;
     struct begun *reallocs;     /* by stream */
     struct blocks **unfinished; /* by process, NULL: none yet; whose end will not come: the block lives on. born_us: the
                                  * begin's number */
@@ -115,18 +116,33 @@ static void take(struct finder *f, const struct timed_event *e)
         begun->number = 0;
         return;
     default:
+        if (e->event.type == EVENT_OTHER)
+            ends_take(&f->ends, e);
         if (e->event.type == EVENT_OTHER && (e->event.other == REC_THREAD_BEGIN || e->event.other == REC_THREAD_END))
             leave_unfinished(f, e->process, e->stream);
     }
 }
 
+static void end_process(struct finder *f, uint32_t process)
+{
+    blocks_release(&f->blocks[process]);
+    forget_unfinished(f, process);
+}
+
 static void end_stream(struct finder *f, const struct timed_event *e)
 {
     leave_unfinished(f, e->process, e->stream);
-    if (--f->open_streams[e->process])
-        return;
-    blocks_release(&f->blocks[e->process]);
-    forget_unfinished(f, e->process);
+    if (ends_of_stream(&f->ends, e))
+        end_process(f, e->process);
+}
+
+static void end_processes(struct finder *f, uint64_t before_ns)
+{
+    uint32_t process;
+    uint64_t ns;
+
+    while ((process = ends_before(&f->ends, before_ns, &ns)) != ENDS_NONE)
+        end_process(f, process);
 }
 
 static int by_number(const void *left, const void *right)
@@ -162,13 +178,13 @@ static void collect(struct finder *f)
     for (size_t i = 0; i < f->log->stream_count; i++)
         keep_begun(l, &f->reallocs[i]);
     for (size_t i = 0; i < f->waiting.count; i++) /* its allocation may come */
-        if (f->open_streams[f->waiting.frees[i].process])
+        if (!f->ends.has_ended[f->waiting.frees[i].process])
             keep(l, f->waiting.frees[i].number);
     if (l->count)
         qsort(l->numbers, l->count, sizeof *l->numbers, by_number);
 }
 
-bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *data, double progress), void *data,
+bool living_find(const struct log *log, const struct settings *settings, uint64_t from_ns, bool (*goes_on)(void *data, double progress), void *data,
                  struct living *ret_living)
 {
     struct living living = { 0 };
@@ -179,26 +195,26 @@ bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *
 
     f.blocks = alloc_zeroed(log->process_count, sizeof *f.blocks);
     f.unfinished = alloc_zeroed(log->process_count, sizeof *f.unfinished);
-    f.open_streams = alloc_zeroed(log->process_count, sizeof *f.open_streams);
     f.reallocs = alloc_zeroed(log->stream_count, sizeof *f.reallocs);
-    for (size_t i = 0; i < log->stream_count; i++)
-        f.open_streams[log->streams[i].process]++;
+    ends_find(log, settings, &f.ends);
     for (uint64_t i = 1; is_good && reader_next(reader, &e) && (e.ns < log->first_ns || e.ns - log->first_ns < from_ns); i++) {
+        end_processes(&f, e.ns);
         take(&f, &e);
         if (reader_stream_ended(reader))
             end_stream(&f, &e);
         is_good = i % ASKED_EVERY || goes_on(data, reader_progress(reader));
     }
     reader_free(reader);
+    end_processes(&f, log->first_ns + from_ns);
     collect(&f);
     living.has_ended = alloc_zeroed(log->process_count, sizeof *living.has_ended);
     for (size_t i = 0; i < log->process_count; i++) {
-        living.has_ended[i] = !f.open_streams[i];
+        living.has_ended[i] = f.ends.has_ended[i] || !log->processes[i].stream_count;
         blocks_release(&f.blocks[i]);
         forget_unfinished(&f, (uint32_t)i);
     }
     free(f.blocks);
-    free(f.open_streams);
+    ends_release(&f.ends);
     free(f.reallocs);
     free(f.unfinished);
     waiting_release(&f.waiting);

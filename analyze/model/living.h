@@ -7,6 +7,7 @@
 #define MALLOSCOPE_MODEL_LIVING_H
 
 #include "analyze/log/reader.h"
+#include "analyze/model/settings.h"
 
 struct living {
     uint64_t *numbers; /* ascending */
@@ -20,7 +21,7 @@ static inline bool living_is_counted(const struct event *e)
 }
 
 /* At from_ns since the session's start. False: goes_on said no. */
-bool living_find(const struct log *log, uint64_t from_ns, bool (*goes_on)(void *data, double progress), void *data,
+bool living_find(const struct log *log, const struct settings *settings, uint64_t from_ns, bool (*goes_on)(void *data, double progress), void *data,
                  struct living *ret_living);
 void living_release(struct living *l);
 

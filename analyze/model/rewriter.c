@@ -216,7 +216,7 @@ static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event 
     case REC_PROCESS_START:
         return write_start(to, at, e, ns);
     case REC_PROCESS_END:
-        return encode_process_end(to, at, ns, e->end.pid, e->end.status_known, e->end.wait_status);
+        return encode_process_end(to, at, ns, e->end.pid, (enum rec_end)e->end.how, e->end.wait_status);
     case REC_LOST:
         return encode_lost(to, at, ns, e->lost.count, e->lost.reason);
     case REC_SESSION_START:

@@ -9,13 +9,17 @@
 #define WEIGHT_MAX 0x1p40 /* more is no sampling */
 #define ERROR_MAX 0x1p62
 
-static void take_start(struct settings *s, struct process_settings *of, const struct event *event)
+static void take_start(struct settings *s, struct process_settings *of, const struct event *event, uint64_t ns)
 {
     *of = (struct process_settings){
         .found = true,
         .has_own_heap = event->process.other_malloc.bytes > 0,
         .sample_bytes = event->process.sample_bytes,
         .min_size = event->process.min_size,
+        .is_exec = event->process.start == REC_START_EXEC,
+        .start_ns = ns,
+        .pid_namespace = event->process.pid_namespace,
+        .began = event->process.began,
         .starts_paused = event->process.flags & REC_PROCESS_PAUSED,
         .allocator = copy_text(event->process.allocator.data, event->process.allocator.bytes),
     };
@@ -43,7 +47,7 @@ static void look_into(struct settings *s, const struct log *log, const struct lo
     decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
     while (!of->found && decoder_next(decoder, &event) == 1)
         if (event.type == EVENT_OTHER && event.other == REC_PROCESS_START)
-            take_start(s, of, &event);
+            take_start(s, of, &event, log_ns(log, chunk->ticks_are_ns, event.ticks));
 }
 
 /* What the launcher has found in executables. */

@@ -15,6 +15,8 @@ struct process_settings {
     uint64_t sample_bytes, min_size; /* 0: every allocation is recorded */
     bool starts_paused;
     bool has_own_heap; /* has been counted */
+    bool is_exec;      /* a new program in a process that was recorded before */
+    uint64_t start_ns, pid_namespace, began; /* start_ns: CLOCK_MONOTONIC of the record */
     char *allocator; /* path of the module that has the real malloc; NULL: not known */
 };
 

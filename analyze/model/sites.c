@@ -61,8 +61,8 @@ void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)
     sum->freed += c->freed;
     sum->lifetime_us += c->lifetime_us;
     sum->lifetime_allocations += c->lifetime_allocations;
+    sum->brief += c->brief;
     sum->regrown += c->regrown;
-    sum->regrown_from += c->regrown_from;
     sum->rounding += c->rounding;
     sum->least = c->least < sum->least ? c->least : sum->least;
     sum->most = c->most > sum->most ? c->most : sum->most;

@@ -66,8 +66,10 @@ void told_take(struct told *t, const struct timed_event *e)
             p->own_heap = text_copy(event->own_heap.path);
         return;
     case REC_PROCESS_END:
-        p->exited |= !event->end.status_known;
-        if (event->end.status_known) {
+        p->exited |= event->end.how == REC_END_EXIT;
+        p->left |= event->end.how == REC_END_LEFT;
+        p->awaited |= event->end.how == REC_END_AWAITED;
+        if (event->end.how != REC_END_EXIT) {
             p->status_known = true;
             p->wait_status = event->end.wait_status;
         }

@@ -26,10 +26,11 @@ struct told_process {
     bool started;    /* its process-start record was found; else the texts are NULL */
     bool running;    /* when the log was opened */
     bool exited;       /* by exit() or a return from main: it said so itself */
-    bool status_known;
+    bool left;         /* by _exit or a call like that */
+    bool awaited, status_known; /* awaited: by the launcher */
     uint32_t wait_status; /* as waitpid's */
     uint32_t threads;
-    uint64_t first_ns, last_ns;
+    uint64_t first_ns, last_ns; /* of its events; after facts_collect() last_ns is when it ended, where that is told, or the part does */
     bool paused;     /* recording is, from paused_since_ns on */
     uint64_t paused_since_ns, paused_ns; /* paused_ns: in all; allocations then are not in the log */
     uint32_t root;   /* of its stacks */

@@ -1,5 +1,6 @@
 #include "analyze/model/trim.h"
 
+#include "analyze/model/ends.h"
 #include "analyze/model/living.h"
 #include "analyze/model/rewriter.h"
 #include "format/chunk.h"
@@ -14,7 +15,10 @@ struct trimmer {
     struct living living;
     size_t living_at;      /* of its numbers, the next */
     uint64_t number;
+    struct ends ends;
     bool *is_open;         /* by stream: the log has more of it */
+    uint32_t *last_stream; /* by process: that ended last */
+    bool was_cut;          /* the log goes on after the part */
     bool *has_begin;       /* by stream: a realloc's begin was written, and no end yet */
     struct rewriter *to;
 };
@@ -87,7 +91,15 @@ static void take_late_code(struct trimmer *t, struct reader *reader, struct time
 static struct event trimmed_event(const struct trimmer *t)
 {
     return (struct event){ .type = EVENT_OTHER, .other = REC_TRIMMED,
-                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->options->to_ns } };
+                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->was_cut ? t->options->to_ns : 0 } };
+}
+
+static void tell_of_process(struct trimmer *t, uint32_t process, uint64_t ns)
+{
+    const struct event trimmed = trimmed_event(t);
+
+    if (rewriter_has_process(t->to, process))
+        rewriter_write_record(t->to, t->last_stream[process], &trimmed, ns);
 }
 
 /* Of processes that go on, or whose end is damaged, one stream ends with this, after all else, so that what they
@@ -105,6 +117,9 @@ static void end_streams(struct trimmer *t, uint64_t end_ns)
         rewriter_write_record(t->to, i, &trimmed, end_ns);
         is_told[process] = true;
     }
+    for (uint32_t i = 0; i < log->process_count; i++) /* those that have nothing more to tell */
+        if (!is_told[i] && !t->ends.has_ended[i] && log->processes[i].stream_count && !t->ends.open_streams[i])
+            tell_of_process(t, i, end_ns);
 }
 
 /* So that in the part, too, it ends at this time. */
@@ -114,8 +129,28 @@ static void end_stream(struct trimmer *t, const struct timed_event *e, bool is_i
 
     if (!is_in_part && !t->living.has_ended[e->process] && rewriter_has_process(t->to, e->process))
         rewriter_write_record(t->to, e->stream, &trimmed, e->ns);
-    rewriter_end_stream(t->to, e->stream);
     t->is_open[e->stream] = false;
+    t->last_stream[e->process] = e->stream;
+    if (!ends_of_stream(&t->ends, e) && t->has_begin[e->stream] && !t->ends.open_streams[e->process])
+        rewriter_leave_realloc(t->to, e->stream, e->ns);
+    rewriter_end_stream(t->to, e->stream);
+}
+
+/* Those that end after their last event and before this moment. False: one of them after the part. */
+static bool end_processes(struct trimmer *t, uint64_t before_ns)
+{
+    uint32_t process;
+    uint64_t ns;
+
+    while ((process = ends_before(&t->ends, before_ns, &ns)) != ENDS_NONE) {
+        if (t->options->to_ns && since_start(t, ns) > t->options->to_ns) {
+            t->ends.has_ended[process] = false;
+            return false;
+        }
+        if (t->ends.runs[process]) /* nothing else will tell that */
+            tell_of_process(t, process, ns);
+    }
+    return true;
 }
 
 static int take_events(struct trimmer *t, struct reader *reader)
@@ -125,19 +160,23 @@ static int take_events(struct trimmer *t, struct reader *reader)
     struct timed_event e;
 
     for (uint64_t i = 1; reader_next(reader, &e); i++) {
-        if (o->to_ns && since_start(t, e.ns) > o->to_ns) {
+        if (!end_processes(t, e.ns) || (o->to_ns && since_start(t, e.ns) > o->to_ns)) {
+            t->was_cut = true;
             end_streams(t, t->log->first_ns + o->to_ns + 1);
             take_late_code(t, reader, &e, t->log->first_ns + o->to_ns + 1);
             return 0;
         }
         last_ns = e.ns;
+        if (e.event.type == EVENT_OTHER)
+            ends_take(&t->ends, &e);
         bool is_in_part = take(t, &e);
         if (reader_stream_ended(reader))
             end_stream(t, &e, is_in_part);
         if (i % ASKED_EVERY == 0 && !o->goes_on(o->goes_on_data, reader_progress(reader)))
             return -EINTR;
     }
-    end_streams(t, last_ns + 1);
+    t->was_cut = !end_processes(t, UINT64_MAX);
+    end_streams(t, t->was_cut ? t->log->first_ns + o->to_ns + 1 : last_ns + 1);
     return 0;
 }
 
@@ -212,13 +251,20 @@ static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
 int trim_log(const struct log *log, const struct trim_options *options, uint64_t *ret_bad_chunks, uint64_t *ret_offset)
 {
     struct trimmer t = { .log = log, .options = options };
+    struct settings settings;
     const char *reason;
 
     *ret_bad_chunks = 0;
-    if (!living_find(log, options->from_ns, options->goes_on, options->goes_on_data, &t.living)) {
+    settings_read(log, &settings);
+    ends_find(log, &settings, &t.ends);
+    bool is_good = living_find(log, &settings, options->from_ns, options->goes_on, options->goes_on_data, &t.living);
+    settings_release(&settings);
+    if (!is_good) {
         living_release(&t.living);
+        ends_release(&t.ends);
         return -EINTR;
     }
+    t.last_stream = alloc_zeroed(log->process_count, sizeof *t.last_stream);
     t.is_open = alloc_zeroed(log->stream_count, sizeof *t.is_open);
     for (size_t i = 0; i < log->stream_count; i++)
         t.is_open[i] = true;
@@ -236,6 +282,8 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
         put_error = copy_names(log, options);
     rewriter_free(t.to);
     free(t.is_open);
+    free(t.last_stream);
+    ends_release(&t.ends);
     free(t.has_begin);
     living_release(&t.living);
     return error ? error : put_error;

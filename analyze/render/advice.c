@@ -10,26 +10,48 @@ static const char *const kinds[] = {
 };
 
 /* To be freed. */
+static char *growth_words(const struct advice *a, const char *about)
+{
+    double seconds = (double)a->time_us / 1e6;
+    _cleanup_free_ char *time = a->processes == 1 ? format_text("the process's %.1f s", seconds)
+                                                  : format_text("the time of %s processes (up to %.1f s)",
+                                                                text_count(a->processes), seconds);
+    _cleanup_free_ char *kept = format_text("keeps %s blocks, %s%s, that came at an even pace over all of %s, %s%s a second",
+                                            text_count(a->blocks), about, text_bytes(a->bytes), time, about,
+                                            text_bytes(a->rate_bytes));
+
+    if (!a->others)
+        return format_text("%s: a leak, or something that only ever grows", kept);
+    return format_text("%s; %s other sites do the same, %s%s in all: something is built up, as compilers do, and kept to the end",
+                       kept, text_count(a->others), about, text_bytes(a->others_bytes));
+}
+
+/* To be freed. */
+static char *temporary_words(const struct facts *f, const struct advice *a)
+{
+    _cleanup_free_ char *soon = a->within == 1 ? format_text("at once") : format_text("within %s allocations", text_count(a->within));
+
+    return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them %s: use one block "
+                       "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
+                       text_share((uint64_t)(a->share * (double)a->blocks + 0.5), a->blocks), soon,
+                       a->bytes <= 4096 ? ", or the stack" : "");
+}
+
+/* To be freed. */
 static char *words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
 {
     const char *about = text_about(f->settings.sample_bytes);
 
     switch (a->kind) {
     case ADVICE_GROWTH:
-        return format_text("keeps %s blocks, %s%s, that came at an even pace over all of the process's %.1f s, %s%s a second: a "
-                           "leak, or something that only ever grows",
-                           text_count(a->blocks), about, text_bytes(a->bytes), (double)a->time_us / 1e6, about,
-                           text_bytes(a->rate_bytes));
+        return growth_words(a, about);
     case ADVICE_REALLOC:
-        return format_text("grows blocks in small steps: %s reallocs, %.1f for each block, copy up to %s for blocks of %s in the "
+        return format_text("grows blocks in small steps: %s reallocs, %s for each block, copy up to %s for blocks of %s in the "
                            "end; double the size each time, or reserve it",
-                           text_count(a->blocks), (double)a->blocks / (double)a->chains, text_bytes(a->bytes),
+                           text_count(a->blocks), text_count(a->blocks / a->chains), text_bytes(a->bytes),
                            text_bytes(a->final_bytes));
     case ADVICE_TEMPORARY:
-        return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them at once: use one block "
-                           "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
-                           text_share(site->costs.temporary, site->costs.allocations),
-                           a->bytes <= 4096 ? ", or the stack" : "");
+        return temporary_words(f, a);
     default:
         return format_text("%s%s blocks at the peak lose %s%s, %.0f %% of what they can hold, to malloc's rounding (%.1f bytes "
                            "each of %.1f asked for), all sites together %s%s: allocate many at once, or from a pool",
@@ -94,6 +116,9 @@ static json_t *evidence(const struct advice *a)
         set(object, "bytes", a->bytes);
         json_object_set_new(object, "seconds", json_real((double)a->time_us / 1e6));
         set(object, "bytes_per_second", a->rate_bytes);
+        set(object, "processes", a->processes);
+        set(object, "other_sites", a->others);
+        set(object, "other_bytes", a->others_bytes);
         break;
     case ADVICE_REALLOC:
         set(object, "reallocs", a->blocks);
@@ -105,6 +130,7 @@ static json_t *evidence(const struct advice *a)
         set(object, "allocations", a->blocks);
         set(object, "size", a->bytes);
         json_object_set_new(object, "freed_at_once", json_real(a->share));
+        set(object, "within_allocations", a->within);
         break;
     case ADVICE_ROUNDING:
         set(object, "peak_blocks", a->blocks);

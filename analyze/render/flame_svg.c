@@ -95,7 +95,7 @@ static uint64_t total_of(const struct drawer *d, uint32_t node)
     return call_node_total(d->tree, node, d->view->cost);
 }
 
-/* The bytes of a character that XML allows, 0: this is none. */
+/* The bytes of a character that XML allows and that is seen where it stands; 0: this is none. */
 static size_t character(const char *text)
 {
     static const uint32_t first_of[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -108,7 +108,8 @@ static size_t character(const char *text)
             return 0;
         code = code << 6 | (at[i] & 0x3f);
     }
-    bool allowed = code >= first_of[bytes] && code >= 32 && code != 127 && (code < 0xd800 || code > 0xdfff) &&
+    bool is_direction = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    bool allowed = code >= first_of[bytes] && code >= 32 && (code < 127 || code >= 0xa0) && !is_direction && (code < 0xd800 || code > 0xdfff) &&
                    code != 0xfffe && code != 0xffff && code <= 0x10ffff;
     return allowed ? bytes : 0;
 }

@@ -106,6 +106,10 @@ static void add_leaf(struct collector *c, uint32_t leaf, struct leak_site *site)
         site->unended_blocks += costs->leaked_blocks;
         site->unended_bytes += costs->leaked_bytes;
     }
+    if (c->leaks->endings[process] == ENDING_EXIT) {
+        site->at_end_blocks += costs->leaked_blocks;
+        site->at_end_bytes += costs->leaked_bytes;
+    }
 }
 
 static void round_site(struct leak_site *s, const struct settings *settings)
@@ -161,9 +165,9 @@ size_t leaks_locations(struct facts *f, uint32_t **ret_locations)
 }
 
 void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
-                   struct suppressions *rules, const struct leaks_view *view, struct leaks *ret_leaks)
+                   struct suppressions *rules, struct leaks *ret_leaks)
 {
-    struct leaks leaks = { .endings = endings_find(facts), .at_moment = view->to_ns || facts->interrupted };
+    struct leaks leaks = { .endings = endings_find(facts), .at_moment = facts->goes_on };
     struct collector c = { .log = log, .facts = facts, .filter = filter, .rules = rules, .leaks = &leaks };
 
     filter_use(filter, facts, namer);
@@ -196,12 +200,14 @@ void leaks_collect(const struct log *log, struct facts *facts, const struct name
         }
         add_sum(&leaks.leaked, site->blocks - site->unended_blocks, site->bytes - site->unended_bytes);
         add_sum(&leaks.unended, site->unended_blocks, site->unended_bytes);
+        add_sum(&leaks.at_end, site->at_end_blocks, site->at_end_bytes);
         round_site(site, &facts->settings);
         leaks.sites[leaks.count++] = *site;
     }
     qsort(leaks.sites, leaks.count, sizeof *leaks.sites, by_bytes);
     round_sum(&leaks.leaked, &facts->settings);
     round_sum(&leaks.unended, &facts->settings);
+    round_sum(&leaks.at_end, &facts->settings);
     round_sum(&leaks.suppressed, &facts->settings);
     for (size_t i = 0; i < rules->count; i++) {
         rules->rules[i].blocks = settings_rounded(&facts->settings, rules->rules[i].blocks);

@@ -20,6 +20,7 @@ struct leak_site {
     uint32_t node;             /* in the tree, where the stack ends */
     uint64_t blocks, bytes;    /* all that is still allocated; of it, in ... */
     uint64_t unended_blocks, unended_bytes; /* ... processes that did not end by themselves */
+    uint64_t at_end_blocks, at_end_bytes;   /* ... processes that did, by then */
     uint64_t first_us;         /* since the session's start: when the first of them was allocated */
     uint64_t age_us;           /* the most that one of them has lived */
 };
@@ -29,14 +30,14 @@ struct leaks {
     struct leak_site *sites;   /* not suppressed, the most bytes first */
     size_t count;
     struct leak_sum leaked, unended, suppressed; /* leaked and unended: not suppressed */
+    struct leak_sum at_end;    /* of `leaked`, what is of processes that came to their own end: at_moment by then, else all */
     enum ending *endings;      /* by process */
-    bool at_moment;            /* what is alive at that moment (--to, or an interruption): counted as leaked, whatever
-                                * became of the processes */
+    bool at_moment;            /* what is alive at the end of a part (--to, trim, or an interruption): counted as leaked,
+                                * whatever became of the processes; what of it is freed later is not told */
 };
 
 struct leaks_view {
     const char *log_name;
-    uint64_t to_ns;  /* 0: to the end */
     size_t top;      /* sites shown */
     size_t depth;    /* frames shown of each stack */
 };
@@ -46,7 +47,7 @@ struct leaks_view {
 size_t leaks_locations(struct facts *facts, uint32_t **ret_locations);
 
 void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
-                   struct suppressions *rules, const struct leaks_view *view, struct leaks *ret_leaks);
+                   struct suppressions *rules, struct leaks *ret_leaks);
 void leaks_release(struct leaks *leaks);
 
 void leaks_print(const struct leaks *leaks, const struct suppressions *rules, const struct log *log, const struct facts *facts,

@@ -55,7 +55,7 @@ static json_t *processes(const struct leaks *l, const struct facts *f)
         const struct facts_process *p = &f->processes[f->by_start[i]];
         json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:o, s:I, s:I}", "pid", (json_int_t)p->told->pid, "exe",
                                               text_or_null(p->told->exe), "end", ending_name(l->endings[f->by_start[i]]),
-                                              "wait_status", p->told->status_known ? integer(p->told->wait_status) : json_null(),
+                                              "wait_status", p->told->status_known && !p->goes_on ? integer(p->told->wait_status) : json_null(),
                                               "blocks", (json_int_t)p->leaked_blocks, "bytes", (json_int_t)p->leaked_bytes));
     }
     return list;
@@ -81,13 +81,13 @@ json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, cons
                    const struct leaks_view *view)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
-    double at_seconds = (double)(view->to_ns ? view->to_ns : f->duration_ns) / 1e9;
     struct trust trust;
     json_t *sites = json_array(), *root = json_pack("{s:s, s:o}", "schema", "malloscope-leaks/1", "leaked", sum(&l->leaked));
 
+    json_object_set_new(root, "leaked_at_end", sum(&l->at_end));
     json_object_set_new(root, "not_ended", sum(&l->unended));
     json_object_set_new(root, "suppressed", sum(&l->suppressed));
-    json_object_set_new(root, "at_seconds", l->at_moment ? json_real(at_seconds) : json_null());
+    json_object_set_new(root, "at_seconds", l->at_moment ? json_real((double)f->duration_ns / 1e9) : json_null());
     json_object_set_new(root, "processes", processes(l, f));
     for (size_t i = 0; i < l->count && i < view->top; i++)
         json_array_append_new(sites, site(l, &l->sites[i]));

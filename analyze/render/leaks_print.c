@@ -20,12 +20,12 @@ static void print_sum(const struct leak_sum *sum, const char *about)
     printf("%s%s bytes in %s%s block%s", about, text_count(sum->bytes), about, text_count(sum->blocks), plural(sum->blocks));
 }
 
-static void print_totals(const struct leaks *l, const struct facts *f, const struct leaks_view *view)
+static void print_totals(const struct leaks *l, const struct facts *f)
 {
     const char *about = text_about(f->settings.sample_bytes);
 
     if (l->at_moment)
-        printf("Alive at %.3f s: ", (double)(view->to_ns ? view->to_ns : f->duration_ns) / 1e9);
+        printf("Alive at %.3f s: ", (double)f->duration_ns / 1e9);
     else
         printf("Leaked: ");
     if (l->leaked.blocks) {
@@ -33,6 +33,13 @@ static void print_totals(const struct leaks *l, const struct facts *f, const str
         printf(", from %s place%s\n", text_count(l->leaked.sites), plural(l->leaked.sites));
     } else {
         puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
+    }
+    if (l->at_moment && l->leaked.blocks > l->at_end.blocks) {
+        printf("Of that leaked by then: ");
+        if (l->at_end.blocks)
+            print_sum(&l->at_end, about);
+        puts(l->at_end.blocks ? "" : "nothing");
+        puts("   the rest is of processes that had not come to their own end by then: what they\n   free later is not told here");
     }
     if (l->unended.blocks) {
         text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not come to their own end\n", about,
@@ -50,7 +57,8 @@ static int by_bytes(const void *left, const void *right, void *data)
     const struct facts *f = data;
     uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
     uint64_t mine = f->processes[a].leaked_bytes, other = f->processes[b].leaked_bytes;
-    return mine != other ? (mine > other ? -1 : 1) : a < b ? -1 : a > b;
+    uint64_t began = f->told.processes[a].image, other_began = f->told.processes[b].image;
+    return mine != other ? (mine > other ? -1 : 1) : began < other_began ? -1 : began > other_began;
 }
 
 static void print_processes(const struct leaks *l, const struct facts *f)
@@ -134,7 +142,7 @@ void leaks_print(const struct leaks *l, const struct suppressions *rules, const 
 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
-    print_totals(l, f, view);
+    print_totals(l, f);
     print_processes(l, f);
     for (size_t i = 0; i < l->count && i < view->top; i++)
         print_site(l, &l->sites[i], f, view);

@@ -90,7 +90,8 @@ struct border {
 
 static uint64_t border_ns(const struct merged_log *l, size_t bucket)
 {
-    return l->begin_ns + l->bucket_from_ns + bucket * l->bucket_ns;
+    uint64_t ns = l->bucket_from_ns + bucket * l->bucket_ns;
+    return l->begin_ns + (bucket == l->bucket_count && l->duration_ns < ns && l->duration_ns > l->bucket_from_ns ? l->duration_ns : ns);
 }
 
 /* The log whose next bucket begins first: a heap of logs. */

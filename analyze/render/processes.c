@@ -62,7 +62,9 @@ static void print_process(const struct facts_process *p, const struct row *row)
         printf("(its start was not recorded)");
     else
         print_cut(short_command(*p->told->arguments ? p->told->arguments : p->told->exe), columns);
-    if (p->told->status_known && WIFSIGNALED(p->told->wait_status))
+    if (p->goes_on)
+        printf("; went on");
+    else if (p->told->status_known && WIFSIGNALED(p->told->wait_status))
         printf("; killed by signal %d (%s)", WTERMSIG(p->told->wait_status), strsignal(WTERMSIG(p->told->wait_status)));
     else if (p->told->status_known)
         printf("; exit status %d", WEXITSTATUS(p->told->wait_status));

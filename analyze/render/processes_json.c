@@ -25,8 +25,9 @@ json_t *processes_json(const struct facts *f)
         json_object_set_new(object, "other_malloc", text_json(p->told->other_malloc ? p->told->other_malloc : ""));
         json_object_set_new(object, "own_heap", text_json(p->told->own_heap ? p->told->own_heap : ""));
         json_object_set_new(object, "call_graph", text_json(p->told->call_graph ? p->told->call_graph : ""));
-        json_object_set_new(object, "wait_status", p->told->status_known ? json_integer(p->told->wait_status) : json_null());
+        json_object_set_new(object, "wait_status", p->told->status_known && !p->goes_on ? json_integer(p->told->wait_status) : json_null());
         json_object_set_new(object, "running", json_boolean(p->told->running));
+        json_object_set_new(object, "went_on", json_boolean(p->goes_on));
         json_object_set_new(object, "seconds", json_real((double)(p->told->last_ns - p->told->first_ns) / 1e9));
         json_object_set_new(object, "paused_seconds", json_real((double)p->told->paused_ns / 1e9));
         json_object_set_new(object, "sample_bytes", json_integer((json_int_t)settings->sample_bytes));

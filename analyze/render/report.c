@@ -41,6 +41,18 @@ static void print_calls(const struct facts *f)
     text_print_wrapped("                   ", "%s\n", text);
 }
 
+static const char *within(const struct facts_threshold *t)
+{
+    static char text[80];
+
+    text[0] = 0;
+    if (t->us)
+        snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
+    else if (t->allocations)
+        snprintf(text, sizeof text, ", freed within %s allocation%s", text_count(t->allocations), t->allocations == 1 ? "" : "s");
+    return text;
+}
+
 static void print_totals(const struct facts *f)
 {
     bool sampled = f->settings.sample_bytes;
@@ -54,8 +66,9 @@ static void print_totals(const struct facts *f)
     if (!settings_all_recorded(&f->settings))
         printf("  temporary        %15s   not known: allocations were left out\n", "-");
     else
-        printf("  temporary        %15s%s%s%s\n", text_count(f->temporary), f->allocations ? "   " : "",
-               f->allocations ? text_share(f->temporary, f->allocations) : "", f->allocations ? " % of allocations" : "");
+        printf("  temporary        %15s%s%s%s%s\n", text_count(f->temporary), f->allocations ? "   " : "",
+               f->allocations ? text_share(f->temporary, f->allocations) : "", f->allocations ? " % of allocations" : "",
+               within(&f->temporary_within));
     printf("  peak             %s   in %s%s, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
            text_about(sampled), text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)

@@ -53,6 +53,15 @@ static json_t *temporary(const struct facts *f, uint64_t count)
     return settings_all_recorded(&f->settings) ? integer(count) : json_null();
 }
 
+/* null: what is temporary by itself. */
+static json_t *temporary_within(const struct facts_threshold *t)
+{
+    if (!facts_threshold_is_set(t))
+        return json_null();
+    return json_pack("{s:o, s:o}", "allocations", t->us ? json_null() : integer(t->allocations), "us",
+                     t->us ? integer(t->us) : json_null());
+}
+
 static json_t *lifetimes(const struct facts *f)
 {
     return json_pack("{s:o, s:o, s:o, s:o}",
@@ -106,6 +115,7 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
                                                    (double)f->peak_ns / 1e9));
     json_object_set_new(root, "threads", integer(f->told.thread_count));
     json_object_set_new(root, "processes", processes_json(f));
+    json_object_set_new(root, "temporary_within", temporary_within(&f->temporary_within));
     json_object_set_new(root, "lifetimes", lifetimes(f));
     json_object_set_new(root, "match", match(f, sites, &view->filter));
     json_object_set_new(root, "modules", modules_json(f, sites));

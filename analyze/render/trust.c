@@ -43,6 +43,10 @@ void trust_of_facts(const struct log *log, const struct facts *f, struct trust *
     *ret_trust = (struct trust){ .events = f->events, .lost_events = f->told.lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
                                  .partial_stacks = f->partial_stacks, .facts = f };
     take_log(log, &f->settings, ret_trust);
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct facts_process *p = &f->processes[f->by_start[i]];
+        ret_trust->ends_unknown += !p->end_known && p->leaked_blocks;
+    }
 }
 
 void trust_of_sizes(const struct log *log, const struct sizes_counted *counted, struct trust *ret_trust)
@@ -166,6 +170,9 @@ static void write_long(FILE *to, const struct trust *t)
     if (t->running)
         fprintf(to, ";\n       %zu process%s still ran when the log was read: what came later is not here", t->running,
                 t->running == 1 ? "" : "es");
+    if (t->ends_unknown)
+        fprintf(to, ";\n       %zu process%s ended unseen: what %s had counts to %s last event", t->ends_unknown,
+                t->ends_unknown == 1 ? "" : "es", t->ends_unknown == 1 ? "it" : "they", t->ends_unknown == 1 ? "its" : "their");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s read from the buffers of processes", text_counted(t->recovered_bytes, "byte"));
     if (f)
@@ -256,6 +263,7 @@ json_t *trust_json(const struct trust *t)
     set(object, "recovered_bytes", t->recovered_bytes);
     set(object, "processes_left_out", t->left_out);
     set(object, "processes_running", t->running);
+    set(object, "ends_unknown", t->ends_unknown);
     set(object, "own_mallocs", t->own_mallocs);
     json_object_set_new(object, "trimmed", !t->trimmed.is ? json_null() : json_pack(
         "{s:f, s:o, s:I, s:b}", "from_seconds", (double)t->trimmed.from_ns / 1e9, "to_seconds",

@@ -10,6 +10,7 @@
 
 struct trust {
     size_t processes, streams, left_out; /* left_out: processes, by --pid */
+    size_t ends_unknown;    /* processes that held memory when they ended, at a time that is not told */
     size_t running;         /* processes, when the log was opened */
     uint64_t events, lost_events, recorded;
     uint32_t lost_reason;   /* errno value or REC_STOP_LIMIT, 0: logging did not end early */

@@ -31,7 +31,8 @@ static const char *without_type(const char *name)
 static bool is_of_library(const char *name)
 {
     static const char *const spaces[] = { "std::", "__gnu_cxx::", "__cxxabiv1::", "alloc::", "core::", "hashbrown::" };
-    static const char *const starts[] = { "operator new", "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
+    static const char *const starts[] = { "operator new", "__cxa_allocate_", "__gmp_default_allocate", "__gmp_default_reallocate",
+                                          "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
 
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (begins(name, starts[i]))
@@ -66,7 +67,8 @@ static bool is_named_so(const char *name)
 {
     static const char *const words[] = { "malloc", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "strdup",
                                          "strndup", "memdup", "asprintf" };
-    static const char *const whole[] = { "alloc", "xalloc", "zalloc", "xzalloc", "palloc", "safe_alloc", "gc_alloc", "ggc_alloc" };
+    static const char *const whole[] = { "alloc", "xalloc", "zalloc", "xzalloc", "palloc", "safe_alloc", "gc_alloc", "ggc_alloc",
+                                         "ggc_internal_alloc", "ggc_internal_cleared_alloc" };
     char lower[128];
     size_t length = 0;
 

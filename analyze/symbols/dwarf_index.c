@@ -5,14 +5,19 @@
  * things before inner ones, the last that an address was handed is its innermost. */
 #include "analyze/symbols/dwarf_index.h"
 
+#include "analyze/symbols/code_starts.h"
+#include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/line_program.h"
+#include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/source_path.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
+#include <string.h>
 
-#define TREE_DEPTH_MAX 512 /* deeper is damage */
+#define DISCARDED UINT32_MAX /* no scope: a function that the linker has left out */
 
 /* A function or an inlined call with an address in it. */
 struct scope {
@@ -39,8 +44,17 @@ struct unit {
     bool bounded;   /* it says where its code is */
 };
 
+/* Where the walk is in a row of siblings. */
+struct level {
+    Dwarf_Die die; /* their parent, or the last one that was seen */
+    uint32_t outer;
+    bool begun;
+};
+
 struct dwarf_index {
     Dwarf *dwarf, *shared;
+    struct code_starts *starts;
+    Elf_Data *lines; /* .debug_line; NULL: there is none */
     Elf *shared_elf;
     struct query *queries; /* by address; while it is made, by unit and address */
     size_t query_count;
@@ -48,6 +62,8 @@ struct dwarf_index {
     size_t unit_count, unit_capacity;
     struct scope *scopes; /* 0 is none */
     size_t scope_count, scope_capacity;
+    struct level *levels;
+    size_t depth, level_capacity;
     struct source_paths paths;
     bool damaged, lacks;
 };
@@ -79,12 +95,20 @@ static void claim(struct dwarf_index *x, uint32_t number)
     struct span all = { x->queries, x->query_count };
     struct unit *unit = &x->units[number - 1];
     Dwarf_Addr base, start, end;
+    ptrdiff_t at = 0;
+    bool good = true;
 
-    for (ptrdiff_t at = 0; (at = dwarf_ranges(&unit->die, at, &base, &start, &end)) > 0;) {
+    while ((at = dwarf_ranges(&unit->die, at, &base, &start, &end)) > 0) {
+        enum code_start is = code_starts_at(x->starts, start);
         unit->bounded = true;
-        for (size_t i = first_from(&all, start); i < all.count && all.queries[i].address < end; i++)
+        good &= is != CODE_NOWHERE && (is != CODE_HERE || start <= end);
+        for (size_t i = first_from(&all, start); is == CODE_HERE && i < all.count && all.queries[i].address < end; i++)
             if (!all.queries[i].unit)
                 all.queries[i].unit = number;
+    }
+    if (at < 0 || !good) {
+        x->damaged = true;
+        unit->bounded = false;
     }
 }
 
@@ -126,68 +150,100 @@ static int by_position(const void *left, const void *right)
 /* Hands the scope of this DIE to its addresses; 0: it has none of them. */
 static uint32_t hand_out(struct dwarf_index *x, const struct span *s, Dwarf_Die *die, uint32_t outer)
 {
+    bool is_inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine, is_there = false, is_discarded = false;
     Dwarf_Addr base, start, end;
     uint32_t scope = 0;
+    ptrdiff_t at = 0;
 
-    for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;) {
-        for (size_t i = first_from(s, start); i < s->count && s->queries[i].address < end; i++) {
+    if (is_inlined && outer == DISCARDED)
+        return DISCARDED;
+    while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
+        enum code_start is = is_inlined ? CODE_HERE : code_starts_function_at(x->starts, start);
+        x->damaged |= is == CODE_NOWHERE || (is == CODE_HERE && start > end);
+        is_discarded |= is == CODE_DISCARDED;
+        is_there |= is == CODE_HERE;
+        for (size_t i = first_from(s, start); is == CODE_HERE && i < s->count && s->queries[i].address < end; i++) {
             if (!scope) {
                 x->scopes = grow(x->scopes, &x->scope_capacity, x->scope_count + 1, sizeof *x->scopes);
                 scope = (uint32_t)x->scope_count++;
-                x->scopes[scope] = (struct scope){ .die = *die, .outer = outer };
+                x->scopes[scope] = (struct scope){ .die = *die, .outer = outer == DISCARDED ? 0 : outer };
             }
             s->queries[i].scope = scope;
         }
     }
-    return scope;
+    /* A call that was inlined into code that is there cannot be nowhere. */
+    x->damaged |= at < 0 || (is_inlined && outer && !is_there && dwarf_hasattr(die, DW_AT_ranges));
+    return is_discarded && !is_there ? DISCARDED : scope;
 }
 
-/* Everything below parent. thorough: also in what has none of the addresses itself; a
- * function that is local to another may be described there. */
-static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent, uint32_t outer, bool thorough,
-                 unsigned depth)
+static void descend(struct dwarf_index *x, const Dwarf_Die *die, uint32_t outer)
 {
-    Dwarf_Die die;
+    x->levels = grow(x->levels, &x->level_capacity, x->depth + 1, sizeof *x->levels);
+    x->levels[x->depth++] = (struct level){ .die = *die, .outer = outer };
+}
 
-    int got = depth > TREE_DEPTH_MAX ? -1 : dwarf_child(parent, &die);
-    while (got == 0) {
-        uint32_t scope;
-        Dwarf_Off offset = dwarf_dieoffset(&die);
-        switch (dwarf_tag(&die)) {
-        case DW_TAG_subprogram:
-        case DW_TAG_entry_point:
-            scope = hand_out(x, s, &die, 0);
-            if (scope || thorough)
-                walk(x, s, &die, scope, thorough, depth + 1);
-            break;
-        case DW_TAG_inlined_subroutine:
-            scope = hand_out(x, s, &die, outer);
-            if (scope || thorough)
-                walk(x, s, &die, scope ? scope : outer, thorough, depth + 1);
-            break;
-        case DW_TAG_lexical_block:
-        case DW_TAG_try_block:
-        case DW_TAG_catch_block:
-        case DW_TAG_with_stmt:
-        case DW_TAG_common_block:
-        case DW_TAG_namespace:
-        case DW_TAG_module:
-            walk(x, s, &die, outer, thorough, depth + 1);
-            break;
-        default: /* types, for example: Rust has functions in its enumerations */
-            if (thorough)
-                walk(x, s, &die, outer, thorough, depth + 1);
-            break;
-        }
-        /* Never backwards: damage would make that a circle. */
-        got = dwarf_siblingof(&die, &die);
-        if (got == 0 && dwarf_dieoffset(&die) <= offset)
-            got = -1;
+/* thorough: also into what has none of the addresses itself; a function that is local to
+ * another may be described there. */
+static void visit(struct dwarf_index *x, const struct span *s, Dwarf_Die die, uint32_t outer, bool thorough)
+{
+    uint32_t scope;
+
+    switch (dwarf_tag(&die)) {
+    case DW_TAG_subprogram:
+    case DW_TAG_entry_point:
+        scope = hand_out(x, s, &die, 0);
+        if (thorough || (scope && scope != DISCARDED))
+            descend(x, &die, scope);
+        break;
+    case DW_TAG_inlined_subroutine:
+        scope = hand_out(x, s, &die, outer);
+        if (thorough || (scope && scope != DISCARDED))
+            descend(x, &die, scope ? scope : outer);
+        break;
+    case DW_TAG_lexical_block:
+    case DW_TAG_try_block:
+    case DW_TAG_catch_block:
+    case DW_TAG_with_stmt:
+    case DW_TAG_common_block:
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+        descend(x, &die, outer);
+        break;
+    default: /* types, for example: Rust has functions in its enumerations */
+        if (thorough)
+            descend(x, &die, outer);
+        break;
     }
-    x->damaged |= got < 0;
+}
+
+/* Everything below parent. Not by recursion: calls may be inlined in any depth. */
+static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent, bool thorough)
+{
+    descend(x, parent, 0);
+    while (x->depth) {
+        struct level *l = &x->levels[x->depth - 1];
+        Dwarf_Off last = dwarf_dieoffset(&l->die);
+        int got = l->begun ? dwarf_siblingof(&l->die, &l->die) : dwarf_child(&l->die, &l->die);
+        /* Never backwards: damage would make that a circle. */
+        bool is_next = got == 0 && dwarf_dieoffset(&l->die) > last;
+        l->begun = true;
+        if (is_next) {
+            visit(x, s, l->die, l->outer, thorough);
+        } else {
+            x->damaged |= got <= 0;
+            x->depth--;
+        }
+    }
 }
 
 /* ---- lines --------------------------------------------------------------------- */
+
+/* Nothing has an empty name, or one with such characters: that is damage. A line's end or an escape may be in a
+ * file's name. */
+static bool is_text(const char *text)
+{
+    return text && *text && !strpbrk(text, "\1\2\3\4\5\6\16\17\20\21\22\23\24\25\26\27\30\31\32\376\377");
+}
 
 static const char *directory_of(Dwarf_Die *unit)
 {
@@ -197,16 +253,21 @@ static const char *directory_of(Dwarf_Die *unit)
 
 static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *unit)
 {
+    Dwarf_Attribute attribute;
+    Dwarf_Word program;
     Dwarf_Lines *lines;
     size_t count, row = 0;
 
-    if (!dwarf_hasattr(unit, DW_AT_stmt_list))
+    if (!dwarf_attr(unit, DW_AT_stmt_list, &attribute))
         return;
+    if (x->lines && x->lines->d_buf && dwarf_formudata(&attribute, &program) == 0)
+        line_program_clean(x->lines->d_buf, x->lines->d_size, program, x->starts);
     if (dwarf_getsrclines(unit, &lines, &count) != 0) {
         x->damaged = true;
         return;
     }
     const char *directory = directory_of(unit);
+    bool nameless = false;
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
         size_t low = row, high = count; /* the first row behind the address */
@@ -225,10 +286,15 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
         if (!line || dwarf_lineendsequence(line, &ends) != 0 || ends)
             continue;
         const char *file = dwarf_linesrc(line, NULL, NULL);
+        if (!is_text(file) || file[strlen(file) - 1] == '/') {
+            file = NULL;
+            nameless = true;
+        }
         q->file = file ? source_path(&x->paths, file, directory) : NULL;
         q->line = dwarf_lineno(line, &number) == 0 && number > 0 ? (uint32_t)number : 0;
         q->column = dwarf_linecol(line, &column) == 0 && column > 0 ? (uint32_t)column : 0;
     }
+    x->damaged |= nameless;
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
@@ -237,11 +303,11 @@ static void read_unit(struct dwarf_index *x, struct unit *unit, const struct spa
 {
     bool missing = false;
 
-    walk(x, s, &unit->tree, 0, false, 0);
+    walk(x, s, &unit->tree, false);
     for (size_t i = 0; i < s->count; i++)
         missing |= !s->queries[i].scope;
     if (missing)
-        walk(x, s, &unit->tree, 0, true, 0);
+        walk(x, s, &unit->tree, true);
     find_lines(x, s, &unit->die);
 }
 
@@ -268,8 +334,18 @@ static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shar
     x->lacks |= !x->shared;
 }
 
-struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
-                                     void *data)
+static Elf_Data *find_lines_section(Elf *elf)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = elf_section(elf, ".debug_line", &header);
+
+    if (!section)
+        section = elf_section(elf, ".zdebug_line", &header);
+    return section ? elf_getdata(section, NULL) : NULL;
+}
+
+struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
+                                     dwarf_open_shared *open_shared, void *data)
 {
     Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 
@@ -277,6 +353,8 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t
         return NULL;
     struct dwarf_index *x = alloc_zeroed(1, sizeof *x);
     x->dwarf = dwarf;
+    x->starts = code_starts_make(elf, symtab);
+    x->lines = find_lines_section(elf); /* after libdw has unpacked it */
     x->scopes = grow(NULL, &x->scope_capacity, 1, sizeof *x->scopes);
     x->scope_count = 1;
     x->queries = alloc_zeroed(count ? count : 1, sizeof *x->queries);
@@ -284,6 +362,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t
     for (size_t i = 0; i < count; i++)
         x->queries[i] = (struct query){ .address = addresses[i], .position = (uint32_t)i };
     open_shared_file(x, open_shared, data);
+    x->damaged = packed_sections_remain(elf) || (x->shared_elf && packed_sections_remain(x->shared_elf));
     find_units(x);
     qsort(x->queries, count, sizeof *x->queries, by_unit);
     for (size_t i = 0, end; i < count; i = end) {
@@ -309,6 +388,8 @@ void dwarf_index_free(struct dwarf_index *x)
     free(x->queries);
     free(x->units);
     free(x->scopes);
+    free(x->levels);
+    code_starts_free(x->starts);
     source_paths_release(&x->paths);
     free(x);
 }
@@ -344,9 +425,13 @@ static void describe(struct dwarf_index *x, struct scope *scope)
     size_t file_count;
 
     scope->described = true;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !scope->name; i++)
-        if (dwarf_attr_integrate(&scope->die, names[i], &attribute))
-            scope->name = dwarf_formstring(&attribute);
+    for (size_t i = 0; i < sizeof names / sizeof *names && !scope->name; i++) {
+        if (!dwarf_attr_integrate(&scope->die, names[i], &attribute))
+            continue;
+        const char *name = dwarf_formstring(&attribute);
+        scope->name = is_text(name) ? name : NULL;
+        x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
+    }
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
     scope->call_line = number_of(&scope->die, DW_AT_call_line);
@@ -366,11 +451,13 @@ size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_f
 
     if (!q->scope && !q->file)
         return 0;
-    for (uint32_t at = q->scope; at && count < DWARF_FRAMES_MAX - 1; at = x->scopes[at].outer) {
+    for (uint32_t at = q->scope; at; at = x->scopes[at].outer) {
         struct scope *scope = &x->scopes[at];
         if (!scope->described)
             describe(x, scope);
         frame.function = scope->name;
+        if (count == DWARF_FRAMES_MAX - 1)
+            count--; /* of too many it is not the function itself that is left out */
         ret_frames[count++] = frame;
         last = at;
         frame = (struct dwarf_frame){ NULL, scope->call_file, scope->call_line, scope->call_column };

@@ -7,6 +7,8 @@
 #ifndef MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
 #define MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
 
+#include "analyze/symbols/symtab.h"
+
 #include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,11 +19,13 @@ typedef Elf *dwarf_open_shared(void *data, const char *name, const void *build_i
 
 struct dwarf_index;
 
-/* addresses: in ascending order; they must live as long. NULL: elf has no DWARF that can be read. */
-struct dwarf_index *dwarf_index_make(Elf *elf, const uint64_t *addresses, size_t count, dwarf_open_shared *open_shared,
-                                     void *data);
+/* elf: a file that was mapped (elf_file.h): its pages are written to. symtab: of the same module; it tells code that the
+ * linker has discarded. addresses: in ascending order; they must live as long, as must elf and symtab. NULL: elf has
+ * no DWARF that can be read. */
+struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
+                                     dwarf_open_shared *open_shared, void *data);
 void dwarf_index_free(struct dwarf_index *index);
-bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read */
+bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read, as far as it was asked for */
 bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in files that are not here */
 
 /* The texts are the index's. */
@@ -31,8 +35,9 @@ struct dwarf_frame {
     uint32_t line, column; /* 0: unknown */
 };
 
-/* Of the address at this position: the innermost frame first. 0: nothing. */
-#define DWARF_FRAMES_MAX 128
+/* Of the address at this position: the innermost frame first. 0: nothing. Of more than these the outer calls are left
+ * out, not the function itself. */
+#define DWARF_FRAMES_MAX 1024 /* as NAMES_FRAMES_MAX */
 size_t dwarf_index_frames(struct dwarf_index *index, size_t position, struct dwarf_frame ret_frames[DWARF_FRAMES_MAX]);
 
 #endif

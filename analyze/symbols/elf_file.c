@@ -7,23 +7,42 @@
 #include <string.h>
 #include <unistd.h>
 
+/* True: it is among these notes. */
+static bool find_build_id(struct elf_file *f, Elf_Data *data)
+{
+    GElf_Nhdr note;
+    size_t name, bytes;
+
+    for (size_t at = 0, next; data && (next = gelf_getnote(data, at, &note, &name, &bytes)) > 0; at = next) {
+        const char *base = data->d_buf;
+        if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(base + name, "GNU", 4) != 0)
+            continue;
+        f->build_id = (const uint8_t *)base + bytes;
+        f->build_id_bytes = note.n_descsz;
+        return true;
+    }
+    return false;
+}
+
 void elf_file_find_build_id(struct elf_file *f)
 {
+    size_t count;
+
     for (Elf_Scn *section = NULL; (section = elf_nextscn(f->elf, section));) {
         GElf_Shdr header;
         if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE)
             continue;
-        Elf_Data *data = elf_getdata(section, NULL);
-        GElf_Nhdr note;
-        size_t name, bytes;
-        for (size_t at = 0, next; data && (next = gelf_getnote(data, at, &note, &name, &bytes)) > 0; at = next) {
-            const char *base = data->d_buf;
-            if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(base + name, "GNU", 4) != 0)
-                continue;
-            f->build_id = (const uint8_t *)base + bytes;
-            f->build_id_bytes = note.n_descsz;
+        if (find_build_id(f, elf_getdata(section, NULL)))
             return;
-        }
+    }
+    /* A file may have lost its sections; what was loaded of it knows only these. */
+    for (size_t i = 0; elf_getphdrnum(f->elf, &count) == 0 && i < count; i++) {
+        GElf_Phdr header;
+        if (!gelf_getphdr(f->elf, (int)i, &header) || header.p_type != PT_NOTE)
+            continue;
+        Elf_Type type = header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+        if (find_build_id(f, elf_getdata_rawchunk(f->elf, (int64_t)header.p_offset, header.p_filesz, type)))
+            return;
     }
 }
 
@@ -40,7 +59,7 @@ int elf_file_open(struct elf_file *f, const char *path, bool mapped)
         return -errno;
     if (fstat(f->fd, &f->status) != 0 || !S_ISREG(f->status.st_mode) || elf_version(EV_CURRENT) == EV_NONE)
         return -ENOEXEC;
-    f->elf = elf_begin(f->fd, mapped ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
+    f->elf = elf_begin(f->fd, mapped ? ELF_C_READ_MMAP_PRIVATE : ELF_C_READ, NULL);
     GElf_Ehdr header;
     if (!f->elf || elf_kind(f->elf) != ELF_K_ELF || !gelf_getehdr(f->elf, &header)
         || (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL))

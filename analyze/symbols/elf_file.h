@@ -22,7 +22,7 @@ struct elf_file {
 #define ELF_FILE_CLOSED { .fd = -1 }
 
 /* 0. -ENOENT and the like: it cannot be opened. -ENOEXEC: no regular file, or no ELF program,
- * library or object. mapped: for a process that may die of it. */
+ * library or object. mapped: for a process that may die of it; what is written to the pages is not to the file. */
 int elf_file_open(struct elf_file *f, const char *path, bool mapped);
 void elf_file_find_build_id(struct elf_file *f); /* of an elf that was opened otherwise */
 void elf_file_release(struct elf_file *f); /* accepts one that is closed */

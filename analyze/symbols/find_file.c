@@ -5,6 +5,7 @@
 
 #include "analyze/symbols/debuginfod.h"
 #include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/sysroot.h"
 #include "analyze/symbols/vdso.h"
 #include "analyze/util.h"
 #include "format/checksum.h"
@@ -18,11 +19,12 @@
 
 /* ---- where to look --------------------------------------------------------------- */
 
-/* The n-th directory of debug files; NULL: there are no more. To be freed. */
-static char *debug_path(const struct symbols_options *o, size_t n)
+/* The n-th directory of debug files, and the root that it is below; NULL: there are no more. To be freed. */
+static char *debug_path(const struct symbols_options *o, size_t n, const char **ret_root)
 {
+    *ret_root = o->debug_paths ? NULL : o->sysroot;
     if (!o->debug_paths)
-        return n ? NULL : format_text("%s%s", o->sysroot ? o->sysroot : "", DEFAULT_DEBUG_PATH);
+        return n ? NULL : copy_text(DEFAULT_DEBUG_PATH, strlen(DEFAULT_DEBUG_PATH));
     const char *at = o->debug_paths;
     for (; n; n--) {
         at = strchr(at, ':');
@@ -76,22 +78,46 @@ struct wanted {
     size_t build_id_bytes;
     bool has_crc;
     uint32_t crc;
+    const struct stat *binary; /* a link may lead to the binary itself; NULL: it is not here */
 };
 
-static void take_debug_file(struct module_files *f, char *path, const struct wanted *wanted)
+/* A file that is where the debug file belongs and is none, or another's; the first that is met is told. */
+static void reject(struct module_files *f, const char *path, const char *why)
+{
+    if (!f->text)
+        f->text = format_text(": its debug file %s %s: its functions' names are from the symbol table, without lines and inlined calls",
+                              path, why);
+}
+
+/* wanted_path: with all links; to be freed here. */
+static void take_debug_file(struct module_files *f, const char *root, char *wanted_path, const struct wanted *wanted)
 {
     _cleanup_elf_file_ struct elf_file file = ELF_FILE_CLOSED;
-    bool right = !f->debug && elf_file_open(&file, path, false) == 0;
+    _cleanup_free_ char *path = sysroot_path(root, wanted_path);
 
-    if (right && wanted->build_id_bytes && file.build_id_bytes)
-        right = elf_file_has_build_id(&file, wanted->build_id, wanted->build_id_bytes);
-    else if (right)
-        right = wanted->has_crc && crc_of(file.fd) == wanted->crc;
-    if (!right) {
-        free(path);
+    free(wanted_path);
+    if (f->debug)
+        return;
+    size_t sections;
+    int error = elf_file_open(&file, path, false);
+    if (!error && (elf_getshdrnum(file.elf, &sections) != 0 || !sections))
+        error = -ENOEXEC; /* it was cut: they are at the end */
+    if (error == -ENOENT || error == -ENOTDIR)
+        return;
+    if (error) {
+        reject(f, path, error == -ENOEXEC ? "is damaged" : "cannot be read");
+        return;
+    }
+    if (wanted->binary && file.status.st_dev == wanted->binary->st_dev && file.status.st_ino == wanted->binary->st_ino)
+        return;
+    bool has_id = wanted->build_id_bytes && file.build_id_bytes;
+    if (has_id ? !elf_file_has_build_id(&file, wanted->build_id, wanted->build_id_bytes)
+               : !wanted->has_crc || crc_of(file.fd) != wanted->crc) {
+        reject(f, path, has_id ? "is of another build" : "is damaged, or of another build");
         return;
     }
     f->debug = path;
+    path = NULL;
     f->stamp = f->stamp * 31 + stamp_of(&file.status);
     f->bytes += (uint64_t)file.status.st_size;
 }
@@ -101,10 +127,11 @@ static void find_by_build_id(struct module_files *f, const struct symbols_option
     if (wanted->build_id_bytes < 2 || wanted->build_id_bytes > BUILD_ID_BYTES_MAX)
         return;
     for (size_t n = 0; !f->debug; n++) {
-        _cleanup_free_ char *directory = debug_path(o, n);
+        const char *root;
+        _cleanup_free_ char *directory = debug_path(o, n, &root);
         if (!directory)
             return;
-        take_debug_file(f, build_id_path(directory, wanted->build_id, wanted->build_id_bytes), wanted);
+        take_debug_file(f, root, build_id_path(directory, wanted->build_id, wanted->build_id_bytes), wanted);
     }
 }
 
@@ -112,16 +139,16 @@ static void find_by_build_id(struct module_files *f, const struct symbols_option
 static void find_by_link(struct module_files *f, const struct symbols_options *o, const char *path, const char *link,
                          const struct wanted *wanted)
 {
-    const char *root = o->sysroot ? o->sysroot : "", *slash = strrchr(path, '/');
+    const char *root, *slash = strrchr(path, '/');
     int length = slash ? (int)(slash - path) : 0;
 
-    take_debug_file(f, format_text("%s%.*s/%s", root, length, path, link), wanted);
-    take_debug_file(f, format_text("%s%.*s/.debug/%s", root, length, path, link), wanted);
+    take_debug_file(f, o->sysroot, format_text("%.*s/%s", length, path, link), wanted);
+    take_debug_file(f, o->sysroot, format_text("%.*s/.debug/%s", length, path, link), wanted);
     for (size_t n = 0; !f->debug; n++) {
-        _cleanup_free_ char *directory = debug_path(o, n);
+        _cleanup_free_ char *directory = debug_path(o, n, &root);
         if (!directory)
             return;
-        take_debug_file(f, format_text("%s%.*s/%s", directory, length, path, link), wanted);
+        take_debug_file(f, root, format_text("%s%.*s/%s", directory, length, path, link), wanted);
     }
 }
 
@@ -142,25 +169,38 @@ static const char *debug_link(Elf *elf, uint32_t *ret_crc)
     return name;
 }
 
+/* Of the recorded machine. To be freed. */
+static char *real_path(const struct symbols_options *o, const char *path)
+{
+    if (!o->sysroot)
+        return realpath(path, NULL);
+    _cleanup_free_ char *real = sysroot_path(o->sysroot, path), *root = sysroot_path(o->sysroot, "");
+    return copy_text(real + strlen(root), strlen(real) - strlen(root));
+}
+
 static void find_debug_file(struct module_files *f, const struct symbols_options *o, const char *path,
                             const struct elf_file *binary, const uint8_t *build_id, size_t build_id_bytes)
 {
-    struct wanted wanted = { .build_id = build_id, .build_id_bytes = build_id_bytes };
+    struct wanted wanted = { .build_id = build_id, .build_id_bytes = build_id_bytes,
+                             .binary = binary->elf ? &binary->status : NULL };
 
     find_by_build_id(f, o, &wanted);
     const char *link = !f->debug && binary->elf ? debug_link(binary->elf, &wanted.crc) : NULL;
     if (link) {
         wanted.has_crc = true;
         find_by_link(f, o, path, link, &wanted);
-        _cleanup_free_ char *real = f->debug || o->sysroot ? NULL : realpath(path, NULL);
+        _cleanup_free_ char *real = f->debug ? NULL : real_path(o, path);
         if (real && strcmp(real, path) != 0)
             find_by_link(f, o, real, link, &wanted);
     }
     if (!f->debug && o->debuginfod && build_id_bytes) {
         char *fetched = debuginfod_find(o, DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &f->problem);
         if (fetched)
-            take_debug_file(f, fetched, &wanted);
+            take_debug_file(f, NULL, fetched, &wanted);
     }
+    f->stripped = !f->debug && binary->elf && (debug_link(binary->elf, &wanted.crc) || !elf_has_symtab(binary->elf));
+    if (!f->debug && f->text && !f->problem)
+        f->problem = f->text;
 }
 
 /* ---- the binary --------------------------------------------------------------------- */
@@ -189,12 +229,14 @@ static int find_binary(struct module_files *f, const struct symbols_options *o, 
                        const void *build_id, size_t build_id_bytes)
 {
     static const char deleted[] = " (deleted)";
-    _cleanup_free_ char *rooted = format_text("%s%s", o->sysroot ? o->sysroot : "", path);
-    size_t length = strlen(rooted), tail = sizeof deleted - 1;
+    _cleanup_free_ char *rooted = sysroot_path(o->sysroot, path);
+    size_t length = strlen(path), tail = sizeof deleted - 1;
     int error = take_binary(f, binary, rooted, build_id, build_id_bytes);
 
-    if (error && length > tail && strcmp(rooted + length - tail, deleted) == 0) {
-        rooted[length - tail] = 0;
+    if (error && length > tail && strcmp(path + length - tail, deleted) == 0) {
+        _cleanup_free_ char *before = copy_text(path, length - tail);
+        free(rooted);
+        rooted = sysroot_path(o->sysroot, before);
         error = take_binary(f, binary, rooted, build_id, build_id_bytes);
         if (error == -ENOENT)
             return -EIDRM;
@@ -254,6 +296,7 @@ void module_files_release(struct module_files *f)
 {
     free(f->binary);
     free(f->debug);
+    free(f->text);
     *f = (struct module_files){ 0 };
 }
 
@@ -267,10 +310,11 @@ char *find_shared_file(const struct symbols_options *o, const char *path, const 
 
     find_by_build_id(&found, o, &wanted);
     if (!found.debug && *name == '/')
-        take_debug_file(&found, format_text("%s%s", o->sysroot ? o->sysroot : "", name), &wanted);
+        take_debug_file(&found, o->sysroot, copy_text(name, strlen(name)), &wanted);
     if (!found.debug && *name != '/' && slash)
-        take_debug_file(&found, format_text("%.*s/%s", (int)(slash - real), real, name), &wanted);
+        take_debug_file(&found, NULL, format_text("%.*s/%s", (int)(slash - real), real, name), &wanted);
     if (!found.debug && o->debuginfod)
         found.debug = debuginfod_find(o, DEBUGINFOD_DEBUG_FILE, build_id, build_id_bytes, &found.problem);
+    free(found.text);
     return found.debug;
 }

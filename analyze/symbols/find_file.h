@@ -10,6 +10,8 @@ struct module_files {
     char *binary;        /* path; NULL: not there, or another build of it */
     char *debug;         /* path; NULL: there is none, or the binary has it all */
     const char *problem; /* the end of a sentence that begins with the module's path; NULL: none */
+    char *text;          /* of the problem, where it is made up */
+    bool stripped;       /* there is or was more than the binary has, and that is not here */
     uint64_t stamp;      /* changes when these files do */
     uint64_t bytes;      /* of both */
 };

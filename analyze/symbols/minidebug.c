@@ -3,6 +3,7 @@
 #include "analyze/symbols/elf_file.h"
 #include "analyze/util.h"
 
+#include <errno.h>
 #include <lzma.h>
 
 #define UNPACKED_BYTES_MAX (256u << 20) /* more is no table of symbols */
@@ -26,21 +27,26 @@ static uint8_t *unpack(const uint8_t *packed, size_t packed_bytes, size_t *ret_b
     return NULL;
 }
 
-Elf *minidebug_open(Elf *binary, uint8_t **ret_bytes)
+int minidebug_open(Elf *binary, Elf **ret_elf, uint8_t **ret_bytes)
 {
     GElf_Shdr header;
     Elf_Scn *section = elf_section(binary, ".gnu_debugdata", &header);
-    Elf_Data *data = section && header.sh_type != SHT_NOBITS ? elf_rawdata(section, NULL) : NULL;
     size_t bytes;
 
+    *ret_elf = NULL;
     *ret_bytes = NULL;
+    if (!section || header.sh_type == SHT_NOBITS)
+        return -ENOENT;
+    Elf_Data *data = elf_rawdata(section, NULL);
     if (!data || !data->d_buf || data->d_size > UNPACKED_BYTES_MAX / 4)
-        return NULL;
+        return -EBADMSG;
     *ret_bytes = unpack(data->d_buf, data->d_size, &bytes);
-    Elf *elf = *ret_bytes ? elf_memory((char *)*ret_bytes, bytes) : NULL;
-    if (!elf) {
-        free(*ret_bytes);
-        *ret_bytes = NULL;
-    }
-    return elf;
+    *ret_elf = *ret_bytes ? elf_memory((char *)*ret_bytes, bytes) : NULL;
+    if (*ret_elf && elf_kind(*ret_elf) == ELF_K_ELF && elf_has_symtab(*ret_elf))
+        return 0;
+    elf_end(*ret_elf);
+    *ret_elf = NULL;
+    free(*ret_bytes);
+    *ret_bytes = NULL;
+    return -EBADMSG;
 }

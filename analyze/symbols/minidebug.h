@@ -5,7 +5,7 @@
 #include <libelf.h>
 #include <stdint.h>
 
-/* To be ended by elf_end(), then *ret_bytes freed. NULL: there are none, or none that can be unpacked. */
-Elf *minidebug_open(Elf *binary, uint8_t **ret_bytes);
+/* 0: *ret_elf is to be ended by elf_end(), then *ret_bytes freed. -ENOENT: there are none. -EBADMSG: they cannot be unpacked. */
+int minidebug_open(Elf *binary, Elf **ret_elf, uint8_t **ret_bytes);
 
 #endif

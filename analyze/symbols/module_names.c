@@ -6,10 +6,12 @@
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/minidebug.h"
+#include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/symtab.h"
 #include "analyze/symbols/vdso.h"
 #include "analyze/util.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* A name as it is in the file, and what it becomes: most are needed many times. */
@@ -77,20 +79,21 @@ static Elf *open_shared(void *data, const char *name, const void *build_id, size
     return file.elf;
 }
 
-/* All symbols if a file has them all, else what the binary exports. */
-static struct symtab *read_symtab(const struct elf_file *binary, const struct elf_file *debug)
+/* All symbols if a file has them all, else what the binary exports. *ret_damaged: they were there once. */
+static struct symtab *read_symtab(const struct elf_file *binary, const struct elf_file *debug, bool *ret_damaged)
 {
     Elf *elfs[3];
     size_t count = 0;
     uint8_t *unpacked = NULL;
     Elf *mini = NULL;
 
+    *ret_damaged = false;
     if (binary->elf)
         elfs[count++] = binary->elf;
     if (debug->elf)
         elfs[count++] = debug->elf;
     if (binary->elf && !elf_has_symtab(binary->elf) && !(debug->elf && elf_has_symtab(debug->elf))) {
-        mini = minidebug_open(binary->elf, &unpacked);
+        *ret_damaged = minidebug_open(binary->elf, &mini, &unpacked) == -EBADMSG;
         if (mini)
             elfs[count++] = mini;
     }
@@ -108,7 +111,8 @@ static bool is_mangled(const char *name)
 /* Whether this may be the last part of a mangled name. */
 static bool may_be_of(const char *part, const char *mangled)
 {
-    return strncmp(part, "operator", 8) == 0 || strstr(mangled, part + (*part == '~'));
+    return strncmp(part, "operator", 8) == 0 || strstr(mangled, part + (*part == '~')) ||
+           (strstr(part, "<lambda") && strstr(mangled, "Ul"));
 }
 
 /* Debug information knows which of several functions with the same code it was. But some
@@ -131,7 +135,8 @@ enum names_outcome module_names_read(const struct module_names *n,
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
     struct known known = { 0 };
     struct dwarf_index *index = NULL;
-    bool right = true, lacks = false;
+    struct unpacked unpacked = { 0 };
+    bool right = true, bad_symbols;
 
     if (n->binary && vdso_is(n->binary))
         vdso_open(&binary);
@@ -140,17 +145,19 @@ enum names_outcome module_names_read(const struct module_names *n,
     if (n->debug)
         right &= elf_file_open(&debug, n->debug, true) == 0;
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
+    struct symtab *symtab = read_symtab(&binary, &debug, &bad_symbols);
     if (with_dwarf && !n->without_dwarf) {
-        index = dwarf_index_make(with_dwarf, n->addresses, n->count, open_shared, (void *)n);
-        right &= index && !dwarf_index_damaged(index);
-        lacks = index && dwarf_index_lacks(index);
+        unpack_zstd(with_dwarf, &unpacked);
+        index = dwarf_index_make(with_dwarf, symtab, n->addresses, n->count, open_shared, (void *)n);
+        right &= index != NULL;
     }
-    struct symtab *symtab = read_symtab(&binary, &debug);
     for (size_t i = 0; i < n->count; i++) {
-        struct dwarf_frame found[DWARF_FRAMES_MAX] = { 0 };
+        struct dwarf_frame found[DWARF_FRAMES_MAX];
         struct symbols_frame frames[DWARF_FRAMES_MAX];
         size_t count = index ? dwarf_index_frames(index, i, found) : 0;
         uint64_t offset;
+        if (!count)
+            found[0] = (struct dwarf_frame){ 0 };
         struct dwarf_frame *real = &found[count ? count - 1 : 0];
         real->function = better_name(real->function, symtab_find(symtab, n->addresses[i], &offset));
         if (!count && real->function)
@@ -162,8 +169,13 @@ enum names_outcome module_names_read(const struct module_names *n,
         }
         add(data, n->addresses[i], frames, count);
     }
+    right &= !bad_symbols && !(index && dwarf_index_damaged(index)); /* now that all was asked for */
+    bool lacks = index && dwarf_index_lacks(index);
     symtab_free(symtab);
     dwarf_index_free(index);
+    elf_file_release(&debug);
+    elf_file_release(&binary);
+    unpacked_release(&unpacked);
     known_release(&known);
     return !right ? NAMES_DAMAGED : lacks ? NAMES_LACKING : NAMES_GOOD;
 }

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define PAYLOAD_BYTES (256u << 10)
-#define FULL_BYTES (PAYLOAD_BYTES - (64u << 10)) /* then the next one begins */
+#define PAYLOAD_BYTES (1u << 20) /* a chunk's most, for an entry of many frames */
+#define FULL_BYTES (192u << 10)  /* then the next one begins */
 
 struct names_writer {
     void (*take)(void *data, const void *payload, size_t bytes);
@@ -93,28 +93,38 @@ static size_t text_bytes(const char *text)
     return text ? strnlen(text, NAMES_TEXT_MAX) : 0;
 }
 
+static size_t frame_bytes(const struct symbols_frame *f)
+{
+    return NAMES_NUMBERS_MAX + text_bytes(f->function) + text_bytes(f->signature) + text_bytes(f->file);
+}
+
+static void put_frame(struct names_writer *w, const struct symbols_frame *f)
+{
+    put_string(w, f->function);
+    put_string(w, f->signature == f->function ? NULL : f->signature);
+    put_string(w, f->file);
+    names_put_line(&w->encoder, f->line, f->column);
+}
+
 void names_writer_add(struct names_writer *w, uint64_t address, const struct symbols_frame *frames, size_t count)
 {
-    size_t needed = NAMES_NUMBERS_MAX, room = PAYLOAD_BYTES - w->head_bytes;
+    const struct symbols_frame *last = count ? &frames[count - 1] : NULL; /* the function itself */
+    size_t needed = NAMES_NUMBERS_MAX + (last ? frame_bytes(last) : 0), room = PAYLOAD_BYTES - w->head_bytes;
     size_t fitting = 0;
 
-    for (; fitting < count && fitting < NAMES_FRAMES_MAX; fitting++) {
-        const struct symbols_frame *f = &frames[fitting];
-        size_t more = NAMES_NUMBERS_MAX + text_bytes(f->function) + text_bytes(f->signature) + text_bytes(f->file);
+    for (; fitting + 1 < count && fitting + 1 < NAMES_FRAMES_MAX; fitting++) {
+        size_t more = frame_bytes(&frames[fitting]);
         if (needed + more > room)
             break;
         needed += more;
     }
     if (used(w) + needed > PAYLOAD_BYTES || used(w) > FULL_BYTES)
         flush(w);
-    names_put_entry(&w->encoder, address, (uint32_t)fitting);
-    for (size_t i = 0; i < fitting; i++) {
-        const struct symbols_frame *f = &frames[i];
-        put_string(w, f->function);
-        put_string(w, f->signature == f->function ? NULL : f->signature);
-        put_string(w, f->file);
-        names_put_line(&w->encoder, f->line, f->column);
-    }
+    names_put_entry(&w->encoder, address, (uint32_t)(fitting + (last ? 1 : 0)));
+    for (size_t i = 0; i < fitting; i++)
+        put_frame(w, &frames[i]);
+    if (last)
+        put_frame(w, last);
 }
 
 void names_writer_end(struct names_writer *w)

@@ -242,8 +242,10 @@ void symbols_resolve(struct symbols *s)
             m->problem = problem_of(batch.tasks[i].ret_outcome);
     }
     keep_in_cache(s, &batch);
-    for (size_t i = 0; i < s->place_count; i++)
+    for (size_t i = 0; i < s->place_count; i++) {
         s->places[i].resolved = true;
+        s->modules[s->places[i].module].nameless |= !s->places[i].count;
+    }
     s->unresolved = 0;
     free(batch.tasks);
 }

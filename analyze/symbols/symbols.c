@@ -162,6 +162,12 @@ const char *symbols_problem(const struct symbols *s, uint32_t module)
     return s->modules[module].problem;
 }
 
+bool symbols_lacks_debug_file(const struct symbols *s, uint32_t module)
+{
+    const struct module *m = &s->modules[module];
+    return m->files.stripped && m->nameless && !m->problem && !s->interrupted;
+}
+
 bool symbols_were_interrupted(const struct symbols *s)
 {
     return s->interrupted;

@@ -80,5 +80,8 @@ extern const char symbols_stopped[]; /* symbols_problem() of a module in which t
 /* Why a module's names are missing or fewer than they might be, as the end of a sentence
  * that begins with its path; NULL: nothing is wrong, or nothing of it was wanted. */
 const char *symbols_problem(const struct symbols *s, uint32_t module);
+/* The module was stripped, its debug file is not here, and of some of its code that was wanted the function is unknown. Then
+ * there is no symbols_problem(): most of a distribution's programs are like that. */
+bool symbols_lacks_debug_file(const struct symbols *s, uint32_t module);
 
 #endif

@@ -15,6 +15,7 @@ struct module {
     uint32_t pid; /* of generated code */
     uint64_t began_ns;
     bool is_jit, looked_for;
+    bool nameless; /* a place of it has nothing */
     struct module_files files;
     const char *problem;
     uint8_t *cached; /* rows of a length and a payload: what the cache's file has, then what is new */

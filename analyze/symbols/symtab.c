@@ -185,7 +185,8 @@ void symtab_free(struct symtab *s)
     free(s);
 }
 
-const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset)
+/* 1 + its index; 0: none. */
+static size_t find(const struct symtab *s, uint64_t address)
 {
     size_t low = 0, high = s ? s->count : 0;
 
@@ -198,8 +199,21 @@ const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_
     }
     while (low && address >= s->symbols[low - 1].end)
         low = s->symbols[low - 1].outer;
-    if (!low)
+    return low;
+}
+
+const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset)
+{
+    size_t found = find(s, address);
+
+    if (!found)
         return NULL;
-    *ret_offset = address - s->symbols[low - 1].address;
-    return s->symbols[low - 1].name;
+    *ret_offset = address - s->symbols[found - 1].address;
+    return s->symbols[found - 1].name;
+}
+
+bool symtab_is_midst(const struct symtab *s, uint64_t address)
+{
+    size_t found = find(s, address);
+    return found && s->symbols[found - 1].address != address && !(s->symbols[found - 1].rank & RANK_UNSIZED);
 }

@@ -9,6 +9,7 @@
 #define MALLOSCOPE_SYMBOLS_SYMTAB_H
 
 #include <libelf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,5 +23,8 @@ void symtab_free(struct symtab *s); /* accepts NULL */
 /* The function that contains the address, and how far into it the address is.
  * The name is s's and lives as long. NULL: there is none, or s is NULL. */
 const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset);
+
+/* A function with a size contains the address, and none begins there. */
+bool symtab_is_midst(const struct symtab *s, uint64_t address);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "interpose/inside/context.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/own_code.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/start.h"
 #include "interpose/inside/step.h"
@@ -19,9 +20,6 @@
 
 struct code_range nested_allocator;
 
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern const char etext[] __attribute__((visibility("hidden")));
-
 enum hook_place {
     HOOK_NOWHERE,
     HOOK_CALLS,
@@ -29,11 +27,6 @@ enum hook_place {
     HOOK_UNKNOWN, /* the stack cannot be followed */
     HOOK_BEYOND_NEW_CODE, /* that is to be learnt first: step_learn */
 };
-
-static bool is_ours(uint64_t pc)
-{
-    return pc - (uint64_t)__ehdr_start < (uint64_t)etext - (uint64_t)__ehdr_start;
-}
 
 /* Where the innermost hook is on the stack from start outward. by: a context whose
  * caches serve. */
@@ -46,7 +39,7 @@ static NOINLINE enum hook_place find_hook(struct context *by, const struct walk_
     struct walk_step step;
 
     for (int i = 0; i < STEPS_MAX && rule_cache_takes(at.pc); i++) {
-        if (is_ours(at.pc))
+        if (own_code_has(at.pc))
             return interrupted ? HOOK_INTERRUPTED : HOOK_CALLS;
         enum step_outcome outcome = step_outward(by, &at, &step);
         if (outcome == STEP_UNKNOWN)
@@ -121,12 +114,11 @@ struct context *nested_context(struct context *c, const struct walk_start *start
         return NULL; /* we call, from outside of any hook, or the unwinder does */
     if (start->pc - nested_allocator.start < nested_allocator.end - nested_allocator.start)
         return NULL;
+    if (own_code_has(start->pc)) /* the real function has left by a jump, as glibc's reallocarray to realloc */
+        return NULL;
     if (!c->slot) { /* wiped: in a forked child, its first hook was interrupted */
         current_context = &context_none;
-        c = start_thread(NULL);
-        if (!c)
-            process_count_lost(1);
-        return c;
+        return start_thread(NULL);
     }
     if (context_state(c) == CONTEXT_RECORDING)
         by = another_context(c);

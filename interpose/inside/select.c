@@ -55,6 +55,23 @@ bool select_sample(struct context *c, int64_t bytes)
     return true;
 }
 
+bool select_lost_alloc(const void *block, size_t size)
+{
+    static _Atomic uint64_t drawn;
+    const struct selection *s = &session.selection;
+
+    if (s->paused)
+        return !s->knows_recorded && !block_set_add(block);
+    if (size < s->min_size)
+        return false;
+    if (s->sample_bytes) { /* it has no memory: a distance drawn for this allocation alone is as good */
+        uint64_t state = atomic_fetch_add(&drawn, 1);
+        if (draw_distance(&state) > (size < INT64_MAX / 2 ? (int64_t)size + 1 : INT64_MAX / 2))
+            return false;
+    }
+    return !s->knows_recorded || block_set_add(block);
+}
+
 void select_pause(bool paused)
 {
     session.selection.on = true;

@@ -35,6 +35,9 @@ static inline bool select_alloc(struct context *c, const void *block, size_t siz
     return !s->knows_recorded || block_set_add(block);
 }
 
+/* The same for a thread without a context. */
+bool select_lost_alloc(const void *block, size_t size);
+
 /* Whether a block that is about to be freed is recorded; it is forgotten. */
 static inline bool select_free(const void *block)
 {

@@ -14,6 +14,7 @@
 #include "interpose/inside/sys.h"
 #include "interpose/outside/exec_target.h"
 #include "interpose/outside/follow.h"
+#include "interpose/outside/listing.h"
 #include "interpose/outside/readable.h"
 #include "interpose/outside/sandbox.h"
 #include "interpose/outside/spawn_directory.h"
@@ -70,19 +71,21 @@ static void make_name(char *room, size_t bytes)
     memcpy(room, target, (size_t)length);
 }
 
-/* Not inlined, for its stack. ret_path: for the log. */
-static NOINLINE enum rec_untraced judge(const struct exec_call *c, char *room, size_t bytes, const char **ret_path)
+/* Not inlined, for its stack. ret_path: for the log. ret_lists: nothing of the program will run. */
+static NOINLINE enum rec_untraced judge(const struct exec_call *c, char *room, size_t bytes, const char **ret_path, bool *ret_lists)
 {
+    bool is_loader = false;
     int opened = c->spawn ? spawn_directory_open(c->actions) : AT_FDCWD;
     bool known = opened >= 0 || opened == AT_FDCWD;
     const char *path = known ? path_of(c, c->spawn ? opened : c->directory, room, bytes) : NULL;
-    enum rec_untraced reason = path ? follow_judge(exec_target_judge(path), c->environment) : REC_UNTRACED_WITHDRAWN;
+    enum rec_untraced reason = path ? follow_judge(exec_target_judge(path, &is_loader), c->environment) : REC_UNTRACED_WITHDRAWN;
 
     if (reason && path == room && strncmp(room, DESCRIPTORS, strlen(DESCRIPTORS)) == 0)
         make_name(room, bytes);
     if (opened >= 0)
         sys_close(opened);
     *ret_path = path;
+    *ret_lists = listing_is_environment(c->environment) || (is_loader && listing_is_command(c->arguments));
     return reason;
 }
 
@@ -105,7 +108,7 @@ static NOINLINE int run_in_sandbox(struct exec_call *c)
                                      : sandbox_kills() ? REC_UNTRACED_SANDBOX
                                      : follow_preloads_sanitizer(c->environment) ? REC_UNTRACED_SANITIZER
                                      : REC_UNTRACED_WITHDRAWN;
-    const bool recorded = wanted && !reason;
+    const bool recorded = wanted && !reason && !listing_is_environment(c->environment);
     const char *path = c->path ? c->path : "";
     struct follow_environment environment = { .room = __builtin_alloca(follow_environment_bytes(c->environment, recorded)) };
     struct sandbox_child this_child;
@@ -166,7 +169,8 @@ int exec_call_run(struct exec_call *c)
     if ((c->path && !readable_text(c->path)) || !readable_list(c->environment))
         return c->really(c, c->environment);
     const bool wanted = follow_wants_exec();
+    bool lists = false;
     if (wanted)
-        reason = judge(c, room, sizeof room, &path);
-    return run_judged(c, wanted && follow_gives_on(reason), reason, path);
+        reason = judge(c, room, sizeof room, &path, &lists);
+    return run_judged(c, wanted && follow_gives_on(reason) && !lists, reason, path);
 }

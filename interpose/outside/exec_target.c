@@ -137,7 +137,7 @@ static NOINLINE uint64_t strings_of(const struct image *image, const ElfW(Phdr) 
 /* Without an interpreter it is static, or the loader itself, which can be run as a
  * program, to load another one; it is known by its name for other libraries. */
 static NOINLINE enum rec_untraced judge_static(const struct image *image, const ElfW(Ehdr) *header,
-                                               const ElfW(Phdr) *segment, uint64_t strings)
+                                               const ElfW(Phdr) *segment, uint64_t strings, bool *ret_is_loader)
 {
     struct dynamic dynamic;
     uint64_t name;
@@ -146,8 +146,8 @@ static NOINLINE enum rec_untraced judge_static(const struct image *image, const 
     dynamic_begin(&dynamic, segment);
     if (dynamic_next(&dynamic, image, DT_SONAME, &name))
         read_address(image, header, strings + name, soname, sizeof soname - 1);
-    bool is_loader = strncmp(soname, "ld-", 3) == 0 || strncmp(soname, "ld.so", 5) == 0 || strncmp(soname, "ld64.so", 7) == 0;
-    return is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
+    *ret_is_loader = strncmp(soname, "ld-", 3) == 0 || strncmp(soname, "ld.so", 5) == 0 || strncmp(soname, "ld64.so", 7) == 0;
+    return *ret_is_loader ? REC_UNTRACED_WITHDRAWN : REC_UNTRACED_STATIC;
 }
 
 bool exec_target_is_sanitizer(const char *name)
@@ -196,7 +196,7 @@ static bool is_glibc(const char *loader)
     return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0 || strncmp(name, "ld64.so", 7) == 0;
 }
 
-static enum rec_untraced judge_program(const struct image *image)
+static enum rec_untraced judge_program(const struct image *image, bool *ret_is_loader)
 {
     ElfW(Ehdr) header;
     ElfW(Phdr) segment, dynamic_segment = { 0 };
@@ -219,7 +219,7 @@ static enum rec_untraced judge_program(const struct image *image)
         return REC_UNTRACED_LIBC;
     uint64_t strings = strings_of(image, &dynamic_segment);
     if (!*loader)
-        return judge_static(image, &header, &dynamic_segment, strings);
+        return judge_static(image, &header, &dynamic_segment, strings, ret_is_loader);
     return needs_sanitizer(image, &header, &dynamic_segment, strings) ? REC_UNTRACED_SANITIZER : REC_UNTRACED_WITHDRAWN;
 }
 
@@ -253,15 +253,17 @@ static char *interpreter_of(char *line)
     return line;
 }
 
-enum rec_untraced exec_target_judge(const char *path)
+enum rec_untraced exec_target_judge(const char *path, bool *ret_is_loader)
 {
     struct image image;
     enum rec_untraced result = REC_UNTRACED_WITHDRAWN;
+    bool is_loader = false;
 
+    *ret_is_loader = false;
     for (int level = 0; level <= LEVELS && path && open_image(path, &image); level++) {
         bool is_elf = image.readable && memcmp(image.first, ELFMAG, SELFMAG) == 0;
         if (is_elf)
-            result = judge_program(&image);
+            result = judge_program(&image, level == 0 ? ret_is_loader : &is_loader);
         else if (!image.readable && changes_privileges(&image))
             result = REC_UNTRACED_PRIVILEGED;
         sys_close(image.fd);

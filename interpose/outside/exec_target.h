@@ -13,8 +13,9 @@
 #include <stddef.h>
 
 /* Why nothing can be recorded in the program that execve(path) would start; a
- * script is its interpreter. REC_UNTRACED_WITHDRAWN: nothing speaks against it. */
-enum rec_untraced exec_target_judge(const char *path);
+ * script is its interpreter. REC_UNTRACED_WITHDRAWN: nothing speaks against it.
+ * *ret_is_loader: it is the loader itself, by its path. */
+enum rec_untraced exec_target_judge(const char *path, bool *ret_is_loader);
 
 /* The path that execvp(file) would execute: file itself where it has a slash, else
  * ret_path, relative to the directory (AT_FDCWD) where PATH is. NULL: there is none, or it

@@ -8,6 +8,7 @@
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
 #include "interpose/outside/exec_target.h"
+#include "interpose/outside/listing.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -155,7 +156,7 @@ bool follow_preloads_sanitizer(char *const *given)
 
 enum rec_untraced follow_judge(enum rec_untraced of_file, char *const *environment)
 {
-    bool passes = session.follow == FOLLOW_ALL && of_file == REC_UNTRACED_STATIC;
+    bool passes = session.follow == FOLLOW_ALL && of_file == REC_UNTRACED_STATIC && !listing_is_environment(environment);
 
     if (of_file != REC_UNTRACED_WITHDRAWN && !passes)
         return of_file;

@@ -15,6 +15,7 @@
 #include "interpose/inside/sys.h"
 #include "interpose/outside/exec_target.h"
 #include "interpose/outside/follow.h"
+#include "interpose/outside/listing.h"
 #include "interpose/outside/readable.h"
 #include "interpose/outside/sandbox.h"
 #include "interpose/outside/untraced.h"
@@ -113,15 +114,18 @@ static void take_out_of_environ(void)
 }
 
 /* Where the shell cannot be recorded, nothing that the program starts here can (it is in a
- * chroot, another user, preloads a sanitizer); our variables would only be complained of. */
+ * chroot, another user, preloads a sanitizer, asks for lists of libraries); our variables would only be complained of. */
 static bool shell_can_be_recorded(void)
 {
-    enum rec_untraced reason = follow_judge(exec_target_judge(SHELL), environ);
+    bool is_loader;
+    enum rec_untraced reason = follow_judge(exec_target_judge(SHELL, &is_loader), environ);
+    bool runs = !listing_is_environment(environ);
 
-    if (follow_gives_on(reason))
+    if (follow_gives_on(reason) && runs)
         return true;
     take_out_of_environ();
-    untraced_log(sys_pid(), reason, SHELL);
+    if (!follow_gives_on(reason))
+        untraced_log(sys_pid(), reason, SHELL);
     return false;
 }
 

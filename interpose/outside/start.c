@@ -18,6 +18,7 @@
 #include "interpose/outside/control.h"
 #include "interpose/outside/deepbind.h"
 #include "interpose/outside/exec.h"
+#include "interpose/outside/exits.h"
 #include "interpose/outside/follow.h"
 #include "interpose/outside/fork.h"
 #include "interpose/outside/inherited.h"
@@ -132,6 +133,7 @@ static bool prepare(void)
     prepared = true;
     resolve_real();
     fork_prepare();
+    exits_prepare();
     start_exec();
     deepbind_prepare();
     session.unrecorded = !is_wanted();
@@ -398,7 +400,7 @@ static __attribute__((destructor)) void destructor(void)
     uint64_t mask = sys_block_signals();
     c->busy = CONTEXT_RECORDING;
     if (context_room(c, ENCODE_EVENT_MAX)) {
-        context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, false, 0));
+        context_publish(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, REC_END_EXIT, 0));
         if (atomic_load(&process->state) == PROCESS_RECORDING && !sys_forbidden)
             flush_idle(c);
     }

@@ -253,7 +253,15 @@ if wait_for(begun, what):
 for bad in "", "x", "-1", "0", "63K", "1T":
     got = run([MALLOSCOPE, "record", "--max-log", bad, "touch", path("ran")])
     check(got.returncode == 2 and "--max-log" in got.stderr and len(got.stderr.splitlines()) == 1, f"--max-log {bad}: {got.stderr}")
+got = run([MALLOSCOPE, "record", "--no-compress", "--max-log", "127K", "touch", path("ran")])
+check(got.returncode == 2 and "128K up with --no-compress" in got.stderr, f"--max-log 127K --no-compress: {got.stderr}")
 check(not os.path.exists(path("ran")), "after a usage error nothing runs")
+# The least that may be set is enough for events.
+for what, options in ("--max-log 64K", ["--max-log", "64K"]), ("--max-log 128K --no-compress", ["--no-compress", "--max-log", "128K"]):
+    clear()
+    run([MALLOSCOPE, "record", "-q", "-o", log, *options, "--", steady, counter, "3000000"])
+    trust = limited(what, 128 << 10 if "--no-compress" in options else 64 << 10, 6_000_000)
+    check(trust["events"] > 10000, f"{what}: {trust['events']} events")
 
 # --- the log is removed while it is written ---
 recorder = start("1000000")

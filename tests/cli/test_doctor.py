@@ -200,6 +200,7 @@ if build("plain", "gcc", "-O0", "p.c"):
     equal((Doctor("./touches").code, os.path.exists(ran)), (0, False), "doctor does not run the program")
     if os.path.exists("/lib64/ld-linux-x86-64.so.2"):
         Doctor("/lib64/ld-linux-x86-64.so.2").says("program", "note", "is a loader")
+        Doctor("/lib64/ld-linux-x86-64.so.2", "--argv0", "x", "--list", "./plain").says("program", "FAIL", "--list", "runs no program")
         Doctor("/lib64/ld-linux-x86-64.so.2", "--argv0", "x", "./plain").says("allocator", "ok", "libc.so.6")
         build("static", "gcc", "-static", "p.c")
         through = Doctor("/lib64/ld-linux-x86-64.so.2", "--inhibit-cache", "./static")

@@ -212,6 +212,10 @@ run(["gcc", "-shared", "-fPIC", "none.c", "-o", "none.so"], cwd=WORK)
 got = call("record", "-o", "never.mscope", "echo", "ran", env={"MALLOSCOPE_SHIM": path("none.so")})
 check(got.returncode == 125 and got.stdout == "ran\n" and "never loaded" in got.stderr, f"never loaded: {got}")
 check("never.mscope" not in logs(), "no empty log is left")
+LOADER = [line.split()[0] for line in run(["ldd", "/bin/sh"]).stdout.splitlines() if "/ld-linux" in line]
+if check(LOADER, "the loader is known by what ldd says"):
+    one_line(call("record", *LOADER, "--inhibit-rpath", "x", "--list", "/bin/sh"), 125, "--list", "nothing to record")
+    one_line(call("record", *LOADER, "--verify", "/bin/sh"), 125, "--verify", "nothing to record")
 one_line(call("record", "-o", "never.mscope", "echo", env={"MALLOSCOPE_SHIM": path("absent.so")}), 125, "absent.so")
 
 # --- a program that allocates nothing at all is recorded all the same ---

@@ -123,6 +123,11 @@ for words in (["report"], ["report", "--module", "e"], ["hist"], ["sites"], ["si
     got = [run_plain([MALLOSCOPE, *words, *([log] * (2 if words[0] in ("diff", "merge") else 1))]) for log in (evil, plain)]
     check(got[1].returncode == 0, f"{words}: {got[1]}")
     compare(*got, " ".join(words))
+    if words[0] == "flame" and picture + ".svg" in words:
+        run_plain([MALLOSCOPE, *words, evil])
+        with open(picture + ".svg", encoding="utf-8") as file:
+            found = CONTROL.search(file.read())
+        check(not found, f"a flame graph has {found}")
     if os.environ.get("SHOW"):
         print(words, got[0].stdout, got[0].stderr)
 for words, ending in (["report"], ".so"), (["dump"], ".so"), (["info"], ""), (["dump", "--stacks"], ".so+0x"), (["hist"], "-malloc.so)"):

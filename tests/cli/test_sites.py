@@ -123,6 +123,25 @@ check("      (no stack)\n" in command("report", of=bare) and command("sites", of
 check("No call sites with bytes still allocated\n" in command("report", "--sort", "leaked", "--filter", "xmalloc"), "a list of nothing")
 check(command("report", "--filter", "nothing of that name").count("No call sites") == 1, "no list at all")
 
+# --- what is temporary ---
+equal(r["temporary_within"], None, "as is usual")
+counts = []
+for within, wanted in (("1", {"allocations": 1, "us": None}), ("100", {"allocations": 100, "us": None}), ("1000000", {"allocations": 1000000, "us": None}),
+                       ("1us", {"allocations": None, "us": 1}), ("10min", {"allocations": None, "us": 600000000})):
+    got = report_of("-n", "100", "--temporary-within", within)
+    equal(got["temporary_within"], wanted, f"within {within}")
+    equal(sum(s["temporary"] for s in got["top_sites"]["by_allocations"]), got["counts"]["temporary"], f"within {within}: sites")
+    counts.append(got["counts"]["temporary"])
+check(counts[0] < counts[1] < counts[2] == counts[4] == r["counts"]["frees"] - r["counts"]["by_function"]["realloc"] + 1 and
+      counts[3] < counts[4], f"the longer, the more: {counts}")
+check("freed within 100 allocations\n" in command("report", "--temporary-within", "100") and
+      "freed within 1,000 us\n" in command("report", "--temporary-within", "1ms"), "said so")
+equal(sum(int(row["temporary"]) for row in csv.DictReader(io.StringIO(command("sites", "--temporary-within", "100")), delimiter="\t")),
+      counts[1], "sites, too")
+for within in ("0", "1ns", "2.5", "5m", "soon", "", "-1"):
+    got = run([MALLOSCOPE, "report", f"--temporary-within={within}", log])
+    check(got.returncode == 2 and got.stderr.count("\n") == 1 and "10us" in got.stderr, f"within {within}: {got.stderr}")
+
 # --- threads ---
 threads = {t["name"]: t for t in report_of("--threads")["thread_list"]}
 equal({name: (t["allocations"], t["bytes"], t["temporary"], t["threads"]) for name, t in threads.items() if name != "callers"},
@@ -287,7 +306,7 @@ for mode, function in (("realloc", "append"), ("temporary", "use_at_once"), ("ro
     check(re.search(rf"\nAdvice .*\n  1  {function}  (.*\n)+\nTrust:", text), f"advice in the text: {text}")
     check("Advice" not in command("report", "--no-advice", of=of) and report_of("--no-advice", of=of)["advice"] is None, "--no-advice")
     if mode == "temporary":
-        equal((got[0]["evidence"]["allocations"], got[0]["evidence"]["size"]), (45000, 48), "evidence")
+        equal((got[0]["evidence"]["allocations"], got[0]["evidence"]["size"], got[0]["evidence"]["within_allocations"]), (45000, 48, 1), "evidence")
     if mode == "rounding":
         equal(got[0]["evidence"]["peak_blocks"], 100000, "evidence")
 for attempt in range(4):  # a busy machine may have stopped it for so long that its pace was not even

@@ -171,4 +171,21 @@ for i in range(60):
 write(log, plain[:-20])
 got = run([MALLOSCOPE, "report", "--json", *AWAY, log])
 check(got.returncode == 1 and json.loads(got.stdout)["counts"]["allocations"] == 2, f"cut within the names: {got.stderr}")
+
+# --- a recording that was cut short, and then named ------------------------------------------------------
+# What there was of its last events' chunk still counts, whether names follow it once or twice.
+log = path("cut.mscope")
+equal(record([program("known")], log, "--no-compress").returncode, 7, "record: the status is the program's own")
+whole = read(log)
+at, _, header_bytes, payload_bytes = max((chunk for chunk in chunks(whole) if chunk[1] == 1), key=lambda chunk: chunk[3])
+events = [run([MALLOSCOPE, "dump", log]).stdout]
+for kept in (header_bytes + payload_bytes // 2, header_bytes + payload_bytes - 1, header_bytes - 1):
+    write(log, whole[:at + kept])
+    cut = run([MALLOSCOPE, "dump", log])
+    check(cut.returncode == 1 and (cut.stdout.count("\n") > 1) == (kept > header_bytes) and len(cut.stdout) < len(events[0]),
+          f"a recording that is cut short: {cut.stdout.count(chr(10))} {cut.stderr}")
+    for again in ([], ["--again"]):
+        symbolize(log, *again, code=1)
+        got = run([MALLOSCOPE, "dump", log])
+        equal((got.stdout, got.returncode), (cut.stdout, 1), f"events of what was cut after {kept} bytes, {again}")
 sys.exit(done())

@@ -57,6 +57,27 @@ def text(seconds):
     return f"{seconds * 1e9:.0f}ns"
 
 
+def asked(*command):
+    got = run([MALLOSCOPE, *command])
+    equal((got.returncode, complaints(got.stderr)), (0, ""), f"{command}")
+    return json.loads(got.stdout)
+
+
+def alike(name, log, part, times, begin):
+    """What other commands say of the part and of the whole."""
+    for command in ["leaks", "--json", "--no-default-suppressions"], ["timeline", "--json"]:
+        whole, got = asked(*command, *times, log), asked(*command, *(times[:2] if begin else []), part)
+        for r in whole, got:
+            r.pop("trust")
+            r.pop("part")
+            if "processes" in r:
+                r["processes"] = sorted((p for p in r["processes"] if p["blocks"]), key=str)
+                for place in r["places"]: # of one function, without lines, any offset in it
+                    place["stack"] = [{**frame, "offset": None} for frame in place["stack"]]
+                r["places"].sort(key=str) # ties are in the order of the file
+        equal(comparable(name, got), comparable(name, whole), f"{name} {times}: {command[0]}")
+
+
 new = path("new.mscope")
 
 # --- a log as a whole is copied: every event, every stack ---
@@ -113,17 +134,18 @@ for name, log in logs.items():
         if not got["processes"]: # before the first: not even how it was recorded is known
             equal((got["counts"]["allocations"], wanted["counts"]["allocations"]), (0, 0), f"{name} {times}: nothing")
             continue
-        for r in wanted, got: # of processes that had ended before, or had not begun, less is told
-            r["processes"] = [{k: v for k, v in p.items() if k in ("pid", "allocations", "allocated_bytes", "leaked_bytes", "leaked_blocks")}
-                              for p in r["processes"] if p["allocations"]]
-            r["seconds"].pop("duration")
+        there = {p["pid"] for p in got["processes"]}
+        for r in wanted, got:
+            # Of processes that had ended before, less is told.
+            r["processes"] = [p for p in r["processes"] if p["allocations"] or not begin]
             r["by_function"] = {k: v for k, v in r["counts"]["by_function"].items() if v}
-        leave = ("threads", "untraced_programs", "marks")
+        leave = ("threads", "untraced_programs", "marks") if begin else ()
         loose = ("processes", "injected", "recorder_thread_bytes", "streams", "allocator", "launcher_died", "unmatched_frees", "inherited_frees")
         equal(comparable(name, without(got, *leave, trust=loose)), comparable(name, without(wanted, *leave, trust=loose)), f"{name} {times}")
         check(got["trust"]["unmatched_frees"] <= wanted["trust"]["unmatched_frees"], f"{name} {times}: frees without blocks")
         check(not got["trust"]["launcher_died"], f"{name} {times}: nobody was killed")
-        equal([m for m in wanted["marks"] if not stop or m["seconds"] <= stop * end], got["marks"], f"{name} {times}: marks")
+        equal(got["marks"], wanted["marks"], f"{name} {times}: marks")
+        alike(name, log, new, times, begin)
     # Of processes that had ended before the part there are no blocks in it.
     if name == "shell":
         last = {}

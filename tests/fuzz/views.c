@@ -119,7 +119,7 @@ static void show_leaks(const struct seen *s)
     filter_init(&filter, "a|b|c", &failure);
     suppressions_add_builtin(&rules);
     for (int i = 0; i < 2; i++) {
-        leaks_collect(s->log, s->facts, s->namer, &filter, &rules, &view, &leaks);
+        leaks_collect(s->log, s->facts, s->namer, &filter, &rules, &leaks);
         begin();
         leaks_print(&leaks, &rules, s->log, s->facts, &view);
         end_text("\n");
@@ -128,7 +128,7 @@ static void show_leaks(const struct seen *s)
         end_text("\n\t");
         drop(leaks_json(&leaks, &rules, s->log, s->facts, &view));
         leaks_release(&leaks);
-        view = (struct leaks_view){ .log_name = "log", .to_ns = 1, .top = 1, .depth = 1 };
+        view = (struct leaks_view){ .log_name = "log", .top = 1, .depth = 1 };
         filter_release(&filter);
     }
     suppressions_release(&rules);
@@ -220,7 +220,7 @@ static void show_contents(const struct seen *s)
     end_text("\n");
     drop(contents_json(s->log, &contents));
     contents_release(&contents);
-    count_sizes(s->log, &counted);
+    count_sizes(s->log, NULL, NULL, &counted);
     sizes_table(&counted.sizes, &table);
     trust_of_sizes(s->log, &counted, &trust);
     for (unsigned i = 0; i < 4; i++) {

@@ -4,6 +4,7 @@ directory, arguments that cannot be read, and the old versions of posix_spawn. A
 untraced, and all that can be recorded is."""
 import collections
 import os
+import re
 import shutil
 import sys
 
@@ -55,6 +56,29 @@ if os.getuid() == 0:
         check("768 0" in traced.stdout and not traced.stderr, f"{what}: {traced.stdout} {traced.stderr}")
 else:
     print("not root: no chroot to run a shell in", flush=True)
+
+# --- a loader that lists what it would load: the library is not in it, and programs that run are recorded ---
+LOADER = [line.split()[0] for line in run(["ldd", "/bin/sh"]).stdout.splitlines() if "/ld-linux" in line][0]
+TRACE = "import os, sys; environment = dict(os.environ, LD_TRACE_LOADED_OBJECTS='1'); "
+LISTS = [["bash", "-c", f"ldd {FOLLOW}"], ["ldd", "-r", FOLLOW], ["bash", "-c", f"LD_TRACE_LOADED_OBJECTS= {FOLLOW} end 4"],
+         ["bash", "-c", f"{LOADER} --argv0 x --list {FOLLOW}; {LOADER} --verify {FOLLOW}; echo $?"],
+         ["env", "LD_TRACE_LOADED_OBJECTS=1", FOLLOW], ["bash", "-c", f"{LOADER} --list-diagnostics | grep -e PRELOAD -e OSCOPE"],
+         ["/usr/bin/python3", "-c", TRACE + "os.waitpid(os.posix_spawn(sys.argv[1], sys.argv[1:], environment), 0)", FOLLOW],
+         ["/usr/bin/python3", "-c", "import os; os.environ['LD_TRACE_LOADED_OBJECTS'] = '1'; os.system('exit 3')"]]
+for command in LISTS:
+    for follow in None, "all", "fork":
+        what = f"lists, follow {follow}: {command}"
+        plain = run(command)
+        got = record(command, LOG, *([f"--follow={follow}"] if follow else []))
+        lines = [[re.sub(r" \(0x.*", "", line) for line in sorted(r.stdout.splitlines())] for r in (plain, got)]
+        equal((lines[1], got.returncode, got.stderr), (lines[0], plain.returncode, plain.stderr), what)
+        check("malloscope" not in got.stdout and (lines[0] or "OSCOPE" in str(command)), f"{what}: the library is in no list")
+        # ldd asks the loaders of other architectures as well.
+        ran = [name for reason, name in untraced_programs(dump(LOG)) if (reason, name[:8]) != (MACHINE, "ld-linux")]
+        equal(ran, [], f"{what}: no program has run")
+for words in [], ["--argv0", "--list"]:
+    truth, events, r = followed(["bash", "-c", " ".join([LOADER, *words, FOLLOW, "end", "4; exit 5"])], f"a loader that runs {words}", untold=True)
+    told_in(truth, f"a loader that runs {words}", 4)
 
 shows = ['echo "$0" $# "$@"; echo it\'s \\" `echo b` \'$A\' "$A"; exit 7', "kill -KILL $$", "exit 256", "a(", "", "no-such-program; exit 3", "-x", "+x", "--",
          "env | grep -v -e ^LD_PRELOAD= -e ^MALLOSCOPE_ -e ^_= | sort; set -- *; echo $PPID > /dev/null", "\nfalse\n", "#", "'", "echo $LINENO; set -o",

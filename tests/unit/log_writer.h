@@ -34,7 +34,7 @@ static const uint8_t log_session[16] = "session of tests";
 struct log_bytes {
     uint8_t *data;
     size_t count, capacity;
-    size_t starts[64]; /* offsets of the chunks, then of the end */
+    size_t starts[1024]; /* offsets of the chunks, then of the end */
     size_t chunk_count;
 };
 

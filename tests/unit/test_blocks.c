@@ -30,7 +30,8 @@ static uint64_t address_of(size_t which)
 static struct block random_block(size_t which)
 {
     struct block block = { .address = address_of(which), .size = random_below(5000), .number = random_below(1 << 20),
-                           .born_us = random_below(1 << 30), .leaf = (uint32_t)random_below(1u << 31) };
+                           .born_us = random_below(1 << 30), .leaf = (uint32_t)random_below(BLOCK_LEAF_MAX + 1ull),
+                           .grown = (uint8_t)random_below(BLOCK_GROWN_MAX + 1) };
 
     if (random_below(20) == 0)
         block.size = (1ull << 32) - 2 + random_below(4);
@@ -43,7 +44,8 @@ static struct block random_block(size_t which)
 
 static bool equal(const struct block *a, const struct block *b)
 {
-    return a->address == b->address && a->size == b->size && a->number == b->number && a->born_us == b->born_us && a->leaf == b->leaf;
+    return a->address == b->address && a->size == b->size && a->number == b->number && a->born_us == b->born_us && a->leaf == b->leaf &&
+           a->grown == b->grown;
 }
 
 struct seen {

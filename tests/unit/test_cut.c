@@ -21,8 +21,8 @@ static bool add_record(uint64_t *ns)
     case 3: at = encode_module_load(&encoder, at, *ns, &(struct encode_module){ .id = 1, .path = text }); return false;
     case 4: memcpy(at, "\xa3\x03xyz", 5); at += 5; return false; /* of a later version */
     case 5: at = encode_free_by(&encoder, at, REC_FN_CFREE, random_number(), *ns); return true;
-    case 6: at = encode_alloc_failed(&encoder, at, REC_FN_MALLOC, 1, 0, *ns); return true;
-    case 7: at = encode_realloc_failed(&encoder, at, REC_FN_REALLOC, 1, *ns); return true;
+    case 6: at = encode_alloc_failed(&encoder, at, REC_FN_MALLOC, 1, 0, *ns); return false; /* what fails is no event to a reader */
+    case 7: at = encode_realloc_failed(&encoder, at, REC_FN_REALLOC, 1, *ns); return false;
     case 8: add_realloc_begin(*ns, random_number()); return true;
     case 9: add_free(*ns, random_number()); return true;
     default: add_malloc(*ns, random_number(), random_number() % 5000); return true;

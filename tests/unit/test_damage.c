@@ -191,6 +191,13 @@ static void write_with(size_t number, const void *garbage, size_t bytes)
     free(l.data);
 }
 
+/* Whether a piece that is shorter than a header, amid the log, may be of a chunk that is there whole. */
+static bool may_be_known(const uint8_t *piece, size_t bytes, size_t number)
+{
+    static const struct rec_chunk_header begins = { .magic = REC_CHUNK_MAGIC, .type = REC_CHUNK_EVENTS };
+    return number < whole.chunk_count && bytes < offsetof(struct rec_chunk_header, ticks) && memcmp(piece, &begins, bytes < 5 ? bytes : 5) == 0;
+}
+
 static void test_garbage(void)
 {
     uint8_t garbage[3000];
@@ -210,9 +217,11 @@ static void test_garbage(void)
         case 1: /* the beginning of a chunk, as a write() that was cut short leaves it */
             bytes = 1 + random_below(whole.starts[1] - whole.starts[0] - 1);
             memcpy(garbage, whole.data + whole.starts[0], bytes);
-            is_known = bytes >= sizeof(struct rec_chunk_header); /* its chunk is there, so nothing is lost */
+            /* Its chunk is there, so nothing is lost; less than a header, at the end, is what a file has that was cut. */
+            is_known = bytes >= sizeof(struct rec_chunk_header) || number < whole.chunk_count;
             break;
         }
+        is_known |= may_be_known(garbage, bytes, number);
         write_with(number, garbage, bytes);
         struct log *log = read_all();
         right = is_whole_but(log, -1, number, bytes, whole.starts[number], is_known ? 0 : bytes);
@@ -256,6 +265,42 @@ static void test_several(void)
     log = read_all();
     CHECK(is_whole_but(log, -1, 2, sizeof torn, whole.starts[2], sizeof torn));
     log_free(log);
+}
+
+/* Pieces side by side of writes that were cut short: each chunk is there whole, in what order they ever lie. */
+static void test_pieces(void)
+{
+    uint8_t pieces[20000];
+    bool right = true;
+
+    for (int i = 0; i < 2000 && right; i++) {
+        size_t number = random_below(whole.chunk_count), bytes = 0, unknown = 0, first_unknown = 0, before_lacks = 0;
+        for (size_t k = 0, count = 2 + random_below(3); k < count; k++) {
+            size_t of = random_below(whole.chunk_count - 1), all = whole.starts[of + 1] - whole.starts[of];
+            size_t piece = sizeof(struct rec_chunk_header) + random_below(all - sizeof(struct rec_chunk_header));
+            if (k == count - 1 && before_lacks > 1 && random_below(2)) /* it is taken for more of the piece before it */
+                piece = 1 + random_below(before_lacks < sizeof(struct rec_chunk_header) ? before_lacks - 1 : sizeof(struct rec_chunk_header) - 1);
+            before_lacks = all - piece;
+            memcpy(pieces + bytes, whole.data + whole.starts[of], piece);
+            if (!random_below(20) && !unknown && piece > sizeof(struct rec_chunk_header)) { /* of a chunk that is nowhere */
+                struct rec_chunk_header *header = (void *)(pieces + bytes);
+                header->sequence = 1000;
+                header->header_checksum = checksum(header, offsetof(struct rec_chunk_header, header_checksum));
+                first_unknown = whole.starts[number] + bytes;
+                unknown = piece;
+            }
+            bytes += piece;
+        }
+        write_with(number, pieces, bytes);
+        struct log *log = read_all();
+        bool is_last_short = log && unknown && log->damaged_bytes > unknown && log->damaged_bytes < unknown + sizeof(struct rec_chunk_header);
+        right = is_whole_but(log, -1, number, bytes, first_unknown, is_last_short ? log->damaged_bytes : unknown);
+        if (!right)
+            printf("    %zu bytes of pieces before chunk %zu, number %d: %zu damages, %lu bytes at %lu, wanted %zu at %zu\n", bytes, number, i,
+                   log->damage_count, (unsigned long)log->damaged_bytes, log->damage_count ? (unsigned long)log->damages[0].offset : 0, unknown, first_unknown);
+        log_free(log);
+    }
+    CHECK(right);
 }
 
 /* Whole, by its checksums; but the writer has written nonsense. */
@@ -440,6 +485,7 @@ int main(void)
     test_flips();
     test_garbage();
     test_several();
+    test_pieces();
     test_garbage_payload();
     test_huge_length();
     test_time();
@@ -451,6 +497,7 @@ int main(void)
     test_flips();
     test_garbage();
     test_several();
+    test_pieces();
     test_huge_length();
     packer_free(packer);
     free(whole.data);

@@ -143,7 +143,7 @@ static void make_session(void)
 
 struct counted {
     uint64_t allocations, bytes, frees, temporary, failed, peak_bytes, peak_blocks, leaked_blocks, leaked_bytes;
-    struct { uint64_t allocations, bytes, temporary, peak_blocks, peak_bytes, leaked_blocks, leaked_bytes, freed, lifetime_allocations, lifetime_us, regrown; }
+    struct { uint64_t allocations, bytes, temporary, peak_blocks, peak_bytes, leaked_blocks, leaked_bytes, freed, lifetime_allocations, lifetime_us, regrown, brief; }
         stacks[PROCESSES][STACKS];
     struct { uint64_t allocations, frees, temporary; } threads[STREAMS];
 };
@@ -151,6 +151,7 @@ struct counted {
 struct wanted {
     uint64_t from_ns, to_ns; /* absolute */
     int stream;              /* -1: all */
+    uint64_t within, within_us; /* temporary; both 0: as is usual */
 };
 
 struct live {
@@ -234,12 +235,16 @@ static void count_all(struct counted *c, const struct wanted *wanted)
                 c->stacks[p][old->stack].freed++;
                 c->stacks[p][old->stack].lifetime_allocations += number - old->number;
                 c->stacks[p][old->stack].lifetime_us += (h->ns - 1000000) / 1000 - (old->ns - 1000000) / 1000;
-                if (h->kind == FREE && last_of[h->stream] == old->number) {
+                uint64_t length = number - old->number, us = (h->ns - 1000000) / 1000 - (old->ns - 1000000) / 1000;
+                if (h->kind == FREE && length < BRIEF_ALLOCATIONS)
+                    c->stacks[p][old->stack].brief++;
+                if (h->kind == FREE && (wanted->within ? length < wanted->within : wanted->within_us ? us <= wanted->within_us
+                                                                                 : last_of[h->stream] == old->number)) {
                     c->temporary++;
                     c->threads[h->stream].temporary++;
                     c->stacks[p][old->stack].temporary++;
                 }
-                if (h->kind == MOVE && counts && old->stack == h->stack && old->size < h->size)
+                if (h->kind == MOVE && counts && old->size < h->size)
                     c->stacks[p][h->stack].regrown++;
             }
             *old = lives[--live_count];
@@ -287,7 +292,8 @@ static bool stacks_are_equal(const struct facts *f, const struct counted *c)
             costs->peak_blocks != c->stacks[p][stack].peak_blocks || costs->leaked_blocks != c->stacks[p][stack].leaked_blocks ||
             costs->leaked_bytes != c->stacks[p][stack].leaked_bytes || costs->freed != c->stacks[p][stack].freed ||
             costs->lifetime_allocations != c->stacks[p][stack].lifetime_allocations ||
-            costs->lifetime_us != c->stacks[p][stack].lifetime_us || costs->regrown != c->stacks[p][stack].regrown)
+            costs->lifetime_us != c->stacks[p][stack].lifetime_us || costs->regrown != c->stacks[p][stack].regrown ||
+            costs->brief != c->stacks[p][stack].brief)
             return false;
         if (costs->live_blocks || costs->live_bytes)
             return false;
@@ -345,7 +351,8 @@ static void compare(const struct wanted *wanted)
     struct log *log = NULL;
     const uint32_t tid = 100 + (uint32_t)wanted->stream;
     struct facts_options options = { .from_ns = wanted->from_ns ? wanted->from_ns - 1000000 : 0,
-                                     .to_ns = wanted->to_ns == UINT64_MAX ? 0 : wanted->to_ns - 1000000 };
+                                     .to_ns = wanted->to_ns == UINT64_MAX ? 0 : wanted->to_ns - 1000000,
+                                     .temporary_within = { wanted->within, wanted->within_us } };
 
     if (wanted->stream >= 0) {
         options.tids = &tid;
@@ -358,6 +365,7 @@ static void compare(const struct wanted *wanted)
     CHECK(c.allocations > 20 && c.frees > 10 && c.leaked_blocks > 10);
     CHECK(f->allocations == c.allocations && f->allocated_bytes == c.bytes && f->frees == c.frees && f->failed == c.failed);
     CHECK(f->temporary == c.temporary && f->leaked_blocks == c.leaked_blocks && f->leaked_bytes == c.leaked_bytes);
+    CHECK(!(wanted->within > 1 || wanted->within_us) || c.temporary > 3);
     CHECK(f->peak_bytes == c.peak_bytes && f->peak_blocks == c.peak_blocks);
     CHECK(f->unmatched_frees == 0 && f->unseen_frees == 0 && !f->interrupted);
     CHECK(sum_of(f->lifetimes_us, FACTS_LIFETIMES) == c.frees && sum_of(f->lifetimes_allocations, FACTS_LIFETIMES) == c.frees);
@@ -395,12 +403,16 @@ int main(void)
     for (int round = 0; round < 8; round++) {
         make_session();
         const uint64_t end = happenings[happening_count - 1].ns, third = (end - 1000000) / 3;
-        compare(&(struct wanted){ 0, UINT64_MAX, -1 });
-        compare(&(struct wanted){ 1000000 + third, UINT64_MAX, -1 });
-        compare(&(struct wanted){ 0, end - third, -1 });
-        compare(&(struct wanted){ 1000000 + third, end - third, -1 });
+        compare(&(struct wanted){ 0, UINT64_MAX, -1, 0, 0 });
+        compare(&(struct wanted){ 1000000 + third, UINT64_MAX, -1, 0, 0 });
+        compare(&(struct wanted){ 0, end - third, -1, 0, 0 });
+        compare(&(struct wanted){ 1000000 + third, end - third, -1, 0, 0 });
+        compare(&(struct wanted){ 0, UINT64_MAX, -1, 1, 0 });
+        compare(&(struct wanted){ 0, UINT64_MAX, -1, 20, 0 });
+        compare(&(struct wanted){ 1000000 + third, end - third, -1, 50, 0 });
+        compare(&(struct wanted){ 0, UINT64_MAX, -1, 0, 30 });
         for (int stream = 0; stream < STREAMS; stream++)
-            compare(&(struct wanted){ 0, UINT64_MAX, stream });
+            compare(&(struct wanted){ 0, UINT64_MAX, stream, 0, 0 });
     }
     test_interrupted();
     directory_remove();

@@ -239,6 +239,16 @@ static const char *name_of_untraced(unsigned value)
     return NULL;
 }
 
+static const char *name_of_end(unsigned value)
+{
+    switch ((enum rec_end)value) {
+    case REC_END_EXIT: return "exit";
+    case REC_END_AWAITED: return "awaited";
+    case REC_END_LEFT: return "left";
+    }
+    return NULL;
+}
+
 static const char *name_of_switch(unsigned value)
 {
     switch ((enum rec_switch)value) {
@@ -510,6 +520,7 @@ int main(void)
     test_numbers("enum rec_trimmed_flags", name_of_trimmed_flag);
     test_numbers("enum rec_untraced", name_of_untraced);
     test_numbers("enum rec_switch", name_of_switch);
+    test_numbers("enum rec_end", name_of_end);
     test_numbers("enum rec_chunk_type", name_of_chunk_type);
     test_numbers("enum rec_chunk_flags", name_of_chunk_flag);
     test_numbers("enum rec_file_flags", name_of_file_flag);

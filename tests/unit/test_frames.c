@@ -15,6 +15,8 @@ static const char *const wrappers[] = {
     "std::__cxx11::basic_string<char>::_M_create", "__gnu_cxx::new_allocator<int>::allocate", "my::pool<std::string>::xmalloc",
     "alloc::raw_vec::finish_grow", "<alloc::vec::Vec<T,A> as core::clone::Clone>::clone", "__rust_alloc", "__rdl_alloc",
     "hashbrown::raw::RawTable<T,A>::reserve_rehash",
+    "__cxa_allocate_exception", "__cxa_allocate_dependent_exception", "ggc_internal_alloc",
+    "ggc_internal_cleared_alloc", "ggc_internal_cleared_alloc_stat", "__gmp_default_allocate",
 };
 
 static const char *const others[] = {
@@ -22,6 +24,7 @@ static const char *const others[] = {
     "new_node", "pieces::keeper::fill", "my::std::thing", "standard::make", "void pieces::fill<std::vector<int> >", "buffer_alloc",
     "<mine::Node as core::clone::Clone>::clone", "mystrdup_list_all", "strdupes", "core_init",
     "bool operator<(std::pair<int, int> const&)", "my_string::my_string(std::allocator<char>)", "xmallocs::count",
+    "__cxa_throw", "my_ggc_internal_alloc", "rtx_alloc", "gimple_alloc",
 };
 
 static const struct { const char *name, *wanted; } short_names[] = {

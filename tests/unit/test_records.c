@@ -251,9 +251,9 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         return add_process(c, at, e);
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)random_magnitude();
-        e->end.status_known = random_below(2);
+        e->end.how = (unsigned)random_below(3);
         e->end.wait_status = (uint32_t)random_magnitude();
-        return encode_process_end(encoder, at, random_ticks(c, e), e->end.pid, e->end.status_known, e->end.wait_status);
+        return encode_process_end(encoder, at, random_ticks(c, e), e->end.pid, (enum rec_end)e->end.how, e->end.wait_status);
     case REC_LOST:
         e->lost.count = random_magnitude();
         e->lost.reason = (uint32_t)random_magnitude();
@@ -376,7 +376,7 @@ static bool same_body(const struct event *a, const struct event *b)
                a->process.pid_namespace == b->process.pid_namespace && a->process.began == b->process.began &&
                a->process.parent_image == b->process.parent_image;
     case REC_PROCESS_END:
-        return a->end.pid == b->end.pid && a->end.status_known == b->end.status_known &&
+        return a->end.pid == b->end.pid && a->end.how == b->end.how &&
                a->end.wait_status == b->end.wait_status;
     case REC_LOST:
         return a->lost.count == b->lost.count && a->lost.reason == b->lost.reason;

@@ -140,7 +140,7 @@ static void test_nothing_to_say(void)
     add_allocations(none, 8);
     chunk_end(&bytes);
     json_t *report = make_report();
-    CHECK(says(", 0 partial and 0 cut stacks, 0 bytes damaged, the end of 1 process missing.\n"));
+    CHECK(says(", 0 partial and 0 cut stacks, 0 bytes damaged, the end of 1 process missing;\n       1 process ended unseen: what it had counts to its last event.\n"));
     CHECK(!strstr(text, "guessed") && !strstr(text, "libunwind") && !strstr(text, "recorder"));
     static const char *const names[] = { "partial_stacks", "cut_stacks", "guessed_stacks", "fallback_stacks",
                                          "differing_stacks", "recorder_thread_bytes" };

@@ -1,0 +1,79 @@
+#include "analyze/symbols/packed_sections.h"
+
+#include "analyze/util.h"
+
+#include <gelf.h>
+#include <string.h>
+#include <zstd.h>
+
+#ifndef ELFCOMPRESS_ZSTD
+#define ELFCOMPRESS_ZSTD 2
+#endif
+#define UNPACKED_BYTES_MAX (4ull << 30)
+
+static void unpack_section(Elf_Scn *section, GElf_Shdr *header, const GElf_Chdr *packed, struct unpacked *u)
+{
+    size_t head = sizeof(Elf64_Chdr);
+    Elf_Data *data = elf_getdata(section, NULL);
+
+    if (!data || !data->d_buf || data->d_size < head || packed->ch_size > UNPACKED_BYTES_MAX || !packed->ch_size)
+        return;
+    void *content = malloc(packed->ch_size);
+    if (!content)
+        return;
+    size_t got = ZSTD_decompress(content, packed->ch_size, (char *)data->d_buf + head, data->d_size - head);
+    header->sh_flags &= ~(GElf_Xword)SHF_COMPRESSED;
+    header->sh_size = packed->ch_size;
+    header->sh_addralign = packed->ch_addralign;
+    if (ZSTD_isError(got) || got != packed->ch_size || !gelf_update_shdr(section, header)) {
+        free(content);
+        return;
+    }
+    data->d_buf = content;
+    data->d_size = packed->ch_size;
+    data->d_type = ELF_T_BYTE;
+    u->sections = grow(u->sections, &u->capacity, u->count + 1, sizeof *u->sections);
+    u->sections[u->count++] = content;
+}
+
+void unpack_zstd(Elf *elf, struct unpacked *u)
+{
+    GElf_Shdr header;
+    GElf_Chdr packed;
+
+    *u = (struct unpacked){ 0 };
+    if (gelf_getclass(elf) != ELFCLASS64)
+        return;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));)
+        if (gelf_getshdr(section, &header) && header.sh_flags & SHF_COMPRESSED && header.sh_type != SHT_NOBITS &&
+            gelf_getchdr(section, &packed) && packed.ch_type == ELFCOMPRESS_ZSTD)
+            unpack_section(section, &header, &packed, u);
+}
+
+bool packed_sections_remain(Elf *elf)
+{
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return true;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        GElf_Shdr header;
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || header.sh_type == SHT_NOBITS)
+            continue;
+        if (strncmp(name, ".debug_", 7) == 0 && header.sh_flags & SHF_COMPRESSED)
+            return true;
+        Elf_Data *data = strncmp(name, ".zdebug_", 8) == 0 ? elf_getdata(section, NULL) : NULL;
+        if (data && data->d_buf && data->d_size >= 4 && memcmp(data->d_buf, "ZLIB", 4) == 0)
+            return true;
+    }
+    return false;
+}
+
+void unpacked_release(struct unpacked *u)
+{
+    for (size_t i = 0; i < u->count; i++)
+        free(u->sections[i]);
+    free(u->sections);
+    *u = (struct unpacked){ 0 };
+}

@@ -1,0 +1,22 @@
+/* Debug information that is packed: by zstd, for a libelf that only knows zlib; or so that nobody can unpack it. */
+#ifndef MALLOSCOPE_SYMBOLS_PACKED_SECTIONS_H
+#define MALLOSCOPE_SYMBOLS_PACKED_SECTIONS_H
+
+#include <libelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct unpacked {
+    void **sections;
+    size_t count, capacity;
+};
+
+/* Puts the content into elf in the packed one's place; to be done before libdw looks at it. elf: a file that was mapped
+ * (elf_file.h). *ret_unpacked is to be released after elf's end. What cannot be unpacked is left as it is. */
+void unpack_zstd(Elf *elf, struct unpacked *ret_unpacked);
+void unpacked_release(struct unpacked *u);
+
+/* After libdw has unpacked what it can, and passed over the rest: there is such a rest. */
+bool packed_sections_remain(Elf *elf);
+
+#endif
