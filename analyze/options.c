@@ -20,6 +20,7 @@ static void complain_with(const char *format, va_list arguments)
     char text[8192];
 
     vsnprintf(text, sizeof text, format, arguments);
+    fflush(stdout); /* where both go to one file, it is not in the middle of a line */
     fprintf(stderr, "malloscope: %s", text_make_safe(text)); /* a name may hold a newline: a message is one line */
 }
 

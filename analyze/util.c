@@ -30,6 +30,20 @@ void *alloc_zeroed(size_t count, size_t element_bytes)
     return checked(calloc(count ? count : 1, element_bytes));
 }
 
+void *alloc_unset(size_t bytes)
+{
+    return checked(malloc(bytes));
+}
+
+void *make_room_for(void *memory, size_t *capacity, size_t bytes)
+{
+    if (memory && bytes <= *capacity)
+        return memory;
+    free(memory);
+    *capacity = bytes;
+    return alloc_unset(bytes);
+}
+
 /* What is larger grows by less: the kernel moves its pages, and nothing is copied. */
 #define DOUBLED_BYTES_MAX ((size_t)1 << 20)
 

@@ -27,6 +27,10 @@ void *grow(void *array, size_t *capacity, size_t count, size_t element_bytes);
 /* Gives back what is beyond count elements. */
 void *shrink(void *array, size_t *capacity, size_t count, size_t element_bytes);
 void *alloc_zeroed(size_t count, size_t element_bytes);
+/* Whatever is in it: what of it is never used takes no memory. */
+void *alloc_unset(size_t bytes);
+/* For so many bytes at least, whatever is in it then. */
+void *make_room_for(void *memory, size_t *capacity, size_t bytes);
 char *copy_text(const char *text, size_t bytes);
 /* "a b c" of words that each end with a 0. */
 char *copy_words(const char *words, size_t bytes);

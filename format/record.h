@@ -72,6 +72,7 @@ enum rec_stack_flags {
     REC_STACK_DIFFERS = 16, /* found by the recorder's self-check: libunwind sees another stack */
 };
 
+#define REC_SIZE_MAX (1ull << 56) /* bytes of an allocation that has succeeded; no address space is larger: more is damage */
 #define REC_STACK_DEPTH_MAX 4096 /* frames; more is damage */
 
 /* Kind 3. A reader skips numbers that it does not know, and bytes at the end of

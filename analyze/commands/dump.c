@@ -221,7 +221,7 @@ int cmd_dump(int argc, char **argv)
     struct dumper d = { .log = log, .with_stacks = with_stacks };
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);
     d.tids = alloc_zeroed(log->stream_count, sizeof *d.tids);
-    code_init(&d.code, log->process_count);
+    code_init(&d.code);
     /* Numbers may be announced later than they are used, by another thread; so the
      * announcements of the whole log are read first. */
     struct progress progress;

@@ -66,7 +66,7 @@ int embed_names(const struct log *log, const struct symbols_options *options, bo
     struct progress progress;
 
     *ret_done = (struct embedding){ 0 };
-    code_init(&code, log->process_count);
+    code_init(&code);
     progress_begin(&progress, PROGRESS_READS, "reading the log:");
     ret_done->interrupted = !code_read(&code, log, progress_goes_on, &progress);
     progress_end(&progress);

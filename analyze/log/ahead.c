@@ -38,7 +38,7 @@ static void *run(void *data)
         a->first = (a->first + 1) % a->count;
         a->length--;
         pthread_mutex_unlock(&a->lock);
-        slot->payload = grow(slot->payload, &slot->capacity, slot->chunk->payload_bytes + 1, 1);
+        slot->payload = make_room_for(slot->payload, &slot->capacity, (size_t)slot->chunk->payload_bytes + 1);
         slot->error = log_load(a->log, slot->chunk, slot->payload);
         pthread_mutex_lock(&a->lock);
         slot->state = SLOT_LOADED;
@@ -109,4 +109,13 @@ int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity)
     *capacity = slot->capacity;
     *slot = old;
     return error;
+}
+
+void ahead_rest(struct ahead *a, size_t cursor)
+{
+    struct slot *slot = &a->slots[cursor];
+
+    free(slot->payload);
+    slot->payload = NULL;
+    slot->capacity = 0;
 }

@@ -18,4 +18,7 @@ void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk);
  * capacity, grow()'s, are exchanged for what has been read ahead. */
 int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity);
 
+/* The cursor wants nothing now: nothing is kept for it. */
+void ahead_rest(struct ahead *a, size_t cursor);
+
 #endif

@@ -58,6 +58,16 @@ static uint32_t find_stream(struct log *log, uint32_t process, uint32_t number)
     return stream;
 }
 
+/* The same bytes were there before, its time among them: what it tells of is not to be counted again. */
+static bool is_there_twice(struct log *log, const struct rec_chunk_header *header)
+{
+    bool is_known = index_find(&log->session_index, header->header_checksum, header->payload_checksum) != UINT32_MAX;
+
+    if (!is_known)
+        index_add(&log->session_index, header->header_checksum, header->payload_checksum, 0);
+    return is_known;
+}
+
 struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *header, uint32_t file,
                                 uint64_t payload_offset)
 {
@@ -77,7 +87,11 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
     };
     if (header->type == REC_CHUNK_EVENTS) {
         chunk->stream = find_stream(log, chunk->process, header->stream);
-    } else if (header->sequence == REC_SESSION_END) {
+        return chunk;
+    }
+    if (is_there_twice(log, header))
+        chunk->payload_bytes = 0;
+    if (header->sequence == REC_SESSION_END) {
         log->has_session_end = true;
     } else if (header->pid == 0 && header->sequence != REC_SESSION_UNTRACED) {
         log->has_session_start = true;
@@ -248,6 +262,7 @@ void log_free(struct log *log)
     unpackers_free(log->unpackers);
     index_release(&log->process_index);
     index_release(&log->stream_index);
+    index_release(&log->session_index);
     close(log->fd);
     free(log->path);
     free(log->chunks);

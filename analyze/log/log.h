@@ -98,6 +98,7 @@ struct log {
     struct log_process *processes;
     size_t process_count, process_capacity;
     struct index process_index, stream_index; /* by pid and image, by process and number */
+    struct index session_index; /* session chunks by their checksums */
     size_t recorded_count; /* processes that have a stream */
     struct log_live *lives;
     size_t live_count, live_capacity;

@@ -8,10 +8,24 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Read ahead, for all streams together. */
+#define AHEAD_BYTES_MOST ((size_t)32 << 20)
+
+/* No recorder makes a chunk that is larger, but some hundred bytes may unpack to a megabyte, in each of thousands of
+ * streams. So those that have not come to their turn for long are let go where they take too much, and loaded again
+ * for it. If streams take turns at every event that would take forever: the more it takes, the more may stay. */
+#define LARGE_BYTES REC_LIVE_SLOT_BYTES
+#define LARGE_BYTES_MOST(reloaded_bytes) (((uint64_t)64 << 20) + (reloaded_bytes) / 16)
 
 struct cursor {
     size_t next_chunk; /* in the stream's list */
     bool ticks_are_ns;
+    bool is_wanted; /* the next chunk, of the one who reads ahead */
+    bool is_let_go; /* the payload's memory is 0 */
+    uint32_t large_bytes; /* of the payload, if it is large */
     void *payload;
     size_t payload_capacity;
     struct decoder *decoder; /* NULL: before its first event, or after its last */
@@ -29,6 +43,9 @@ struct reader {
     uint64_t bad_chunks, bad_offset;
     const char *bad_reason;
     size_t opened; /* chunks */
+    size_t ahead_bytes;                   /* wanted, and not taken yet */
+    uint64_t large_bytes, reloaded_bytes; /* that are there; that were loaded more than once */
+    uint32_t hand;                        /* the stream after the last one whose payload was let go */
 };
 
 static bool comes_before(const struct cursor *a, const struct cursor *b)
@@ -52,20 +69,79 @@ static void want_next(struct reader *r, struct cursor *c)
 {
     const struct log_stream *stream = &r->log->streams[c->next.stream];
 
-    if (r->ahead && c->next_chunk < stream->chunk_count)
-        ahead_want(r->ahead, c->next.stream, &r->log->chunks[stream->chunks[c->next_chunk]]);
+    if (!r->ahead)
+        return;
+    if (c->next_chunk < stream->chunk_count) {
+        const struct log_chunk *chunk = &r->log->chunks[stream->chunks[c->next_chunk]];
+        c->is_wanted = r->ahead_bytes + chunk->payload_bytes <= AHEAD_BYTES_MOST;
+        if (c->is_wanted) {
+            r->ahead_bytes += chunk->payload_bytes;
+            ahead_want(r->ahead, c->next.stream, chunk);
+            return;
+        }
+    }
+    ahead_rest(r->ahead, c->next.stream);
 }
 
-/* The payload of the stream's next chunk, which was wanted; then the one after it is. */
+/* The payload of the stream's next chunk; then the one after it is wanted. */
 static int load(struct reader *r, struct cursor *c, const struct log_chunk *chunk)
 {
-    if (!r->ahead) {
-        c->payload = grow(c->payload, &c->payload_capacity, chunk->payload_bytes + 1, 1);
-        return log_load(r->log, chunk, c->payload);
+    int error;
+
+    if (c->is_wanted) {
+        error = ahead_take(r->ahead, c->next.stream, &c->payload, &c->payload_capacity);
+        r->ahead_bytes -= chunk->payload_bytes;
+        c->is_wanted = false;
+    } else {
+        c->payload = make_room_for(c->payload, &c->payload_capacity, (size_t)chunk->payload_bytes + 1);
+        error = log_load(r->log, chunk, c->payload);
     }
-    int error = ahead_take(r->ahead, c->next.stream, &c->payload, &c->payload_capacity);
     want_next(r, c);
     return error;
+}
+
+/* Its address stays: events and decoders point into it. */
+static void let_go(struct reader *r, struct cursor *c)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = ((uintptr_t)c->payload + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)c->payload + c->payload_capacity) / page * page;
+
+    madvise((void *)start, end - start, MADV_DONTNEED);
+    c->is_let_go = true;
+    r->large_bytes -= c->large_bytes;
+}
+
+/* The cursor's payload is there: others may have to go. */
+static void make_room(struct reader *r, const struct cursor *mine)
+{
+    for (size_t i = 0; i < r->log->stream_count && r->large_bytes > LARGE_BYTES_MOST(r->reloaded_bytes); i++) {
+        struct cursor *c = &r->cursors[r->hand++];
+        r->hand %= (uint32_t)r->log->stream_count;
+        if (c != mine && c->large_bytes && !c->is_let_go)
+            let_go(r, c);
+    }
+}
+
+static void load_again(struct reader *r, struct cursor *c)
+{
+    const struct log_chunk *chunk = &r->log->chunks[c->next.chunk];
+
+    log_load(r->log, chunk, c->payload); /* if it fails now, what is there shows when it is decoded */
+    c->is_let_go = false;
+    r->large_bytes += c->large_bytes;
+    r->reloaded_bytes += c->large_bytes;
+    make_room(r, c);
+}
+
+static void take_large(struct reader *r, struct cursor *c, uint32_t bytes)
+{
+    if (c->large_bytes && !c->is_let_go)
+        r->large_bytes -= c->large_bytes;
+    c->is_let_go = false;
+    c->large_bytes = bytes > LARGE_BYTES ? bytes : 0;
+    r->large_bytes += c->large_bytes;
+    if (c->large_bytes)
+        make_room(r, c);
 }
 
 /* Loads the stream's next chunk. False: there is none. */
@@ -83,6 +159,7 @@ static bool open_chunk(struct reader *r, struct cursor *c)
             continue;
         }
         c->ticks_are_ns = chunk->ticks_are_ns;
+        take_large(r, c, chunk->payload_bytes);
         decoder_begin(c->decoder, c->payload, chunk->payload_bytes, chunk->ticks);
         return true;
     }
@@ -147,8 +224,9 @@ struct reader *reader_open(const struct log *log)
     return r;
 }
 
-static void end_cursor(struct cursor *c)
+static void end_cursor(struct reader *r, struct cursor *c)
 {
+    take_large(r, c, 0);
     free(c->payload);
     free(c->decoder);
     c->payload = NULL;
@@ -157,7 +235,7 @@ static void end_cursor(struct cursor *c)
 
 static bool begin_cursor(struct reader *r, struct cursor *c)
 {
-    c->decoder = alloc_zeroed(1, sizeof *c->decoder);
+    c->decoder = alloc_unset(sizeof *c->decoder); /* most of it is for deep stacks and chunks with many */
     want_next(r, c);
     return open_chunk(r, c) && advance(r, c);
 }
@@ -166,7 +244,7 @@ static bool begin_cursor(struct reader *r, struct cursor *c)
 static void move_top(struct reader *r, bool has_event)
 {
     if (!has_event) {
-        end_cursor(&r->cursors[r->heap[0]]);
+        end_cursor(r, &r->cursors[r->heap[0]]);
         r->heap[0] = r->heap[--r->heap_count];
     }
     sift_down(r, 0);
@@ -178,7 +256,7 @@ void reader_free(struct reader *r)
         return;
     ahead_free(r->ahead);
     for (size_t i = 0; i < r->log->stream_count; i++)
-        end_cursor(&r->cursors[i]);
+        end_cursor(r, &r->cursors[i]);
     free(r->cursors);
     free(r->heap);
     free(r);
@@ -193,7 +271,9 @@ const struct timed_event *reader_look(struct reader *r)
     r->top_is_used = r->heap_count > 0;
     if (!r->top_is_used)
         return NULL;
-    const struct cursor *c = &r->cursors[r->heap[0]];
+    struct cursor *c = &r->cursors[r->heap[0]];
+    if (c->is_let_go)
+        load_again(r, c);
     r->last_ended = c->decoder->at == c->decoder->end && c->next_chunk == r->log->streams[c->next.stream].chunk_count;
     return &c->next;
 }

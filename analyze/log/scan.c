@@ -14,6 +14,11 @@
 
 #define WINDOW_BYTES (4u << 20) /* at least two of the largest chunks */
 
+/* Headers that are whole may be put side by side, each with the checksum of a megabyte that is not its own. Of real
+ * ones no two claim the same bytes, so that each byte is summed once in vain: this is far beyond all damage, and a second
+ * or two. */
+#define VAIN_BYTES_MOST(file_bytes) (((uint64_t)12 << 30) + 16 * (file_bytes))
+
 /* The part of the file that the scan looks at. */
 struct window {
     int fd;
@@ -21,6 +26,7 @@ struct window {
     uint64_t offset; /* of buffer[0] */
     size_t bytes;
     uint8_t *buffer;
+    uint64_t vain_bytes; /* of payloads whose checksums were found wrong */
 };
 
 /* The file's bytes at offset, wanted of them if the file has so many;
@@ -89,8 +95,10 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     if (!at || bytes < whole)
         return 0;
     *ret_reason = "a chunk whose checksum is wrong";
-    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes))
+    if (!chunk_payload_intact(ret_header, at + ret_header->header_bytes)) {
+        w->vain_bytes += ret_header->payload_bytes;
         return 0;
+    }
     *ret_records_bytes = ret_header->payload_bytes;
     if (!(ret_header->flags & REC_CHUNK_PACKED))
         return whole;
@@ -100,6 +108,11 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     memcpy(&packed, at + ret_header->header_bytes, sizeof packed);
     *ret_records_bytes = packed.payload_bytes;
     return packed_header_sound(&packed) ? whole : 0;
+}
+
+static bool is_in_vain(const struct window *w)
+{
+    return w->vain_bytes > VAIN_BYTES_MOST(w->file_bytes);
 }
 
 /* The offset of the next chunk's header from `offset` on, or the file's end. */
@@ -155,7 +168,7 @@ static void add_torn_chunk(struct log *log, uint32_t file, const struct piece *l
 void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t end)
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
-    struct window w = { fd, end, 0, 0, buffer };
+    struct window w = { .fd = fd, .file_bytes = end, .buffer = buffer };
     struct piece last = { 0 }; /* behind which there is nothing, or only names that were found out later */
 
     while (offset < end) {
@@ -178,7 +191,9 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             offset += whole;
             continue;
         }
-        uint64_t next = find_header(&w, offset + 1);
+        uint64_t next = is_in_vain(&w) ? end : find_header(&w, offset + 1);
+        if (is_in_vain(&w))
+            reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
         last = (struct piece){ header, offset, next - offset };
         add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
         offset = next;

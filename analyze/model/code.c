@@ -11,29 +11,13 @@ struct module {
 
 struct pc {
     uint64_t pc;
-    uint32_t module;
-    uint32_t location; /* 0: not asked for yet */
-    bool exact;
+    uint32_t number; /* of its module; is_located: of its location */
+    bool exact, is_located;
 };
 
-struct code_process {
-    struct module *modules; /* by number */
-    size_t module_capacity, module_count;
-    struct pc *pcs; /* by number */
-    size_t pc_capacity, pc_count;
-};
-
-/* Numbers are given one after another, from 1: one that is far ahead of how many
- * were announced is damage, and no reason for gigabytes of memory. */
-static bool is_plausible(uint32_t number, size_t announced)
+void code_init(struct code *c)
 {
-    return number < 65536 + 16 * announced;
-}
-
-void code_init(struct code *c, size_t process_count)
-{
-    *c = (struct code){ .process_count = process_count };
-    c->processes = alloc_zeroed(process_count, sizeof *c->processes);
+    *c = (struct code){ .modules.element_bytes = sizeof(struct module), .pcs.element_bytes = sizeof(struct pc) };
     c->files = grow(NULL, &c->file_capacity, 1, sizeof *c->files);
     c->files[c->file_count++].path = copy_text("", 0);
     c->locations = grow(NULL, &c->location_capacity, 1, sizeof *c->locations);
@@ -44,15 +28,12 @@ void code_release(struct code *c)
 {
     for (size_t i = 0; i < c->file_count; i++)
         free(c->files[i].path);
-    for (size_t i = 0; i < c->process_count; i++) {
-        free(c->processes[i].modules);
-        free(c->processes[i].pcs);
-    }
     free(c->files);
     hash_table_release(&c->file_table);
     free(c->locations);
     hash_table_release(&c->location_table);
-    free(c->processes);
+    numbered_release(&c->modules);
+    numbered_release(&c->pcs);
     *c = (struct code){ 0 };
 }
 
@@ -62,9 +43,21 @@ static bool is_file(const struct code_file *file, struct text path, struct text 
            strlen(file->path) == path.bytes && memcmp(file->path, path.data, path.bytes) == 0;
 }
 
+/* No system has longer paths, but a chunk that unpacks from some hundred bytes may have one of a megabyte: of such
+ * a one the beginning is kept, and that it was longer shows. */
+#define PATH_BYTES_MOST 8192
+#define CUT_MARK "..."
+
 static uint32_t file_of(struct code *c, struct text path, struct text build_id)
 {
+    char cut[PATH_BYTES_MOST];
+
     path.bytes = strnlen(path.data, path.bytes);
+    if (path.bytes > PATH_BYTES_MOST) {
+        memcpy(cut, path.data, sizeof cut);
+        memcpy(cut + sizeof cut - strlen(CUT_MARK), CUT_MARK, strlen(CUT_MARK));
+        path = (struct text){ cut, sizeof cut };
+    }
     if (build_id.bytes > sizeof c->files->build_id)
         build_id.bytes = sizeof c->files->build_id;
     uint64_t hash = hash_add_bytes(hash_add_bytes(0, path.data, path.bytes), build_id.data, build_id.bytes);
@@ -103,17 +96,12 @@ static uint32_t location_of(struct code *c, const struct code_location *location
 
 void code_take(struct code *c, uint32_t process, const struct event *event)
 {
-    struct code_process *p = &c->processes[process];
-
-    if (event->other == REC_MODULE_LOAD && is_plausible(event->module.id, p->module_count++)) {
-        p->modules = grow(p->modules, &p->module_capacity, event->module.id + 1, sizeof *p->modules);
-        p->modules[event->module.id] = (struct module){
-            .file = file_of(c, event->module.path, event->module.build_id),
-            .bias = event->module.bias,
-        };
-    } else if (event->other == REC_PC && is_plausible(event->pc.id, p->pc_count++)) {
-        p->pcs = grow(p->pcs, &p->pc_capacity, event->pc.id + 1, sizeof *p->pcs);
-        p->pcs[event->pc.id] = (struct pc){ .pc = event->pc.pc, .module = event->pc.module, .exact = event->pc.exact };
+    if (event->other == REC_MODULE_LOAD) {
+        struct module *module = numbered_make(&c->modules, process, event->module.id);
+        *module = (struct module){ .file = file_of(c, event->module.path, event->module.build_id), .bias = event->module.bias };
+    } else if (event->other == REC_PC) {
+        struct pc *pc = numbered_make(&c->pcs, process, event->pc.id);
+        *pc = (struct pc){ .pc = event->pc.pc, .number = event->pc.module, .exact = event->pc.exact };
     }
 }
 
@@ -139,30 +127,32 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
 
 bool code_is_announced(const struct code *c, uint32_t process, uint32_t number)
 {
-    const struct code_process *p = &c->processes[process];
-    return number < p->pc_capacity && p->pcs[number].pc;
+    const struct pc *pc = numbered_find(&c->pcs, process, number);
+    return pc && pc->pc;
 }
 
 uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
 {
-    const struct code_process *p = &c->processes[process];
+    struct pc *pc = numbered_find(&c->pcs, process, number);
 
-    if (!code_is_announced(c, process, number))
+    if (!pc || !pc->pc)
         return 0;
-    struct pc *pc = &p->pcs[number];
-    if (!pc->location) {
-        struct module module = { 0 };
-        if (pc->module < p->module_capacity)
-            module = p->modules[pc->module];
-        pc->location = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
-                                                               module.file ? 0 : process, pc->exact });
+    if (!pc->is_located) {
+        const struct module *known = numbered_find(&c->modules, process, pc->number);
+        struct module module = known ? *known : (struct module){ 0 };
+        pc->number = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
+                                                             module.file ? 0 : process, pc->exact });
+        pc->is_located = true;
     }
-    return pc->location;
+    return pc->number;
+}
+
+static void locate(void *data, uint32_t process, uint32_t number)
+{
+    code_location(data, process, number);
 }
 
 void code_locate_all(struct code *c)
 {
-    for (uint32_t process = 0; process < c->process_count; process++)
-        for (size_t number = 0; number < c->processes[process].pc_capacity; number++)
-            code_location(c, process, (uint32_t)number);
+    numbered_each(&c->pcs, locate, c);
 }

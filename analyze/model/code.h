@@ -6,6 +6,7 @@
 
 #include "analyze/hash_table.h"
 #include "analyze/log/log.h"
+#include "analyze/model/numbered.h"
 #include "analyze/util.h"
 #include "format/decode.h"
 
@@ -23,8 +24,6 @@ struct code_location {
     bool exact;       /* of an instruction that a signal interrupted; else a return address */
 };
 
-struct code_process; /* one process's numbers */
-
 struct code {
     struct code_file *files;
     size_t file_count, file_capacity;
@@ -32,11 +31,10 @@ struct code {
     struct code_location *locations;
     size_t location_count, location_capacity;
     struct hash_table location_table;
-    struct code_process *processes;
-    size_t process_count;
+    struct numbered modules, pcs; /* of each process, by their numbers there */
 };
 
-void code_init(struct code *c, size_t process_count);
+void code_init(struct code *c);
 void code_release(struct code *c);
 
 /* All such records of the log. For who needs no other events. goes_on may be NULL; false: it has said no, and not

@@ -100,7 +100,7 @@ void contents_read(const struct log *log, bool (*goes_on)(void *data, double pro
     _cleanup_free_ uint8_t *payload = NULL;
     size_t capacity = 0;
 
-    code_init(&c.code, log->process_count);
+    code_init(&c.code);
     for (size_t i = 0; i < log->chunk_count; i++) {
         const struct log_chunk *chunk = &log->chunks[i];
         if (goes_on && !goes_on(data, (double)i / (double)log->chunk_count)) {

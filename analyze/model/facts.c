@@ -113,7 +113,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
 {
     static const struct facts_options everything;
     struct facts *f = alloc_zeroed(1, sizeof *f);
-    struct collector c = { .f = f, .log = log, .options = options ? options : &everything };
+    struct collector c = { .f = f, .log = log, .options = options ? options : &everything,
+                           .bytes_left = INT64_MAX };
 
     f->processes = alloc_zeroed(log->process_count, sizeof *f->processes);
     c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
@@ -139,6 +140,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     struct feed *feed = feed_open(log, to_ns, &ends, &f->told);
     take_all(&c, feed, to_ns);
     f->bad_chunks = feed_close(feed, &f->bad_offset);
+    f->told.lost_events += c.uncounted;
     tell_ends(f, &c, &ends);
     ends_release(&ends);
     told_end(&f->told);

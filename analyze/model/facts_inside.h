@@ -49,6 +49,8 @@ struct collector {
     bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t number; /* allocations so far */
+    uint64_t bytes_left; /* in units, that can still be allocated without a sum running over */
+    uint64_t uncounted;  /* allocations that would have made one */
     struct waiting waiting;
     uint64_t *mark_bytes; /* live in the mark's process */
     size_t mark_capacity;

@@ -66,6 +66,19 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
         add_variance(c, s->process, s->size, &f->variance.allocations, &f->variance.bytes);
 }
 
+/* No sum of bytes is larger than that of all allocations. */
+static bool is_beyond_sums(struct collector *c, uint64_t size, uint64_t units)
+{
+    uint64_t bytes;
+    bool is_beyond = __builtin_mul_overflow(size, units, &bytes) || bytes > c->bytes_left;
+
+    if (is_beyond)
+        c->uncounted++;
+    else
+        c->bytes_left -= bytes;
+    return is_beyond;
+}
+
 /* The new block; grown: by how many reallocs. */
 static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
 {
@@ -76,6 +89,8 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
                                  .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf, .grown = grown };
     struct block old;
 
+    if (is_beyond_sums(c, s->size, units))
+        return;
     if (!left_out)
         count_allocation(c, s, units);
     if (!s->address)

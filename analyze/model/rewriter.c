@@ -31,6 +31,7 @@ struct rewriter {
     size_t id_capacity;
     struct index announced, missing; /* by process and pc number */
     size_t missing_count;
+    uint32_t session_chunks;
 };
 
 static void put(struct rewriter *r, struct rec_chunk_header *chunk, size_t payload_bytes)
@@ -382,7 +383,8 @@ static void write_session(struct rewriter *r, struct rec_chunk_header header, ui
 
 void rewriter_write_session(struct rewriter *r, uint32_t process, uint32_t sequence, const struct event *e, uint64_t ns)
 {
-    write_session(r, (struct rec_chunk_header){ .sequence = sequence }, process, e, ns);
+    /* Numbered, so that none is taken for another that says the same of the same time. */
+    write_session(r, (struct rec_chunk_header){ .sequence = sequence, .stream = r->session_chunks++ }, process, e, ns);
 }
 
 bool rewriter_has_process(const struct rewriter *r, uint32_t process)

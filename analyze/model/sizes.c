@@ -81,7 +81,8 @@ void sizes_table(const struct sizes *s, struct size_table *ret_table)
         count += counts[i].count;
         bytes += (unsigned __int128)counts[i].count * counts[i].size;
         t.count_through[i] = round_units(count, unit);
-        t.bytes_through[i] = (uint64_t)((bytes + unit / 2) / unit);
+        unsigned __int128 rounded = (bytes + unit / 2) / unit;
+        t.bytes_through[i] = rounded < INT64_MAX ? (uint64_t)rounded : INT64_MAX; /* what JSON can hold */
         t.rows[i] = (struct size_total){ counts[i].size, t.count_through[i] - t.count, t.bytes_through[i] - t.bytes };
         t.count = t.count_through[i];
         t.bytes = t.bytes_through[i];

@@ -94,7 +94,7 @@ void told_begin(struct told *t, const struct log *log)
 {
     t->process_count = log->process_count;
     t->processes = alloc_zeroed(t->process_count, sizeof *t->processes);
-    code_init(&t->code, t->process_count);
+    code_init(&t->code);
     for (uint32_t i = 0; i < t->process_count; i++) {
         t->processes[i].pid = log->processes[i].pid;
         t->processes[i].image = log->processes[i].image;

@@ -32,9 +32,10 @@ static void judge_program(const uint8_t *data, size_t size)
 
     demand(fd >= 0 && write(fd, data, size) == (ssize_t)size, "a file can be written");
     close(fd);
-    enum rec_untraced judged = exec_target_judge(program_path);
+    bool is_loader = false, is_loader_again = false;
+    enum rec_untraced judged = exec_target_judge(program_path, &is_loader);
     demand(judged <= REC_UNTRACED_STATIC_PASSES, "a judgement is one");
-    demand(exec_target_judge(program_path) == judged, "it is the same again");
+    demand(exec_target_judge(program_path, &is_loader_again) == judged && is_loader_again == is_loader, "it is the same again");
 }
 
 static void judge_filter(const uint8_t *data, size_t size)

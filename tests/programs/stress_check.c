@@ -262,7 +262,7 @@ static void read_code(void)
     struct reader *reader = reader_open(the_log);
     struct timed_event e;
 
-    code_init(&code, the_log->process_count);
+    code_init(&code);
     while (reader_next(reader, &e)) {
         if (e.event.type != EVENT_OTHER)
             continue;

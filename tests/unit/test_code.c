@@ -5,6 +5,7 @@
 #include "tests/unit/check.h"
 
 #include <link.h>
+#include <malloc.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ static void test_many_files(void)
     char path[32];
     clock_t before = clock();
 
-    code_init(&code, 1);
+    code_init(&code);
     load.module.id = 1;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < FILES; i++) {
@@ -49,6 +50,45 @@ static void test_many_files(void)
     CHECK(code.file_count == FILES + 1);
     CHECK(strcmp(code.files[FILES].path, path) == 0 && code.files[FILES].build_id[0] == 'a');
     CHECK(clock() - before < 3 * CLOCKS_PER_SEC);
+    code_release(&code);
+}
+
+/* The numbers of pcs and modules are the log's: that they are large takes no memory, and loses none of them. Nor do
+ * paths that no system has take what they say. */
+static void test_large_numbers(void)
+{
+    enum { PROCESSES = 200 };
+    static const uint32_t numbers[] = { 1, 65535, 100000000, UINT32_MAX };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .path = { "/lib/a", 6 }, .build_id = { "", 0 } } };
+    static char long_path[1 << 20];
+    struct code code;
+    memset(long_path, 'x', sizeof long_path);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+
+    code_init(&code);
+    for (uint32_t process = 0; process < PROCESSES; process++)
+        for (unsigned i = 0; i < 4; i++) {
+            load.module.id = numbers[i];
+            load.module.bias = 16 * i;
+            code_take(&code, process, &load);
+            code_take(&code, process, &(struct event){ .type = EVENT_OTHER, .other = REC_PC,
+                                                       .pc = { .id = numbers[i], .module = numbers[i], .pc = 4096 } });
+        }
+    load.module.id = 7;
+    load.module.path = (struct text){ long_path, sizeof long_path };
+    for (unsigned i = 0; i < 200; i++) {
+        memcpy(long_path, &(char[]){ '/', (char)('0' + i % 10), (char)('0' + i / 10) }, 3);
+        code_take(&code, 0, &load);
+    }
+    CHECK(code.file_count == 2 + 200 && strlen(code.files[201].path) < 10000 && strncmp(code.files[201].path, "/9Cxxx", 6) == 0);
+    code_locate_all(&code);
+    CHECK(code.location_count == 5);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct code_location *place = &code.locations[code_location(&code, PROCESSES - 1, numbers[i])];
+        CHECK(place->file == 1 && place->address == 4096 - 16 * i);
+        CHECK(code_location(&code, PROCESSES - 1, numbers[i] - 1) == 0);
+    }
+    CHECK(mallinfo2().uordblks + mallinfo2().hblkhd < before + (4 << 20));
     code_release(&code);
 }
 
@@ -69,7 +109,8 @@ int main(void)
 
     if (!CHECK(length > 0))
         return check_summary();
-    code_init(&code, 2);
+    test_large_numbers();
+    code_init(&code);
     load.module.id = 1;
     load.module.build_id = (struct text){ "", 0 };
     load.module.path = (struct text){ path, (size_t)length };

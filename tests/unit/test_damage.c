@@ -414,10 +414,71 @@ static void test_time(void)
     test_many_magics(&header, sizeof header);
 }
 
+/* What no memory can hold is no allocation: neither counted nor shown as a negative number. */
+static void test_absurd_sizes(void)
+{
+    static const uint64_t sizes[] = { REC_SIZE_MAX + 1, 1ull << 63, UINT64_MAX };
+    struct log *log;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sizes_counted counted;
+        struct log_bytes absurd = { 0 };
+        log_bytes_begin(&absurd);
+        chunk_begin(1, 0, 0, 100);
+        for (unsigned k = 0; k < 200; k++)
+            add_malloc(100 + k, 0x1000 + 16 * k, REC_SIZE_MAX);
+        add_malloc(300, 0x10, sizes[i]);
+        chunk_end(&absurd);
+        log_bytes_write(&absurd);
+        if (!CHECK(log_open(log_path, &log, &failure) == 0))
+            return;
+        struct facts *f = facts_collect(log, NULL);
+        CHECK(f->bad_chunks == 1 && f->allocations == 127 && f->told.lost_events == 73);
+        CHECK(f->allocated_bytes == 127 * REC_SIZE_MAX && f->peak_bytes == f->allocated_bytes && f->leaked_bytes == f->allocated_bytes);
+        count_sizes(log, NULL, NULL, &counted);
+        struct size_table table;
+        sizes_table(&counted.sizes, &table);
+        CHECK(counted.bad_chunks == 1 && table.count == 200 && table.bytes == INT64_MAX && table.rows[0].size == REC_SIZE_MAX);
+        size_table_release(&table);
+        sizes_counted_release(&counted);
+        facts_free(f);
+        log_free(log);
+        free(absurd.data);
+    }
+}
+
+/* A session chunk that somebody has copied into the log again says nothing new; another one does. */
+static void test_session_twice(void)
+{
+    struct failure unused;
+    struct log_bytes twice = { 0 };
+    struct log *log;
+
+    log_bytes_begin(&twice);
+    for (uint64_t i = 0; i < 2; i++) {
+        chunk_begin(1, 0, 0, 100 + i);
+        made.header.type = REC_CHUNK_SESSION;
+        at = encode_lost(&encoder, at, 100 + i, 5, 0);
+        at = encode_untraced(&encoder, at, 100 + i, 300, REC_UNTRACED_LIBC, (struct encode_text){ "/x", 2 });
+        chunk_end(&twice);
+        log_bytes_add_again(&twice);
+    }
+    log_bytes_write(&twice);
+    if (CHECK(log_open(log_path, &log, &unused) == 0)) {
+        struct facts *f = facts_collect(log, NULL);
+        CHECK(f->told.lost_events == 10 && f->told.notes.untraced_programs == 2 && reader_lost_events(log).count == 10);
+        facts_free(f);
+        log_free(log);
+    }
+    free(twice.data);
+}
+
 int main(void)
 {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* thousands of logs, one after another */
     directory_make();
+    test_absurd_sizes();
+    test_session_twice();
     make_log();
     CHECK(whole.count > 2000 && whole.count < 5000);
     test_cuts();

@@ -41,7 +41,7 @@ static void add_heap(unsigned events)
 
     while (events-- && at < made.records + sizeof made.records - 2000) {
         now += random_below(10) ? random_below(300) : random_below(100) ? random_magnitude() >> 40 : random_magnitude() >> 20;
-        uint64_t address = random_below(8) ? next : random_magnitude(), size = random_below(8) ? 16 * random_below(20) : random_magnitude();
+        uint64_t address = random_below(8) ? next : random_magnitude(), size = random_below(8) ? 16 * random_below(20) : random_magnitude() % (REC_SIZE_MAX + 1);
         struct encode_stack stack = random_stack(ids);
         switch (random_below(12)) {
         case 0: case 1: case 2: case 3: case 4:
@@ -200,7 +200,7 @@ static void test_sizes(void)
         size_t bytes;
         chunk_begin(1, 2, 3, 1000);
         for (unsigned k = 0; k < 1000; k++) {
-            add_malloc(1000 + k * random_below(300), 16 * random_below(1000), random_magnitude());
+            add_malloc(1000 + k * random_below(300), 16 * random_below(1000), random_magnitude() % (REC_SIZE_MAX + 1));
             static const uint32_t ids[] = { 1, 2, 3 };
             if (k % 20 == 0) /* long, then short, then the long one again: with its flags */
                 at = encode_alloc(&encoder, at, REC_ALLOC_MALLOC, 64, 24, 1000, 0, 0,

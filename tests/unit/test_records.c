@@ -137,7 +137,7 @@ static uint8_t *add_alloc(struct chunk *c, uint8_t *at, struct expected *x)
     e->function = which == REC_ALLOC_ALIGNED ? (uint8_t)random_below(REC_FN_COUNT) : functions[which];
     e->alignment = which == REC_ALLOC_ALIGNED ? random_magnitude() : 0;
     e->address = random_address(c);
-    e->size = random_magnitude();
+    e->size = random_magnitude() % (REC_SIZE_MAX + 1);
     uint64_t ticks = random_ticks(c, e);
     struct encode_stack stack =
         c->given_count && !random_below(3) ? random_stack_again(c, x) : random_stack(c, x);
