@@ -170,8 +170,6 @@ static int decode_alloc(struct decoder *d, struct span *s, unsigned tag, struct 
         return fail(d, s->bad ? "an allocation cut short" : "an impossible stack");
     if (s->bad)
         return fail(d, "an allocation cut short");
-    if (e->size > REC_SIZE_MAX)
-        return fail(d, "an allocation larger than any memory");
     e->ticks = next_ticks(d, dt);
     e->address = next_address(d, da);
     d->at = s->at;

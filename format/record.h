@@ -72,7 +72,14 @@ enum rec_stack_flags {
     REC_STACK_DIFFERS = 16, /* found by the recorder's self-check: libunwind sees another stack */
 };
 
-#define REC_SIZE_MAX (1ull << 56) /* bytes of an allocation that has succeeded; no address space is larger: more is damage */
+/* Bytes of an allocation; no address space is larger. An allocator that runs over may succeed all the same
+ * (tcmalloc's pvalloc(-1) gives a page): who adds sizes up takes such a one for 0. */
+#define REC_SIZE_MAX (1ull << 56)
+static inline uint64_t rec_size_counted(uint64_t size)
+{
+    return size <= REC_SIZE_MAX ? size : 0;
+}
+
 #define REC_STACK_DEPTH_MAX 4096 /* frames; more is damage */
 
 /* Kind 3. A reader skips numbers that it does not know, and bytes at the end of

@@ -79,9 +79,9 @@ int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret
     while (take(c, COLUMN_OPERATION, &operation))
         if (operation < OPERATION_KIND) {
             if (!take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, &size) ||
-                size > REC_SIZE_MAX || !take_flags(c, operation >> 3 & 3, &stacks, &flags))
+                !take_flags(c, operation >> 3 & 3, &stacks, &flags))
                 return -EBADMSG;
-            add(data, size, flags);
+            add(data, rec_size_counted(size), flags);
         }
     return 0;
 }

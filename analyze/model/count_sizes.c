@@ -86,9 +86,9 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
                 recorded++;
                 partial += is_partial(&w->flags, &event);
                 if (is_sampled)
-                    count_sampled(w, chunk->process, event.size);
+                    count_sampled(w, chunk->process, rec_size_counted(event.size));
                 else
-                    sizes_add(&w->counted.sizes, event.size, w->settings->unit);
+                    sizes_add(&w->counted.sizes, rec_size_counted(event.size), w->settings->unit);
             } else if (event.type == EVENT_OTHER && event.other == REC_RECORDING) {
                 w->counted.was_paused |= !event.recording.on;
             }

@@ -107,7 +107,7 @@ static bool make_step(struct feed *f, const struct timed_event *e, struct step *
     step->type = types[e->event.type];
     step->function = e->event.function;
     step->address = e->event.address;
-    step->size = e->event.size;
+    step->size = rec_size_counted(e->event.size);
     if (e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END)
         step->leaf = leaf_of(f, e, step);
     return true;

@@ -266,7 +266,7 @@ sandboxed("sandboxed", "second_filter", noted=[program("sandboxed")])
 sandboxed("sandboxed", "many_variables", noted=[program("sandboxed")])
 sandboxed("sandboxed", "fork_amid")
 sandboxed("sandboxed", "fork_amid", "returns", lost=True)
-OF_THE_PROGRAM = {"seccomp", "dup2", "dup3", "close_range", "execveat"} # made on its behalf only
+OF_THE_PROGRAM = {"seccomp", "dup2", "dup3", "close_range", "execveat", "exit_group"} # made on its behalf only
 
 
 def forbidding():
