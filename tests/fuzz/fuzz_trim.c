@@ -150,7 +150,7 @@ static bool is_ordered(const struct log *log)
     return is_so;
 }
 
-static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns)
+static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns, bool is_countable)
 {
     struct rec_file_header header;
     struct failure failure;
@@ -170,7 +170,7 @@ static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns)
     struct facts *whole = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = to_ns });
     struct facts *part = facts_collect(made, &(struct facts_options){ .from_ns = from_ns });
     demand(part->bad_chunks == 0, "its chunks are good");
-    if (is_ordered(log))
+    if (is_countable && is_ordered(log))
         compare(part, whole);
     facts_free(whole);
     facts_free(part);
@@ -214,8 +214,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log->one_thread = true;
     struct facts *all = facts_collect(log, NULL);
     uint64_t from_ns = (uint64_t)((double)all->duration_ns * part[0] / 65536), to_ns = (uint64_t)((double)all->duration_ns * part[1] / 65536);
+    /* What no sum holds counts as lost: in the part less may be before it. */
+    bool is_countable = all->allocated_bytes < 1ull << 48;
     facts_free(all);
-    trim(log, from_ns, to_ns > from_ns ? to_ns : 0);
+    trim(log, from_ns, to_ns > from_ns ? to_ns : 0, is_countable);
     log_free(log);
     return 0;
 }
