@@ -8,12 +8,13 @@
 #define AGAIN_NS 200000000ull
 
 static volatile sig_atomic_t interrupted; /* by a signal of which no pass has taken notice yet */
+static volatile sig_atomic_t has_come;    /* the first: the next ends the program */
 static bool is_over[PROGRESS_NAMES + 1];  /* passes of this kind end at once */
 
 static void on_interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupted = has_come = 1;
 }
 
 static uint64_t now_ns(void)
@@ -24,21 +25,30 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Once: the signal itself takes the handler away. */
-static void wait_for_interrupt(void)
+/* While a pass goes on, which can end. Once: the signal itself takes the handler away. What reads logs may write (dump),
+ * and of a write that the signal interrupts stdio would lose all; what waits, for a pipe or a server, is to be interrupted. */
+static void wait_for_interrupt(enum progress_kind kind)
 {
-    static bool waits;
-    struct sigaction old;
+    struct sigaction now;
 
-    if (!waits && sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-        sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND }, NULL);
-    waits = true;
+    if (!has_come && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_interrupt,
+                  .sa_flags = (int)SA_RESETHAND | (kind == PROGRESS_READS ? SA_RESTART : 0) }, NULL);
+}
+
+/* Between passes output is written. */
+static void wait_no_more(void)
+{
+    struct sigaction now;
+
+    if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
+        signal(SIGINT, SIG_DFL);
 }
 
 void progress_begin(struct progress *p, enum progress_kind kind, const char *what)
 {
     *p = (struct progress){ .what = what, .kind = kind, .began_ns = now_ns(), .is_terminal = isatty(STDERR_FILENO) };
-    wait_for_interrupt();
+    wait_for_interrupt(kind);
 }
 
 bool progress_goes_on(void *data, double progress)
@@ -69,6 +79,7 @@ void progress_end(struct progress *p)
     if (p->is_shown)
         fprintf(stderr, "\r\033[K");
     p->is_shown = false;
+    wait_no_more();
     if (!p->was_interrupted)
         return;
     interrupted = 0;
