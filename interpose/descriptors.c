@@ -15,6 +15,7 @@
 #include "interpose/inside/numbers.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
+#include "interpose/outside/sandbox.h"
 #include "interpose/stand_in.h"
 
 #include <limits.h>
@@ -113,7 +114,7 @@ static bool are_needed(void)
     if (!process || sys_forbidden)
         return false;
     int state = atomic_load(&process->state);
-    return state == PROCESS_NEW || (state != PROCESS_OFF && process->pid == sys_pid());
+    return state == PROCESS_NEW || (state != PROCESS_OFF && !sandbox_is_vfork_child());
 }
 
 static struct kept_file *const kept[] = { &session.log, &session.live_file, &session.maps,

@@ -13,11 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void (*real_quick_exit)(int status), (*real_Exit)(int status), (*real_exit)(int status);
+static void (*real_Exit)(int status), (*real_exit)(int status);
 
 void exits_prepare(void)
 {
-    stand_in_find("quick_exit", &real_quick_exit);
     stand_in_find("_Exit", &real_Exit);
     stand_in_find("_exit", &real_exit);
 }
@@ -32,12 +31,28 @@ static bool may_note(void)
     return c == &context_none || !c->busy || c->busy & ~(uint64_t)CONTEXT_STATE_MASK;
 }
 
-static void note_end(int status, const struct walk_start *start)
+static void note_end(enum rec_end how, int status, const struct walk_start *start)
 {
     struct context *c = may_note() ? remark_begin(start, ENCODE_EVENT_MAX) : NULL;
 
     if (c)
-        remark_end(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, REC_END_LEFT, (uint32_t)(status & 0xff) << 8));
+        remark_end(c, encode_process_end(&c->encoder, c->at, clock_before_free(), process->pid, how, (uint32_t)(status & 0xff) << 8));
+}
+
+void exits_note(const struct walk_start *start)
+{
+    note_end(REC_END_EXIT, 0, start);
+}
+
+/* The first that is registered runs last: the program's own may still end the process otherwise. */
+static void at_end_of_quick_exit(void)
+{
+    exits_note(HERE);
+}
+
+void exits_watch(void)
+{
+    at_quick_exit(at_end_of_quick_exit);
 }
 
 static _Noreturn void leave(void (**real)(int status), int status)
@@ -52,18 +67,12 @@ static _Noreturn void leave(void (**real)(int status), int status)
 
 EXPORT void _exit(int status)
 {
-    note_end(status, HERE);
+    note_end(REC_END_LEFT, status, HERE);
     leave(&real_exit, status);
 }
 
 EXPORT void _Exit(int status)
 {
-    note_end(status, HERE);
+    note_end(REC_END_LEFT, status, HERE);
     leave(&real_Exit, status);
-}
-
-EXPORT void quick_exit(int status)
-{
-    note_end(status, HERE);
-    leave(&real_quick_exit, status);
 }

@@ -43,12 +43,6 @@ static void lay_in(struct context *c)
     c->busy = busy;
 }
 
-/* A vfork child has its parent's memory, but its filter and its clock are its own. */
-bool sandbox_is_vfork_child(void)
-{
-    return process && process->pid && process->pid != sys_pid();
-}
-
 static __thread struct sandbox_child child;
 
 struct sandbox_child *sandbox_child(void)
@@ -56,6 +50,13 @@ struct sandbox_child *sandbox_child(void)
     if (child.pid && child.may_ask && sys_pid() != child.pid)
         child.pid = 0; /* it has ended, and this is its parent */
     return child.pid ? &child : NULL;
+}
+
+/* A vfork child has its parent's memory, but its filter and its clock are its own. One that has forbidden itself
+ * system calls is known as such, and is not to ask for its pid. */
+bool sandbox_is_vfork_child(void)
+{
+    return process && process->pid && (sandbox_child() || process->pid != sys_pid());
 }
 
 void sandbox_forget_child(struct sandbox_child *ret_child)

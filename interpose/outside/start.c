@@ -30,6 +30,7 @@
 #include "interpose/outside/threads.h"
 #include "interpose/outside/unrecorded.h"
 #include "interpose/outside/unwinder.h"
+#include "interpose/stand_in.h"
 #include "interpose/system_calls.h"
 
 #include <dlfcn.h>
@@ -361,6 +362,7 @@ static __attribute__((constructor)) void constructor(void)
     struct context *c = current_context;
     int saved_errno = errno;
 
+    exits_watch();
     if (c == &context_none)
         c = start_thread(NULL);
     if (c && !c->busy) {
@@ -395,8 +397,10 @@ static __attribute__((destructor)) void destructor(void)
 {
     struct context *c = current_context;
 
-    if (c->busy || !c->slot)
+    if (c->busy || !c->slot) {
+        exits_note(HERE);
         return;
+    }
     uint64_t mask = sys_block_signals();
     c->busy = CONTEXT_RECORDING;
     if (context_room(c, ENCODE_EVENT_MAX)) {

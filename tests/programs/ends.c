@@ -1,5 +1,6 @@
 /* ends HOW: three children each allocate a block of 1,000,000 bytes, one after the other, wait for each other, and
- * end, HOW: _exit, _Exit, quick_exit, exit, exec (/bin/true), kill, or handler, which calls _exit from a signal handler while
+ * end, HOW: _exit, _Exit, quick_exit, exit, "exit in a thread" (that has not allocated), "aborted quick_exit" (by a handler),
+ * exec (/bin/true), kill, or handler, which calls _exit from a signal handler while
  * the program allocates. So at one time there are 3,000,000 bytes. With "hold BYTES", no children: it allocates that
  * and ends when its standard input does; "vfork": as hold, after a vfork child has called _exit; "crowd": threads,
  * marks and forks. Without a word that is known it fails. With a second word, "wait": before they end, all wait until standard input ends. */
@@ -32,6 +33,12 @@ static void on_signal(int number)
     _exit(9);
 }
 
+static void *leave(void *unused)
+{
+    (void)unused;
+    exit(3);
+}
+
 static void end(const char *how)
 {
     if (strcmp(how, "_exit") == 0)
@@ -40,6 +47,15 @@ static void end(const char *how)
         _Exit(3);
     if (strcmp(how, "quick_exit") == 0)
         quick_exit(3);
+    if (strcmp(how, "aborted quick_exit") == 0) {
+        at_quick_exit(abort);
+        quick_exit(3);
+    }
+    if (strcmp(how, "exit in a thread") == 0) { /* that has not allocated */
+        pthread_t thread;
+        pthread_create(&thread, NULL, leave, NULL);
+        pthread_join(thread, NULL);
+    }
     if (strcmp(how, "exit") == 0)
         exit(3);
     if (strcmp(how, "exec") == 0)

@@ -236,6 +236,16 @@ int main(int argc, char **argv)
         }
         say_status(pid);
         use_heap();
+    } else if (IS("vfork_ends")) { /* what a child that may not ask for its pid can still call */
+        pid_t pid = vfork();
+        if (pid == 0) {
+            forbid(SYS_getpid, SECCOMP_RET_KILL_PROCESS);
+            close(960);
+            dup2(1, 961);
+            _exit(7);
+        }
+        say_status(pid);
+        use_heap();
     } else if (IS("second_filter")) {
         forbid(SYS_gettid, SECCOMP_RET_ERRNO | EPERM);
         forbid(SYS_flock, SECCOMP_RET_KILL_PROCESS);

@@ -262,6 +262,7 @@ check("forbidden" not in r.stdout + r.stderr, f"probe: nothing was forbidden: {r
 sandboxed("sandboxed", "raw_exec", options=["--follow=fork"])
 sandboxed("sandboxed", "vfork", noted=[program("sandboxed")])
 sandboxed("sandboxed", "vfork", "without getpid", noted=[program("sandboxed")])
+sandboxed("sandboxed", "vfork_ends")
 sandboxed("sandboxed", "second_filter", noted=[program("sandboxed")])
 sandboxed("sandboxed", "many_variables", noted=[program("sandboxed")])
 sandboxed("sandboxed", "fork_amid")
