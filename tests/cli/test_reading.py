@@ -1,10 +1,14 @@
 """What all reading commands have: parts of a log, threads, --jobs, a line of progress,
 and Ctrl-C."""
+import fcntl
 import os
 import pty
 import re
 import signal
+import struct
+import subprocess
 import sys
+import termios
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -237,5 +241,21 @@ out, complaint = interrupt_naming("symbolize", "--no-cache", named)
 check("not all names were looked up" in complaint, f"symbolize: {complaint}")
 got = run([MALLOSCOPE, "symbolize", "--no-cache", named])
 check(got.returncode == 0 and "nothing was added" not in got.stdout, f"and what is missing can be added: {got.stdout} {got.stderr}")
+
+# --- Ctrl-C while what is shown waits for whoever reads it ---
+many = path("many.mscope")
+run([os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log"), many, "20000", "4", "1000", "5000"])
+for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("dump",):
+    whole = subprocess.run([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    process = subprocess.Popen([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    out = process.stdout.read()
+    process.wait()
+    check(len(whole) > 100000 and whole.startswith(out), f"Ctrl-C while {words} is written leaves no hole: {len(out)} of {len(whole)}")
 
 sys.exit(done())
