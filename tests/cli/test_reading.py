@@ -156,7 +156,7 @@ def interrupt(*words, log=long_log, code=1):
     is not waited for yet, it ends the command as any; too late, it does nothing."""
     for attempt in range(80):
         process = subprocess.Popen([MALLOSCOPE, *words, log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.005 * (attempt + 2))
+        time.sleep(0.0005 * 1.08 ** attempt)  # to a quarter of a second
         process.send_signal(signal.SIGINT)
         out, complaint = process.communicate(timeout=60)
         if "interrupted" in complaint:

@@ -283,9 +283,11 @@ static void test_pieces(void)
             before_lacks = all - piece;
             memcpy(pieces + bytes, whole.data + whole.starts[of], piece);
             if (!random_below(20) && !unknown && piece > sizeof(struct rec_chunk_header)) { /* of a chunk that is nowhere */
-                struct rec_chunk_header *header = (void *)(pieces + bytes);
-                header->sequence = 1000;
-                header->header_checksum = checksum(header, offsetof(struct rec_chunk_header, header_checksum));
+                struct rec_chunk_header header; /* pieces lie anywhere */
+                memcpy(&header, pieces + bytes, sizeof header);
+                header.sequence = 1000;
+                header.header_checksum = checksum(&header, offsetof(struct rec_chunk_header, header_checksum));
+                memcpy(pieces + bytes, &header, sizeof header);
                 first_unknown = whole.starts[number] + bytes;
                 unknown = piece;
             }
