@@ -49,7 +49,8 @@ def comparable(name, value):
     if name not in SEVERAL:
         return value
     if isinstance(value, dict):
-        return {key: comparable(name, one) for key, one in value.items() if "peak" not in key and "lifetime" not in key and key != "growth"}
+        return {key: comparable(name, one) for key, one in value.items() 
+                if "peak" not in key and "lifetime" not in key and key not in ("growth", "most_live", "least_live")}
     return [comparable(name, one) for one in value] if isinstance(value, list) else value
 
 
