@@ -69,6 +69,14 @@ def live_files(log):
     return sorted(glob.glob(log + ".live.*") + glob.glob(f"/dev/shm/malloscope.{session}.live.*"))
 
 
+def must(*command, **more):
+    """What it prints; where it fails, there is nothing more to test."""
+    got = run(list(command), **more)
+    if not check(got.returncode == 0, f"{command}: {got.stderr}"):
+        raise SystemExit(done())
+    return got.stdout
+
+
 def complaints(text):
     """What a command says on stderr, but that a generated log's program is nowhere, and a distribution's one stripped."""
     return "".join(line for line in text.splitlines(True)

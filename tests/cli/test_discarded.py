@@ -18,13 +18,6 @@ LINKERS = {"bfd": f"-Wl,-Ttext-segment={HIGH:#x}", "gold": f"-Wl,-Ttext={HIGH:#x
 COUNT = 40
 
 
-def must(*command, **more):
-    got = run(list(command), **more)
-    if not check(got.returncode == 0, f"{command}: {got.stderr}"):
-        raise SystemExit(done())
-    return got.stdout
-
-
 def write(name, text):
     with open(path(name), "w") as file:
         file.write(text)

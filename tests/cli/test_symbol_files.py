@@ -16,13 +16,6 @@ os.environ.pop("DEBUGINFOD_URLS", None)
 os.environ["XDG_CACHE_HOME"] = path("no-cache")
 
 
-def must(*command, **more):
-    got = run(list(command), **more)
-    if not check(got.returncode == 0, f"{command}: {got.stderr}"):
-        raise SystemExit(done())
-    return got.stdout
-
-
 def write(name, text):
     os.makedirs(os.path.dirname(path(name)), exist_ok=True)
     with open(path(name), "wb" if isinstance(text, (bytes, bytearray)) else "w") as file:

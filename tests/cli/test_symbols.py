@@ -38,13 +38,6 @@ os.environ.pop("DEBUGINFOD_URLS", None)
 os.environ["XDG_CACHE_HOME"] = path("no-cache")
 
 
-def must(*command, **more):
-    got = run(list(command), **more)
-    if not check(got.returncode == 0, f"{command}: {got.stderr}"):
-        raise SystemExit(done())
-    return got.stdout
-
-
 def build_id_of(file):
     return re.search(r"Build ID: ([0-9a-f]+)", must("readelf", "-n", file)).group(1)
 
