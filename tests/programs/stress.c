@@ -70,7 +70,8 @@ static struct kept_event *next_event(void)
         piece->pid = (uint32_t)syscall(SYS_getpid);
         piece->tid = (uint32_t)syscall(SYS_gettid);
         piece->level = (uint32_t)level;
-        pieces[level] = piece;
+        pieces[level] = piece; /* a thread that is cancelled here takes another */
+        __asm__ volatile("" ::: "memory");
         used[level] = 0;
     }
     return &pieces[level]->events[used[level]++];

@@ -69,10 +69,11 @@ static void read_truth(const char *path)
     uint32_t count = atomic_load(&((struct kept_header *)(uintptr_t)header)->pieces);
     for (uint32_t i = 1; i < count && i < KEPT_PIECES; i++) {
         const struct kept_piece *piece = (const struct kept_piece *)header + i;
-        if (!piece->events[0].state)
-            continue; /* its pid may not be there yet */
-        struct told *list = find_told(piece->pid, piece->tid, piece->level, true);
-        for (unsigned k = 0; k < KEPT_PIECE_EVENTS && piece->events[k].state; k++) {
+        struct told *list = NULL; /* of a piece without events, pid and tid may not be there yet */
+        for (unsigned k = 0; k < KEPT_PIECE_EVENTS; k++) {
+            if (!piece->events[k].state)
+                continue; /* not written yet; or the thread was cancelled while it announced, and went on behind it */
+            list = list ? list : find_told(piece->pid, piece->tid, piece->level, true);
             list->events = grow(list->events, &list->capacity, list->count + 1, sizeof *list->events);
             list->events[list->count++] = &piece->events[k];
         }
@@ -175,19 +176,23 @@ static bool is_event(const struct kept_event *k, const struct event *e)
     return k->address == e->address;
 }
 
-/* What was announced only may be missing: before what the thread did then, as in a destructor. */
+/* What was announced only may be missing: before what the thread did then, as in a destructor. Where that is
+ * of the same size, its address tells: of what is still allocated no other block has it. */
 static bool take(struct told *list, const struct event *e)
 {
-    for (size_t at = list->at; at < list->count; at++) {
-        if (is_event(list->events[at], e)) {
-            list->at = at + 1;
-            flight_count += list->events[at]->state == KEPT_ANNOUNCED;
-            return true;
-        }
-        if (list->events[at]->state == KEPT_DONE)
-            return false;
-    }
-    return false;
+    size_t done = list->at, at = list->at;
+
+    while (done < list->count && list->events[done]->state != KEPT_DONE)
+        done++;
+    if (done < list->count && is_event(list->events[done], e))
+        at = done;
+    while (at < done && !is_event(list->events[at], e))
+        at++;
+    if (at == list->count || !is_event(list->events[at], e))
+        return false;
+    list->at = at + 1;
+    flight_count += at < done;
+    return true;
 }
 
 static bool was_told(uint32_t pid, uint32_t tid, const struct event *e)
