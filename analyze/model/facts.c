@@ -136,6 +136,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
 
     struct ends ends;
     ends_find(log, &f->settings, &ends);
+    c.ends = &ends;
     const uint64_t to_ns = find_end(log, c.options->to_ns, &f->goes_on);
     struct feed *feed = feed_open(log, to_ns, &ends, &f->told);
     take_all(&c, feed, to_ns);
@@ -171,7 +172,8 @@ void facts_free(struct facts *f)
     free(f->processes);
     free(f->threads);
     free(f->by_start);
-    free(f->first_leak_us);
+    free(f->leak_times);
+    free(f->unended);
     costs_release(&f->costs);
     growth_release(&f->growth);
     chains_release(&f->chains);

@@ -36,13 +36,12 @@ static const struct place *ask(struct collector *c, uint32_t location)
 static const struct place *site_place(struct collector *c, uint32_t node, uint32_t *ret_location)
 {
     const struct stacks *s = &c->facts->told.stacks;
-    uint32_t process = stacks_process(s, node);
 
     *ret_location = 0;
     if (stack_is_root(s, node))
         return ask(c, 0);
     for (;; node = s->nodes[node].parent) {
-        *ret_location = code_location(&c->facts->told.code, process, s->nodes[node].pc);
+        *ret_location = code_location(&c->facts->told.code, s->nodes[node].pc);
         const struct place *place = ask(c, *ret_location);
         if (!place->passes_on || stack_is_root(s, s->nodes[node].parent))
             return place;

@@ -30,6 +30,11 @@ static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t 
                                            .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } });
 }
 
+static uint32_t location_of(struct code *c, uint32_t process, uint32_t number)
+{
+    return code_location(c, code_pc(c, process, number));
+}
+
 /* As many files as a log may name: a look at each of them for each would take minutes. */
 static void test_many_files(void)
 {
@@ -84,9 +89,9 @@ static void test_large_numbers(void)
     code_locate_all(&code);
     CHECK(code.location_count == 5);
     for (unsigned i = 0; i < 4; i++) {
-        const struct code_location *place = &code.locations[code_location(&code, PROCESSES - 1, numbers[i])];
+        const struct code_location *place = &code.locations[location_of(&code, PROCESSES - 1, numbers[i])];
         CHECK(place->file == 1 && place->address == 4096 - 16 * i);
-        CHECK(code_location(&code, PROCESSES - 1, numbers[i] - 1) == 0);
+        CHECK(location_of(&code, PROCESSES - 1, numbers[i] - 1) == 0);
     }
     CHECK(mallinfo2().uordblks + mallinfo2().hblkhd < before + (4 << 20));
     code_release(&code);
@@ -124,18 +129,18 @@ int main(void)
         announce_pc(&code, process, 5, second + 16, false);
         load.module.bias += 0x1000; /* elsewhere in the other process */
         for (uint32_t id = 0; id < 6; id++)
-            CHECK(code_location(&code, 0, id) ? id > 0 : id == 0);
+            CHECK(location_of(&code, 0, id) ? id > 0 : id == 0);
     }
-    uint32_t called = code_location(&code, 0, 1), interrupted = code_location(&code, 0, 2);
-    CHECK(called != interrupted && interrupted == code_location(&code, 0, 3));
+    uint32_t called = location_of(&code, 0, 1), interrupted = location_of(&code, 0, 2);
+    CHECK(called != interrupted && interrupted == location_of(&code, 0, 3));
     CHECK(code.locations[called].address == code.locations[interrupted].address);
     CHECK(!code.locations[called].exact && code.locations[interrupted].exact);
-    CHECK(code_location(&code, 1, 1) != called && code.locations[code_location(&code, 1, 2)].exact);
+    CHECK(location_of(&code, 1, 1) != called && code.locations[location_of(&code, 1, 2)].exact);
 
     struct naming *naming = naming_open(NULL, &code, NULL, &namer);
     CHECK(is_named(&namer, called, "tc_first") && is_named(&namer, interrupted, "tc_second"));
-    CHECK(is_named(&namer, code_location(&code, 0, 4), "tc_first"));
-    CHECK(is_named(&namer, code_location(&code, 0, 5), "tc_second"));
+    CHECK(is_named(&namer, location_of(&code, 0, 4), "tc_first"));
+    CHECK(is_named(&namer, location_of(&code, 0, 5), "tc_second"));
     CHECK(is_named(&namer, 0, NULL));
     naming_close(naming);
     code_release(&code);
