@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""What `check` writes for others, read by others: junitparser, prove, a JSON schema, cmark-gfm, and what GitHub's
+runner does with a workflow command. First of verdicts made by hand (tests/unit/print_verdict), then of real runs."""
+import html.parser
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, path, run
+
+import jsonschema
+import junitparser
+
+PRINT_VERDICT = os.path.join(os.path.dirname(os.path.dirname(MALLOSCOPE)), "tests/unit/print_verdict")
+SCHEMA = jsonschema.Draft202012Validator(json.load(open(os.path.join(SOURCE, "docs/check.schema.json"))))
+SUITE = {"GITHUB_WORKSPACE": WORK, "GITHUB_STEP_SUMMARY": "", "CI_PROJECT_DIR": ""}
+CODES = {"regression": 2, "within": 0, "improvement": 0, "improvement-fails": 4, "unstable": 3, "nothing": 3, "hostile": 3}
+# In all states, what a runner has to see: cases that failed, that are errors, that were skipped.
+COUNTS = {"regression": (2, 0, 0), "within": (0, 0, 1), "improvement": (0, 0, 0), "improvement-fails": (1, 0, 0), "unstable": (0, 1, 1),
+          "nothing": (0, 1, 1), "hostile": (152, 1, 0)}
+
+os.makedirs(path("src"))
+os.makedirs(path("many"))
+for name in ("parser.c", "load.c", "race.c"):
+    open(path("src/" + name), "w").close()
+
+
+def made(name, *options, env=None):
+    """What print_verdict writes to stdout, as bytes."""
+    got = subprocess.run([PRINT_VERDICT, name, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=WORK,
+                         env={**os.environ, **SUITE, **(env or {})}, timeout=60)
+    equal((got.returncode, got.stderr.decode(errors="replace")), (CODES[name], ""), f"print_verdict {name} {options}")
+    return got.stdout
+
+
+def commands(text):
+    """Workflow commands, as GitHub's runner reads a step's output: a line at a time, ended by :: and split at commas."""
+    found = []
+    for line in text.splitlines():
+        line = line.strip()
+        if not line.startswith("::") or "::" not in line[2:]:
+            continue
+        info, data = line[2:].split("::", 1)
+        name, _, properties = info.partition(" ")
+        pairs = dict(pair.split("=", 1) for pair in properties.split(",") if "=" in pair)
+        unescape = lambda value: value.replace("%0D", "\r").replace("%0A", "\n").replace("%3A", ":").replace("%2C", ",").replace("%25", "%")
+        found.append((name, {key: unescape(value) for key, value in pairs.items()}, data.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")))
+    return found
+
+
+class Page(html.parser.HTMLParser):
+    """A rendered page: its elements, its links, and the text of its tables' cells and code."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.links, self.code, self.rows, self.open, self.text = [], [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append(tag)
+        self.open.append(tag)
+        self.links += [value for key, value in attributes if key in ("href", "src")]
+        if tag == "code":
+            self.code.append("")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        self.text += data
+        if "code" in self.open:
+            self.code[-1] += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+def page(markdown):
+    got = subprocess.run(["cmark-gfm", "--unsafe", "-e", "table", "-e", "autolink", "-e", "strikethrough", "-e", "tagfilter"], input=markdown,
+                         stdout=subprocess.PIPE, timeout=60)
+    equal(got.returncode, 0, "cmark-gfm")
+    return Page(got.stdout.decode())
+
+
+def schema_errors(data):
+    return [f"{list(error.path)}: {error.message[:200]}" for error in SCHEMA.iter_errors(data)]
+
+
+def read_tap(file):
+    """What prove says of a file of TAP: (all passed, its output)."""
+    got = run(["prove", "--exec", "cat", file])
+    return got.returncode == 0, got.stdout + got.stderr
+
+
+# --- made by hand ---
+for name, (failures, errors, skipped) in COUNTS.items():
+    text = made(name, "--json")
+    data = json.loads(text)
+    equal(schema_errors(data), [], f"{name} by its schema")
+    equal(data["exit_code"], CODES[name], f"{name}: its exit code")
+
+    file = path(name + ".xml")
+    made(name, "--junit", file)
+    suites = junitparser.JUnitXml.fromfile(file)
+    suite = list(suites)[0]
+    cases = list(suite)
+    equal((suites.failures, suites.errors, suites.skipped, suites.tests), (failures, errors, skipped, len(cases)), f"{name}: JUnit's sums")
+    found = [sum(any(isinstance(result, kind) for result in case.result) for case in cases)
+             for kind in (junitparser.Failure, junitparser.Error, junitparser.Skipped)]
+    equal(tuple(found), (failures, errors, skipped), f"{name}: JUnit's cases")
+    equal(len({case.name for case in cases}), len(data["metrics"]) + 1, f"{name}: JUnit's names")
+
+    with open(path(name + ".tap"), "wb") as to:
+        to.write(made(name, "--tap"))
+    passed, said = read_tap(path(name + ".tap"))
+    equal(passed, failures + errors == 0, f"{name}: prove: {said}")
+    if not passed:
+        check(f"Failed {failures + errors}/{len(data['metrics']) + 1} subtests" in said and "Parse errors" not in said, f"{name}: prove counts: {said}")
+
+    entries = json.loads(made(name, "--benchmark-json", "-"))
+    for entry in entries:
+        check(set(entry) <= {"name", "unit", "value", "range", "extra"} and type(entry["value"]) is int and entry["name"] and entry["unit"], f"{name}: {entry}")
+        check(all(isinstance(entry.get(key, ""), str) for key in ("name", "unit", "range", "extra")), f"{name}: {entry}")
+    measured = [metric["name"] for metric in data["metrics"] if metric["value"] is not None]
+    equal(len(entries), 0 if name in ("nothing", "hostile") else len(measured), f"{name}: what the chart gets")
+
+equal(json.loads(made("unstable", "--benchmark-json", "-")), [{"name": "allocations", "unit": "calls", "value": 100, "range": "+ 31",
+      "extra": "100 to 131 calls in 3 runs, baseline 100 (as before), at most 101 (baseline + 1)\nlinux/x86_64/glibc"}], "benchmark-json")
+case = list(list(junitparser.JUnitXml.fromfile(path("regression.xml")))[0])[1]
+equal((case.name, case.classname, case._elem.get("file"), case._elem.get("line")), ("allocations", "./prog input", "src/parser.c", "42"), "JUnit's place")
+check("in json_parse" not in case.result[0].message and "from json_parse  src/parser.c:42" in case.result[0].text, "JUnit's stack")
+check("110 calls, baseline 100 (+10, +10.0 %)" in case.result[0].message, f"JUnit's message: {case.result[0].message}")
+
+# --- workflow commands, and what a hostile name makes of them ---
+got = commands(made("regression", "--github").decode())
+equal([(name, p.get("file"), p.get("line"), p["title"]) for name, p, data in got], [("error", "src/parser.c", "42", "allocations +10, bytes +448")], "annotations")
+text = made("hostile", "--github").decode()  # is UTF-8
+got = commands(text)
+equal(len(got), len(text.splitlines()), "a line is a command")
+equal({name for name, _, _ in got}, {"error"}, "no other command")
+equal(len(got), 10, "no more than GitHub shows")
+check(all(set(p) <= {"file", "line", "title"} for _, p, _ in got), "no other property")
+check(not any(p.get("file") == "x" for _, p, _ in got), "no place that a name claims")
+check("more places" in got[-1][2], f"the last one counts the others: {got[-1]}")
+check(all(ord(c) >= 32 or c == "\n" for _, p, data in got for c in data + "".join(p.values())), "no control characters")
+check(got[1][1]["file"].startswith("src/a\"'<b>&amp;\\x0a::error file=x,line=1::owned\\x0d%0A%25,x:y|``") and got[1][1]["line"] == "5",
+      f"the name is all there: {got[1][1]}")
+
+# --- Markdown, and the step's summary ---
+shown = page(made("regression", "--markdown", "-"))
+equal(shown.rows[:3], [["metric", "baseline", "now", "change", "limit", "verdict"], ["allocations", "100", "110", "+10 (+10.0 %)", "101", "regression"],
+                       ["bytes", "13,312", "13,760", "+448 (+3.4 %)", "13,313", "regression"]], "the table")
+check("src/parser.c:42" in shown.code and shown.elements.count("li") == 7, f"the list: {shown.elements}")
+summary = path("summary.md")
+for _ in range(2):
+    made("hostile", "--github", "--markdown", path("hostile.md"), env={"GITHUB_STEP_SUMMARY": summary})
+with open(summary, "rb") as file, open(path("hostile.md"), "rb") as one:
+    text, once = file.read(), one.read()
+equal(text, once + once, "the summary is appended to")
+check(len(once) < 1 << 20, f"GitHub takes it: {len(once)} bytes")
+shown = page(once)
+equal(shown.links, [], "no links")
+equal(sorted(set(shown.elements)), sorted({"h3", "h4", "p", "blockquote", "table", "thead", "tbody", "tr", "th", "td", "code", "strong", "ol", "ul", "li", "sub"}),
+      "no elements but ours")
+check(all(len(row) == 6 for row in shown.rows), "no cells but ours")
+equal(len(shown.rows), 101, "rows")
+check("sites.operator|.allocations # TODO \\#" in [row[0] for row in shown.rows], "operator| is one name")
+check("operator||" in shown.code and any(text.startswith("src/a\"'<b>&amp;\\x0a::error") for text in shown.code), "names as they are")
+check("and 52 more metrics." in shown.text and "132 more metrics is left out" in shown.text, f"what is left out: {shown.text[-1500:]}")
+
+sys.exit(done())
