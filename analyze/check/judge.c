@@ -201,7 +201,7 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
-static void refuse(struct verdict *v, const struct judge *j, struct verdict_metric *m)
+static void refuse(const struct judge *j, struct verdict_metric *m)
 {
     bool is_baselines = m->baseline_spread > m->spread;
 
@@ -214,9 +214,20 @@ static void refuse(struct verdict *v, const struct judge *j, struct verdict_metr
     else
         m->reason = format_text("is not the same in each run: within %s in some (%s), beyond it in others (%s)",
                                 verdict_source_name(m->limit_from), text_count(m->minimum), text_count(m->maximum));
-    verdict_add_problem(v, VERDICT_NOT_STABLE, m->name, "%s %s; make the program do the same each time, or give it more room "
+}
+
+/* In one line, with the site that differs most. */
+static void tell_unstable(struct verdict *v, const struct verdict_metric *m)
+{
+    const struct verdict_culprit *first = m->culprit_count ? &m->culprits[0] : NULL;
+    const struct verdict_frame *place = first ? verdict_culprit_place(first) : NULL;
+    _cleanup_free_ char *at = place ? format_text(" at %s:%" PRIu32, text_base_name(place->file), place->line) : copy_text("", 0);
+    _cleanup_free_ char *site = first ? format_text(", most in %s%s (%s to %s)", first->frames[0].function, at, text_count(first->before),
+                                                    text_count(first->now)) : copy_text("", 0);
+
+    verdict_add_problem(v, VERDICT_NOT_STABLE, m->name, "%s %s%s; make the program do the same each time, or give it more room "
                         "(--tolerance %s=P%%+N), leave it out (--metrics, --exclude-module), or say --allow-unstable",
-                        m->name, m->reason, m->name);
+                        m->name, m->reason, site, m->name);
 }
 
 /* What is compared with a baseline is no measure where runs differ by more than its tolerance. A limit by itself is doubtful
@@ -230,7 +241,7 @@ static bool is_unstable(const struct verdict_metric *m)
     return m->has_baseline || (m->value <= m->limit && m->maximum > m->limit);
 }
 
-static void decide(const struct judge *j, struct verdict *v, struct verdict_metric *m)
+static void decide(const struct judge *j, struct verdict_metric *m)
 {
     bool beyond_given = m->has_limit && m->limit_from != VERDICT_FROM_BASELINE && m->value > m->limit;
 
@@ -239,7 +250,7 @@ static void decide(const struct judge *j, struct verdict *v, struct verdict_metr
         return;
     }
     if (!beyond_given && !j->allow_unstable && is_unstable(m)) {
-        refuse(v, j, m);
+        refuse(j, m);
         return;
     }
     if (m->value > m->limit) {
@@ -296,8 +307,10 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
     take_baseline(j, of, m);
     take_tolerance(j, m);
     take_limits(j, m);
-    decide(j, v, m);
+    decide(j, m);
     culprits_find(j, of, m);
+    if (m->state == VERDICT_IS_UNSTABLE)
+        tell_unstable(v, m);
 }
 
 /* --- which metrics ---------------------------------------------------------------------------- */

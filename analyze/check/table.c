@@ -173,7 +173,7 @@ static void print_head(FILE *to, const struct verdict *v)
         fputs(", without modules ", to);
         text_write_safe(to, v->exclude_modules);
     }
-    fputs("\n\n", to);
+    fputc('\n', to);
 }
 
 static void print_sum(FILE *to, const struct verdict *v)
@@ -198,8 +198,10 @@ void table_print(FILE *to, const struct verdict *v)
     struct columns c = find_columns(v);
 
     print_head(to, v);
-    if (v->metric_count)
+    if (v->metric_count) {
+        fputc('\n', to);
         print_heading(to, &c);
+    }
     for (size_t i = 0; i < v->metric_count; i++)
         print_row(to, &c, &v->metrics[i]);
     for (size_t i = 0; i < v->metric_count; i++)

@@ -6,6 +6,7 @@
 #include "analyze/command.h"
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
+#include "analyze/render/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -81,14 +82,14 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
     return v->problem_count == before;
 }
 
-static void note_unstable(const struct measured *m, const struct check_options *o, struct verdict *v)
+static void note_unstable(const struct check_options *o, struct verdict *v)
 {
-    (void)m;
     for (size_t i = 0; i < v->metric_count; i++) {
         const struct verdict_metric *metric = &v->metrics[i];
         if (metric->scope == VERDICT_ALL && o->kinds[metric->kind] && metric->spread > metric->tolerance)
-            verdict_add_note(v, "%s is not the same in each run (%" PRIu64 " to %" PRIu64 "): it will be refused, unless it has more room "
-                             "(--tolerance %s=P%%+N) or is left out (--metrics)", metric->name, metric->minimum, metric->maximum, metric->name);
+            verdict_add_note(v, "%s is not the same in each run (%s to %s): it will be refused, unless it has more room "
+                             "(--tolerance %s=P%%+N) or is left out (--metrics)", metric->name, text_count(metric->minimum),
+                             text_count(metric->maximum), metric->name);
     }
 }
 
@@ -113,7 +114,7 @@ static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict
         patch_print(patch_to, o->baseline_file, s->baseline.text, text);
     }
     v->baseline_saved = true;
-    note_unstable(&s->logs.measured, o, v);
+    note_unstable(o, v);
     return 0;
 }
 
@@ -202,12 +203,17 @@ static void measure_and_judge(struct session_state *s, struct verdict *v)
 
 /* --- all ----------------------------------------------------------------------------------- */
 
-static const char *libc_of_command(char **command)
+/* Its C library; what cannot be run or traced is a problem at once. */
+static const char *look_at_command(char **command, struct verdict *v)
 {
     _cleanup_target_ struct target target = { 0 };
     struct failure failure;
+    int code = target_find(command[0], &target, &failure);
 
-    return target_find(command[0], &target, &failure) == 0 ? platform_libc_of_loader(target.loader) : "libc";
+    if (!code)
+        return platform_libc_of_loader(target.loader);
+    verdict_add_problem(v, code == EXIT_NOT_TRACED ? VERDICT_NOT_INJECTED : VERDICT_PROGRAM_FAILED, NULL, "%s", failure.text);
+    return "libc";
 }
 
 static int run_session(struct session_state *s, FILE *patch_to, struct verdict *v)
@@ -220,7 +226,7 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     if (refused)
         return refused;
     if (o->command) {
-        libc = libc_of_command(o->command);
+        libc = look_at_command(o->command, v);
         s->libc = platform_libc_version(libc);
     } else {
         refused = add_logs(s, v);
@@ -233,11 +239,12 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     refused = read_baseline(s, v->platform);
     if (refused)
         return refused;
-    if (!o->command) {
-        if (!v->problem_count)
-            judge_it(s, v);
-    } else if (has_baseline(s, v) || !v->problem_count) { /* else there is nothing to run it for */
-        release_metrics(v);
+    if (v->problem_count) {
+        /* there is nothing to judge, or to run it for */
+    } else if (!o->command) {
+        judge_it(s, v);
+    } else if (has_baseline(s, v) || !v->problem_count) {
+        release_metrics(v); /* its notes come again */
         if (check_runs_begin(&s->runs, &failure) != 0)
             verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s", failure.text);
         else
