@@ -1,6 +1,6 @@
 /* The verdict as GitHub's workflow commands: an annotation for each place in the source that
  * accounts for something, and one without a place for what has none. GitHub shows ten of a kind
- * for a step, so several metrics that one line made worse are one annotation, the worst first. */
+ * for a step, so several metrics that one line made worse are one annotation. */
 #include "analyze/check/outputs.h"
 #include "analyze/check/wording.h"
 
@@ -24,6 +24,7 @@ struct annotation {
     uint32_t line;
     char *title, *message;
     const struct verdict_metric *last; /* that has added to it */
+    const struct verdict_culprit *stack; /* of what was added last; to be written once for all that have the same */
 };
 
 struct annotations {
@@ -39,14 +40,15 @@ static char *joined(char *old, const char *between, const char *more)
     return text;
 }
 
-/* The one at this place, made where there is none yet; without a place, the one of this metric.
- * Owns the path from here on. */
+/* The one of this level at this place, made where there is none yet; without a place, the one of
+ * this metric. Owns the path from here on. */
 static struct annotation *at_place(struct annotations *all, enum level level, char *path, uint32_t line, const struct verdict_metric *m)
 {
     for (size_t i = 0; i < all->count; i++) {
         struct annotation *a = &all->list[i];
+        if (a->level != level)
+            continue;
         if (path ? a->path && a->line == line && strcmp(a->path, path) == 0 : m && !a->path && a->last == m) {
-            a->level = level < a->level ? level : a->level;
             free(path);
             return a;
         }
@@ -69,6 +71,26 @@ static void add_without_place(struct annotations *all, enum level level, const c
 
     a->title = joined(NULL, "", title);
     a->message = text_safe_utf8(text, 1000);
+}
+
+static bool is_same_stack(const struct verdict_culprit *a, const struct verdict_culprit *b)
+{
+    bool is_same = a->frame_count == b->frame_count;
+
+    for (size_t i = 0; is_same && i < a->frame_count; i++)
+        is_same = strcmp(a->frames[i].function, b->frames[i].function) == 0 && a->frames[i].line == b->frames[i].line;
+    return is_same;
+}
+
+static void end_stack(struct annotation *a)
+{
+    const struct verdict_culprit *c = a->stack;
+
+    for (size_t i = 0; c && i < c->frame_count && i < FRAMES_MOST; i++) {
+        _cleanup_free_ char *frame = wording_frame(&c->frames[i]);
+        add_message(a, i ? "      from " : "    in ", frame);
+    }
+    a->stack = NULL;
 }
 
 /* What the stacks that lead to one place come to. */
@@ -101,14 +123,15 @@ static void add_culprit(struct annotations *all, const struct verdict *v, enum l
         const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : c->has_before ? wording_change(here) : text_count((uint64_t)here);
         _cleanup_free_ char *title = format_text("%s %s", name, by);
         a->title = joined(a->title, ", ", title);
+        if (a->stack && !is_same_stack(a->stack, c))
+            end_stack(a);
         add_message(a, "", line);
         a->last = m;
     }
-    add_message(a, "  here ", change);
-    for (size_t i = 0; i < c->frame_count && i < FRAMES_MOST; i++) {
-        _cleanup_free_ char *frame = wording_frame(&c->frames[i]);
-        add_message(a, i ? "      from " : "    in ", frame);
-    }
+    if (a->stack && !is_same_stack(a->stack, c))
+        end_stack(a);
+    add_message(a, "  ", change);
+    a->stack = c;
 }
 
 static void add_metric(struct annotations *all, const struct verdict *v, const struct verdict_metric *m)
@@ -182,6 +205,8 @@ void check_write_github(FILE *to, const struct verdict *v)
         }
     for (size_t i = 0; i < v->metric_count; i++)
         add_metric(&all, v, &v->metrics[i]);
+    for (size_t i = 0; i < all.count; i++)
+        end_stack(&all.list[i]);
     for (enum level level = 0; level < LEVELS; level++)
         write_level(to, &all, level);
     for (size_t i = 0; i < all.count; i++) {

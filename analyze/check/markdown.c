@@ -83,9 +83,10 @@ static void write_table(FILE *to, const struct verdict *v)
     if (!v->metric_count)
         return;
     fputs("| metric | baseline | now | change | limit | verdict |\n| --- | ---: | ---: | ---: | ---: | --- |\n", to);
-    for (int first = 1; first >= 0; first--)
+    bool are_all = v->metric_count <= ROWS_MOST;
+    for (int first = 1; first >= are_all; first--) /* of too many, those that matter */
         for (size_t i = 0; i < v->metric_count && rows < ROWS_MOST; i++)
-            if (is_shown_first(v, &v->metrics[i]) == (first != 0)) {
+            if (are_all || is_shown_first(v, &v->metrics[i]) == (first != 0)) {
                 write_row(to, v, &v->metrics[i]);
                 rows++;
             }
@@ -180,14 +181,15 @@ static void write_all(FILE *to, const struct verdict *v)
         if (!v->problems[i].metric)
             write_paragraph(to, "> ", v->problems[i].text, "");
     write_table(to, v);
-    for (size_t i = 0; i < v->metric_count; i++) {
-        if (!is_shown_first(v, &v->metrics[i]))
-            continue;
-        if (sections++ < SECTIONS_MOST && ftell(to) < BYTES_MOST)
-            write_section(to, v, &v->metrics[i]);
-        else
-            left_out++;
-    }
+    for (int bad = 1; bad >= 0; bad--) /* then what is better */
+        for (size_t i = 0; i < v->metric_count; i++) {
+            if (!is_shown_first(v, &v->metrics[i]) || is_judged_against(v, &v->metrics[i]) != (bad != 0))
+                continue;
+            if (sections++ < SECTIONS_MOST && ftell(to) < BYTES_MOST)
+                write_section(to, v, &v->metrics[i]);
+            else
+                left_out++;
+        }
     if (left_out)
         fprintf(to, "What accounts for %s is left out.\n\n", text_counted(left_out, "more metric"));
     for (size_t i = 0; i < v->note_count && i < ROWS_MOST; i++)

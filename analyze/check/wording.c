@@ -98,12 +98,16 @@ static char *against_baseline(const struct verdict_metric *m)
                        share ? share : "");
 }
 
-/* ", at most 102 (baseline + 2)" */
-static char *at_most(const struct verdict_metric *m)
+/* ", at most 102 (baseline + 2)"; NULL: there is no limit. */
+static char *up_to(const struct verdict_metric *m)
 {
-    if (m->limit_from == VERDICT_FROM_BASELINE && m->limit > m->baseline)
+    if (m->state == VERDICT_IS_UNSTABLE && m->limit_from == VERDICT_FROM_BASELINE)
+        return format_text(", tolerance %s", text_count(m->tolerance));
+    if (m->has_limit && m->limit_from == VERDICT_FROM_BASELINE && m->limit > m->baseline)
         return format_text(", at most %s (baseline + %s)", text_count(m->limit), text_count(m->limit - m->baseline));
-    return format_text(", at most %s (%s)", text_count(m->limit), verdict_source_name(m->limit_from));
+    if (m->has_limit)
+        return format_text(", at most %s (%s)", text_count(m->limit), verdict_source_name(m->limit_from));
+    return NULL;
 }
 
 char *wording_figures(const struct verdict *v, const struct verdict_metric *m)
@@ -113,7 +117,7 @@ char *wording_figures(const struct verdict *v, const struct verdict_metric *m)
     _cleanup_free_ char *least = m->spread ? format_text("%s to ", text_count(m->minimum)) : NULL;
     _cleanup_free_ char *runs = m->spread ? format_text(" in %s", text_counted(v->runs, v->log_count ? "log" : "run")) : NULL;
     _cleanup_free_ char *before = m->has_baseline && !v->baseline_saved ? against_baseline(m) : NULL;
-    _cleanup_free_ char *limit = m->has_limit && !v->baseline_saved ? at_most(m) : NULL;
+    _cleanup_free_ char *limit = v->baseline_saved ? NULL : up_to(m);
     return format_text("%s%s%s%s%s", least ? least : "", wording_value(m, m->maximum), runs ? runs : "", before ? before : "", limit ? limit : "");
 }
 
@@ -121,7 +125,7 @@ char *wording_sentence(const struct verdict *v, const struct verdict_metric *m)
 {
     char *figures = wording_figures(v, m);
 
-    if (!m->reason)
+    if (m->state != VERDICT_IS_NOT_MEASURED || !m->reason || wording_problem(v, m->name)) /* the figures say it, or the problem does */
         return figures;
     _cleanup_free_ char *reason = text_safe_utf8(m->reason, 1000), *alone = figures;
     return format_text("%s: %s", figures, reason);

@@ -23,7 +23,7 @@ const char *wording_verdict(const struct verdict *v);
 char *wording_headline(const struct verdict *v);
 /* "107 calls, baseline 100 (+7, +7.0 %), at most 102 (baseline + 2)". */
 char *wording_figures(const struct verdict *v, const struct verdict_metric *m);
-/* The same, and the reason where there is one. */
+/* The same, and the reason where nothing else says it. */
 char *wording_sentence(const struct verdict *v, const struct verdict_metric *m);
 /* "+7", "-1,200": of exact numbers, in one of text.h's rotating buffers. */
 const char *wording_change(int64_t change);
@@ -40,7 +40,8 @@ const struct verdict_problem *wording_problem(const struct verdict *v, const cha
  * CI_PROJECT_DIR or else the working directory. *ret_inside: it does. */
 char *wording_path(const char *file, bool *ret_inside);
 /* The frame to point at: the innermost one in the tree of sources, as nobody mends a line of
- * the C++ library's headers; else verdict_culprit_place's. */
+ * the C++ library's headers; else verdict_culprit_place's. NULL: there is
+ * none, or no longer. */
 const struct verdict_frame *wording_place(const struct verdict_culprit *c);
 
 #endif

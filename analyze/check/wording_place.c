@@ -115,6 +115,8 @@ char *wording_path(const char *file, bool *ret_inside)
 
 const struct verdict_frame *wording_place(const struct verdict_culprit *c)
 {
+    if (c->is_gone) /* the line is another one now */
+        return NULL;
     for (size_t i = 0; i < c->frame_count; i++) {
         const struct verdict_frame *f = &c->frames[i];
         if (!f->file || !f->line)
