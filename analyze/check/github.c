@@ -130,7 +130,7 @@ static void add_culprit(struct annotations *all, const struct verdict *v, enum l
     }
     if (a->stack && !is_same_stack(a->stack, c))
         end_stack(a);
-    add_message(a, "  ", change);
+    add_message(a, a->path ? "  here " : "  ", change);
     a->stack = c;
 }
 

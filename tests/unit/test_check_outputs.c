@@ -112,16 +112,16 @@ static void test_github(void)
     }
     _cleanup_free_ char *text = written(check_write_github, "regression");
     CHECK(strcmp(text, "::error file=src/parser.c,line=42,title=allocations +10%2C bytes +448::allocations: 110 calls, baseline 100 (+10, +10.0 %25), at most 101 (baseline + 1)%0A"
-                       "  0 → 7 calls (+7, new)%0A    in std::allocator<int>::allocate(unsigned long)  /usr/include/c++/12/bits/new_allocator.h:137%0A"
+                       "  here 0 → 7 calls (+7, new)%0A    in std::allocator<int>::allocate(unsigned long)  /usr/include/c++/12/bits/new_allocator.h:137%0A"
                        "      from json_parse  src/parser.c:42%0A      from load  src/load.c:7%0A"
-                       "  5 → 8 calls (+3)%0A    in std::allocator<int>::allocate(unsigned long)  /usr/include/c++/12/bits/new_allocator.h:137%0A"
+                       "  here 5 → 8 calls (+3)%0A    in std::allocator<int>::allocate(unsigned long)  /usr/include/c++/12/bits/new_allocator.h:137%0A"
                        "      from json_parse  src/parser.c:42%0A      from reload  src/load.c:8%0A"
                        "bytes: 13,760 bytes, baseline 13,312 (+448, +3.4 %25), at most 13,313 (baseline + 1)%0A"
-                       "  0 → 448 bytes (+448, new)%0A    in json_parse  src/parser.c:42\n") == 0 ||
+                       "  here 0 → 448 bytes (+448, new)%0A    in json_parse  src/parser.c:42\n") == 0 ||
           (puts(text), false));
     free(text);
     text = written(check_write_github, "unstable");
-    CHECK(says(text, "::error file=src/race.c,line=9,title=allocations unstable::allocations: 100 to 131 calls in 3 runs, baseline 100 (as before), tolerance 1%0A  5 to 36"));
+    CHECK(says(text, "::error file=src/race.c,line=9,title=allocations unstable::allocations: 100 to 131 calls in 3 runs, baseline 100 (as before), tolerance 1%0A  here 5 to 36"));
     CHECK(says(text, "\n::error title=allocations%3A unstable::allocations: 100 to 131 over 3 runs, more than"));
     free(text);
     text = written(check_write_github, "improvement");
