@@ -16,7 +16,7 @@
 enum verdict_exit {
     VERDICT_EXIT_WITHIN = 0,         /* also: improved, without --fail-on-improvement; a baseline was saved */
     VERDICT_EXIT_REGRESSION = 2,     /* a metric is beyond its limit */
-    VERDICT_EXIT_NOT_MEASURABLE = 3, /* see problems; takes precedence over 2 and 4 */
+    VERDICT_EXIT_NOT_MEASURABLE = 3, /* see problems; takes precedence over 4, and over 2 unless all problems are VERDICT_NOT_STABLE */
     VERDICT_EXIT_IMPROVEMENT = 4,    /* no regression, and --fail-on-improvement */
     VERDICT_EXIT_USAGE = 64,         /* there is no verdict then */
 };
@@ -99,15 +99,15 @@ struct verdict_metric {
     uint64_t tolerance_absolute; /* and N, in the unit */
     bool tolerance_given;        /* by --tolerance */
     uint64_t tolerance;          /* what they come to, in the unit, without the spread */
-    uint64_t allowed;            /* tolerance, and where it is not 0 the larger spread: what a value may be off its baseline */
+    uint64_t allowed;            /* tolerance + the larger of the two spreads: what a value may be off its baseline */
     bool has_limit;
     uint64_t limit;              /* the most it may be: the least of baseline + allowed, --max and the budget */
     enum verdict_source limit_from;
 
     char *reason; /* a sentence without a full stop for people: why it has its state; NULL: nothing to say beyond the figures */
 
-    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first. Of regressions
-                                       * and improvements (VERDICT_MARK has none), unstable ones; else none */
+    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first. Of regressions,
+                                       * improvements and unstable ones; else none */
     size_t culprit_count;
     size_t culprits_left_out;         /* that there are beyond these: smaller ones */
 };

@@ -103,8 +103,6 @@ static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict
         .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
     };
 
-    if (o->save == CHECK_SAVES && s->baseline.found)
-        return usage_error("check", "check: %s: has a baseline of %s already; --update replaces it", o->baseline_file, v->platform);
     _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
     if (s->baseline.text && strcmp(s->baseline.text, text) == 0) {
         verdict_add_note(v, "%s is as it was", o->baseline_file);
@@ -239,6 +237,8 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     refused = read_baseline(s, v->platform);
     if (refused)
         return refused;
+    if (o->save == CHECK_SAVES && s->baseline.found)
+        return usage_error("check", "check: %s: has a baseline of %s already; --update replaces it", o->baseline_file, v->platform);
     if (v->problem_count) {
         /* there is nothing to judge, or to run it for */
     } else if (!o->command) {
