@@ -114,7 +114,7 @@ finally:
 
 
 # --- what is not the same in each run: run N of it has N * times allocations more than 113, from `first` on ---
-def unsteady(first, times=1):
+def unsteady(first, times=1): # first: modulo 256; 255 is -1
     with open(path("run"), "wb") as file:
         file.write(bytes([first]))
     return ["--", ONE, "unsteady", path("run"), str(times)]
@@ -127,6 +127,7 @@ got = gate("--baseline", base, "--metrics", "allocations", "--tolerance", "alloc
 equal(rows(got.stdout)["allocations"][0], [113, 113, 0, 2, 117], "baseline, now, change, spread, and the spread on top of the tolerance")
 gate("--baseline", base, "--metrics", "allocations", "--tolerance", "allocations=1", *unsteady(0), code=3)
 gate("--baseline", base, "--metrics", "allocations", "--tolerance", "allocations=2%", *unsteady(0))
+gate("--baseline", base, "--metrics", "allocations", "-r", "2", *unsteady(0)) # 1 is one per cent of 113
 gate("--baseline", base, "--metrics", "allocations", "--tolerance", "allocations=6", *unsteady(8)) # 121 is 113 + 6 + 2
 gate("--baseline", base, "--metrics", "allocations", "--tolerance", "allocations=6", *unsteady(30), code=2)
 gate("--baseline", base, "--metrics", "allocations", "--allow-unstable", *unsteady(0))
@@ -134,6 +135,7 @@ gate("--baseline", base, "--metrics", "reallocations,temporary", *unsteady(0))
 gate("--max", "allocations=1000", *unsteady(0)) # beyond doubt
 gate("--max", "allocations=114", *unsteady(0), code=3)
 gate("--max", "allocations=110", *unsteady(0), code=2)
+gate("--max", "allocations=150", "--allow-unstable", *unsteady(253, -100)) # 413, 313, 213, and then, measured again, 113
 # Its own baseline remembers what its runs differed by.
 baseline("unsteady.json", *unsteady(0)[1:])
 equal(json.load(open(path("unsteady.json")))["platforms"][platform]["metrics"]["allocations"], {"least": 113, "most": 115}, "a range")
@@ -145,6 +147,8 @@ equal(rows(got.stdout)["allocations"][0], [133, 1000], "after two warm-ups")
 
 # --- threads that race: refused, or tolerated ---
 racing = baseline("threads.json", ONE, "threads")
+stacks = [frame for site in json.load(open(racing))["platforms"][platform]["sites"] for frame in site["stack"]]
+check(any(re.search(r" \((libc|ld-\S+)\.so\)$", frame) for frame in stacks), f"libraries without their versions: {stacks}")
 for _ in range(3):
     got = run([MALLOSCOPE, "check", "--baseline", racing, "--", ONE, "threads"])
     check(got.returncode in (0, 3), f"threads: {got.returncode}: {got.stdout}{got.stderr}")
@@ -249,6 +253,8 @@ for bad, word in ("", "is empty"), ("{", "is no JSON"), ("[]", "no object"), ({}
 for options, allocations in (["--within", "parse"], 100), (["--within", "main"], 113), (["--within", "par"], 0), (["--mark", "ready"], 7), \
         (["--mark", "done"], 0), (["--exclude-module", "^checked"], 0), (["--exclude-module", "libm"], 113), (["--within", "grow", "--mark", "ready"], 0):
     equal(rows(gate(*options, "--max", "allocations=1000", "--", ONE).stdout)["allocations"], ([allocations, 1000], None), f"{options}")
+equal(rows(gate("--mark", "ready", "--max", "allocations=1000", *unsteady(5)).stdout)["allocations"], ([7, 1000], None), "up to the next mark")
+gate("--baseline", base, "--", ONE, env={"MALLOSCOPE_SAMPLE": "100", "MALLOSCOPE_MIN_SIZE": "20"})
 one_line(gate("--mark", "never", "--max", "bytes=1", "--", ONE, code=3), "--mark never", "did not set")
 gate("--baseline", baseline("serve.json", ONE, options=["--within", "serve"]), "--within", "serve", "--", TWO)
 gate("--baseline", base, "--metrics", "sites,modules", "--", ONE)

@@ -66,7 +66,7 @@ __attribute__((noinline)) static void serve(void)
 
 __attribute__((noinline)) static void unsteady(const char *file, int times)
 {
-    char run = 0;
+    signed char run = 0; /* below 0 it is so, too */
     int fd = open(file, O_RDWR | O_CREAT, 0600);
 
     if (fd < 0 || pread(fd, &run, 1, 0) < 0)
