@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, path, run
+from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, path, program, run
 
 import jsonschema
 import junitparser
@@ -178,5 +178,82 @@ check("sites.operator|.allocations # TODO \\#" in [row[0] for row in shown.rows]
 check("operator||" in shown.code and any(text.startswith("src/a\"'<b>&amp;\\x0a::error") for text in shown.code), "names as they are")
 left_out = re.search("What accounts for ([0-9]+) more metrics is left out", shown.text)
 check("and 52 more metrics." in shown.text and left_out and int(left_out[1]) == 152 - shown.elements.count("h4") > 132, f"what is left out: {left_out}")
+
+# --- of real runs ---
+if os.environ.get("TEST_SANITIZED"):
+    sys.exit(done())
+CHECKED = os.path.join(SOURCE, "tests/programs/checked.c")
+PLANTED = next(number for number, line in enumerate(open(CHECKED), 1) if "/* planted */" in line)
+os.chdir(SOURCE)
+baseline = path("baseline.json")
+ENVIRONMENT = {"GITHUB_WORKSPACE": SOURCE, "GITHUB_STEP_SUMMARY": path("step.md"), "CI_PROJECT_DIR": ""}
+
+
+def checked(version, *options, mode=("steady",), code=0, env=None):
+    got = run([MALLOSCOPE, "check", "--baseline", baseline, *options, "--", program("checked" + version), *mode], env={**ENVIRONMENT, **(env or {})})
+    equal(got.returncode, code, f"check {version} {options}: {got.stdout[-600:]}{got.stderr[-600:]}")
+    return got
+
+
+data = json.loads(checked("1", "--json", "--save-baseline").stdout)
+equal((schema_errors(data), data["verdict"], data["baseline_saved"]), ([], "saved", True), "a baseline that was saved")
+check("baseline.json" in checked("2", "--json", "--save-baseline", code=64).stderr, "not twice")
+
+data = json.loads(checked("1", "--json").stdout)
+equal((schema_errors(data), data["verdict"], data["exit_code"], data["problems"]), ([], "within", 0, []), "the same again")
+equal([(m["name"], m["value"], m["change"]) for m in data["metrics"] if m["kind"] == "allocations"], [("allocations", 113, 0)], "its allocations")
+
+got = checked("2", "--json", "--github", "--junit", path("real.xml"), "--markdown", path("real.md"), "--benchmark-json", path("real.bench"), code=2)
+data = json.loads(got.stdout)
+equal((schema_errors(data), data["verdict"], data["exit_code"]), ([], "regression", 2), "more")
+metric = data["metrics"][0]
+equal((metric["name"], metric["state"], metric["baseline"]["value"], metric["value"], metric["change"], metric["limit"]),
+      ("allocations", "regression", 113, 123, 10, {"value": 113, "from": "baseline"}), "its figures")
+culprit = metric["culprits"][0]
+equal((culprit["frames"][0]["function"], culprit["frames"][0]["line"], os.path.basename(culprit["frames"][0]["file"]), culprit["before"], culprit["now"]),
+      ("parse", PLANTED, "checked.c", 100, 110), "its culprit")
+found = commands(got.stderr)
+check(("error", "tests/programs/checked.c", str(PLANTED)) in [(name, p.get("file"), p.get("line")) for name, p, _ in found], f"its annotation: {found}")
+check("allocations +10" in found[0][1]["title"] and "100 → 110 calls (+10)" in found[0][2], f"its title: {found[0]}")
+suite = list(junitparser.JUnitXml.fromfile(path("real.xml")))[0]
+case = next(case for case in suite if case.name == "allocations")
+equal((case._elem.get("file"), case._elem.get("line"), case.result[0].type), ("tests/programs/checked.c", str(PLANTED), "regression"), "its JUnit")
+equal({entry["name"]: entry["value"] for entry in json.load(open(path("real.bench")))}, {m["name"]: m["value"] for m in data["metrics"]}, "its chart")
+equal(open(path("step.md")).read(), open(path("real.md")).read(), "its summary")
+check(f"tests/programs/checked.c:{PLANTED}" in page(open(path("real.md"), "rb").read()).code, "its page")
+
+got = checked("2", "--github", code=2)
+check(got.stdout.startswith("check: ") and commands(got.stdout) == found and not commands(got.stderr), "annotations behind the table")
+
+with open(path("real.tap"), "w") as to:
+    to.write(checked("1", "--tap").stdout)
+check(read_tap(path("real.tap"))[0], "prove of what passes")
+got = run(["prove", "-v", "--exec", f"{MALLOSCOPE} check --tap --baseline {baseline} --", program("checked2")], env=ENVIRONMENT)
+check(got.returncode != 0 and "not ok 2 - allocations" in got.stdout and f"checked.c:{PLANTED}" in got.stdout and "Dubious, test returned 2" in got.stdout + got.stderr,
+      f"prove runs it: {got.stdout[-1500:]}")
+
+got = checked("1", "--json", "--junit", path("fails.xml"), "--benchmark-json", path("fails.bench"), mode=("fails",), code=3)
+data = json.loads(got.stdout)
+equal((schema_errors(data), data["verdict"], [p["kind"] for p in data["problems"]]), ([], "not measurable", ["program failed"]), "a program that fails")
+case = list(list(junitparser.JUnitXml.fromfile(path("fails.xml")))[0])[0]
+check(case.name == "measured" and isinstance(case.result[0], junitparser.Error) and "status 7" in case.result[0].message, "its JUnit")
+equal(json.load(open(path("fails.bench"))), [], "no point in the chart")
+got = checked("1", "--tap", mode=("unsteady", path("run"), "5"), code=3)
+check("not ok 2 - allocations" in got.stdout and "run to run" in got.stdout and "unsteady" in got.stdout, f"TAP of what differs: {got.stdout}")
+data = json.loads(checked("1", "--json", "--max", "sites.parse.allocations=7", "--metrics", "peak", code=2).stdout)
+equal([(m["name"], m["scope"], m["scope_name"], m["limit"]["from"], m["state"]) for m in data["metrics"] if m["scope"] == "site"],
+      [("sites.parse.allocations", "site", "parse", "--max", "regression")], "a function's limit")
+equal(schema_errors(data), [], "by its schema")
+
+for options, wanted in ((("--json", "--tap"), "only one of --json"), (("--junit", baseline), "baseline.json is read, and would be overwritten"),
+                        (("--junit", "/nowhere/x.xml"), "cannot write /nowhere/x.xml: No such file"), (("--markdown", "--tap"), "--tap is no file"),
+                        (("--junit", path("x"), "--markdown", path("x")), "are both to be")):
+    got = checked("1", *options, code=64)
+    check(wanted in got.stderr and len(got.stderr.splitlines()) == 1 and not got.stdout, f"{options}: {got.stderr}")
+got = checked("1", "--junit", "/dev/full", code=3)
+check("--junit: not all was written to /dev/full: No space left on device" in got.stderr, f"a full disk: {got.stderr}")
+with open("/dev/full", "w") as full:
+    got = subprocess.run([MALLOSCOPE, "check", "--json", "--baseline", baseline, "--", program("checked1")], stdout=full, stderr=subprocess.PIPE, text=True)
+equal(got.returncode, 3, f"stdout is full: {got.stderr}")
 
 sys.exit(done())
