@@ -265,11 +265,17 @@ equal({name: state for name, (figures, state) in rows(got.stdout).items()},
 # --- the program's input and output ---
 with open(path("words"), "w") as file:
     file.write("3 good words\n")
-reader = ["sh", "-c", "read a b; echo \"got $a\"; [ \"$a\" = 3 ]"]
+reader = ["sh", "-c", "read a b; echo \"got $a\"; echo wrong >&2; [ \"$a\" = 3 ]"]
 got = gate("--max", "allocations=1M", "--input", path("words"), "--show-output", "-r", "1", "--", *reader)
-check("got 3\n" in got.stderr and "got" not in got.stdout.replace(str(reader[2]), ""), f"its output: {got.stdout} {got.stderr}")
+check("got 3\nwrong\n" in got.stderr and "got" not in got.stdout.replace(str(reader[2]), ""), f"its output: {got.stdout} {got.stderr}")
 got = gate("--max", "allocations=1M", "-r", "1", "--", *reader, code=3)
-check("got" not in got.stderr, f"away: {got.stderr}")
+check("got" not in got.stderr and got.stderr.startswith("wrong\n"), f"away, but why it failed: {got.stderr}")
+got = gate("--max", "allocations=1M", "--input", path("words"), "-r", "1", "--", *reader)
+equal(got.stderr, "", "what it says is not shown where all is well")
+with open(path("error"), "w") as error: # whatever standard error is, the program finds the same
+    kind = ["sh", "-c", "[ -f /dev/stderr ] && [ /dev/stdout -ef /dev/null ] && [ /dev/stdin -ef /dev/null ]"]
+    gate("--max", "allocations=1M", "-r", "1", "--", *kind)
+    equal(subprocess.run([MALLOSCOPE, "check", "--max", "allocations=1M", "-r", "1", "--", *kind], stderr=error, stdout=error).returncode, 0, "a file")
 
 # --- saving ---
 odd = '{ "platforms" : {\n\t"aa" :{"runs":1,"metrics":{"allocations":{"least":5, "most":5}},\n "sites":[ ] , "x": "}\\"{"},"zz":  %s  }\n,\n "schema":"' \
