@@ -110,9 +110,12 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
 
     if (metric->scope != VERDICT_SITE && metric->scope != VERDICT_MODULE)
         return true;
-    judge_split_frame(key, measured ? measured->module : own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0
-                                         : is_module(measured ? measured->module : module, metric->scope_name);
+    if (metric->scope == VERDICT_MODULE && measured)
+        return is_module(measured->module, metric->scope_name);
+    if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
+        return false; /* as nearly all of them, and there may be many */
+    judge_split_frame(key, own_module, &function, &module);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 : is_module(module, metric->scope_name);
 }
 
 /* --- values ------------------------------------------------------------------------------- */

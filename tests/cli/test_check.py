@@ -298,14 +298,26 @@ check(updated.startswith(odd[:before]) and updated.endswith(after), f"the others
 equal(json.loads(updated)["platforms"][platform]["metrics"]["allocations"]["least"], 123, "and this one anew")
 # What it prints is a patch.
 os.mkdir(path("tree"))
-with open(path("tree/odd.json"), "w") as file:
-    file.write(saved + "\n") # git wants the last newline
-patch = got.stdout[got.stdout.index("--- "):got.stdout.index("\ncheck: ")] + "\n"
-patch = patch.replace(path("odd.json"), "odd.json")
-applied = subprocess.run(["git", "apply", "-p0"], cwd=path("tree"), input=patch, text=True, capture_output=True)
-equal(applied.returncode, 0, f"git apply: {applied.stderr}\n{patch}")
-with open(path("tree/odd.json")) as file:
-    equal(file.read(), updated + "\n", "the patch applied")
+
+
+def apply(printed, old, new, file):
+    patch = printed[printed.index("--- "):printed.index("\ncheck: ")] + "\n"
+    with open(path("tree/" + file), "w") as to:
+        to.write(old if old.endswith("\n") else old + "\n") # git wants the last newline
+    applied = subprocess.run(["git", "apply", "-p0"], cwd=path("tree"), input=patch.replace(path(file), file), text=True, capture_output=True)
+    equal(applied.returncode, 0, f"git apply: {applied.stderr}\n{patch}")
+    with open(path("tree/" + file)) as got:
+        equal(got.read(), new if new.endswith("\n") else new + "\n", f"the patch applied:\n{patch}")
+
+
+apply(got.stdout, saved, updated, "odd.json")
+baseline("many.json", program("versions1"))
+for command in [program("versions2")], [program("versions1")], [ONE], [TWO], [ONE, "threads"], [program("versions2")], ["sh", "-c", "exit 0"], [ONE]:
+    with open(path("many.json")) as file:
+        old = file.read()
+    got = gate("--baseline", path("many.json"), "--update", "--", *command)
+    with open(path("many.json")) as file:
+        apply(got.stdout, old, file.read(), "many.json")
 check("is as it was" in gate("--baseline", path("odd.json"), "--update", "--", TWO).stdout, "nothing to change")
 with open(path("odd.json")) as file:
     equal(file.read(), updated, "not a byte")
