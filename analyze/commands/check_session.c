@@ -36,7 +36,7 @@ static int read_baseline(struct session_state *s, const char *platform)
     if (!o->baseline_file)
         return 0;
     baseline_release(&s->baseline);
-    int error = baseline_read(o->baseline_file, platform, &s->baseline, &failure);
+    int error = baseline_read(o->baseline_file, platform, o->save == CHECK_UPDATES, &s->baseline, &failure);
     if (!error || (error == -ENOENT && o->save))
         return 0;
     return error == -ENOENT ? usage_error("check", "check: %s: there is no such file; make it with --save-baseline", o->baseline_file)

@@ -337,6 +337,10 @@ for bad, *words in ("", "is empty"), (" \n", "is empty"), ("\0\1\2", "is no JSON
     with open(path("bad.json"), "w") as file:
         file.write(bad)
     one_line(gate("--baseline", path("bad.json"), logs[0], code=64), "bad.json", *words)
+with open(path("bad.json"), "w") as file:
+    file.write(text.replace("113", "-113"))
+gate("--baseline", path("bad.json"), "--update", logs[0]) # what is replaced may be anything
+gate("--baseline", path("bad.json"), logs[0])
 one_line(gate("--baseline", WORK, logs[0], code=64), "no regular file")
 one_line(gate("--baseline", path("nowhere.json"), logs[0], code=64), "no such file", "--save-baseline")
 dice = random.Random(5)
@@ -360,7 +364,12 @@ for arguments, word in ([], "which program"), (["--", "ls"], "compared with what
         (["--metrics", "sizes", "--", "ls"], "--metrics"), (["-r", "0", "--", "ls"], "--runs 0"), (["--update", "--", "ls"], "--baseline"), \
         (["--exclude-module", "(", "--", "ls"], "regular expression"), (["--max"], "needs a value"):
     one_line(gate(*arguments, code=64), word, "check --help")
-check("Exit codes: 0" in gate("--help").stdout, "--help")
+text = gate("--help").stdout
+check("Exit codes: 0" in text and all(len(line) <= 80 for line in text.splitlines()), "--help fits a terminal")
+with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
+    manual = file.read().replace("\\-", "-")
+for option in set(re.findall(r"--[a-z][a-z-]+", text)):
+    check(option in manual, f"check {option} is in the manual page")
 
 # --- nothing stays, whatever ends it ---
 for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
