@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define REMEDY "make it with `malloscope check --baseline FILE --save-baseline -- PROGRAM`"
+#define REMEDY "mend it, or remove it and make it anew with --save-baseline"
 
 /* Where in the file something is wrong. */
 struct reading_baseline {
@@ -121,7 +121,6 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
 
     if (!json_is_object(from))
         return bad(r, "it", "an object");
-    b->found = true;
     b->libc = take_text(from, "libc");
     if (!take_number(from, "runs", &b->run_count))
         return bad(r, "runs", "a number from 0 up");
@@ -140,7 +139,8 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     return 0;
 }
 
-static int read_root(const char *path, const char *platform, json_t *root, struct baseline *b, struct failure *ret_failure)
+static int read_root(const char *path, const char *platform, bool is_replaced, json_t *root, struct baseline *b,
+                     struct failure *ret_failure)
 {
     const struct reading_baseline r = { path, platform, ret_failure };
     json_t *platforms = json_object_get(root, "platforms"), *value;
@@ -160,10 +160,11 @@ static int read_root(const char *path, const char *platform, json_t *root, struc
         b->others = more;
     }
     value = json_object_get(platforms, platform);
-    return value ? read_platform(&r, value, b) : 0;
+    b->found = value;
+    return value && !is_replaced ? read_platform(&r, value, b) : 0;
 }
 
-int baseline_read(const char *path, const char *platform, struct baseline *ret_baseline, struct failure *ret_failure)
+int baseline_read(const char *path, const char *platform, bool is_replaced, struct baseline *ret_baseline, struct failure *ret_failure)
 {
     json_t *root;
 
@@ -171,7 +172,7 @@ int baseline_read(const char *path, const char *platform, struct baseline *ret_b
     int error = json_file_read(path, "baseline", REMEDY, &root, &ret_baseline->text, ret_failure);
     if (error)
         return error;
-    error = read_root(path, platform, root, ret_baseline, ret_failure);
+    error = read_root(path, platform, is_replaced, root, ret_baseline, ret_failure);
     json_decref(root);
     if (error)
         baseline_release(ret_baseline);

@@ -6,46 +6,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define PERCENT_UNSTABLE 1.0 /* the tolerance, by default, of what is not the same in each run */
 
 /* --- building -------------------------------------------------------------------------- */
-
-static char *format_with(const char *format, va_list arguments)
-{
-    char *text = NULL;
-
-    if (vasprintf(&text, format, arguments) < 0)
-        abort(); /* there is no memory */
-    return text;
-}
-
-void verdict_add_problem(struct verdict *v, enum verdict_problem_kind kind, const char *metric, const char *format, ...)
-{
-    va_list arguments;
-
-    v->problems = reallocarray(v->problems, v->problem_count + 1, sizeof *v->problems);
-    if (!v->problems)
-        abort();
-    va_start(arguments, format);
-    v->problems[v->problem_count++] = (struct verdict_problem){ kind, metric ? copy_text(metric, strlen(metric)) : NULL,
-                                                                format_with(format, arguments) };
-    va_end(arguments);
-}
-
-void verdict_add_note(struct verdict *v, const char *format, ...)
-{
-    va_list arguments;
-
-    v->notes = reallocarray(v->notes, v->note_count + 1, sizeof *v->notes);
-    if (!v->notes)
-        abort();
-    va_start(arguments, format);
-    v->notes[v->note_count++] = format_with(format, arguments);
-    va_end(arguments);
-}
 
 /* A metric of this name, made if there is none. The list may move. */
 static struct verdict_metric *metric_of(struct verdict *v, const struct metric_id *id)
@@ -63,56 +28,6 @@ static struct verdict_metric *metric_of(struct verdict *v, const struct metric_i
                                   .scope_name = copy_text(id->scope_name, strlen(id->scope_name)), .state = VERDICT_IS_NEW };
     name = NULL;
     return m;
-}
-
-/* --- which sites ------------------------------------------------------------------------- */
-
-const char *judge_own_module(const struct measured *m)
-{
-    for (size_t i = 0; i < m->site_count; i++)
-        if (m->sites[i].is_own)
-            return m->sites[i].module;
-    return "";
-}
-
-void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module)
-{
-    size_t length = strcspn(key, "\n");
-    const char *module = NULL;
-
-    if (length && key[length - 1] == ')')
-        for (size_t i = length; i-- > 1 && !module;)
-            if (key[i] == '(' && key[i - 1] == ' ')
-                module = key + i + 1;
-    *ret_function = copy_text(key, module ? (size_t)(module - 2 - key) : length);
-    *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
-}
-
-/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
-static bool is_module(const char *file_name, const char *name)
-{
-    size_t length = strlen(name);
-    const char *rest = file_name + length;
-
-    if (!*file_name || strncmp(file_name, name, length) != 0)
-        return false;
-    if (!*rest || (length > 3 && *rest == '.' && strcmp(name + length - 3, ".so") == 0))
-        return true;
-    rest += strspn(rest, "0123456789.-_");
-    if (rest > file_name && rest[-1] == '.' && strncmp(rest, "so", 2) == 0)
-        rest--;
-    return strncmp(rest, ".so", 3) == 0 && (!rest[3] || rest[3] == '.');
-}
-
-bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module)
-{
-    _cleanup_free_ char *function = NULL, *module = NULL;
-
-    if (metric->scope != VERDICT_SITE && metric->scope != VERDICT_MODULE)
-        return true;
-    judge_split_frame(key, measured ? measured->module : own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0
-                                         : is_module(measured ? measured->module : module, metric->scope_name);
 }
 
 /* --- values ------------------------------------------------------------------------------- */

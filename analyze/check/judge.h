@@ -4,6 +4,7 @@
 
 #include "analyze/check/baseline.h"
 #include "analyze/check/limits.h"
+#include "analyze/check/verdict_make.h"
 
 /* Of a mark that a budget names. */
 struct judge_mark {
@@ -27,15 +28,9 @@ struct judge {
 /* Adds metrics, problems and notes to a verdict that has none of its metrics yet, and sets its exit code. */
 void judge(const struct judge *j, struct verdict *v);
 
-void verdict_add_problem(struct verdict *v, enum verdict_problem_kind kind, const char *metric, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-void verdict_add_note(struct verdict *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* From its problems and metrics. */
-void verdict_set_exit_code(struct verdict *v);
-
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
-/* Whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
+/* scope.c: whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module);

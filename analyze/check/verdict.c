@@ -1,5 +1,8 @@
-/* Names of what a verdict consists of, and its release. */
-#include "analyze/check/verdict.h"
+/* Names of what a verdict consists of, what is added to it, and its release. */
+#include "analyze/check/verdict_make.h"
+
+#include <stdarg.h>
+#include <string.h>
 
 const char *verdict_kind_name(enum verdict_kind kind)
 {
@@ -40,6 +43,40 @@ const struct verdict_frame *verdict_culprit_place(const struct verdict_culprit *
         if (culprit->frames[i].file && culprit->frames[i].line)
             return &culprit->frames[i];
     return NULL;
+}
+
+static char *format_with(const char *format, va_list arguments)
+{
+    char *text = NULL;
+
+    if (vasprintf(&text, format, arguments) < 0)
+        abort(); /* there is no memory */
+    return text;
+}
+
+void verdict_add_problem(struct verdict *v, enum verdict_problem_kind kind, const char *metric, const char *format, ...)
+{
+    va_list arguments;
+
+    v->problems = reallocarray(v->problems, v->problem_count + 1, sizeof *v->problems);
+    if (!v->problems)
+        abort();
+    va_start(arguments, format);
+    v->problems[v->problem_count++] = (struct verdict_problem){ kind, metric ? copy_text(metric, strlen(metric)) : NULL,
+                                                                format_with(format, arguments) };
+    va_end(arguments);
+}
+
+void verdict_add_note(struct verdict *v, const char *format, ...)
+{
+    va_list arguments;
+
+    v->notes = reallocarray(v->notes, v->note_count + 1, sizeof *v->notes);
+    if (!v->notes)
+        abort();
+    va_start(arguments, format);
+    v->notes[v->note_count++] = format_with(format, arguments);
+    va_end(arguments);
 }
 
 static void release_culprit(struct verdict_culprit *c)

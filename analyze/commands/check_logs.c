@@ -206,6 +206,10 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
         if (f->told.notes.untraced_programs && !c->count)
             verdict_add_note(v, "%s: %" PRIu64 " program%s that it executed could not be recorded, and do not count", what,
                              f->told.notes.untraced_programs, f->told.notes.untraced_programs == 1 ? "" : "s");
+        if (f->settings.own_mallocs && !c->count)
+            verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
+                             what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
+                             f->settings.own_mallocs == 1 ? "its" : "their");
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -56,6 +56,7 @@ int check_runs_begin(struct check_runs *r, struct failure *ret_failure)
         return fail(ret_failure, errno, "%s: no directory for logs can be made there: %s; set TMPDIR to another place", r->directory,
                     strerror(errno));
     r->log = format_text("%s/run.mscope", r->directory); /* in each run the same: programs copy their environment */
+    r->said = format_text("%s/said", r->directory);
     take_signals();
     return 0;
 }
@@ -63,7 +64,7 @@ int check_runs_begin(struct check_runs *r, struct failure *ret_failure)
 /* In the run's process. */
 static int replace(int number, const char *path, int flags)
 {
-    int fd = open(path, flags);
+    int fd = open(path, flags, 0600);
 
     if (fd < 0 || (fd != number && dup2(fd, number) < 0)) {
         complain("%s: cannot be opened: %s", path, strerror(errno));
@@ -93,11 +94,9 @@ static int record_once(const struct check_runs *r)
 
     for (size_t i = 0; i < sizeof only_records / sizeof *only_records; i++)
         unsetenv(only_records[i]); /* without everything there is nothing to compare */
-    int refused = replace(STDIN_FILENO, r->input ? r->input : "/dev/null", O_RDONLY);
-    if (!refused && r->shows_output && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-        refused = EXIT_NOT_TRACED;
-    else if (!refused && !r->shows_output)
-        refused = replace(STDOUT_FILENO, "/dev/null", O_WRONLY);
+    int refused = replace(STDERR_FILENO, r->said, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    refused = refused ? refused : replace(STDIN_FILENO, r->input ? r->input : "/dev/null", O_RDONLY);
+    refused = refused ? refused : replace(STDOUT_FILENO, r->shows_output ? r->said : "/dev/null", O_WRONLY | O_APPEND);
     _cleanup_free_ char *pattern = pattern_of(r->log);
     return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100 },
                                           r->command);
@@ -131,7 +130,19 @@ bool check_runs_record(struct check_runs *r)
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) { }
     recorder = 0;
+    if (r->shows_output)
+        check_runs_repeat(r);
     return !come && access(r->log, R_OK) == 0;
+}
+
+void check_runs_repeat(const struct check_runs *r)
+{
+    _cleanup_fclose_ FILE *said = fopen(r->said, "re");
+    char part[4096];
+
+    fflush(stdout);
+    for (size_t bytes; said && (bytes = fread(part, 1, sizeof part, said)) > 0;)
+        fwrite(part, 1, bytes, stderr);
 }
 
 void check_runs_forget(struct check_runs *r)
@@ -154,7 +165,8 @@ void check_runs_end(struct check_runs *r)
     }
     free(r->directory);
     free(r->log);
-    r->directory = r->log = NULL;
+    free(r->said);
+    r->directory = r->log = r->said = NULL;
     if (come)
         raise(come);
 }

@@ -1,22 +1,26 @@
 /* A program recorded several times, each time as `record` does it, into a log in a temporary directory that
- * goes when it has been read. Its standard input is empty or a file, its standard output goes nowhere or to ours for
- * errors. What ends this command from outside ends the program, and then this command. */
+ * goes when it has been read. Its standard input is empty or a file, its standard output goes nowhere, and what it says of errors
+ * into a file: the same on a terminal and in CI, or some would allocate otherwise there. What ends this command
+ * from outside ends the program, and then this command. */
 #ifndef MALLOSCOPE_COMMANDS_CHECK_RUNS_H
 #define MALLOSCOPE_COMMANDS_CHECK_RUNS_H
 
 #include "analyze/util.h"
 
 struct check_runs {
-    char *directory, *log; /* the log of the last run */
+    char *directory;
+    char *log, *said; /* the last run's log, and what it, and the recorder, have written to standard error */
     char **command;
     const char *input; /* NULL: none */
-    bool shows_output;
+    bool shows_output; /* after each run, that of standard output, too */
 };
 
 /* 0, or -errno with a message. */
 int check_runs_begin(struct check_runs *r, struct failure *ret_failure);
-/* Runs it once. True: there is a log; else why has been said. */
+/* Runs it once. True: there is a log; else why is what check_runs_repeat() shows, or it was a signal. */
 bool check_runs_record(struct check_runs *r);
+/* To standard error, what the last run wrote there. */
+void check_runs_repeat(const struct check_runs *r);
 /* Removes the last run's log. */
 void check_runs_forget(struct check_runs *r);
 /* Removes all. Does not return where a signal has come that ends us. */

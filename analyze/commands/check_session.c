@@ -36,7 +36,7 @@ static int read_baseline(struct session_state *s, const char *platform)
     if (!o->baseline_file)
         return 0;
     baseline_release(&s->baseline);
-    int error = baseline_read(o->baseline_file, platform, &s->baseline, &failure);
+    int error = baseline_read(o->baseline_file, platform, o->save == CHECK_UPDATES, &s->baseline, &failure);
     if (!error || (error == -ENOENT && o->save))
         return 0;
     return error == -ENOENT ? usage_error("check", "check: %s: there is no such file; make it with --save-baseline", o->baseline_file)
@@ -125,12 +125,16 @@ static void add_runs(struct session_state *s, struct verdict *v, uint64_t count,
         _cleanup_free_ char *what = is_warmup ? format_text("warm-up %" PRIu64 " of %" PRIu64, i + 1, warmups)
                                               : format_text("run %" PRIu64 " of %" PRIu64, v->runs + 1, v->runs + count - (i - warmups));
         if (!check_runs_record(&s->runs)) {
+            if (!s->o->shows_output)
+                check_runs_repeat(&s->runs);
             verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s: was not recorded: the line before this one says why; `malloscope doctor %s` "
                                 "says more", what, s->o->command[0]);
             return;
         }
         if (!is_warmup && check_logs_add(&s->logs, s->runs.log, what, v) == 0)
             v->runs++;
+        if (v->problem_count && !s->o->shows_output)
+            check_runs_repeat(&s->runs);
         check_runs_forget(&s->runs);
     }
 }

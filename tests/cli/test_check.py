@@ -265,11 +265,17 @@ equal({name: state for name, (figures, state) in rows(got.stdout).items()},
 # --- the program's input and output ---
 with open(path("words"), "w") as file:
     file.write("3 good words\n")
-reader = ["sh", "-c", "read a b; echo \"got $a\"; [ \"$a\" = 3 ]"]
+reader = ["sh", "-c", "read a b; echo \"got $a\"; echo wrong >&2; [ \"$a\" = 3 ]"]
 got = gate("--max", "allocations=1M", "--input", path("words"), "--show-output", "-r", "1", "--", *reader)
-check("got 3\n" in got.stderr and "got" not in got.stdout.replace(str(reader[2]), ""), f"its output: {got.stdout} {got.stderr}")
+check("got 3\nwrong\n" in got.stderr and "got" not in got.stdout.replace(str(reader[2]), ""), f"its output: {got.stdout} {got.stderr}")
 got = gate("--max", "allocations=1M", "-r", "1", "--", *reader, code=3)
-check("got" not in got.stderr, f"away: {got.stderr}")
+check("got" not in got.stderr and got.stderr.startswith("wrong\n"), f"away, but why it failed: {got.stderr}")
+got = gate("--max", "allocations=1M", "--input", path("words"), "-r", "1", "--", *reader)
+equal(got.stderr, "", "what it says is not shown where all is well")
+with open(path("error"), "w") as error: # whatever standard error is, the program finds the same
+    kind = ["sh", "-c", "[ -f /dev/stderr ] && [ /dev/stdout -ef /dev/null ] && [ /dev/stdin -ef /dev/null ]"]
+    gate("--max", "allocations=1M", "-r", "1", "--", *kind)
+    equal(subprocess.run([MALLOSCOPE, "check", "--max", "allocations=1M", "-r", "1", "--", *kind], stderr=error, stdout=error).returncode, 0, "a file")
 
 # --- saving ---
 odd = '{ "platforms" : {\n\t"aa" :{"runs":1,"metrics":{"allocations":{"least":5, "most":5}},\n "sites":[ ] , "x": "}\\"{"},"zz":  %s  }\n,\n "schema":"' \
@@ -292,14 +298,26 @@ check(updated.startswith(odd[:before]) and updated.endswith(after), f"the others
 equal(json.loads(updated)["platforms"][platform]["metrics"]["allocations"]["least"], 123, "and this one anew")
 # What it prints is a patch.
 os.mkdir(path("tree"))
-with open(path("tree/odd.json"), "w") as file:
-    file.write(saved + "\n") # git wants the last newline
-patch = got.stdout[got.stdout.index("--- "):got.stdout.index("\ncheck: ")] + "\n"
-patch = patch.replace(path("odd.json"), "odd.json")
-applied = subprocess.run(["git", "apply", "-p0"], cwd=path("tree"), input=patch, text=True, capture_output=True)
-equal(applied.returncode, 0, f"git apply: {applied.stderr}\n{patch}")
-with open(path("tree/odd.json")) as file:
-    equal(file.read(), updated + "\n", "the patch applied")
+
+
+def apply(printed, old, new, file):
+    patch = printed[printed.index("--- "):printed.index("\ncheck: ")] + "\n"
+    with open(path("tree/" + file), "w") as to:
+        to.write(old if old.endswith("\n") else old + "\n") # git wants the last newline
+    applied = subprocess.run(["git", "apply", "-p0"], cwd=path("tree"), input=patch.replace(path(file), file), text=True, capture_output=True)
+    equal(applied.returncode, 0, f"git apply: {applied.stderr}\n{patch}")
+    with open(path("tree/" + file)) as got:
+        equal(got.read(), new if new.endswith("\n") else new + "\n", f"the patch applied:\n{patch}")
+
+
+apply(got.stdout, saved, updated, "odd.json")
+baseline("many.json", program("versions1"))
+for command in [program("versions2")], [program("versions1")], [ONE], [TWO], [ONE, "threads"], [program("versions2")], ["sh", "-c", "exit 0"], [ONE]:
+    with open(path("many.json")) as file:
+        old = file.read()
+    got = gate("--baseline", path("many.json"), "--update", "--", *command)
+    with open(path("many.json")) as file:
+        apply(got.stdout, old, file.read(), "many.json")
 check("is as it was" in gate("--baseline", path("odd.json"), "--update", "--", TWO).stdout, "nothing to change")
 with open(path("odd.json")) as file:
     equal(file.read(), updated, "not a byte")
@@ -319,6 +337,10 @@ for bad, *words in ("", "is empty"), (" \n", "is empty"), ("\0\1\2", "is no JSON
     with open(path("bad.json"), "w") as file:
         file.write(bad)
     one_line(gate("--baseline", path("bad.json"), logs[0], code=64), "bad.json", *words)
+with open(path("bad.json"), "w") as file:
+    file.write(text.replace("113", "-113"))
+gate("--baseline", path("bad.json"), "--update", logs[0]) # what is replaced may be anything
+gate("--baseline", path("bad.json"), logs[0])
 one_line(gate("--baseline", WORK, logs[0], code=64), "no regular file")
 one_line(gate("--baseline", path("nowhere.json"), logs[0], code=64), "no such file", "--save-baseline")
 dice = random.Random(5)
@@ -342,7 +364,12 @@ for arguments, word in ([], "which program"), (["--", "ls"], "compared with what
         (["--metrics", "sizes", "--", "ls"], "--metrics"), (["-r", "0", "--", "ls"], "--runs 0"), (["--update", "--", "ls"], "--baseline"), \
         (["--exclude-module", "(", "--", "ls"], "regular expression"), (["--max"], "needs a value"):
     one_line(gate(*arguments, code=64), word, "check --help")
-check("Exit codes: 0" in gate("--help").stdout, "--help")
+text = gate("--help").stdout
+check("Exit codes: 0" in text and all(len(line) <= 80 for line in text.splitlines()), "--help fits a terminal")
+with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
+    manual = file.read().replace("\\-", "-")
+for option in set(re.findall(r"--[a-z][a-z-]+", text)):
+    check(option in manual, f"check {option} is in the manual page")
 
 # --- nothing stays, whatever ends it ---
 for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
