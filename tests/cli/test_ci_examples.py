@@ -207,13 +207,24 @@ for number, content in enumerate([20, 20, "this is no program", 30, "fails", 30]
     must(*git, "commit", "-q", "-m", f"commit {number}", cwd=repository, env=ENVIRONMENT)
 bisect = path("bisect")
 shutil.copy(os.path.join(CI, "bisect"), bisect)
+good = path("good.json")
+passes(user(f"git checkout -q HEAD~5; cc -g -O1 prog.c -o prog; malloscope check --baseline {good} --save-baseline -- ./prog; git checkout -q -", repository),
+       "the good commit's baseline")
 must(*git, "bisect", "start", "HEAD", "HEAD~5", cwd=repository, env=ENVIRONMENT)
-got = user(git + ["bisect", "run", bisect, "cc -g -O1 prog.c -o prog", "--max", "allocations=25", "--", "./prog"], repository)
+got = user(git + ["bisect", "run", bisect, "cc -g -O1 prog.c -o prog", "--baseline", good, "--", "./prog"], repository)
 log = user(git + ["bisect", "log"], repository).stdout
 # What comes between the last good and the first bad one may be it, too: git says that it cannot tell.
 first = [line for line in log.splitlines() if "first bad commit" in line or "possible first bad commit" in line]
 check(any("commit 3" in line for line in first) and not any("commit 5" in line or "commit 1" in line for line in first), f"bisect: {got.stdout}\n{log}")
 check("# skip:" in log and "# bad:" in log and "# good:" in log, f"bisect skips: {log}")
+# The same, as the page says it without the script.
+page = open(os.path.join(SOURCE, "docs/ci.md")).read()
+inline = page[page.index("git bisect run sh -c"):]
+inline = inline[:inline.index("esac'") + 5].replace("ninja -C build", "cc -g -O1 prog.c -o prog").replace("=1200", "=25").replace("build/prog input", "./prog")
+user("git bisect reset; git checkout -q .", repository)
+planted = user("git rev-parse HEAD~2", repository).stdout.strip()
+got = user("git bisect start HEAD HEAD~5; " + inline + " || git bisect log", repository)
+check("# skip:" in got.stdout and f"possible first bad commit: [{planted}]" in got.stdout, f"inline: {got.stdout}")
 for options, build, code in ((["--max", "allocations=25"], "true", 1), (["--max", "allocations=100"], "true", 0), (["--max", "leaked=0"], "false", 125),
                              (["--max", "nonsense"], "true", 255), (["--max", "allocations=25"], "sleep 0; rm prog", 125)):
     plant(repository, 30)
