@@ -7,16 +7,18 @@
 
 #include <getopt.h>
 
-#define CHECK_OUTPUTS_HELP                                                             \
-    "  --json               as JSON, schema malloscope-check/1 (docs/check.schema.json)\n" \
-    "  --tap                as TAP, for prove, meson and their like\n"                     \
-    "  --github             GitHub's annotations at file and line; and the Markdown,\n"    \
-    "                       appended to $GITHUB_STEP_SUMMARY\n"                            \
-    "  --markdown FILE      a summary for people\n"                                        \
-    "  --junit FILE         JUnit's XML\n"                                                 \
-    "  --benchmark-json FILE  the values, as github-action-benchmark's\n"                  \
-    "                       customSmallerIsBetter takes them\n"                            \
-    "                       A FILE is overwritten; - is standard output. With --json,\n"   \
+#define CHECK_OUTPUTS_HELP                                                            \
+    "  --json               as JSON, schema malloscope-check/1\n"                        \
+    "                       (docs/check.schema.json)\n"                                  \
+    "  --tap                as TAP, for prove, Meson and their like\n"                   \
+    "  --github             GitHub's annotations at file and line; a summary, appended\n" \
+    "                       to $GITHUB_STEP_SUMMARY\n"                                   \
+    "  --markdown FILE      the same summary\n"                                          \
+    "  --junit FILE         JUnit's XML\n"                                               \
+    "  --benchmark-json FILE\n"                                                          \
+    "                       the values, as github-action-benchmark's\n"                  \
+    "                       customSmallerIsBetter takes them\n"                          \
+    "                       A FILE is overwritten; - is standard output. With --json,\n" \
     "                       --tap or - the table is left out.\n"
 
 enum {
