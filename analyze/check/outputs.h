@@ -11,8 +11,8 @@
     "  --json               as JSON, schema malloscope-check/1\n"                        \
     "                       (docs/check.schema.json)\n"                                  \
     "  --tap                as TAP, for prove, Meson and their like\n"                   \
-    "  --github             GitHub's annotations at file and line; a summary, appended\n" \
-    "                       to $GITHUB_STEP_SUMMARY\n"                                   \
+    "  --github             GitHub's annotations at file and line; a summary,\n"         \
+    "                       appended to $GITHUB_STEP_SUMMARY\n"                                 \
     "  --markdown FILE      the same summary\n"                                          \
     "  --junit FILE         JUnit's XML\n"                                               \
     "  --benchmark-json FILE\n"                                                          \

@@ -123,12 +123,12 @@ char *wording_figures(const struct verdict *v, const struct verdict_metric *m)
 
 char *wording_sentence(const struct verdict *v, const struct verdict_metric *m)
 {
-    char *figures = wording_figures(v, m);
+    _cleanup_free_ char *figures = wording_figures(v, m);
+    /* else the figures say it, or the problem does */
+    bool has_reason = m->state == VERDICT_IS_NOT_MEASURED && m->reason && !wording_problem(v, m->name);
+    _cleanup_free_ char *reason = has_reason ? text_safe_utf8(m->reason, 1000) : NULL;
 
-    if (m->state != VERDICT_IS_NOT_MEASURED || !m->reason || wording_problem(v, m->name)) /* the figures say it, or the problem does */
-        return figures;
-    _cleanup_free_ char *reason = text_safe_utf8(m->reason, 1000), *alone = figures;
-    return format_text("%s: %s", figures, reason);
+    return format_text("%s%s%s", figures, reason ? ": " : "", reason ? reason : "");
 }
 
 char *wording_culprit_change(const struct verdict_metric *m, const struct verdict_culprit *c)
