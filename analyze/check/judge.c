@@ -30,6 +30,12 @@ static struct verdict_metric *metric_of(struct verdict *v, const struct metric_i
     return m;
 }
 
+/* Files and options may have any numbers: no sum is beyond what JSON has. */
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+    return a > INT64_MAX || b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
 /* --- values ------------------------------------------------------------------------------- */
 
 static uint64_t value_of(const struct measured *m, const struct verdict_metric *metric, size_t run)
@@ -72,7 +78,7 @@ static void take_baseline(const struct judge *j, const struct measured *m, struc
     }
     for (size_t i = 0; metric->scope != VERDICT_ALL && i < b->site_count; i++)
         if (judge_site_counts(metric, measured_find(m, b->sites[i].key), b->sites[i].key, own))
-            metric->baseline += b->sites[i].values[metric->kind];
+            metric->baseline = sum_of(metric->baseline, b->sites[i].values[metric->kind]);
     metric->change = (int64_t)(metric->value - metric->baseline);
 }
 
@@ -86,8 +92,8 @@ static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
     metric->tolerance_given = t;
     metric->tolerance_percent = t ? t->percent : spread ? PERCENT_UNSTABLE : 0;
     metric->tolerance_absolute = t ? t->absolute : 0;
-    metric->tolerance = (uint64_t)fmin(floor((double)of * metric->tolerance_percent / 100), 9e18) + metric->tolerance_absolute;
-    metric->allowed = metric->tolerance + spread;
+    metric->tolerance = sum_of((uint64_t)fmin(floor((double)of * metric->tolerance_percent / 100), 9e18), metric->tolerance_absolute);
+    metric->allowed = sum_of(metric->tolerance, spread);
 }
 
 static void take_limits(const struct judge *j, struct verdict_metric *metric)
@@ -96,7 +102,7 @@ static void take_limits(const struct judge *j, struct verdict_metric *metric)
 
     if (metric->has_baseline) {
         metric->has_limit = true;
-        metric->limit = metric->baseline + metric->allowed;
+        metric->limit = sum_of(metric->baseline, metric->allowed);
         metric->limit_from = VERDICT_FROM_BASELINE;
     }
     for (size_t i = 0; i < j->limits->count; i++) {
@@ -210,10 +216,6 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
                 m->reason = format_text("the program did not set the mark %s in each run", m->scope_name);
             }
         }
-    if (m->kind == VERDICT_TEMPORARY && !j->temporary_known) {
-        m->state = VERDICT_IS_NOT_MEASURED;
-        m->reason = copy_text("is known only where every allocation was recorded", 49);
-    }
     if (m->state == VERDICT_IS_NOT_MEASURED) {
         verdict_add_problem(v, VERDICT_NO_EVENTS, m->name, "%s: cannot be measured: %s", m->name, m->reason);
         return;

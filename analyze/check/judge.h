@@ -21,7 +21,6 @@ struct judge {
     const struct limits *limits;
     bool kinds[VERDICT_KINDS]; /* totals that are compared with the baseline */
     bool sites, modules;       /* so are the allocations of each function and module */
-    bool temporary_known;
     bool allow_unstable, fail_on_improvement;
 };
 

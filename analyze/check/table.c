@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIGURE 13 /* columns of a number */
+#define FIGURE 11 /* columns of a number, behind two of space */
 
 /* +1,234 or -1,234; good for the next printf only. */
 static const char *signed_count(int64_t change)
@@ -48,14 +48,14 @@ static void print_heading(FILE *to, const struct columns *c)
 {
     fprintf(to, "  %-*s", c->name, "metric");
     if (c->baseline)
-        fprintf(to, "%*s", FIGURE, "baseline");
-    fprintf(to, "%*s", FIGURE, "now");
+        fprintf(to, "  %*s", FIGURE, "baseline");
+    fprintf(to, "  %*s", FIGURE, "now");
     if (c->baseline)
-        fprintf(to, "%*s", FIGURE, "change");
+        fprintf(to, "  %*s", FIGURE, "change");
     if (c->spread)
-        fprintf(to, "%*s", FIGURE, "spread");
+        fprintf(to, "  %*s", FIGURE, "spread");
     if (c->limit)
-        fprintf(to, "%*s", FIGURE, "at most");
+        fprintf(to, "  %*s", FIGURE, "at most");
     fputc('\n', to);
 }
 
@@ -77,14 +77,14 @@ static void print_row(FILE *to, const struct columns *c, const struct verdict_me
     text_write_safe(to, m->name);
     fprintf(to, "%*s", (int)length < c->name ? c->name - (int)length : 0, "");
     if (c->baseline)
-        fprintf(to, "%*s", FIGURE, m->has_baseline ? text_count(m->baseline) : "-");
-    fprintf(to, "%*s", FIGURE, is_known ? text_count(m->value) : "-");
+        fprintf(to, "  %*s", FIGURE, m->has_baseline ? text_count(m->baseline) : "-");
+    fprintf(to, "  %*s", FIGURE, is_known ? text_count(m->value) : "-");
     if (c->baseline)
-        fprintf(to, "%*s", FIGURE, m->has_baseline ? signed_count(m->change) : "-");
+        fprintf(to, "  %*s", FIGURE, m->has_baseline ? signed_count(m->change) : "-");
     if (c->spread)
-        fprintf(to, "%*s", FIGURE, is_known ? text_count(m->spread) : "-");
+        fprintf(to, "  %*s", FIGURE, is_known ? text_count(m->spread) : "-");
     if (c->limit)
-        fprintf(to, "%*s", FIGURE, m->has_limit ? text_count(m->limit) : "-");
+        fprintf(to, "  %*s", FIGURE, m->has_limit ? text_count(m->limit) : "-");
     print_state(to, m);
     fputc('\n', to);
 }

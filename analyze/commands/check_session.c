@@ -172,7 +172,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
     const struct check_options *o = s->o;
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
-        .sites = o->sites, .modules = o->modules, .temporary_known = true, .allow_unstable = o->allow_unstable,
+        .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
         .fail_on_improvement = o->fail_on_improvement,
     };
 

@@ -141,6 +141,7 @@ baseline("unsteady.json", *unsteady(0)[1:])
 equal(json.load(open(path("unsteady.json")))["platforms"][platform]["metrics"]["allocations"], {"least": 113, "most": 115}, "a range")
 got = gate("--baseline", path("unsteady.json"), "--metrics", "allocations", "--", ONE, code=3)
 check("the baseline's 3 runs differ by 2" in got.stderr, f"the baseline's: {got.stderr}")
+gate("--baseline", path("unsteady.json"), "--metrics", "allocations", "--tolerance", "allocations=2", "-r", "1", *unsteady(4)) # 117 is 113 + 2 + 2
 # Warm-ups do not count: the first two runs would have 113 and 123.
 got = gate("--max", "allocations=1000", "-r", "1", "-w", "2", *unsteady(0, 10))
 equal(rows(got.stdout)["allocations"][0], [133, 1000], "after two warm-ups")
@@ -341,6 +342,10 @@ with open(path("bad.json"), "w") as file:
     file.write(text.replace("113", "-113"))
 gate("--baseline", path("bad.json"), "--update", logs[0]) # what is replaced may be anything
 gate("--baseline", path("bad.json"), logs[0])
+with open(path("bad.json"), "w") as file: # as large as numbers are: no sum runs over
+    file.write(text.replace('"least": 113, "most": 113', '"least": 9000000000000000000, "most": 9223372036854775807'))
+equal(rows(gate("--baseline", path("bad.json"), "--metrics", "allocations", "--tolerance", "all=1000000%+8000000000G", logs[0]).stdout)["allocations"][0][-1],
+      2**63 - 1, "the largest limit")
 one_line(gate("--baseline", WORK, logs[0], code=64), "no regular file")
 one_line(gate("--baseline", path("nowhere.json"), logs[0], code=64), "no such file", "--save-baseline")
 dice = random.Random(5)
