@@ -160,7 +160,9 @@ static void write_conditions(FILE *to, const struct verdict *v)
             fputs(conditions[i].before, to);
             write_code(to, conditions[i].text);
         }
-    fprintf(to, "; the least of %s.\n\n", text_counted(v->runs, v->log_count ? "log" : "run"));
+    if (v->metric_count)
+        fprintf(to, "; the least of %s", text_counted(v->runs, v->log_count ? "log" : "run"));
+    fputs(".\n\n", to);
 }
 
 static void write_paragraph(FILE *to, const char *before, const char *text, const char *after)

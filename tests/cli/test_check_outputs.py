@@ -245,6 +245,10 @@ equal([(m["name"], m["scope"], m["scope_name"], m["limit"]["from"], m["state"]) 
       [("sites.parse.allocations", "site", "parse", "--max", "regression")], "a function's limit")
 equal(schema_errors(data), [], "by its schema")
 
+data = json.loads(checked("1", "--json", "--platform", "x/y/z", code=3).stdout)
+equal((schema_errors(data), data["program"], data["metrics"], [p["kind"] for p in data["problems"]]), ([], program("checked1") + " steady", [], ["no baseline"]),
+      "another platform")
+
 for options, wanted in ((("--json", "--tap"), "only one of --json"), (("--junit", baseline), "baseline.json is read, and would be overwritten"),
                         (("--junit", "/nowhere/x.xml"), "cannot write /nowhere/x.xml: No such file"), (("--markdown", "--tap"), "--tap is no file"),
                         (("--junit", path("x"), "--markdown", path("x")), "are both to be")):
