@@ -70,12 +70,12 @@ static bool is_same(const char *one, const char *other)
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* It is made where it is not there: a result of an earlier run would be taken for this one's. */
+/* It is emptied: should this run end without a verdict, an earlier one's would be taken for its own. */
 static int try_file(const struct output_file *f, struct failure *ret_failure)
 {
     if (f->path[0] == '-' && f->path[1])
         return fail(ret_failure, EINVAL, "%s: %s is no file (./%s would be one)", f->option, f->path, f->path);
-    _cleanup_close_ int fd = open(f->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    _cleanup_close_ int fd = open(f->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
     if (fd < 0 && errno != ENXIO) /* a pipe that nobody reads yet */
         return fail(ret_failure, errno, "%s: cannot write %s: %s", f->option, f->path, strerror(errno));
     return 0;

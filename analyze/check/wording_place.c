@@ -60,8 +60,7 @@ static void simplify(char *path)
             continue;
         if (length == 2 && at[0] == '.' && at[1] == '.') {
             if (to > kept) {
-                char *last = memrchr(kept, '/', (size_t)(to - kept));
-                to = last ? last : kept;
+                while (to > kept && *--to != '/') { }
                 continue;
             }
             if (rooted)

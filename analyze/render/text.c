@@ -315,15 +315,13 @@ char *text_safe_utf8(const char *text, size_t most)
     for (size_t i = 0, count = 1; i < bytes; count++) {
         size_t shown = character_bytes((const unsigned char *)text + i, bytes - i), step = shown ? shown : 1;
         if (count >= most && i + step < bytes) {
-            to = stpcpy(to, dots);
+            memcpy(to, dots, sizeof dots - 1);
+            to += sizeof dots - 1;
             break;
         }
-        if (shown) {
-            to = mempcpy(to, text + i, shown);
-        } else {
-            const char escaped[] = { '\\', 'x', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15] };
-            to = mempcpy(to, escaped, sizeof escaped);
-        }
+        const char escaped[] = { '\\', 'x', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15] };
+        memcpy(to, shown ? text + i : escaped, shown ? shown : sizeof escaped);
+        to += shown ? shown : sizeof escaped;
         i += step;
     }
     *to = 0;

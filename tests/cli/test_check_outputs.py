@@ -254,6 +254,11 @@ for options, wanted in ((("--json", "--tap"), "only one of --json"), (("--junit"
                         (("--junit", path("x"), "--markdown", path("x")), "are both to be")):
     got = checked("1", *options, code=64)
     check(wanted in got.stderr and len(got.stderr.splitlines()) == 1 and not got.stdout, f"{options}: {got.stderr}")
+with open(path("old.xml"), "w") as file:
+    file.write("of an earlier run")
+checked("1", "--junit", path("old.xml"), "--budget", path("none.json"), code=64)
+checked("1", "--junit", path("old.xml"), "--save-baseline", code=64)
+equal(os.path.getsize(path("old.xml")), 0, "no result of an earlier run stays")
 got = checked("1", "--junit", "/dev/full", code=3)
 check("--junit: not all was written to /dev/full: No space left on device" in got.stderr, f"a full disk: {got.stderr}")
 with open("/dev/full", "w") as full:

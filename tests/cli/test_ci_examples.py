@@ -93,13 +93,16 @@ def try_runner(what, project, build, test, update):
 meson = make_project("meson")
 with open(os.path.join(meson, "meson.build"), "w") as file:
     file.write("project('example', 'c', default_options: ['debug=true', 'optimization=1'])\n"
-               "prog = executable('prog', 'prog.c')\ntest('parse', prog, args: files('tests/input.json'))\nsubdir('ci/meson')\n")
-try_runner("meson", meson, "[ -d build ] || meson setup build; ninja -C build", "meson test -C build --setup allocations --print-errorlogs",
-           "UPDATE_BASELINES=1 meson test -C build --setup allocations --print-errorlogs")
-passes(user("meson test -C build --setup leaks --print-errorlogs", meson), "meson: nothing leaks")
+               "prog = executable('prog', 'prog.c')\ntest('parse', prog, args: files('tests/input.json'))\nsubdir('ci/meson')\n"
+               "test('tap', malloscope, args: ['check', '--tap', '--max', 'allocations=100', '--', prog], protocol: 'tap', suite: 'tap')\n")
+try_runner("meson", meson, "[ -d build ] || meson setup build; ninja -C build", "meson test -C build --setup allocations --no-suite tap --print-errorlogs",
+           "UPDATE_BASELINES=1 meson test -C build --setup allocations --no-suite tap --print-errorlogs")
+passes(user("meson test -C build --setup leaks --no-suite tap --print-errorlogs", meson), "meson: nothing leaks")
+got = user("meson test -C build --suite tap -v", meson)
+check(passes(got, "meson reads TAP") and "allocations" in got.stdout and "SKIP" in got.stdout, f"meson reads TAP: {got.stdout}")
 with open(os.path.join(meson, "prog.c"), "w") as file:
     file.write(PROGRAM.replace("ALLOCATIONS", "20").replace("free(sink);", ""))
-fails(user("ninja -C build && meson test -C build --setup leaks --print-errorlogs", meson), "meson: a leak", "leaked_blocks", "prog.c:7")
+fails(user("ninja -C build && meson test -C build --setup leaks --no-suite tap --print-errorlogs", meson), "meson: a leak", "leaked_blocks", "prog.c:7")
 
 # --- CMake ---
 cmake = make_project("cmake")
