@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 struct session_state {
     struct check_options *o;
@@ -218,6 +219,19 @@ static const char *look_at_command(char **command, struct verdict *v)
     return "libc";
 }
 
+/* Words with spaces between. */
+static char *command_text(char **command)
+{
+    char *text = copy_text("", 0);
+
+    for (char **word = command; word && *word; word++) {
+        char *longer = format_text("%s%s%s", text, word == command ? "" : " ", *word);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 static int run_session(struct session_state *s, FILE *patch_to, struct verdict *v)
 {
     struct check_options *o = s->o;
@@ -227,6 +241,8 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
 
     if (refused)
         return refused;
+    if (o->input && access(o->input, R_OK) != 0)
+        return usage_error("check", "check: --input %s: cannot be read: %s", o->input, strerror(errno));
     if (o->command) {
         libc = look_at_command(o->command, v);
         s->libc = platform_libc_version(libc);
@@ -267,7 +283,7 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
     };
     struct verdict v = {
-        .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = copied(""), .warmups = o->command ? o->warmups : 0,
+        .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = command_text(o->command), .warmups = o->command ? o->warmups : 0,
         .baseline_file = copied(o->baseline_file), .budget_file = copied(o->budget_file), .within = copied(o->within),
         .mark = copied(o->mark), .exclude_modules = copied(o->exclude_modules), .fail_on_improvement = o->fail_on_improvement,
         .allow_unstable = o->allow_unstable, .trust = copied(""),
