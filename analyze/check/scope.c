@@ -33,7 +33,7 @@ static bool is_module(const char *file_name, const char *name)
 
     if (!*file_name || strncmp(file_name, name, length) != 0)
         return false;
-    if (!*rest)
+    if (!*rest || (length > 3 && *rest == '.' && strcmp(name + length - 3, ".so") == 0))
         return true;
     rest += strspn(rest, "0123456789.-_");
     if (rest > file_name && rest[-1] == '.' && strncmp(rest, "so", 2) == 0)

@@ -1,4 +1,5 @@
 /* `malloscope check`: its arguments, and where its verdict goes. */
+#include "analyze/check/outputs.h"
 #include "analyze/check/table.h"
 #include "analyze/command.h"
 #include "analyze/commands/check_session.h"
@@ -59,6 +60,8 @@ const char check_help[] =
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
+    "\nWhat is written (docs/ci.md):\n"
+    CHECK_OUTPUTS_HELP
     "  -h, --help\n\n"
     "Exit codes: 0 within all limits; 2 a regression; 4 an improvement, with\n"
     "--fail-on-improvement; 3 not measurable: not the same in each run, not recorded,\n"
@@ -190,12 +193,34 @@ static int take_words(struct check_options *o, int argc, char **argv)
     return 0;
 }
 
-static int show(const struct verdict *v)
+/* Before anything runs: what it writes can be written, and is nothing that it reads. */
+static int ready(const struct check_outputs *outputs, const struct check_options *o)
 {
+    struct failure failure;
+    const char *const inputs[] = { o->baseline_file, o->budget_file, o->input };
+    _cleanup_free_ const char **all = alloc_zeroed(o->log_count + 4, sizeof *all);
+    size_t count = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        if (inputs[i])
+            all[count++] = inputs[i];
+    for (size_t i = 0; i < o->log_count; i++)
+        all[count++] = o->logs[i];
+    return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
+}
+
+static int show(const struct check_outputs *outputs, const struct verdict *v)
+{
+    struct failure failure;
+
     for (size_t i = 0; i < v->problem_count; i++)
         complain("check: %s", v->problems[i].text);
-    table_print(stdout, v);
-    if (!output_failed())
+    if (!check_outputs_take_stdout(outputs))
+        table_print(stdout, v);
+    int failed = check_outputs_write(outputs, v, &failure);
+    if (failed)
+        complain("check: %s", failure.text);
+    if (!output_failed() && !failed)
         return v->exit_code;
     return v->exit_code == VERDICT_EXIT_WITHIN ? VERDICT_EXIT_NOT_MEASURABLE : v->exit_code;
 }
@@ -211,9 +236,10 @@ int cmd_check(int argc, char **argv)
         { "mark", required_argument, NULL, MARK }, { "exclude-module", required_argument, NULL, EXCLUDE_MODULE },
         { "input", required_argument, NULL, INPUT }, { "show-output", no_argument, NULL, SHOW_OUTPUT },
         { "ignore-failure", no_argument, NULL, 'i' }, { "compiler", required_argument, NULL, COMPILER },
-        { "platform", required_argument, NULL, PLATFORM }, NAMING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "platform", required_argument, NULL, PLATFORM }, NAMING_OPTIONS, CHECK_OUTPUTS_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct check_options o = { .runs = RUNS };
+    struct check_outputs outputs = { 0 };
     struct verdict v = { 0 };
     int refused = 0;
 
@@ -221,12 +247,14 @@ int cmd_check(int argc, char **argv)
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         o.kinds[kind] = true;
     for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
-        refused = take_option(&o, option, optarg);
+        refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
     if (!refused)
         refused = take_words(&o, argc, argv);
     if (!refused)
-        refused = check_session(&o, stdout, &v);
-    int code = refused ? refused : show(&v);
+        refused = ready(&outputs, &o);
+    if (!refused)
+        refused = check_session(&o, check_outputs_take_stdout(&outputs) ? stderr : stdout, &v);
+    int code = refused ? refused : show(&outputs, &v);
     verdict_release(&v);
     limits_release(&o.limits);
     selection_release(&o.selection);

@@ -219,19 +219,6 @@ static const char *look_at_command(char **command, struct verdict *v)
     return "libc";
 }
 
-/* Words with spaces between. */
-static char *command_text(char **command)
-{
-    char *text = copy_text("", 0);
-
-    for (char **word = command; word && *word; word++) {
-        char *longer = format_text("%s%s%s", text, word == command ? "" : " ", *word);
-        free(text);
-        text = longer;
-    }
-    return text;
-}
-
 static int run_session(struct session_state *s, FILE *patch_to, struct verdict *v)
 {
     struct check_options *o = s->o;
@@ -274,6 +261,18 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     return o->save && v->exit_code != VERDICT_EXIT_NOT_MEASURABLE ? save_baseline(s, patch_to, v) : 0;
 }
 
+/* "prog input"; "" of logs, which say it themselves. */
+static char *words_of(char **command)
+{
+    char *text = copied("");
+
+    for (size_t i = 0; command && command[i]; i++) {
+        _cleanup_free_ char *before = text;
+        text = format_text("%s%s%s", before, i ? " " : "", command[i]);
+    }
+    return text;
+}
+
 int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_verdict)
 {
     struct session_state s = {
@@ -283,7 +282,7 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
     };
     struct verdict v = {
-        .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = command_text(o->command), .warmups = o->command ? o->warmups : 0,
+        .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = words_of(o->command), .warmups = o->command ? o->warmups : 0,
         .baseline_file = copied(o->baseline_file), .budget_file = copied(o->budget_file), .within = copied(o->within),
         .mark = copied(o->mark), .exclude_modules = copied(o->exclude_modules), .fail_on_improvement = o->fail_on_improvement,
         .allow_unstable = o->allow_unstable, .trust = copied(""),
