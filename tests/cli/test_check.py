@@ -81,6 +81,10 @@ equal({name: figures for name, (figures, state) in rows(got.stdout).items()}, {n
 equal((got.stderr, "Within limits." in got.stdout), ("", True), "nothing to complain of")
 gate("--baseline", base, "--", MOVED)
 
+# What is outside of main() is the C library's: whether that has names or not, the sites are the same.
+other = baseline("unnamed.json", ONE, options=["--no-cache", "--debug-paths", path("nowhere")])
+equal(json.load(open(other))["platforms"][platform]["sites"], part["sites"], "without debug files of the C library")
+
 # --- more: found, named with the line ---
 got = gate("--baseline", base, "--", TWO, code=2)
 table = rows(got.stdout)
