@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 struct session_state {
     struct check_options *o;
@@ -227,6 +228,8 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
 
     if (refused)
         return refused;
+    if (o->input && access(o->input, R_OK) != 0)
+        return usage_error("check", "check: --input %s: cannot be read: %s", o->input, strerror(errno));
     if (o->command) {
         libc = look_at_command(o->command, v);
         s->libc = platform_libc_version(libc);

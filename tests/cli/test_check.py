@@ -81,6 +81,10 @@ equal({name: figures for name, (figures, state) in rows(got.stdout).items()}, {n
 equal((got.stderr, "Within limits." in got.stdout), ("", True), "nothing to complain of")
 gate("--baseline", base, "--", MOVED)
 
+# What is outside of main() is the C library's: whether that has names or not, the sites are the same.
+other = baseline("unnamed.json", ONE, options=["--no-cache", "--debug-paths", path("nowhere")])
+equal(json.load(open(other))["platforms"][platform]["sites"], part["sites"], "without debug files of the C library")
+
 # --- more: found, named with the line ---
 got = gate("--baseline", base, "--", TWO, code=2)
 table = rows(got.stdout)
@@ -180,7 +184,9 @@ for mode, words in ("fails", ["run 1 of 3", "exit status 7", "--ignore-failure"]
 got = gate("--baseline", base, "--", ONE, "aborts", code=3)
 check("killed by signal 6" in got.stderr, f"a signal: {got.stderr}")
 gate("--baseline", base, "--ignore-failure", "--", ONE, "fails")
-one_line(gate("--baseline", base, "--", "no-such-program", code=3), "no-such-program: not found")
+got = gate("--baseline", base, "--", "no-such-program", "argument", code=3)
+one_line(got, "no-such-program: not found")
+check(got.stdout.startswith("check: no-such-program argument: 0 runs"), f"what it was to be: {got.stdout}")
 one_line(gate("--baseline", base, "--within", "nobody", "--", ONE, code=3), "--within", "none", "nobody")
 none = baseline("none.json", ONE, options=["--mark", "ready"])
 one_line(gate("--baseline", none, "--mark", "ready", "--", ONE, "nothing", code=3), "not one allocation")
@@ -367,6 +373,7 @@ for i in range(150):
 for arguments, word in ([], "which program"), (["--", "ls"], "compared with what"), (["--max", "allocation=1", "--", "ls"], "no such metric"), \
         (["--max", "bytes=1T", "--", "ls"], "--max bytes=1T"), (["--tolerance", "bytes=-1", "--", "ls"], "--tolerance"), (["--foo"], "--foo"), \
         (["--metrics", "sizes", "--", "ls"], "--metrics"), (["-r", "0", "--", "ls"], "--runs 0"), (["--update", "--", "ls"], "--baseline"), \
+        (["--max", "bytes=1", "--input", path("nowhere"), "--", "ls"], "nowhere: cannot be read"), \
         (["--exclude-module", "(", "--", "ls"], "regular expression"), (["--max"], "needs a value"):
     one_line(gate(*arguments, code=64), word, "check --help")
 text = gate("--help").stdout
