@@ -156,6 +156,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->peak_bytes = f->costs.peak_bytes;
     f->peak_blocks = f->costs.peak_blocks;
     f->peak_ns = f->peak_bytes ? since_start(&c, f->costs.peak_ns) : 0;
+    sizes_end(&f->sizes);
     round_all(f, log->process_count);
     waiting_release(&c.waiting);
     free(c.processes);
