@@ -97,6 +97,32 @@ static void test_large_numbers(void)
     code_release(&code);
 }
 
+/* The same place of two processes has one number, whatever they call it, and wherever the file lies in their memory;
+ * it is there when they have ended. One that was used before it was announced has the location all the same. */
+static void test_two_processes(void)
+{
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .path = { "/lib/a", 6 }, .build_id = { "", 0 } } };
+    struct code code;
+
+    code_init(&code);
+    for (uint32_t process = 0; process < 2; process++) {
+        load.module.bias = 0x1000 * (1 + process);
+        code_take(&code, process, &load);
+        announce_pc(&code, process, 5 - process, load.module.bias + 0x10, false);
+        announce_pc(&code, process, 7, load.module.bias + 0x10 * (2 + process), false);
+    }
+    uint32_t first = code_pc(&code, 1, 4), late = code_pc(&code, 1, 9);
+    CHECK(first && code_pc(&code, 0, 5) == first && code_pc(&code, 1, 7) != code_pc(&code, 0, 7));
+    CHECK(late != first && code_pc(&code, 1, 9) == late);
+    announce_pc(&code, 1, 9, 0x2010, false);
+    code_end_process(&code, 1);
+    code_end_process(&code, 0);
+    CHECK(code_location(&code, first) && code_location(&code, first) == code_location(&code, late));
+    code_locate_all(&code);
+    CHECK(code.location_count == 1 + 3);
+    code_release(&code);
+}
+
 static bool is_named(const struct namer *namer, uint32_t location, const char *wanted)
 {
     const char *name = namer_function(namer, location);
@@ -115,6 +141,7 @@ int main(void)
     if (!CHECK(length > 0))
         return check_summary();
     test_large_numbers();
+    test_two_processes();
     code_init(&code);
     load.module.id = 1;
     load.module.build_id = (struct text){ "", 0 };
