@@ -67,6 +67,9 @@ uint64_t call_node_self(const struct call_tree *tree, uint32_t node, enum cost c
 /* Children of each node, the most costly first; ties by name, so that the order is always the same. */
 void call_tree_sort(struct call_tree *tree, enum cost cost);
 
+/* By where frames are, not by which was met first: <0, 0, >0. */
+int call_frame_compare(const struct call_tree *tree, uint32_t left, uint32_t right);
+
 /* What a frame is called: its function, or "module+0x1234", or "(no stack)". Into
  * buffer, if it has to be made. */
 #define CALL_NAME_BYTES 300

@@ -173,7 +173,8 @@ static int by_cost(const void *left, const void *right, void *data)
         if (mine != other)
             return mine > other ? -1 : 1;
     }
-    return a->leaf < b->leaf ? -1 : a->leaf > b->leaf;
+    const uint32_t mine = t->sites->sites[a->site].location, other = t->sites->sites[b->site].location;
+    return mine != other ? (mine < other ? -1 : 1) : by_stack(left, right, data);
 }
 
 static void make_table(struct table *t)
