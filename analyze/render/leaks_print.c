@@ -39,10 +39,10 @@ static void print_totals(const struct leaks *l, const struct facts *f)
         if (l->at_end.blocks)
             print_sum(&l->at_end, about);
         puts(l->at_end.blocks ? "" : "nothing");
-        puts("   the rest is of processes that had not come to their own end by then: what they\n   free later is not told here");
+        puts("   the rest is of processes that had not ended by exit() or a return from main by\n   then: what they free later is not told here");
     }
     if (l->unended.blocks) {
-        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not come to their own end\n", about,
+        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not end by exit() or a return from main\n", about,
                            text_count(l->unended.bytes), about, text_count(l->unended.blocks), plural(l->unended.blocks));
     }
     if (l->suppressed.blocks) {
@@ -110,9 +110,9 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
            text_count(s->blocks), plural(s->blocks), text_share(s->bytes, all), (double)s->first_us / 1e6,
            s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
     if (s->unended_blocks == s->blocks)
-        puts("   no leak: the process did not come to its own end");
+        puts("   no leak: the process did not end by exit() or a return from main");
     else if (s->unended_blocks)
-        text_print_wrapped("   ", "   of these no leak: %s bytes in %s block%s; their processes did not come to their own end\n",
+        text_print_wrapped("   ", "   of these no leak: %s bytes in %s block%s; their processes did not end by exit() or a return from main\n",
                text_count(s->unended_bytes), text_count(s->unended_blocks), plural(s->unended_blocks));
     print_stack(l, s->node, view->depth);
 }
