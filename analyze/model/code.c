@@ -144,6 +144,8 @@ uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
     if (!pc->is_located) {
         const struct module *known = numbered_find(&c->modules, process, pc->number);
         struct module module = known ? *known : (struct module){ 0 };
+        if (pc->pc - module.bias > INT64_MAX) /* before the module: whoever wrote this, it is not in there */
+            module = (struct module){ 0 };
         pc->number = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
                                                              module.file ? 0 : process, pc->exact });
         pc->is_located = true;
@@ -195,10 +197,11 @@ static void renumber(void *data, uint32_t process, uint32_t number)
 
 void code_locate_all(struct code *c)
 {
+    bool is_in_use = c->location_count > 1;
+
     numbered_each(&c->pcs, locate, c);
-    if (c->is_ordered) /* numbers are in use */
+    if (is_in_use)
         return;
-    c->is_ordered = true;
     _cleanup_free_ uint32_t *order = alloc_zeroed(c->location_count, sizeof *order), *now = alloc_zeroed(c->location_count, sizeof *now);
     struct code_location *ordered = alloc_zeroed(c->location_count, sizeof *ordered);
     for (uint32_t i = 0; i < c->location_count; i++)

@@ -32,7 +32,6 @@ struct code {
     size_t location_count, location_capacity;
     struct hash_table location_table;
     struct numbered modules, pcs; /* of each process, by their numbers there */
-    bool is_ordered;
 };
 
 void code_init(struct code *c);

@@ -103,7 +103,7 @@ void advice_print(struct facts *facts, const struct sites *sites, const struct n
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 static json_t *evidence(const struct advice *a)

@@ -143,9 +143,9 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 
 static json_t *log_json(const struct compared_log *l)
 {
-    return json_pack("{s:o, s:o, s:o, s:f, s:I, s:I, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
-                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", (json_int_t)l->sample_bytes,
-                     "min_size", (json_int_t)l->min_size, "part", l->part_json, "trust", l->trust_json);
+    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
+                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", text_json_number(l->sample_bytes),
+                     "min_size", text_json_number(l->min_size), "part", l->part_json, "trust", l->trust_json);
 }
 
 static json_t *row_json(const struct comparison *c, const struct compared_row *r)

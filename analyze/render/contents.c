@@ -195,7 +195,7 @@ void contents_print(const struct log *log, const struct contents *c)
 
 static json_t *integer(uint64_t value)
 {
-    return json_integer((json_int_t)value);
+    return text_json_number(value);
 }
 
 static json_t *text_or_null(const char *text)

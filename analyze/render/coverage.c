@@ -55,10 +55,10 @@ void coverage_json(json_t *root, const struct coverage *c, json_t *standard_erro
     json_t *sampled = json_null();
 
     if (c->settings->sample_bytes)
-        sampled = json_pack("{s:I, s:I, s:O}", "bytes", (json_int_t)c->settings->sample_bytes, "allocations_recorded",
+        sampled = json_pack("{s:o, s:I, s:O}", "bytes", text_json_number(c->settings->sample_bytes), "allocations_recorded",
                             (json_int_t)c->recorded, "standard_errors", standard_errors);
     json_decref(standard_errors);
     json_object_set_new(root, "sampled", sampled);
-    json_object_set_new(root, "min_size", json_integer((json_int_t)c->settings->min_size));
+    json_object_set_new(root, "min_size", text_json_number(c->settings->min_size));
     json_object_set_new(root, "was_paused", json_boolean(c->was_paused));
 }

@@ -234,6 +234,11 @@ json_t *text_json(const char *text)
     return result;
 }
 
+json_t *text_json_number(uint64_t number)
+{
+    return number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number);
+}
+
 /* How many bytes of the text are one character that a terminal shows: no control, none of the
  * C1 set either, and none that changes the direction. 0: none. */
 static size_t character_bytes(const unsigned char *text, size_t bytes)

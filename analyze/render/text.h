@@ -45,6 +45,8 @@ void text_print_wrapped(const char *indent, const char *format, ...) __attribute
 /* A JSON string: names come from files and processes; of one that is not UTF-8 all
  * that is not ASCII becomes '?'. */
 json_t *text_json(const char *text);
+/* A JSON number that is never negative, whatever a log says: one that has no room in a json_int_t becomes a real. */
+json_t *text_json_number(uint64_t number);
 
 /* Text that came from outside may move a terminal's cursor, or look like a line of ours. With
  * control characters, and what turns the direction of writing, as \x1b: */

@@ -228,7 +228,7 @@ void top_sites_print_name(struct facts *facts, const struct site *site, const st
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 void top_sites_name_json(struct facts *facts, const struct site *site, const struct namer *namer, json_t *object)

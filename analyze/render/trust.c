@@ -223,7 +223,7 @@ void trust_print_short(FILE *to, const struct trust *t)
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 static void set_of_facts(json_t *object, const struct facts *f)
@@ -246,9 +246,9 @@ static void set_of_facts(json_t *object, const struct facts *f)
 
 json_t *trust_json(const struct trust *t)
 {
-    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I}", "injected", t->processes > 0, "processes",
+    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:o}", "injected", t->processes > 0, "processes",
                                (json_int_t)t->processes, "streams", (json_int_t)t->streams, "events",
-                               (json_int_t)t->events, "lost_events", (json_int_t)t->lost_events);
+                               (json_int_t)t->events, "lost_events", text_json_number(t->lost_events));
 
     json_object_set_new(object, "lost_reason", json_string(text_stop_reason(t->lost_reason)));
     if (t->facts)
