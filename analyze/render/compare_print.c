@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const change_names[COMPARE_CHANGES] = {
-    [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
+    [COMPARE_UNCHANGED] = "unchanged", [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
 
 /* --- text ---------------------------------------------------------------------------- */
 
@@ -95,7 +95,7 @@ static void print_both(const char *words, enum cost cost, const struct by_name_r
 
 static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, const struct compare_view *view)
 {
-    static const char *const words[COMPARE_CHANGES] = { "", "", "  only before", "  only after" };
+    static const char *const words[COMPARE_CHANGES] = { "as before", "", "  only before", "  only after" };
     const struct by_name_row *row = r->row;
 
     printf("%4zu  ", number);
