@@ -36,8 +36,7 @@ const char trim_help[] =
     "peak are right at each moment of the part, and frees find their blocks. These\n"
     "blocks count in its totals; `report --from WHEN NEW` leaves them out, and says of\n"
     "that time what `report --from WHEN --to WHEN LOG` says. Times and marks are those\n"
-    "of LOG. Still allocated at exit means: at the end of the part. NEW is packed if\n"
-    "LOG is. It appears under its name when it is complete.\n\n"
+    "of LOG. NEW is packed if LOG is. It appears under its name when it is complete.\n\n"
     "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may\n"
     "be missing in it, it is none, or NEW cannot be written; 2 usage, no process has\n"
     "the --pid, nothing comes after --from, or NEW exists.\n";

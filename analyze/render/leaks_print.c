@@ -68,7 +68,7 @@ static void print_processes(const struct leaks *l, const struct facts *f)
 
     memcpy(order, f->by_start, f->by_start_count * sizeof *order);
     qsort_r(order, f->by_start_count, sizeof *order, by_bytes, (void *)f);
-    printf("\nStill allocated at the end of\n       pid        blocks           bytes  program; how it ended\n");
+    printf("\nStill allocated, by process\n       pid        blocks           bytes  program; how it ended\n");
     for (size_t i = 0; i < f->by_start_count; i++) {
         const struct facts_process *p = &f->processes[order[i]];
         if (i >= PROCESSES_SHOWN) {

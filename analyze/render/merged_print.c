@@ -63,7 +63,7 @@ static void print_figures(const uint64_t totals[COST_COUNT])
 
 static void print_logs(const struct merged *m, const struct sum *sum)
 {
-    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
+    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "left");
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
         printf("%10.3f ", (double)l->duration_ns / 1e9);
@@ -138,8 +138,16 @@ void merged_print(struct merged *m, const struct merged_view *view)
         print_row(m, &m->table.rows[i], i + 1, view->depth, &sum);
     putchar('\n');
     for (size_t i = 0; i < m->count; i++) {
-        text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
-        text_print_wrapped("       ", ": %s", m->logs[i].trust);
+        char *text = NULL;
+        size_t bytes;
+        FILE *to = open_memstream(&text, &bytes);
+        if (!to)
+            continue;
+        text_write_safe(to, m->logs[i].name);
+        fprintf(to, ": %s", m->logs[i].trust);
+        if (fclose(to) == 0)
+            text_write_wrapped(stdout, text, "       ");
+        free(text);
     }
 }
 

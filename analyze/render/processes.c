@@ -146,6 +146,11 @@ void processes_print(const struct facts *f)
     struct view v = { .facts = f };
 
     process_tree_make(f, &v.tree);
+    if (!v.tree.count) {
+        puts("No processes");
+        process_tree_release(&v.tree);
+        return;
+    }
     v.more = alloc_zeroed(v.tree.count + 1, sizeof *v.more);
     v.untraced = alloc_zeroed(f->told.process_count, sizeof *v.untraced);
     for (size_t i = f->told.notes.untraced_count; i-- > 0;)

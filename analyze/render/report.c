@@ -33,6 +33,12 @@ static const char *figure(const struct facts *f, const char *number)
 
 static void print_calls(const struct facts *f)
 {
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < REC_FN_COUNT; i++)
+        all += f->by_function[i];
+    if (!all)
+        return;
     char text[REC_FN_COUNT * 48 + 32], *at = stpcpy(text, "  calls           ");
 
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
@@ -51,6 +57,20 @@ static const char *within(const struct facts_threshold *t)
     else if (t->allocations)
         snprintf(text, sizeof text, ", freed within %s allocation%s", text_count(t->allocations), t->allocations == 1 ? "" : "s");
     return text;
+}
+
+/* When it was that what is still allocated was. */
+static const char *at_end(const struct facts *f)
+{
+    size_t running = 0;
+
+    for (size_t i = 0; i < f->by_start_count; i++)
+        running += f->processes[f->by_start[i]].told->running;
+    if (f->interrupted)
+        return "when reading was interrupted";
+    if (f->goes_on)
+        return "at the end of the part";
+    return !running ? "at exit" : running < f->by_start_count ? "at exit or when the log was read" : "when the log was read";
 }
 
 static void print_totals(const struct facts *f)
@@ -72,11 +92,11 @@ static void print_totals(const struct facts *f)
     printf("  peak             %s   in %s%s, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
            text_about(sampled), text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)
-        printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
+        printf("  still allocated  %15s   none of the recorded blocks, %s\n", "-", at_end(f));
     else
-        printf("  still allocated  %s%s   in %s%s block%s%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
+        printf("  still allocated  %s%s   in %s%s block%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
                text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
-               f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false));
+               f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
     if (f->part.thread_count)
         printf("  threads          %15s   of %s\n", text_count(f->part.thread_count), text_count(f->told.thread_count));
     else
@@ -263,7 +283,7 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
             text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
             text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), about,
+    fprintf(to, "malloscope: peak %s%s, still allocated %s %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), at_end(f), about,
             text_bytes(f->leaked_bytes), about, text_count(f->leaked_blocks));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
