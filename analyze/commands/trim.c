@@ -34,9 +34,10 @@ const char trim_help[] =
     "The new log has all allocations and frees of that time, and of the time before\n"
     "the allocations of blocks that still lived when it begins: so live bytes and the\n"
     "peak are right at each moment of the part, and frees find their blocks. These\n"
-    "blocks count in its totals; `report --from WHEN NEW` leaves them out, and says of\n"
-    "that time what `report --from WHEN --to WHEN LOG` says. Times and marks are those\n"
-    "of LOG. NEW is packed if LOG is. It appears under its name when it is complete.\n\n"
+    "blocks count in its totals; `report --from WHEN NEW` leaves them out, and says\n"
+    "of that time what `report --from WHEN --to WHEN LOG` says. Times and marks are\n"
+    "those of LOG. NEW is packed if LOG is. It appears under its name when it is\n"
+    "complete.\n\n"
     "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may\n"
     "be missing in it, it is none, or NEW cannot be written; 2 usage, no process has\n"
     "the --pid, nothing comes after --from, or NEW exists.\n";

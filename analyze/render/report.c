@@ -70,11 +70,12 @@ static const char *at_end(const struct facts *f)
         return "when reading was interrupted";
     if (f->goes_on)
         return "at the end of the part";
-    return !running ? "at exit" : running < f->by_start_count ? "at exit or when the log was read" : "when the log was read";
+    return !running ? "at exit" : running < f->by_start_count ? "at exit or so far" : "when the log was read";
 }
 
 static void print_totals(const struct facts *f)
 {
+    static const char indent[] = "                   ";
     bool sampled = f->settings.sample_bytes;
 
     printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
@@ -92,9 +93,9 @@ static void print_totals(const struct facts *f)
     printf("  peak             %s   in %s%s, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
            text_about(sampled), text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)
-        printf("  still allocated  %15s   none of the recorded blocks, %s\n", "-", at_end(f));
+        text_print_wrapped(indent, "  still allocated  %15s   none of the recorded blocks, %s\n", "-", at_end(f));
     else
-        printf("  still allocated  %s%s   in %s%s block%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
+        text_print_wrapped(indent, "  still allocated  %s%s   in %s%s block%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
                text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
                f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
     if (f->part.thread_count)
