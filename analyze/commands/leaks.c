@@ -136,7 +136,7 @@ int cmd_leaks(int argc, char **argv)
     int code = reading_close(&r);
     if (!w.fail || !leaked.blocks)
         return code;
-    complain("%s: --fail: %s bytes in %s block%s leaked and are not suppressed", w.view.log_name, text_count(leaked.bytes),
-             text_count(leaked.blocks), leaked.blocks == 1 ? "" : "s");
+    complain("%s: --fail: %s in %s leaked and %s not suppressed", w.view.log_name, text_counted(leaked.bytes, "byte"),
+             text_counted(leaked.blocks, "block"), leaked.blocks == 1 ? "is" : "are");
     return EXIT_DAMAGED;
 }

@@ -10,9 +10,9 @@ const char *coverage_sampled(const struct coverage *c)
 
     if (!s->sample_bytes)
         return NULL;
-    snprintf(line, sizeof line, "Sampled: %s1 in %s bytes on average; all figures are estimates from %s recorded allocation%s",
-             s->sampling_differs ? "not every process, or not all alike: " : "", text_count(s->sample_bytes),
-             text_count(c->recorded), c->recorded == 1 ? "" : "s");
+    snprintf(line, sizeof line, "Sampled: %s1 in %s on average; all figures are estimates from %s",
+             s->sampling_differs ? "not every process, or not all alike: " : "", text_counted(s->sample_bytes, "byte"),
+             text_counted(c->recorded, "recorded allocation"));
     return line;
 }
 
@@ -22,7 +22,7 @@ const char *coverage_min_size(const struct coverage *c)
 
     if (!s->min_size)
         return NULL;
-    snprintf(line, sizeof line, "Allocations under %s bytes were not recorded%s", text_count(s->min_size),
+    snprintf(line, sizeof line, "Allocations under %s were not recorded%s", text_counted(s->min_size, "byte"),
              s->min_size_differs ? " (less, or all were recorded, in some processes)" : "");
     return line;
 }

@@ -10,14 +10,9 @@
 
 #define PROCESSES_SHOWN 20
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void print_sum(const struct leak_sum *sum, const char *about)
 {
-    printf("%s%s bytes in %s%s block%s", about, text_count(sum->bytes), about, text_count(sum->blocks), plural(sum->blocks));
+    printf("%s%s in %s%s", about, text_counted(sum->bytes, "byte"), about, text_counted(sum->blocks, "block"));
 }
 
 static void print_totals(const struct leaks *l, const struct facts *f)
@@ -30,7 +25,7 @@ static void print_totals(const struct leaks *l, const struct facts *f)
         printf("Leaked: ");
     if (l->leaked.blocks) {
         print_sum(&l->leaked, about);
-        printf(", from %s place%s\n", text_count(l->leaked.sites), plural(l->leaked.sites));
+        printf(", from %s\n", text_counted(l->leaked.sites, "place"));
     } else {
         puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
     }
@@ -42,8 +37,8 @@ static void print_totals(const struct leaks *l, const struct facts *f)
         puts("   the rest is of processes that had not ended by exit() or a return from main by\n   then: what they free later is not told here");
     }
     if (l->unended.blocks) {
-        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not end by exit() or a return from main\n", about,
-                           text_count(l->unended.bytes), about, text_count(l->unended.blocks), plural(l->unended.blocks));
+        text_print_wrapped("  ", "No leaks: %s%s in %s%s of processes that did not end by exit() or a return from main\n", about,
+                           text_counted(l->unended.bytes, "byte"), about, text_counted(l->unended.blocks, "block"));
     }
     if (l->suppressed.blocks) {
         printf("Suppressed: ");
@@ -98,7 +93,7 @@ static void print_stack(const struct leaks *l, uint32_t node, size_t depth)
         printf("      %s\n", text);
     }
     if (hidden)
-        printf("      ... %zu more frame%s (--depth)\n", hidden, plural(hidden));
+        printf("      ... %s (--depth)\n", text_counted(hidden, "more frame"));
 }
 
 static void print_site(const struct leaks *l, const struct leak_site *s, const struct facts *f, const struct leaks_view *view)
@@ -106,14 +101,14 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
     const char *about = text_about(f->settings.sample_bytes);
     uint64_t all = l->leaked.bytes + l->unended.bytes;
 
-    text_print_wrapped("   ", "\n%s%s bytes in %s%s block%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_count(s->bytes), about,
-           text_count(s->blocks), plural(s->blocks), text_share(s->bytes, all), (double)s->first_us / 1e6,
+    text_print_wrapped("   ", "\n%s%s in %s%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_counted(s->bytes, "byte"), about,
+           text_counted(s->blocks, "block"), text_share(s->bytes, all), (double)s->first_us / 1e6,
            s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
     if (s->unended_blocks == s->blocks)
         puts("   no leak: the process did not end by exit() or a return from main");
     else if (s->unended_blocks)
-        text_print_wrapped("   ", "   of these no leak: %s bytes in %s block%s; their processes did not end by exit() or a return from main\n",
-               text_count(s->unended_bytes), text_count(s->unended_blocks), plural(s->unended_blocks));
+        text_print_wrapped("   ", "   of these no leak: %s in %s; their processes did not end by exit() or a return from main\n",
+               text_counted(s->unended_bytes, "byte"), text_counted(s->unended_blocks, "block"));
     print_stack(l, s->node, view->depth);
 }
 
@@ -147,7 +142,7 @@ void leaks_print(const struct leaks *l, const struct suppressions *rules, const 
     for (size_t i = 0; i < l->count && i < view->top; i++)
         print_site(l, &l->sites[i], f, view);
     if (l->count > view->top)
-        printf("\n... %s more place%s (-n)\n", text_count(l->count - view->top), plural(l->count - view->top));
+        printf("\n... %s (-n)\n", text_counted(l->count - view->top, "more place"));
     print_rules(rules);
     trust_of_facts(log, f, &trust);
     trust_print(stdout, &trust);

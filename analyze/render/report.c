@@ -55,7 +55,7 @@ static const char *within(const struct facts_threshold *t)
     if (t->us)
         snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
     else if (t->allocations)
-        snprintf(text, sizeof text, ", freed within %s allocation%s", text_count(t->allocations), t->allocations == 1 ? "" : "s");
+        snprintf(text, sizeof text, ", freed within %s", text_counted(t->allocations, "allocation"));
     return text;
 }
 
@@ -95,9 +95,9 @@ static void print_totals(const struct facts *f)
     if (sampled && !f->leaked_blocks)
         text_print_wrapped(indent, "  still allocated  %15s   none of the recorded blocks, %s\n", "-", at_end(f));
     else
-        text_print_wrapped(indent, "  still allocated  %s%s   in %s%s block%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
-               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
-               f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
+        text_print_wrapped(indent, "  still allocated  %s%s   in %s%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
+               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_counted(f->leaked_blocks, "block"),
+               text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
     if (f->part.thread_count)
         printf("  threads          %15s   of %s\n", text_count(f->part.thread_count), text_count(f->told.thread_count));
     else
@@ -151,12 +151,12 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
     printf("\nSizes (more: malloscope hist ");
     print_word(stdout, view->log_name);
     puts(")");
-    text_print_wrapped("    ", "  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s%s\n",
-           text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
+    text_print_wrapped("    ", "  under %s: %s %% of the allocations, %s %% of the bytes; %s%s\n",
+           text_counted(view->threshold, "byte"), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
            text_counted(sizes->row_count, "distinct size"), f->settings.sample_bytes ? " recorded" : "");
-    text_print_wrapped("    ", "  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
+    text_print_wrapped("    ", "  median %s, 90 %% up to %s, 99 %% up to %s, largest %s\n",
            text_count(size_table_quantile(sizes, 0.5, false)), text_count(size_table_quantile(sizes, 0.9, false)),
-           text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
+           text_count(size_table_quantile(sizes, 0.99, false)), text_counted(size_table_quantile(sizes, 1, false), "byte"));
 }
 
 static const char *duration(uint64_t us, char text[32])
@@ -178,8 +178,8 @@ static void print_lifetimes(const struct facts *f)
 
     if (!f->frees)
         return;
-    text_print_wrapped("                   ", "  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
-           duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
+    text_print_wrapped("                   ", "  lifetimes        half of the freed blocks %s and %s,\n                   90 %% %s and %s\n",
+           duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_counted(lifetimes_quantile(f->lifetimes_allocations, 0.5), "allocation"),
            duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
 
@@ -199,7 +199,7 @@ static void print_match(const struct facts *f, const struct sites *sites, const 
         text_print_safe(filter->text, strlen(filter->text));
         printf(" in the stack");
     }
-    printf(": %s call site%s\n", text_count(sites->count), sites->count == 1 ? "" : "s");
+    printf(": %s\n", text_counted(sites->count, "call site"));
     printf("  allocations      %s   %5s %%\n", figure(f, text_count(c.allocations)), text_share(c.allocations, f->allocations));
     printf("  bytes            %s   %5s %%\n", figure(f, text_bytes(c.bytes)), text_share(c.bytes, f->allocated_bytes));
     printf("  temporary        %15s   %5s %%\n", has_temporary ? text_count(c.temporary) : "-",
@@ -280,12 +280,12 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
     sizes_table(&f->sizes, &sizes);
     size_table_below(&sizes, threshold, &count, &bytes);
     size_table_release(&sizes);
-    fprintf(to, "malloscope: %s%s allocations%s, %s%s%s; under %s bytes: %s %% of them, %s %% of the bytes\n", about,
-            text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
-            text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
+    fprintf(to, "malloscope: %s%s%s, %s%s%s; under %s: %s %% of them, %s %% of the bytes\n", about,
+            text_counted(f->allocations, "allocation"), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
+            text_error(settings_error(f->variance.bytes), true), text_counted(threshold, "byte"), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s%s, still allocated %s %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), at_end(f), about,
-            text_bytes(f->leaked_bytes), about, text_count(f->leaked_blocks));
+    fprintf(to, "malloscope: peak %s%s, still allocated %s %s%s in %s%s", about, text_bytes(f->peak_bytes), at_end(f), about,
+            text_bytes(f->leaked_bytes), about, text_counted(f->leaked_blocks, "block"));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
     fputc('\n', to);

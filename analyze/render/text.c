@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BUFFERS 16
+#define BUFFERS 32
 #define BUFFER_BYTES 512
 
 static char *next_buffer(void)
@@ -59,8 +59,8 @@ const char *text_lost_events(uint64_t count, uint32_t reason)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s events %s logged%s%s", text_count(count),
-             reason == REC_STOP_LIMIT ? "were not" : "could not be", reason ? ": " : "", text_stop_reason(reason));
+    snprintf(text, BUFFER_BYTES, "%s %s logged%s%s", text_counted(count, "event"),
+             reason != REC_STOP_LIMIT ? "could not be" : count == 1 ? "was not" : "were not", reason ? ": " : "", text_stop_reason(reason));
     return text;
 }
 
@@ -68,8 +68,8 @@ const char *text_lost_programs(uint64_t count)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s program%s executed that could not be recorded: no room or no right to make a file "
-             "beside the log", text_count(count), count == 1 ? " was" : "s were");
+    snprintf(text, BUFFER_BYTES, "%s %s executed that could not be recorded: no room or no right to make a file "
+             "beside the log", text_counted(count, "program"), count == 1 ? "was" : "were");
     return text;
 }
 
@@ -162,11 +162,21 @@ int text_columns(void)
     return count >= 40 ? count : 80;
 }
 
+const char *text_noun(uint64_t count, const char *word)
+{
+    size_t bytes = strlen(word);
+    char *text = next_buffer(), last = word[bytes - 1];
+    bool is_y = count != 1 && last == 'y';
+
+    snprintf(text, BUFFER_BYTES, "%.*s%s", (int)(bytes - is_y), word, count == 1 ? "" : is_y ? "ies" : last == 's' ? "es" : "s");
+    return text;
+}
+
 const char *text_counted(uint64_t count, const char *word)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s %s%s", text_count(count), word, count == 1 ? "" : "s");
+    snprintf(text, BUFFER_BYTES, "%s %s", text_count(count), text_noun(count, word));
     return text;
 }
 

@@ -32,8 +32,10 @@ const char *text_error(uint64_t error, bool is_bytes);
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
 
-/* "1 block", "2 blocks": the word's plural ends with an s. */
+/* "1 block", "2 blocks", "2 processes", "2 libraries": every number of things is told by this. */
 const char *text_counted(uint64_t count, const char *word);
+/* The noun alone, where something stands between it and its number. */
+const char *text_noun(uint64_t count, const char *word);
 
 /* The text, which may have several lines, with lines of no more columns than the terminal's where
  * words allow that: broken after a comma or semicolon, else between words; what comes then begins

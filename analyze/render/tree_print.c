@@ -184,9 +184,9 @@ static void print_heading(const struct printer *p, const struct facts *f)
     _cleanup_free_ char *least = p->view->min_share > 0
                                      ? format_text("; without frames of less than %g %%", p->view->min_share * 100)
                                      : copy_text("", 0);
-    text_print_wrapped("", "%s%s %s, from %s stack%s, %s%s\n\n%13s  %5s\n", p->about, cost_is_bytes(p->view->cost) ? text_bytes(all) : text_count(all),
+    text_print_wrapped("", "%s%s %s, from %s, %s%s\n\n%13s  %5s\n", p->about, cost_is_bytes(p->view->cost) ? text_bytes(all) : text_count(all),
            p->view->cost == COST_TEMPORARY ? "temporary allocations" : p->view->cost == COST_PEAK ? "at the peak" : cost,
-           text_count(p->tree->stack_count), p->tree->stack_count == 1 ? "" : "s",
+           text_counted(p->tree->stack_count, "stack"),
            p->view->inverted ? "call sites first" : "callers first", least, cost, "%");
 }
 

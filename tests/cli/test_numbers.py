@@ -57,4 +57,41 @@ equal({(s["module"], s["offset"]) for s in site} <= {("", 0x401136), ("", 0x4012
 for command in ["report"], ["leaks", "--no-default-suppressions"], ["tree"], ["sites"], ["flame", "-o", path("f.folded"), "-f"], ["dump", "--stacks"]:
     text = run([MALLOSCOPE, *command, log])
     check("0xffffffff" not in text.stdout, f"{command}: {text.stdout}")
+
+# --- one of each: in every command and on stderr ---
+with open(path("one.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+void *volatile kept;
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc < 3) free(malloc(1));
+    kept = malloc(1);
+    for (int i = 2; i < argc; i++) kept = malloc(2);
+    return 0;
+}
+""")
+equal(run(["gcc", "-O0", "-g", "one.c", "-o", "one"], cwd=WORK).returncode, 0, "compiling it")
+LOGS = {"once": [], "twice": ["x", "y"], "least": [], "sampled": []}
+OPTIONS = {"least": ["--min-size=1", "--max-depth=1"], "sampled": ["--sample=1"]}
+said = {}
+for name, arguments in LOGS.items():
+    got = run([MALLOSCOPE, "record", "-o", name, *OPTIONS.get(name, []), "./one", *arguments], cwd=WORK, env={"MALLOSCOPE_QUIET": ""})
+    said[f"record {name}"] = got.stdout + got.stderr
+for name in LOGS:
+    for command in (["report"], ["report", "--threads"], ["report", "--filter", "main"], ["report", "--temporary-within", "1"], ["report", "--sort", "temporary"],
+                    ["leaks"], ["leaks", "--no-default-suppressions", "--depth", "1"], ["leaks", "--fail"], ["leaks", "-n", "0"], ["tree"], ["tree", "--inverted"],
+                    ["timeline"], ["timeline", "--buckets", "1"], ["hist", "--threshold", "1"], ["hist", "--linear"], ["info"], ["sites"],
+                    ["flame", "-o", f"{name}.svg", "-f"], ["flame", "-o", f"{name}.folded", "-f"], ["diff", "once"], ["diff", "--unchanged", "twice"],
+                    ["diff", "--sites", "twice", "--depth", "1"], ["merge"], ["merge", "--stacks", "-n", "1"], ["symbolize"], ["trim", "-f", "-o", "part"]):
+        got = run([MALLOSCOPE, *command, name], cwd=WORK)
+        said[f"{command} {name}"] = got.stdout + got.stderr
+NOUNS = ("allocations blocks bytes calls chunks estimates events files frames frees libraries locations logs marks modules places processes programs "
+         "rows samples seconds sites sizes stacks streams threads times").split()
+for what, text in said.items():
+    check(text, f"{what} says something")
+    found = re.findall(rf"(?<![\d,.+-])[+-]?1 (?:(?!in |of |at )\w+ )?(?:{'|'.join(NOUNS)})\b(?! %)", text.replace("1 more\n", "\n"))
+    equal(found, [], f"{what}: one is no more than one: {text}")
+check("2 allocations, 2 B; under 100 bytes" in said["record once"] and "in 1 block\n" in said["record once"], f"what was recorded: {said['record once']}")
+check("peak 1 B in 1 block at" in said["['timeline'] once"], f"the chart's heading: {said[str(['timeline']) + ' once']}")
 sys.exit(done())
