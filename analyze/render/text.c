@@ -187,7 +187,7 @@ static const char *break_line(const char *text, const char *end, int columns)
     int width = 0;
 
     for (const char *at = text; at < end; at++) {
-        if (*at == ' ' && at > text && at[-1] != ' ') {
+        if (*at == ' ' && at > text && at[-1] != ' ' && at[1] != '%') { /* a number stays with its % */
             if (width > columns && (clause || word))
                 return clause ? clause : word;
             word = at + 1;

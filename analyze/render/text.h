@@ -38,7 +38,7 @@ const char *text_counted(uint64_t count, const char *word);
 const char *text_noun(uint64_t count, const char *word);
 
 /* The text, which may have several lines, with lines of no more columns than the terminal's where
- * words allow that: broken after a comma or semicolon, else between words; what comes then begins
+ * words allow that: broken after a comma or semicolon, else between words, but not before a %; what comes then begins
  * with the indent. Bytes that are no text of ours are to be safe already. */
 void text_write_wrapped(FILE *to, const char *text, const char *indent);
 /* The same of a format, to stdout. */

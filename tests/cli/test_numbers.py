@@ -1,4 +1,5 @@
-"""Numbers in reports: none is negative, whatever a log says; and a number of one has its noun in the singular."""
+"""Numbers in reports: none is negative, whatever a log says; a number of one has its noun in the singular; and advice says of
+many blocks what is of all together, and what of each."""
 import json
 import os
 import re
@@ -90,8 +91,50 @@ NOUNS = ("allocations blocks bytes calls chunks estimates events files frames fr
          "rows samples seconds sites sizes stacks streams threads times").split()
 for what, text in said.items():
     check(text, f"{what} says something")
-    found = re.findall(rf"(?<![\d,.+-])[+-]?1 (?:(?!in |of |at )\w+ )?(?:{'|'.join(NOUNS)})\b(?! %)", text.replace("1 more\n", "\n"))
+    found = re.findall(rf"(?<![\d,.+-])[+-]?1 (?:(?!in |of |at |on |from )\w+ )?(?:{'|'.join(NOUNS)})\b(?! %)", text.replace("1 more\n", "\n"))
     equal(found, [], f"{what}: one is no more than one: {text}")
 check("2 allocations, 2 B; under 100 bytes" in said["record once"] and "in 1 block\n" in said["record once"], f"what was recorded: {said['record once']}")
 check("peak 1 B in 1 block at" in said["['timeline'] once"], f"the chart's heading: {said[str(['timeline']) + ' once']}")
+
+# --- advice: the program knows what it does ---
+with open(path("advised.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+void *volatile kept[20000];
+__attribute__((noinline)) void grow(int which) { char *p = 0; for (int i = 1; i <= 200; i++) p = realloc(p, i * 10); kept[which] = p; }
+__attribute__((noinline)) void brief(void) { void *volatile p = malloc(64); free(p); }
+__attribute__((noinline)) void small(int which) { kept[which] = malloc(1); }
+int main(int argc, char **argv)
+{
+    int count = atoi(argv[argc - 1]);
+    switch (argv[1][0]) {
+    case 'g': for (int i = 0; i < count; i++) grow(i); return 0;
+    case 'b': for (int i = 0; i < count; i++) brief(); return 0;
+    default: for (int i = 0; i < count; i++) small(i); return 0;
+    }
+}
+""")
+equal(run(["gcc", "-O0", "-g", "advised.c", "-o", "advised"], cwd=WORK).returncode, 0, "compiling it")
+
+
+def advice(*arguments):
+    equal(run([MALLOSCOPE, "record", "-q", "-f", "-o", "advice", "./advised", *arguments], cwd=WORK).returncode, 0, f"{arguments}")
+    text = " ".join(run([MALLOSCOPE, "report", "advice"], cwd=WORK).stdout.split("\nAdvice")[1].split("\n\n")[0].split())
+    one = json.loads(run([MALLOSCOPE, "report", "--json", "advice"], cwd=WORK).stdout)["advice"]
+    equal(len(one), 1, f"{arguments}: {text}")
+    check(one[0]["text"] in text, f"{arguments}: the same in JSON: {one[0]['text']}")
+    return one[0]["text"], one[0]["evidence"]
+
+
+copied = 10 * 199 * 200 // 2 - 10 - 20 # all sizes but the last, and the first two
+text, evidence = advice("grow", "1000")
+equal((evidence["blocks"], evidence["final_bytes"]), (1000, 2000000), "blocks that grow: all of them")
+check(text.startswith("grows 1,000 blocks to 2,000 B each by 199 reallocs each, on average: all together that may copy up to ") and
+      "for 1.9 MiB in the end" in text, f"of many blocks the sum is told as one: {text}")
+check(abs(evidence["copied_bytes"] - 1000 * copied) <= 1000 * 100, f"what that copies: {evidence}")
+text, _ = advice("grow", "20")
+check("grows 20 blocks to 2,000 B each by 199 reallocs each" in text, text)
+text, _ = advice("brief", "20000")
+check(text.startswith("allocates 64 bytes 20,000 times (") and "frees 100.0 % of them before their thread allocates again: keep one block" in text, text)
+text, _ = advice("small", "20000")
+check("20,000 blocks at the peak, of 1.0 bytes on average, with room for 24.0: malloc's rounding loses 449.2 KiB, 96 % of that room" in text, text)
 sys.exit(done())
