@@ -120,10 +120,17 @@ static void round_site(struct leak_site *s, const struct settings *settings)
     s->unended_bytes = settings_rounded(settings, s->unended_bytes);
 }
 
+/* What leaked comes first: what did not, of a shell that executed the program, say, would hide it. */
 static int by_bytes(const void *left, const void *right, void *data)
 {
     const struct call_tree *t = data;
     const struct leak_site *a = left, *b = right;
+    uint64_t mine = a->blocks - a->unended_blocks, other = b->blocks - b->unended_blocks;
+    uint64_t mine_bytes = a->bytes - a->unended_bytes, other_bytes = b->bytes - b->unended_bytes;
+    if (!mine != !other)
+        return mine ? -1 : 1;
+    if (mine_bytes != other_bytes)
+        return mine_bytes > other_bytes ? -1 : 1;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
     if (a->blocks != b->blocks)

@@ -78,7 +78,8 @@ static void print_totals(const struct facts *f)
     static const char indent[] = "                   ";
     bool sampled = f->settings.sample_bytes;
 
-    printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
+    uint64_t from_ns = f->part.from_ns < f->duration_ns ? f->part.from_ns : f->duration_ns;
+    printf("\nTotals over %.3f s\n", (double)(f->duration_ns - from_ns) / 1e9);
     printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
            text_error(settings_error(f->variance.allocations), false), text_about(sampled), text_bytes(f->allocated_bytes),
            text_error(settings_error(f->variance.bytes), true));

@@ -315,6 +315,15 @@ for how, is_leak, end in (("_exit", False, "left"), ("exit", True, "exit"), ("ki
         theirs = run([path("left_lsan"), how, *child], env={"LSAN_OPTIONS": "exitcode=23"})
         equal("SUMMARY: LeakSanitizer: " in theirs.stderr, is_leak, f"{how} {child}: LeakSanitizer's opinion: {theirs.stderr}")
 
+# What is no leak, of a large program that executed the one that leaks, does not stand before what is.
+record(["/usr/bin/python3", "-c", f"import os; os.execv('{path('left')}', ['left', 'exit'])"], path("left.mscope"), "-f")
+got = leaks(path("left.mscope"))
+check(got["leaked"]["bytes"] == 2000 and got["not_ended"]["bytes"] > 100000, f"both are there: {got['leaked']}, {got['not_ended']}")
+equal([(p["bytes"], p["not_ended_bytes"]) for p in got["places"][:1]], [(2000, 0)], "what leaked comes first")
+check(all(p["bytes"] == p["not_ended_bytes"] for p in got["places"][1:]) and len(got["places"]) > 5, "then what did not")
+text = run([MALLOSCOPE, "leaks", "-n", "2", path("left.mscope")]).stdout
+check("\n2,000 bytes in 20 blocks (100.0 %)" in text and text.count("no leak: ") == 1, f"shares are of what leaked, or of what did not: {text}")
+
 import subprocess
 running = path("running.mscope")
 waiting = subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", running, "--", program("leaking"), "wait"], stdin=subprocess.PIPE)

@@ -109,6 +109,9 @@ part = json.loads(timeline(log, "--json", "--from", "one", "--to", "two"))
 equal((part["totals"]["allocations"], sums(part["rows"])["allocations"]), (100, 100), "between two marks")
 check(abs(part["rows"][0]["seconds"] - first) < 2e-6 and part["rows"][-1]["seconds"] <= second, "the part begins at its mark, and ends at the other")
 third = whole["marks"][2]["seconds"]
+for command in "timeline", "report":
+    text = run([MALLOSCOPE, command, "--from", f"{first:.9f}", "--to", f"{second:.9f}", log]).stdout
+    check(re.search(rf"^(Totals over )?{second - first:.3f} s", text, re.M), f"{command}: how long the part is: {text}")
 for times, inside in ((["--from", "one", "--to", "two"], ["one", "two"]), (["--from", f"{second + 1e-6:.9f}"], ["one"]), (["--to", f"{second - 1e-6:.9f}"], ["one"]),
                       (["--from", f"{third + 1e-6:.9f}"], [])):
     shown = timeline(log, *times)
