@@ -102,9 +102,9 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
     uint64_t leaked = s->bytes - s->unended_bytes;
     bool is_leak = s->blocks > s->unended_blocks; /* shares: of what leaked; else of what did not */
 
-    text_print_wrapped("   ", "\n%s%s in %s%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_counted(s->bytes, "byte"), about,
+    text_print_wrapped("   ", "\n%s%s in %s%s (%s %%), the first at %.3f s, alive for %s%s\n", about, text_counted(s->bytes, "byte"), about,
            text_counted(s->blocks, "block"), is_leak ? text_share(leaked, l->leaked.bytes) : text_share(s->bytes, l->unended.bytes), (double)s->first_us / 1e6,
-           s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
+           s->blocks == 1 ? "" : "up to ", text_duration(s->age_us));
     if (!is_leak)
         puts("   no leak: the process did not end by exit() or a return from main");
     else if (s->unended_blocks)

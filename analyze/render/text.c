@@ -106,6 +106,19 @@ const char *text_share(uint64_t part, uint64_t whole)
     return text;
 }
 
+const char *text_duration(uint64_t us)
+{
+    char *text = next_buffer();
+
+    if (us < 1000)
+        snprintf(text, BUFFER_BYTES, "%u us", (unsigned)us);
+    else if (us < 1000000)
+        snprintf(text, BUFFER_BYTES, "%.1f ms", (double)us / 1e3);
+    else
+        snprintf(text, BUFFER_BYTES, "%.3f s", (double)us / 1e6);
+    return text;
+}
+
 const char *text_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -13,6 +13,7 @@ const char *text_count(uint64_t count);  /* 1,234,567 */
 const char *text_bytes(uint64_t bytes);  /* 1,023 B, 12.3 KiB, 4.5 MiB */
 const char *text_share(uint64_t part, uint64_t whole); /* per cent with one digit: 63.4; "-" of nothing */
 const char *text_base_name(const char *path);
+const char *text_duration(uint64_t us); /* 12 us, 3.4 ms, 5.678 s */
 /* Why logging ended, from an errno value or REC_STOP_LIMIT; "" for 0. */
 const char *text_stop_reason(uint32_t reason);
 /* "N events could not be logged: REASON". */

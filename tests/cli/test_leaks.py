@@ -322,6 +322,9 @@ check(got["leaked"]["bytes"] == 2000 and got["not_ended"]["bytes"] > 100000, f"b
 equal([(p["bytes"], p["not_ended_bytes"]) for p in got["places"][:1]], [(2000, 0)], "what leaked comes first")
 check(all(p["bytes"] == p["not_ended_bytes"] for p in got["places"][1:]) and len(got["places"]) > 5, "then what did not")
 text = run([MALLOSCOPE, "leaks", "-n", "2", path("left.mscope")]).stdout
+age = got["places"][0]["age_seconds"]
+wanted = f"{age * 1e6:.0f} us" if age < 1e-3 else f"{age * 1e3:.1f} ms" if age < 1 else f"{age:.3f} s"
+check(f"alive for up to {wanted}\n" in text, f"how long, in a unit that tells it: {age}: {text}")
 check("\n2,000 bytes in 20 blocks (100.0 %)" in text and text.count("no leak: ") == 1, f"shares are of what leaked, or of what did not: {text}")
 
 import subprocess
