@@ -29,8 +29,9 @@ int cmd_timeline(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_trim(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 
-extern const char timeline_help[], diff_help[], merge_help[], trim_help[];
+extern const char timeline_help[], diff_help[], merge_help[], trim_help[], check_help[];
 extern const char record_help[], hist_help[], plot_help[], report_help[], sites_help[], info_help[], dump_help[], symbolize_help[], doctor_help[];
 extern const char leaks_help[], tree_help[], flame_help[];
 

@@ -27,6 +27,7 @@ static const struct {
     { "info", cmd_info, "what is in a log", info_help },
     { "timeline", cmd_timeline, "live bytes and allocations over time", timeline_help },
     { "diff", cmd_diff, "what one recording allocates more or less than another", diff_help },
+    { "check", cmd_check, "does a program allocate more than it did, for CI", check_help },
     { "merge", cmd_merge, "several logs, of MPI ranks or hosts, as one", merge_help },
     { "trim", cmd_trim, "a part of a log as a log of its own", trim_help },
     { "doctor", cmd_doctor, "can a program be traced here, and if not, why", doctor_help },
@@ -47,8 +48,8 @@ static void print_help(FILE *to)
     fputs("\n  malloscope help COMMAND        a command's options\n"
           "  malloscope --version\n\n"
           "Exit codes: 0 good; 1 the log is damaged, missing or not a log (what is whole is\n"
-          "still shown); 2 wrong usage. record: the program's own, see its help; doctor:\n"
-          "likewise.\n", to);
+          "still shown); 2 wrong usage. record: the program's own, see its help; doctor and\n"
+          "check: see theirs.\n", to);
 }
 
 static int help(int argc, char **argv)

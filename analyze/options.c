@@ -34,6 +34,13 @@ void complain(const char *format, ...)
     fputc('\n', stderr);
 }
 
+static int usage_code = EXIT_USAGE;
+
+void usage_exits_with(int code)
+{
+    usage_code = code;
+}
+
 int usage_error(const char *command, const char *format, ...)
 {
     va_list arguments;
@@ -42,7 +49,7 @@ int usage_error(const char *command, const char *format, ...)
     complain_with(format, arguments);
     va_end(arguments);
     fprintf(stderr, "; see `malloscope %s --help`\n", command);
-    return EXIT_USAGE;
+    return usage_code;
 }
 
 int next_option(int argc, char **argv, const char *short_options, const struct option *long_options, const char *help)
@@ -61,7 +68,7 @@ int next_option(int argc, char **argv, const char *short_options, const struct o
             usage_error(argv[0], "%s: no option -%c", argv[0], optopt);
         else
             usage_error(argv[0], "%s: no option %s, or not with such a value", argv[0], word);
-        exit(EXIT_USAGE);
+        exit(usage_code);
     }
     return option;
 }

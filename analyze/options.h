@@ -13,8 +13,11 @@ int next_option(int argc, char **argv, const char *short_options, const struct o
 
 /* "malloscope: MESSAGE", to stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same, with a pointer to COMMAND's help; returns EXIT_USAGE. */
+/* The same, with a pointer to COMMAND's help; returns EXIT_USAGE, or what usage_exits_with() said. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For a command whose exit codes mean something else. */
+void usage_exits_with(int code);
 
 /* A whole number of at least `least` with an optional suffix K, M or G (1024s).
  * False: it is none. */

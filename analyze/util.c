@@ -1,5 +1,6 @@
 #include "analyze/util.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,4 +107,16 @@ int fail(struct failure *ret_failure, int error, const char *format, ...)
     vsnprintf(ret_failure->text, sizeof ret_failure->text, format, arguments);
     va_end(arguments);
     return error > 0 ? -error : -1;
+}
+
+unsigned usable_cores(unsigned most)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef __linux__
+    cpu_set_t set; /* too small for more than 1024 of them: then all count */
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        cores = CPU_COUNT(&set);
+#endif
+    return cores < 1 ? 1 : cores > (long)most ? most : (unsigned)cores;
 }

@@ -36,6 +36,9 @@ char *copy_text(const char *text, size_t bytes);
 char *copy_words(const char *words, size_t bytes);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Of the machine's cores, those that this process may run on, 1 or more and no more than `most`. */
+unsigned usable_cores(unsigned most);
+
 /* sum / unit, to the nearest number. */
 static inline uint64_t round_units(uint64_t sum, uint64_t unit)
 {

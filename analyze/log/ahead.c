@@ -1,16 +1,25 @@
-/* One thread, one queue. A cursor has one chunk ahead, so it is in the queue at most once. */
+/* One thread, one queue of pieces of work. A piece is in its cursor's list from when it is wanted
+ * until it is taken, and in the queue from then until the thread gets to it. */
 #include "analyze/log/ahead.h"
 
 #include <pthread.h>
 
-enum slot_state { SLOT_EMPTY, SLOT_WANTED, SLOT_LOADED };
+#define IDLE_MOST 32
+#define IDLE_BYTES_MOST ((size_t)256 << 10)
 
-struct slot {
-    enum slot_state state;
+#define TURN 6 /* so many are wanted before the thread is woken, unless one is waited for: each switch costs */
+
+struct piece {
     const struct log_chunk *chunk;
     void *payload;
     size_t capacity;
     int error;
+    bool is_loaded;
+    struct piece *next_of_cursor, *next;
+};
+
+struct list {
+    struct piece *first, *last;
 };
 
 struct ahead {
@@ -20,8 +29,11 @@ struct ahead {
     pthread_cond_t wanted, loaded;
     bool stop;
     size_t count;
-    struct slot *slots;
-    size_t *queue, first, length; /* a ring of `count` slots' numbers */
+    struct list *cursors;
+    struct list queue;
+    size_t queued;
+    struct piece *idle; /* whose memory serves again */
+    size_t idle_count;
 };
 
 static void *run(void *data)
@@ -30,18 +42,18 @@ static void *run(void *data)
 
     pthread_mutex_lock(&a->lock);
     for (;;) {
-        while (!a->stop && !a->length)
+        while (!a->stop && !a->queue.first)
             pthread_cond_wait(&a->wanted, &a->lock);
         if (a->stop)
             break;
-        struct slot *slot = &a->slots[a->queue[a->first]];
-        a->first = (a->first + 1) % a->count;
-        a->length--;
+        struct piece *piece = a->queue.first;
+        a->queue.first = piece->next;
+        a->queued--;
         pthread_mutex_unlock(&a->lock);
-        slot->payload = make_room_for(slot->payload, &slot->capacity, (size_t)slot->chunk->payload_bytes + 1);
-        slot->error = log_load(a->log, slot->chunk, slot->payload);
+        piece->payload = make_room_for(piece->payload, &piece->capacity, (size_t)piece->chunk->payload_bytes + 1);
+        piece->error = log_load(a->log, piece->chunk, piece->payload);
         pthread_mutex_lock(&a->lock);
-        slot->state = SLOT_LOADED;
+        piece->is_loaded = true;
         pthread_cond_signal(&a->loaded);
     }
     pthread_mutex_unlock(&a->lock);
@@ -54,17 +66,21 @@ struct ahead *ahead_make(const struct log *log, size_t count)
 
     a->log = log;
     a->count = count;
-    a->slots = alloc_zeroed(count, sizeof *a->slots);
-    a->queue = alloc_zeroed(count, sizeof *a->queue);
+    a->cursors = alloc_zeroed(count, sizeof *a->cursors);
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->wanted, NULL);
     pthread_cond_init(&a->loaded, NULL);
     if (count && pthread_create(&a->thread, NULL, run, a) == 0)
         return a;
-    free(a->slots);
-    free(a->queue);
+    free(a->cursors);
     free(a);
     return NULL;
+}
+
+static void free_piece(struct piece *piece)
+{
+    free(piece->payload);
+    free(piece);
 }
 
 void ahead_free(struct ahead *a)
@@ -77,45 +93,77 @@ void ahead_free(struct ahead *a)
     pthread_mutex_unlock(&a->lock);
     pthread_join(a->thread, NULL);
     for (size_t i = 0; i < a->count; i++)
-        free(a->slots[i].payload);
-    free(a->slots);
-    free(a->queue);
+        for (struct piece *piece = a->cursors[i].first, *next; piece; piece = next) {
+            next = piece->next_of_cursor;
+            free_piece(piece);
+        }
+    for (struct piece *piece = a->idle, *next; piece; piece = next) {
+        next = piece->next;
+        free_piece(piece);
+    }
+    free(a->cursors);
     free(a);
+}
+
+static struct piece *take_idle(struct ahead *a)
+{
+    struct piece *piece = a->idle;
+
+    if (!piece)
+        return alloc_zeroed(1, sizeof *piece);
+    a->idle = piece->next;
+    a->idle_count--;
+    piece->next = piece->next_of_cursor = NULL;
+    piece->is_loaded = false;
+    return piece;
 }
 
 void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk)
 {
-    struct slot *slot = &a->slots[cursor];
+    struct piece *piece = take_idle(a);
+    struct list *mine = &a->cursors[cursor];
 
+    piece->chunk = chunk;
+    *(mine->first ? &mine->last->next_of_cursor : &mine->first) = piece;
+    mine->last = piece;
     pthread_mutex_lock(&a->lock);
-    slot->state = SLOT_WANTED;
-    slot->chunk = chunk;
-    a->queue[(a->first + a->length++) % a->count] = cursor;
-    pthread_cond_signal(&a->wanted);
+    *(a->queue.first ? &a->queue.last->next : &a->queue.first) = piece;
+    a->queue.last = piece;
+    if (++a->queued >= TURN)
+        pthread_cond_signal(&a->wanted);
     pthread_mutex_unlock(&a->lock);
+}
+
+/* Some are kept, so that the next ones need no new memory. */
+static void put_idle(struct ahead *a, struct piece *piece)
+{
+    if (a->idle_count == IDLE_MOST || piece->capacity > IDLE_BYTES_MOST) {
+        free_piece(piece);
+        return;
+    }
+    piece->next = a->idle;
+    a->idle = piece;
+    a->idle_count++;
 }
 
 int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity)
 {
-    struct slot *slot = &a->slots[cursor];
-    struct slot old = { .payload = *payload, .capacity = *capacity };
+    struct piece *piece = a->cursors[cursor].first;
+    void *old = *payload;
+    size_t old_capacity = *capacity;
 
+    a->cursors[cursor].first = piece->next_of_cursor;
     pthread_mutex_lock(&a->lock);
-    while (slot->state != SLOT_LOADED)
+    if (!piece->is_loaded)
+        pthread_cond_signal(&a->wanted);
+    while (!piece->is_loaded)
         pthread_cond_wait(&a->loaded, &a->lock);
     pthread_mutex_unlock(&a->lock);
-    int error = slot->error;
-    *payload = slot->payload;
-    *capacity = slot->capacity;
-    *slot = old;
+    int error = piece->error;
+    *payload = piece->payload;
+    *capacity = piece->capacity;
+    piece->payload = old;
+    piece->capacity = old_capacity;
+    put_idle(a, piece);
     return error;
-}
-
-void ahead_rest(struct ahead *a, size_t cursor)
-{
-    struct slot *slot = &a->slots[cursor];
-
-    free(slot->payload);
-    slot->payload = NULL;
-    slot->capacity = 0;
 }

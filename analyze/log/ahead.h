@@ -1,5 +1,5 @@
 /* Unpacks chunks ahead of whoever reads them in order, in a thread of its own: each
- * cursor of a reader says which chunk it will want next, and has it when it comes. */
+ * cursor of a reader says which chunks it will want, and has them when it comes to them. */
 #ifndef MALLOSCOPE_LOG_AHEAD_H
 #define MALLOSCOPE_LOG_AHEAD_H
 
@@ -11,14 +11,11 @@ struct ahead;
 struct ahead *ahead_make(const struct log *log, size_t count);
 void ahead_free(struct ahead *a);
 
-/* The cursor will want this chunk next. */
+/* The cursor will want this chunk, after those that it has said before. */
 void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk);
 
-/* The payload of the chunk that the cursor has wanted: as log_load(). *payload and its
+/* The payload of the first chunk that the cursor has wanted and not taken: as log_load(). *payload and its
  * capacity, grow()'s, are exchanged for what has been read ahead. */
 int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity);
-
-/* The cursor wants nothing now: nothing is kept for it. */
-void ahead_rest(struct ahead *a, size_t cursor);
 
 #endif

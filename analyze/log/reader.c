@@ -11,8 +11,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Read ahead, for all streams together. */
+/* Read ahead, for all streams together: a chunk of each, and where that is not much, more of each, so that no
+ * thread waits for another one that the kernel lets wait. */
 #define AHEAD_BYTES_MOST ((size_t)32 << 20)
+#define DEEP_BYTES_MOST ((size_t)4 << 20)
+#define DEEP_CHUNKS 16
 
 /* No recorder makes a chunk that is larger, but some hundred bytes may unpack to a megabyte, in each of thousands of
  * streams. So those that have not come to their turn for long are let go where they take too much, and loaded again
@@ -23,7 +26,7 @@
 struct cursor {
     size_t next_chunk; /* in the stream's list */
     bool ticks_are_ns;
-    bool is_wanted; /* the next chunk, of the one who reads ahead */
+    uint32_t wanted; /* of the next chunks, of the one who reads ahead */
     bool is_let_go; /* the payload's memory is 0 */
     uint32_t large_bytes; /* of the payload, if it is large */
     void *payload;
@@ -65,33 +68,34 @@ static void note_bad(struct reader *r, const struct log_chunk *chunk, uint64_t a
     }
 }
 
+static bool may_want(const struct reader *r, const struct cursor *c, uint32_t bytes)
+{
+    return r->ahead_bytes + bytes <= (c->wanted ? DEEP_BYTES_MOST : AHEAD_BYTES_MOST);
+}
+
 static void want_next(struct reader *r, struct cursor *c)
 {
     const struct log_stream *stream = &r->log->streams[c->next.stream];
 
-    if (!r->ahead)
-        return;
-    if (c->next_chunk < stream->chunk_count) {
-        const struct log_chunk *chunk = &r->log->chunks[stream->chunks[c->next_chunk]];
-        c->is_wanted = r->ahead_bytes + chunk->payload_bytes <= AHEAD_BYTES_MOST;
-        if (c->is_wanted) {
-            r->ahead_bytes += chunk->payload_bytes;
-            ahead_want(r->ahead, c->next.stream, chunk);
+    while (r->ahead && c->wanted < DEEP_CHUNKS && c->next_chunk + c->wanted < stream->chunk_count) {
+        const struct log_chunk *chunk = &r->log->chunks[stream->chunks[c->next_chunk + c->wanted]];
+        if (!may_want(r, c, chunk->payload_bytes))
             return;
-        }
+        c->wanted++;
+        r->ahead_bytes += chunk->payload_bytes;
+        ahead_want(r->ahead, c->next.stream, chunk);
     }
-    ahead_rest(r->ahead, c->next.stream);
 }
 
-/* The payload of the stream's next chunk; then the one after it is wanted. */
+/* The payload of the stream's next chunk; then those after it are wanted. */
 static int load(struct reader *r, struct cursor *c, const struct log_chunk *chunk)
 {
     int error;
 
-    if (c->is_wanted) {
+    if (c->wanted) {
         error = ahead_take(r->ahead, c->next.stream, &c->payload, &c->payload_capacity);
         r->ahead_bytes -= chunk->payload_bytes;
-        c->is_wanted = false;
+        c->wanted--;
     } else {
         c->payload = make_room_for(c->payload, &c->payload_capacity, (size_t)chunk->payload_bytes + 1);
         error = log_load(r->log, chunk, c->payload);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #define WORKERS_MAX 64
 
@@ -141,8 +140,7 @@ static void add_part(struct sizes_counted *into, struct sizes_counted *part)
 
 void count_sizes(const struct log *log, bool (*goes_on)(void *data, double progress), void *data, struct sizes_counted *ret_counted)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores, started = 1;
+    size_t count = usable_cores(WORKERS_MAX), started = 1;
     struct worker *workers = alloc_zeroed(count, sizeof *workers);
     _Atomic size_t next_chunk = 0;
     struct settings settings;

@@ -5,7 +5,8 @@
 #define THREAD_NONE UINT32_MAX
 
 #define BATCH_STEPS 4096
-#define BATCHES 6
+#define BATCHES 16
+#define BATCHES_TURN 8 /* so many are there or free before who waits for them is woken: each switch costs */
 
 struct batch {
     struct step steps[BATCH_STEPS];
@@ -224,7 +225,8 @@ static void *run(void *data)
         ended = b->count == 0;
         pthread_mutex_lock(&f->lock);
         f->filled++;
-        pthread_cond_signal(&f->changed);
+        if (ended || f->filled - f->used == BATCHES_TURN)
+            pthread_cond_signal(&f->changed);
     }
     pthread_mutex_unlock(&f->lock);
     return NULL;
@@ -261,7 +263,8 @@ static const struct batch *take_batch(struct feed *f)
     pthread_mutex_lock(&f->lock);
     if (f->now) {
         f->used++;
-        pthread_cond_signal(&f->changed);
+        if (f->filled - f->used == BATCHES - BATCHES_TURN)
+            pthread_cond_signal(&f->changed);
     }
     while (f->filled == f->used)
         pthread_cond_wait(&f->changed, &f->lock);

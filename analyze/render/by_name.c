@@ -57,7 +57,7 @@ static uint32_t frame_number(struct by_name *b, const struct by_name_frame *fram
             return s.number;
     b->frames = grow(b->frames, &b->frame_capacity, b->frame_count + 1, sizeof *b->frames);
     b->frames[b->frame_count] = (struct by_name_frame){ copied(frame->module), copied(frame->function), copied(frame->source),
-                                                        frame->line, frame->is_named };
+                                                        frame->path ? copied(frame->path) : NULL, frame->line, frame->is_named };
     hash_table_add(&b->frame_table, hash, (uint32_t)b->frame_count);
     return (uint32_t)b->frame_count++;
 }
@@ -79,7 +79,7 @@ static uint32_t frame_of(const struct adding *a, uint32_t location, const struct
     if (name && name->function)
         return frame_number(a->b, &(struct by_name_frame){
             .module = (char *)module, .function = (char *)name->function, .source = (char *)(name->file ? base_name(name->file) : ""),
-            .line = name->line, .is_named = true });
+            .path = (char *)name->file, .line = name->line, .is_named = true });
     if (!location)
         strcpy(unnamed, "(no stack)");
     else if (place->file)
@@ -164,14 +164,20 @@ static void find_path(struct adding *a, uint32_t leaf)
         a->path_count = 1 + BY_NAME_CALLERS;
 }
 
-/* Sums of the five costs are all that a row is for. */
+/* Sums of the five costs, and of two numbers of calls and blocks, are all that a row is for. */
 static void add_costs(struct stack_costs *sum, const struct stack_costs *c)
 {
     sum->allocations += c->allocations;
     sum->bytes += c->bytes;
     sum->peak_bytes += c->peak_bytes;
     sum->leaked_bytes += c->leaked_bytes;
+    sum->leaked_blocks += c->leaked_blocks;
     sum->temporary += c->temporary;
+}
+
+static bool is_realloc(const struct stack_leaf *leaf)
+{
+    return leaf->function == REC_FN_REALLOC || leaf->function == REC_FN_REALLOCARRAY;
 }
 
 static void add_leaf(struct adding *a, uint32_t leaf)
@@ -182,9 +188,12 @@ static void add_leaf(struct adding *a, uint32_t leaf)
     struct by_name_row *row = row_of(a->b, a->path, a->path_count);
     if (!row->is_pending) {
         row->pending = (struct stack_costs){ 0 };
+        row->pending_reallocations = 0;
         row->is_pending = true;
     }
     add_costs(&row->pending, costs);
+    if (is_realloc(&a->source->facts->told.stacks.leaves[leaf]))
+        row->pending_reallocations += costs->allocations;
     if (costs->bytes > row->heaviest_bytes) {
         row->heaviest_bytes = costs->bytes;
         free(row->frames);
@@ -203,6 +212,8 @@ static void end_adding(struct by_name *b, const struct by_name_source *source)
             continue;
         for (enum cost cost = 0; cost < COST_COUNT; cost++)
             row->costs[source->side][cost] += settings_rounded(&source->facts->settings, cost_of(&row->pending, cost));
+        row->leaked_blocks[source->side] += settings_rounded(&source->facts->settings, row->pending.leaked_blocks);
+        row->reallocations[source->side] += settings_rounded(&source->facts->settings, row->pending_reallocations);
         row->logs[source->side]++;
         row->is_pending = false;
         row->heaviest_bytes = 0;
@@ -273,6 +284,7 @@ void by_name_release(struct by_name *b)
         free(b->frames[i].module);
         free(b->frames[i].function);
         free(b->frames[i].source);
+        free(b->frames[i].path);
     }
     for (size_t i = 0; i < b->row_count; i++)
         free(b->rows[i].frames);

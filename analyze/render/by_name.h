@@ -28,6 +28,7 @@ struct by_name_frame {
     char *module;   /* "" none */
     char *function; /* or "module+0x1234", "(no file)", "(no stack)" */
     char *source;   /* file without directories; "" unknown. As met first, if it is no part of the name */
+    char *path;     /* the same as the compiler named it; NULL: unknown */
     uint32_t line;  /* 0: unknown */
     bool is_named;  /* there was a function */
 };
@@ -36,9 +37,11 @@ struct by_name_row {
     uint32_t *frames;   /* in the table's, the innermost first */
     size_t frame_count; /* of a site: itself and some callers in its heaviest stack */
     uint64_t costs[BY_NAME_SIDES][COST_COUNT];
+    uint64_t leaked_blocks[BY_NAME_SIDES], reallocations[BY_NAME_SIDES];
     uint32_t logs[BY_NAME_SIDES]; /* in how many of the side's it was met */
     /* While a log is added: */
     struct stack_costs pending; /* in its units */
+    uint64_t pending_reallocations; /* likewise */
     uint64_t heaviest_bytes;
     bool is_pending;
 };

@@ -1,5 +1,6 @@
 #include "analyze/render/text.h"
 
+#include "analyze/util.h"
 #include "format/layout.h"
 
 #include <errno.h>
@@ -263,7 +264,7 @@ json_t *text_json_number(uint64_t number)
 }
 
 /* How many bytes of the text are one character that a terminal shows: no control, none of the
- * C1 set either, and none that changes the direction. 0: none. */
+ * C1 set either, and none that changes the direction or begins a line. 0: none. */
 static size_t character_bytes(const unsigned char *text, size_t bytes)
 {
     static const uint32_t least[] = { 0, 0, 0xa0, 0x800, 0x10000 };
@@ -279,8 +280,10 @@ static size_t character_bytes(const unsigned char *text, size_t bytes)
             return 0;
         code = code << 6 | (text[i] & 0x3f);
     }
-    bool is_direction = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    return code >= least[count] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && !is_direction ? count : 0;
+    /* Line and paragraph separators come before those that change the direction. */
+    bool is_layout = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    bool is_character = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && (code & 0xfffe) != 0xfffe;
+    return code >= least[count] && is_character && !is_layout ? count : 0;
 }
 
 static void write_safe(FILE *to, const char *text, size_t bytes)
@@ -329,4 +332,26 @@ bool text_is_safe(const char *text)
     for (size_t i = 0; i < bytes && shown; i += shown)
         shown = character_bytes((const unsigned char *)text + i, bytes - i);
     return shown;
+}
+
+char *text_safe_utf8(const char *text, size_t most)
+{
+    static const char digits[] = "0123456789abcdef", dots[] = "…";
+    size_t bytes = strlen(text);
+    char *copy = alloc_unset(4 * bytes + sizeof dots), *to = copy;
+
+    for (size_t i = 0, count = 1; i < bytes; count++) {
+        size_t shown = character_bytes((const unsigned char *)text + i, bytes - i), step = shown ? shown : 1;
+        if (count >= most && i + step < bytes) {
+            memcpy(to, dots, sizeof dots - 1);
+            to += sizeof dots - 1;
+            break;
+        }
+        const char escaped[] = { '\\', 'x', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15] };
+        memcpy(to, shown ? text + i : escaped, shown ? shown : sizeof escaped);
+        to += shown ? shown : sizeof escaped;
+        i += step;
+    }
+    *to = 0;
+    return copy;
 }

@@ -58,5 +58,8 @@ void text_write_safe(FILE *to, const char *text);
 /* The same in place, with a '?' for each such byte. Returns text. */
 char *text_make_safe(char *text);
 bool text_is_safe(const char *text);
+/* For a file that is UTF-8 whatever the terminal takes: a copy with such bytes as \x1b, and no
+ * more than `most` characters, of which the last is then … */
+char *text_safe_utf8(const char *text, size_t most);
 
 #endif

@@ -6,7 +6,6 @@
 #include "analyze/util.h"
 
 #include <string.h>
-#include <unistd.h>
 
 struct symbols *symbols_new(const struct symbols_options *options)
 {
@@ -16,10 +15,8 @@ struct symbols *symbols_new(const struct symbols_options *options)
         s->options = *options;
     if (!s->options.no_cache)
         s->cache = cache_directory();
-    if (!s->options.jobs) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        s->options.jobs = cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
-    }
+    if (!s->options.jobs)
+        s->options.jobs = usable_cores(16);
     return s;
 }
 

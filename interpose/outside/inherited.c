@@ -6,9 +6,7 @@
 
 #include "interpose/inside/sys.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #define STATUS_BYTES 4096
 
@@ -59,24 +57,4 @@ uint32_t inherited_parent_pid(void)
 {
     char status[STATUS_BYTES];
     return read_status("/proc/self/status", status) ? number_of(status, "\nPPid:\t") : 0;
-}
-
-/* The file that is mapped where the program's headers are: in the first lines of the map. */
-size_t inherited_exe(char *ret_path, size_t bytes)
-{
-    char text[STATUS_BYTES], *line = text;
-    uint64_t headers = getauxval(AT_PHDR);
-
-    if (!read_status("/proc/self/maps", text))
-        return 0;
-    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
-        char *after, *path;
-        uint64_t from = strtoull(line, &after, 16), to = strtoull(after + 1, NULL, 16);
-        *end = 0;
-        if (headers - from >= to - from || !(path = strchr(line, '/')) || (size_t)(end - path) >= bytes)
-            continue;
-        memcpy(ret_path, path, (size_t)(end - path) + 1);
-        return (size_t)(end - path);
-    }
-    return 0;
 }

@@ -3,7 +3,6 @@
 #ifndef MALLOSCOPE_OUTSIDE_INHERITED_H
 #define MALLOSCOPE_OUTSIDE_INHERITED_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* To be called before anything else, and again in a forked child: finds out whether there is
@@ -12,8 +11,5 @@ void inherited_find(void);
 
 /* The parent's pid as /proc has it, which may be that of another pid namespace; 0: it has none there. */
 uint32_t inherited_parent_pid(void);
-
-/* The path of the program, where it is not to be asked for by readlink. Its length, 0: unknown. */
-size_t inherited_exe(char *ret_path, size_t bytes);
 
 #endif

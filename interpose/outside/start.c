@@ -23,6 +23,7 @@
 #include "interpose/outside/fork.h"
 #include "interpose/outside/inherited.h"
 #include "interpose/outside/log_file.h"
+#include "interpose/outside/program.h"
 #include "interpose/outside/resolve.h"
 #include "interpose/outside/sandbox.h"
 #include "interpose/outside/shell.h"
@@ -141,9 +142,7 @@ static bool prepare(void)
     process = session.unrecorded ? NULL : process_map_wiped(sizeof *process);
     if (!process)
         return false;
-    long length = sys_careful ? (long)inherited_exe(session.exe, sizeof session.exe)
-                              : sys_readlink("/proc/self/exe", session.exe, sizeof session.exe - 1);
-    session.exe[length > 0 ? length : 0] = 0;
+    session.exe[program_path(session.exe, sizeof session.exe - 1)] = 0;
     clock_choose(config.monotonic);
     threads_prepare();
     descriptors_resolve();

@@ -1,5 +1,6 @@
 """Builds a libFuzzer target of this directory and runs it for a while, beginning with its corpus: what earlier
 runs found worth keeping. Needs clang and its fuzzer runtime, which scripts/test installs."""
+import base64
 import concurrent.futures
 import glob
 import io
@@ -7,6 +8,7 @@ import os
 import re
 import shutil
 import tarfile
+import zlib
 
 from lib import SOURCE, WORK, check, path, run
 
@@ -83,6 +85,15 @@ def build(name):
     return fuzzer if check(linked.returncode == 0, why) else None
 
 
+def crash_inputs():
+    """By which it can be repeated, as text."""
+    found = []
+    for name in glob.glob(path("crash-*")) + glob.glob(path("timeout-*")) + glob.glob(path("oom-*")):
+        with open(name, "rb") as file:
+            found.append("base64.b64decode and zlib.decompress give its input: " + base64.b64encode(zlib.compress(file.read(), 9)).decode())
+    return "\n".join(found)
+
+
 def fuzz(name, seeds, words, *, seconds, max_bytes, runs_per_second):
     """seeds: name -> bytes, beside the corpus. words: of the dictionary, as libFuzzer wants them."""
     fuzzer = build(name)
@@ -100,8 +111,7 @@ def fuzz(name, seeds, words, *, seconds, max_bytes, runs_per_second):
     ended = run([fuzzer, f"-max_total_time={seconds}", f"-max_len={max_bytes}", "-len_control=0", "-timeout=20",
                  "-rss_limit_mb=2560", "-print_final_stats=1", f"-dict={path('words')}", f"-artifact_prefix={WORK}/",
                  directory], env={"TMPDIR": WORK}, timeout=seconds * 3 + 300, cwd=WORK)
-    # With a crash comes its input in base64, by which it can be repeated.
-    check(ended.returncode == 0, f"{name} found a crash:\n{ended.stderr[-6000:]}")
+    check(ended.returncode == 0, f"{name} found a crash:\n{ended.stderr[-6000:]}\n{crash_inputs()}")
     runs = re.search(r"stat::number_of_executed_units: *(\d+)", ended.stderr)
     wanted = max(runs_per_second * seconds, len(kept))
     check(runs and int(runs.group(1)) >= wanted, f"{name} ran often enough: {runs.group(1) if runs else ended.stderr[-500:]} of {wanted}")

@@ -195,9 +195,11 @@ static bool take(struct told *list, const struct event *e)
     return true;
 }
 
+/* A handler's first: while it is at work what it interrupted does nothing, and then the handler's next event, a
+ * malloc of its own size, fits nothing of another level. The other way round a free that is still to come would fit. */
 static bool was_told(uint32_t pid, uint32_t tid, const struct event *e)
 {
-    for (uint32_t level = 0; level < KEPT_LEVELS; level++) {
+    for (uint32_t level = KEPT_LEVELS; level-- > 0;) {
         struct told *list = find_told(pid, tid, level, false);
         if (list && take(list, e))
             return true;

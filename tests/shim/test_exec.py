@@ -79,6 +79,7 @@ for command in LISTS:
 for words in [], ["--argv0", "--list"]:
     truth, events, r = followed(["bash", "-c", " ".join([LOADER, *words, FOLLOW, "end", "4; exit 5"])], f"a loader that runs {words}", untold=True)
     told_in(truth, f"a loader that runs {words}", 4)
+    equal(names(events)["follow"], 1, f"a loader that runs {words}: the program is the one that it was given")
 
 shows = ['echo "$0" $# "$@"; echo it\'s \\" `echo b` \'$A\' "$A"; exit 7', "kill -KILL $$", "exit 256", "a(", "", "no-such-program; exit 3", "-x", "+x", "--",
          "env | grep -v -e ^LD_PRELOAD= -e ^MALLOSCOPE_ -e ^_= | sort; set -- *; echo $PPID > /dev/null", "\nfalse\n", "#", "'", "echo $LINENO; set -o",

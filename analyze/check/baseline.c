@@ -1,0 +1,216 @@
+/* JSON -> a platform's baseline. Nothing in the file is believed: whoever commits it may have edited it, or a merge has. */
+#include "analyze/check/baseline.h"
+
+#include "analyze/check/json_file.h"
+#include "analyze/hash.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REMEDY "mend it, or remove it and make it anew with --save-baseline"
+
+/* Where in the file something is wrong. */
+struct reading_baseline {
+    const char *path, *platform;
+    struct failure *failure;
+};
+
+static int bad(const struct reading_baseline *r, const char *where, const char *wanted)
+{
+    return fail(r->failure, EINVAL, "%s: %.200s: %s: want %s; mend it, or make it anew with --update", r->path, r->platform, where, wanted);
+}
+
+static bool take_number(const json_t *object, const char *name, uint64_t *ret_number)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *ret_number = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static char *copied(const char *text)
+{
+    return text ? copy_text(text, strlen(text)) : NULL;
+}
+
+static char *take_text(const json_t *object, const char *name)
+{
+    return copied(json_string_value(json_object_get(object, name)));
+}
+
+static int read_metrics(const struct reading_baseline *r, const json_t *metrics, struct baseline *b)
+{
+    const char *name;
+    const json_t *value;
+
+    if (!json_is_object(metrics))
+        return bad(r, "metrics", "an object");
+    json_object_foreach((json_t *)metrics, name, value) {
+        enum verdict_kind kind;
+        if (!verdict_kind_parse(name, strlen(name), &kind))
+            return bad(r, name, "a metric: " CHECK_KIND_NAMES);
+        if (!take_number(value, "least", &b->metrics[kind].least) || !take_number(value, "most", &b->metrics[kind].most) ||
+            b->metrics[kind].most < b->metrics[kind].least)
+            return bad(r, name, "\"least\" and \"most\", numbers from 0 up, in this order");
+        b->metrics[kind].known = true;
+    }
+    return b->metrics[VERDICT_ALLOCATIONS].known ? 0 : bad(r, "metrics", "allocations among them");
+}
+
+static char *read_key(const json_t *stack)
+{
+    _cleanup_free_ char *key = copy_text("", 0);
+    const json_t *frame;
+    size_t i;
+
+    json_array_foreach(stack, i, frame) {
+        const char *name = json_string_value(frame);
+        if (!name || !*name || strchr(name, '\n'))
+            return NULL;
+        char *longer = format_text("%s%s\n", key, name);
+        free(key);
+        key = longer;
+    }
+    char *all = *key ? key : NULL;
+    key = all ? NULL : key;
+    return all;
+}
+
+static int read_places(const struct reading_baseline *r, const json_t *lines, struct baseline_site *site)
+{
+    const char *name;
+    const json_t *value;
+
+    if (!lines)
+        return 0;
+    site->places = alloc_zeroed(json_object_size(lines) + 1, sizeof *site->places);
+    json_object_foreach((json_t *)lines, name, value) {
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || name[strspn(name, "0123456789 ")])
+            return bad(r, "sites: lines", "line numbers, and how many allocations come from there");
+        site->places[site->place_count++] = (struct baseline_place){ copied(name), (uint64_t)json_integer_value(value) };
+    }
+    return json_is_object(lines) ? 0 : bad(r, "sites: lines", "an object");
+}
+
+static int read_site(const struct reading_baseline *r, const json_t *from, struct baseline *b)
+{
+    struct baseline_site *site = &b->sites[b->site_count];
+
+    *site = (struct baseline_site){ .key = read_key(json_object_get(from, "stack")) };
+    if (!site->key)
+        return bad(r, "sites", "each to have a \"stack\", a list of functions");
+    uint64_t hash = hash_add_text(0, site->key);
+    if (baseline_find(b, site->key)) {
+        free(site->key);
+        return bad(r, "sites", "each stack once");
+    }
+    hash_table_add(&b->table, hash, (uint32_t)b->site_count++);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (json_object_get(from, verdict_kind_name(kind)) && !take_number(from, verdict_kind_name(kind), &site->values[kind]))
+            return bad(r, "sites", "numbers from 0 up");
+    site->file = take_text(from, "file");
+    return read_places(r, json_object_get(from, "lines"), site);
+}
+
+static int read_platform(const struct reading_baseline *r, const json_t *from, struct baseline *b)
+{
+    const json_t *sites = json_object_get(from, "sites"), *scope = json_object_get(from, "scope"), *site;
+    size_t i;
+
+    if (!json_is_object(from))
+        return bad(r, "it", "an object");
+    b->libc = take_text(from, "libc");
+    if (!take_number(from, "runs", &b->run_count))
+        return bad(r, "runs", "a number from 0 up");
+    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
+    int error = read_metrics(r, json_object_get(from, "metrics"), b);
+    if (error)
+        return error;
+    if (!json_is_array(sites))
+        return bad(r, "sites", "a list");
+    b->sites = alloc_zeroed(json_array_size(sites) + 1, sizeof *b->sites);
+    json_array_foreach(sites, i, site) {
+        error = read_site(r, site, b);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int read_root(const char *path, const char *platform, bool is_replaced, json_t *root, struct baseline *b,
+                     struct failure *ret_failure)
+{
+    const struct reading_baseline r = { path, platform, ret_failure };
+    json_t *platforms = json_object_get(root, "platforms"), *value;
+    const char *name;
+    int error = json_file_check_schema(path, root, BASELINE_SCHEMA, ret_failure);
+
+    if (error)
+        return error;
+    if (!json_is_object(platforms))
+        return fail(ret_failure, EINVAL, "%s: has no \"platforms\", and is no baseline; " REMEDY, path);
+    b->others = copy_text("", 0);
+    json_object_foreach(platforms, name, value) {
+        if (strcmp(name, platform) == 0)
+            continue;
+        char *more = format_text("%s%s%s", b->others, *b->others ? ", " : "", name);
+        free(b->others);
+        b->others = more;
+    }
+    value = json_object_get(platforms, platform);
+    b->found = value;
+    return value && !is_replaced ? read_platform(&r, value, b) : 0;
+}
+
+int baseline_read(const char *path, const char *platform, bool is_replaced, struct baseline *ret_baseline, struct failure *ret_failure)
+{
+    json_t *root;
+
+    *ret_baseline = (struct baseline){ 0 };
+    int error = json_file_read(path, "baseline", REMEDY, &root, &ret_baseline->text, ret_failure);
+    if (error)
+        return error;
+    error = read_root(path, platform, is_replaced, root, ret_baseline, ret_failure);
+    json_decref(root);
+    if (error)
+        baseline_release(ret_baseline);
+    return error;
+}
+
+const struct baseline_site *baseline_find(const struct baseline *b, const char *key)
+{
+    struct hash_search s = hash_table_search(&b->table, hash_add_text(0, key));
+
+    while (hash_table_next(&b->table, &s))
+        if (strcmp(b->sites[s.number].key, key) == 0)
+            return &b->sites[s.number];
+    return NULL;
+}
+
+void baseline_scope_release(struct baseline_scope *s)
+{
+    free(s->within);
+    free(s->mark);
+    free(s->exclude_modules);
+}
+
+void baseline_release(struct baseline *b)
+{
+    for (size_t i = 0; i < b->site_count; i++) {
+        struct baseline_site *site = &b->sites[i];
+        for (size_t k = 0; k < site->place_count; k++)
+            free(site->places[k].lines);
+        free(site->places);
+        free(site->key);
+        free(site->file);
+    }
+    free(b->sites);
+    hash_table_release(&b->table);
+    baseline_scope_release(&b->scope);
+    free(b->text);
+    free(b->others);
+    free(b->libc);
+    *b = (struct baseline){ 0 };
+}

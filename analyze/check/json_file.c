@@ -1,0 +1,115 @@
+/* The hard part is to write: who reads the file meanwhile, or is killed, finds the old one or the new one. */
+#include "analyze/check/json_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BYTES_MOST (256 << 20)
+
+static int read_all(const char *path, const char *what, char **ret_text, size_t *ret_bytes, struct failure *ret_failure)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    size_t used = 0;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return fail(ret_failure, errno, "%s: cannot read the %s: %s", path, what, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return fail(ret_failure, EINVAL, "%s: is no regular file; a %s must be one", path, what);
+    if (st.st_size > BYTES_MOST)
+        return fail(ret_failure, EFBIG, "%s: is too large for a %s: %lld bytes", path, what, (long long)st.st_size);
+    char *text = alloc_zeroed((size_t)st.st_size + 1, 1);
+    for (ssize_t got; used < (size_t)st.st_size && (got = read(fd, text + used, (size_t)st.st_size - used)) != 0;) {
+        if (got < 0 && errno != EINTR) {
+            free(text);
+            return fail(ret_failure, errno, "%s: cannot read the %s: %s", path, what, strerror(errno));
+        }
+        used += got > 0 ? (size_t)got : 0;
+    }
+    *ret_text = text;
+    *ret_bytes = used;
+    return 0;
+}
+
+int json_file_read(const char *path, const char *what, const char *remedy, json_t **ret_root, char **ret_text, struct failure *ret_failure)
+{
+    json_error_t why;
+    char *text = NULL;
+    size_t bytes = 0;
+    int error = read_all(path, what, &text, &bytes, ret_failure);
+
+    if (error)
+        return error;
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &why);
+    if (strspn(text, " \t\r\n") == bytes)
+        error = fail(ret_failure, EINVAL, "%s: is empty, and no %s; %s", path, what, remedy);
+    else if (!root)
+        error = fail(ret_failure, EINVAL, "%s: is no JSON, and no %s: line %d: %s; %s", path, what, why.line, why.text, remedy);
+    else if (!json_is_object(root))
+        error = fail(ret_failure, EINVAL, "%s: is JSON, but no object, and no %s; %s", path, what, remedy);
+    if (error || !ret_text)
+        free(text);
+    else
+        *ret_text = text;
+    if (error)
+        json_decref(root);
+    else
+        *ret_root = root;
+    return error;
+}
+
+int json_file_check_schema(const char *path, const json_t *root, const char *schema, struct failure *ret_failure)
+{
+    const char *is = json_string_value(json_object_get(root, "schema"));
+
+    if (!is)
+        return fail(ret_failure, EINVAL, "%s: has no \"schema\"; want \"%s\"", path, schema);
+    if (strcmp(is, schema) == 0)
+        return 0;
+    return fail(ret_failure, EINVAL, "%s: is of schema %.100s; this malloscope reads %s: use the malloscope that made it, or make it anew",
+                path, is, schema);
+}
+
+static int write_all(int fd, const char *text, mode_t mode)
+{
+    size_t bytes = strlen(text);
+
+    while (bytes) {
+        ssize_t written = write(fd, text, bytes);
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        text += written > 0 ? written : 0;
+        bytes -= written > 0 ? (size_t)written : 0;
+    }
+    return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : -errno;
+}
+
+int json_file_write(const char *path, const char *text, struct failure *ret_failure)
+{
+    char real[PATH_MAX];
+    struct stat st;
+    mode_t mask = umask(0), mode = 0666 & ~mask;
+    int error = 0;
+
+    umask(mask);
+    if (stat(path, &st) == 0)
+        mode = st.st_mode & 07777;
+    if (realpath(path, real)) /* a link stays one */
+        path = real;
+    _cleanup_free_ char *beside = format_text("%s.XXXXXX", path);
+    _cleanup_close_ int fd = mkostemp(beside, O_CLOEXEC);
+    if (fd < 0)
+        return fail(ret_failure, errno, "%s: cannot be written: %s", path, strerror(errno));
+    error = write_all(fd, text, mode);
+    if (!error && rename(beside, path) != 0)
+        error = -errno;
+    if (error) {
+        unlink(beside);
+        return fail(ret_failure, -error, "%s: cannot be written: %s", path, strerror(-error));
+    }
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* A user's file of JSON, or one line that says what is wrong with it. */
+#ifndef MALLOSCOPE_CHECK_JSON_FILE_H
+#define MALLOSCOPE_CHECK_JSON_FILE_H
+
+#include "analyze/util.h"
+
+#include <jansson.h>
+
+/* Its object, and its text as it is, to be freed (NULL: not wanted). what: "baseline"; remedy: ends the line, what to do. 0;
+ * -ENOENT: there is no such file; or another -errno: it cannot be read, is empty, or is no object of JSON. */
+int json_file_read(const char *path, const char *what, const char *remedy, json_t **ret_root, char **ret_text, struct failure *ret_failure);
+
+/* Whether its "schema" is this one. 0 or -EINVAL. */
+int json_file_check_schema(const char *path, const json_t *root, const char *schema, struct failure *ret_failure);
+
+/* Replaces the file, or makes it: never half of it is there. 0 or -errno. */
+int json_file_write(const char *path, const char *text, struct failure *ret_failure);
+
+#endif

@@ -1,0 +1,306 @@
+/* Numbers -> states. A metric's value is the least of its runs: what disturbs a program makes it allocate more. What
+ * its runs differ by is allowed on top of its tolerance, and where they differ by more than that, it is no measure. */
+#include "analyze/check/judge.h"
+
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define PERCENT_UNSTABLE 1.0 /* the tolerance, by default, of what is not the same in each run */
+
+/* --- building -------------------------------------------------------------------------- */
+
+/* A metric of this name, made if there is none. The list may move. */
+static struct verdict_metric *metric_of(struct verdict *v, const struct metric_id *id)
+{
+    _cleanup_free_ char *name = metric_id_name(id);
+
+    for (size_t i = 0; i < v->metric_count; i++)
+        if (strcmp(v->metrics[i].name, name) == 0)
+            return &v->metrics[i];
+    v->metrics = reallocarray(v->metrics, v->metric_count + 1, sizeof *v->metrics);
+    if (!v->metrics)
+        abort();
+    struct verdict_metric *m = &v->metrics[v->metric_count++];
+    *m = (struct verdict_metric){ .name = name, .kind = id->kind, .scope = id->scope,
+                                  .scope_name = copy_text(id->scope_name, strlen(id->scope_name)), .state = VERDICT_IS_NEW };
+    name = NULL;
+    return m;
+}
+
+/* Files and options may have any numbers: no sum is beyond what JSON has. */
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+    return a > INT64_MAX || b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
+/* --- values ------------------------------------------------------------------------------- */
+
+static uint64_t value_of(const struct measured *m, const struct verdict_metric *metric, size_t run)
+{
+    uint64_t sum = 0;
+
+    if (metric->scope == VERDICT_ALL || metric->scope == VERDICT_MARK)
+        return m->totals[run][metric->kind];
+    for (size_t i = 0; i < m->site_count; i++)
+        if (judge_site_counts(metric, &m->sites[i], m->sites[i].key, ""))
+            sum += measured_value(&m->sites[i], run, metric->kind);
+    return sum;
+}
+
+static void take_values(const struct measured *m, struct verdict_metric *metric)
+{
+    metric->minimum = UINT64_MAX;
+    metric->maximum = 0;
+    for (size_t run = 0; run < m->run_count; run++) {
+        uint64_t value = value_of(m, metric, run);
+        metric->minimum = value < metric->minimum ? value : metric->minimum;
+        metric->maximum = value > metric->maximum ? value : metric->maximum;
+    }
+    metric->minimum = m->run_count ? metric->minimum : 0;
+    metric->value = metric->minimum;
+    metric->spread = metric->maximum - metric->minimum;
+}
+
+static void take_baseline(const struct judge *j, const struct measured *m, struct verdict_metric *metric)
+{
+    const struct baseline *b = j->baseline;
+    const char *own = judge_own_module(m);
+
+    if (!b || metric->scope == VERDICT_MARK || (metric->scope == VERDICT_ALL && !b->metrics[metric->kind].known))
+        return;
+    metric->has_baseline = true;
+    if (metric->scope == VERDICT_ALL) {
+        metric->baseline = b->metrics[metric->kind].least;
+        metric->baseline_spread = b->metrics[metric->kind].most - metric->baseline;
+    }
+    for (size_t i = 0; metric->scope != VERDICT_ALL && i < b->site_count; i++)
+        if (judge_site_counts(metric, measured_find(m, b->sites[i].key), b->sites[i].key, own))
+            metric->baseline = sum_of(metric->baseline, b->sites[i].values[metric->kind]);
+    metric->change = (int64_t)(metric->value - metric->baseline);
+}
+
+static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
+{
+    const struct metric_id id = { metric->kind, metric->scope, metric->scope_name };
+    const struct tolerance *t = limits_tolerance(j->limits, &id);
+    uint64_t spread = metric->spread > metric->baseline_spread ? metric->spread : metric->baseline_spread;
+    uint64_t of = metric->has_baseline ? metric->baseline : metric->value;
+
+    metric->tolerance_given = t;
+    metric->tolerance_percent = t ? t->percent : spread ? PERCENT_UNSTABLE : 0;
+    metric->tolerance_absolute = t ? t->absolute : 0;
+    metric->tolerance = sum_of((uint64_t)fmin(floor((double)of * metric->tolerance_percent / 100), 9e18), metric->tolerance_absolute);
+    metric->allowed = sum_of(metric->tolerance, spread);
+}
+
+static void take_limits(const struct judge *j, struct verdict_metric *metric)
+{
+    const struct metric_id id = { metric->kind, metric->scope, metric->scope_name };
+
+    if (metric->has_baseline) {
+        metric->has_limit = true;
+        metric->limit = sum_of(metric->baseline, metric->allowed);
+        metric->limit_from = VERDICT_FROM_BASELINE;
+    }
+    for (size_t i = 0; i < j->limits->count; i++) {
+        const struct limit *l = &j->limits->of[i];
+        if (!metric_id_is(&l->id, &id) || (metric->has_limit && metric->limit <= l->most))
+            continue;
+        metric->has_limit = true;
+        metric->limit = l->most;
+        metric->limit_from = l->from;
+    }
+}
+
+/* --- states --------------------------------------------------------------------------------- */
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void refuse(const struct judge *j, struct verdict_metric *m)
+{
+    bool is_baselines = m->baseline_spread > m->spread;
+
+    m->state = VERDICT_IS_UNSTABLE;
+    if (m->limit_from == VERDICT_FROM_BASELINE || !m->has_limit)
+        m->reason = format_text("is not the same in each run: %s %zu run%s differ by %s, more than the tolerance of %s",
+                                is_baselines ? "the baseline's" : "its", is_baselines ? (size_t)j->baseline->run_count : j->measured->run_count,
+                                plural(is_baselines ? j->baseline->run_count : j->measured->run_count),
+                                text_count(is_baselines ? m->baseline_spread : m->spread), text_count(m->tolerance));
+    else
+        m->reason = format_text("is not the same in each run: within %s in some (%s), beyond it in others (%s)",
+                                verdict_source_name(m->limit_from), text_count(m->minimum), text_count(m->maximum));
+}
+
+/* In one line, with the site that differs most. */
+static void tell_unstable(struct verdict *v, const struct verdict_metric *m)
+{
+    const struct verdict_culprit *first = m->culprit_count ? &m->culprits[0] : NULL;
+    const struct verdict_frame *place = first ? verdict_culprit_place(first) : NULL;
+    _cleanup_free_ char *at = place ? format_text(" at %s:%" PRIu32, text_base_name(place->file), place->line) : copy_text("", 0);
+    _cleanup_free_ char *site = first ? format_text(", most in %s%s (%s to %s)", first->frames[0].function, at, text_count(first->before),
+                                                    text_count(first->now)) : copy_text("", 0);
+
+    verdict_add_problem(v, VERDICT_NOT_STABLE, m->name, "%s %s%s; make the program do the same each time, or give it more room "
+                        "(--tolerance %s=P%%+N), leave it out (--metrics, --exclude-module), or say --allow-unstable",
+                        m->name, m->reason, site, m->name);
+}
+
+/* What is compared with a baseline is no measure where runs differ by more than its tolerance. A limit by itself is doubtful
+ * only where runs are on both sides of it. */
+static bool is_unstable(const struct verdict_metric *m)
+{
+    uint64_t spread = m->spread > m->baseline_spread ? m->spread : m->baseline_spread;
+
+    if (spread <= m->tolerance)
+        return false;
+    return m->has_baseline || (m->value <= m->limit && m->maximum > m->limit);
+}
+
+static void decide(const struct judge *j, struct verdict_metric *m)
+{
+    bool beyond_given = m->has_limit && m->limit_from != VERDICT_FROM_BASELINE && m->value > m->limit;
+
+    if (!m->has_limit) {
+        m->state = VERDICT_IS_NEW;
+        return;
+    }
+    if (!beyond_given && !j->allow_unstable && is_unstable(m)) {
+        refuse(j, m);
+        return;
+    }
+    if (m->value > m->limit) {
+        m->state = VERDICT_IS_REGRESSION;
+        m->reason = m->limit_from == VERDICT_FROM_BASELINE
+                        ? format_text("is %s, and may be %s: the baseline's %s%s", text_count(m->value), text_count(m->limit), text_count(m->baseline),
+                                      m->allowed ? " and what it may be off that" : "")
+                        : format_text("is %s, and may be %s (%s)", text_count(m->value), text_count(m->limit), verdict_source_name(m->limit_from));
+    } else if (m->has_baseline && m->baseline > m->value && m->baseline - m->value > m->allowed) {
+        m->state = VERDICT_IS_IMPROVEMENT;
+        m->reason = format_text("is %s, less than the baseline's %s", text_count(m->value), text_count(m->baseline));
+    } else {
+        m->state = VERDICT_IS_WITHIN;
+    }
+}
+
+/* Of which run came nothing at all, where there was something. */
+static void look_for_nothing(const struct judge *j, struct verdict *v)
+{
+    const struct measured *m = j->measured;
+
+    if (!j->baseline || !j->baseline->metrics[VERDICT_ALLOCATIONS].least)
+        return;
+    for (size_t run = 0; run < m->run_count; run++)
+        if (!m->totals[run][VERDICT_ALLOCATIONS]) {
+            verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "no allocation was measured in run %zu, and the baseline has %" PRIu64 ": this is "
+                                "no improvement, but something else was measured; if it is right, make the baseline anew with --update",
+                                run + 1, j->baseline->metrics[VERDICT_ALLOCATIONS].least);
+            return;
+        }
+}
+
+static void judge_metric(const struct judge *j, struct verdict *v, struct verdict_metric *m)
+{
+    const struct measured *of = j->measured;
+
+    for (size_t i = 0; m->scope == VERDICT_MARK && i < j->mark_count; i++)
+        if (strcmp(j->marks[i].name, m->scope_name) == 0) {
+            of = &j->marks[i].measured;
+            if (!j->marks[i].is_set) {
+                m->state = VERDICT_IS_NOT_MEASURED;
+                m->reason = format_text("the program did not set the mark %s in each run", m->scope_name);
+            }
+        }
+    if (m->state == VERDICT_IS_NOT_MEASURED) {
+        verdict_add_problem(v, VERDICT_NO_EVENTS, m->name, "%s: cannot be measured: %s", m->name, m->reason);
+        return;
+    }
+    take_values(of, m);
+    take_baseline(j, of, m);
+    take_tolerance(j, m);
+    take_limits(j, m);
+    decide(j, m);
+    culprits_find(j, of, m);
+    if (m->state == VERDICT_IS_UNSTABLE)
+        tell_unstable(v, m);
+}
+
+/* --- which metrics ---------------------------------------------------------------------------- */
+
+static void add_by_key(struct verdict *v, enum verdict_scope scope, const char *key, const char *own)
+{
+    _cleanup_free_ char *function = NULL, *file = NULL;
+
+    judge_split_frame(key, own, &function, &file);
+    _cleanup_free_ char *module = measured_module_name(file);
+    char *name = scope == VERDICT_SITE ? function : module;
+    if (*name)
+        metric_of(v, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, name });
+}
+
+static void add_scope(const struct judge *j, struct verdict *v, enum verdict_scope scope)
+{
+    const char *own = judge_own_module(j->measured);
+
+    for (size_t i = 0; i < j->measured->site_count; i++)
+        add_by_key(v, scope, j->measured->sites[i].key, own);
+    for (size_t i = 0; j->baseline && i < j->baseline->site_count; i++)
+        add_by_key(v, scope, j->baseline->sites[i].key, own);
+}
+
+static int by_scope_and_name(const void *left, const void *right)
+{
+    const struct verdict_metric *a = left, *b = right;
+
+    if (a->scope != b->scope)
+        return a->scope < b->scope ? -1 : 1;
+    int names = strcmp(a->scope_name, b->scope_name);
+    return names ? names : (int)a->kind - (int)b->kind;
+}
+
+static void list_metrics(const struct judge *j, struct verdict *v)
+{
+    char none[] = "";
+
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (j->kinds[kind])
+            metric_of(v, &(struct metric_id){ kind, VERDICT_ALL, none });
+    for (size_t i = 0; i < j->limits->count; i++)
+        metric_of(v, &j->limits->of[i].id);
+    if (j->sites)
+        add_scope(j, v, VERDICT_SITE);
+    if (j->modules)
+        add_scope(j, v, VERDICT_MODULE);
+    qsort(v->metrics, v->metric_count, sizeof *v->metrics, by_scope_and_name);
+}
+
+void verdict_set_exit_code(struct verdict *v)
+{
+    bool regressed = false, improved = false, doubtful = false;
+
+    for (size_t i = 0; i < v->metric_count; i++) {
+        regressed |= v->metrics[i].state == VERDICT_IS_REGRESSION;
+        improved |= v->metrics[i].state == VERDICT_IS_IMPROVEMENT;
+    }
+    for (size_t i = 0; i < v->problem_count; i++)
+        doubtful |= v->problems[i].kind != VERDICT_NOT_STABLE;
+    v->exit_code = doubtful                            ? VERDICT_EXIT_NOT_MEASURABLE
+                   : regressed                         ? VERDICT_EXIT_REGRESSION
+                   : v->problem_count                  ? VERDICT_EXIT_NOT_MEASURABLE
+                   : improved && v->fail_on_improvement ? VERDICT_EXIT_IMPROVEMENT
+                                                       : VERDICT_EXIT_WITHIN;
+}
+
+void judge(const struct judge *j, struct verdict *v)
+{
+    list_metrics(j, v);
+    look_for_nothing(j, v);
+    for (size_t i = 0; i < v->metric_count; i++)
+        judge_metric(j, v, &v->metrics[i]);
+    verdict_set_exit_code(v);
+}

@@ -1,0 +1,38 @@
+/* What was measured, against baseline and limits: the verdict's metrics, and what makes them unmeasurable. */
+#ifndef MALLOSCOPE_CHECK_JUDGE_H
+#define MALLOSCOPE_CHECK_JUDGE_H
+
+#include "analyze/check/baseline.h"
+#include "analyze/check/limits.h"
+#include "analyze/check/verdict_make.h"
+
+/* Of a mark that a budget names. */
+struct judge_mark {
+    char *name;
+    bool is_set; /* in each run */
+    struct measured measured;
+};
+
+struct judge {
+    const struct measured *measured;
+    const struct judge_mark *marks;
+    size_t mark_count;
+    const struct baseline *baseline; /* NULL: there is none to compare with */
+    const struct limits *limits;
+    bool kinds[VERDICT_KINDS]; /* totals that are compared with the baseline */
+    bool sites, modules;       /* so are the allocations of each function and module */
+    bool allow_unstable, fail_on_improvement;
+};
+
+/* Adds metrics, problems and notes to a verdict that has none of its metrics yet, and sets its exit code. */
+void judge(const struct judge *j, struct verdict *v);
+
+/* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
+void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
+/* scope.c: whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
+bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
+/* A key's first frame, "function (module)", or "function" of the program. To be freed. */
+void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module);
+const char *judge_own_module(const struct measured *m);
+
+#endif

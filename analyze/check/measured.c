@@ -1,0 +1,209 @@
+/* A log's rows by names -> sites. Several stacks are one site where they differ further out than its frames go,
+ * or in their lines only. */
+#include "analyze/check/measured.h"
+
+#include "analyze/hash.h"
+#include "analyze/render/frames.h"
+#include "analyze/render/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+char *measured_module_name(const char *file_name)
+{
+    const char *ending = strstr(file_name, ".so.");
+    return copy_text(file_name, ending ? (size_t)(ending + 3 - file_name) : strlen(file_name));
+}
+
+static char *safe_copy(const char *text) /* as it would come back from a file of JSON */
+{
+    json_t *json = text_json(text);
+    char *copy = copy_text(json_string_value(json), json_string_length(json));
+    json_decref(json);
+    return copy;
+}
+
+/* A row's frames that are its site's. */
+static size_t find_frames(const struct by_name *b, const struct by_name_row *row, size_t *ret_count)
+{
+    size_t first = 0, count = 0;
+
+    while (first + 1 < row->frame_count && b->frames[row->frames[first]].is_named && frames_is_wrapper(b->frames[row->frames[first]].function))
+        first++;
+    while (first + count < row->frame_count && count < MEASURED_DEPTH) {
+        const char *function = b->frames[row->frames[first + count]].function;
+        if (count && frames_is_start(function))
+            break;
+        count++;
+        if (strcmp(function, "main") == 0) /* what is outside of it is another C library's on another machine */
+            break;
+    }
+    *ret_count = count;
+    return first;
+}
+
+/* "json_parse", "png_read (libpng16.so)", "?? (libpng16.so)"; what is in no module is as by_name has it. */
+static void write_name(FILE *to, const struct by_name *b, const struct by_name_frame *f)
+{
+    bool is_own = b->program && strcmp(f->module, b->program) == 0;
+    _cleanup_free_ char *module = measured_module_name(f->module);
+    _cleanup_free_ char *function = safe_copy(f->is_named ? f->function : *f->module ? "??" : f->function);
+    _cleanup_free_ char *safe_module = safe_copy(module);
+
+    for (char *at = function; (at = strchr(at, '\n'));)
+        *at = ' ';
+    if (is_own || !*module)
+        fprintf(to, "%s\n", function);
+    else
+        fprintf(to, "%s (%s)\n", function, safe_module);
+}
+
+static void write_key(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count, char **ret_key, char **ret_lines)
+{
+    size_t bytes;
+    FILE *key = open_memstream(ret_key, &bytes);
+    FILE *lines = open_memstream(ret_lines, &bytes);
+
+    if (!key || !lines)
+        abort(); /* there is no memory */
+    for (size_t i = 0; i < count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
+        write_name(key, b, f);
+        fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
+    }
+    fclose(key);
+    fclose(lines);
+}
+
+static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count)
+{
+    struct verdict_frame *frames = alloc_zeroed(count, sizeof *frames);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
+        frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
+                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line };
+    }
+    return frames;
+}
+
+static uint32_t find_number(const struct measured *m, const char *key)
+{
+    struct hash_search s = hash_table_search(&m->table, hash_add_text(0, key));
+
+    while (hash_table_next(&m->table, &s))
+        if (strcmp(m->sites[s.number].key, key) == 0)
+            return s.number;
+    return UINT32_MAX;
+}
+
+const struct measured_site *measured_find(const struct measured *m, const char *key)
+{
+    uint32_t number = find_number(m, key);
+    return number == UINT32_MAX ? NULL : &m->sites[number];
+}
+
+static struct measured_place *place_of(struct measured_site *site, const char *lines, const struct by_name *b, const struct by_name_row *row,
+                                       size_t first)
+{
+    for (size_t i = 0; i < site->place_count; i++)
+        if (strcmp(site->places[i].lines, lines) == 0)
+            return &site->places[i];
+    site->places = grow(site->places, &site->place_capacity, site->place_count + 1, sizeof *site->places);
+    struct measured_place *place = &site->places[site->place_count++];
+    place->lines = copy_text(lines, strlen(lines));
+    place->frames = frames_of_row(b, row, first, site->frame_count);
+    return place;
+}
+
+static void add_row(struct measured *m, const struct by_name *b, const struct by_name_row *row)
+{
+    const uint64_t values[VERDICT_KINDS] = {
+        [VERDICT_ALLOCATIONS] = row->costs[0][COST_ALLOCATIONS], [VERDICT_BYTES] = row->costs[0][COST_ALLOCATED],
+        [VERDICT_PEAK] = row->costs[0][COST_PEAK], [VERDICT_LEAKED] = row->costs[0][COST_LEAKED],
+        [VERDICT_LEAKED_BLOCKS] = row->leaked_blocks[0], [VERDICT_TEMPORARY] = row->costs[0][COST_TEMPORARY],
+        [VERDICT_REALLOCATIONS] = row->reallocations[0],
+    };
+    _cleanup_free_ char *key = NULL, *lines = NULL;
+    size_t run = m->run_count - 1, count, first = find_frames(b, row, &count);
+
+    write_key(b, row, first, count, &key, &lines);
+    uint32_t number = find_number(m, key);
+    if (number == UINT32_MAX) {
+        number = (uint32_t)m->site_count;
+        m->sites = grow(m->sites, &m->site_capacity, m->site_count + 1, sizeof *m->sites);
+        const struct by_name_frame *f = &b->frames[row->frames[first]];
+        m->sites[m->site_count++] = (struct measured_site){
+            .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = count,
+            .is_own = b->program && strcmp(f->module, b->program) == 0 };
+        hash_table_add(&m->table, hash_add_text(0, key), number);
+    }
+    struct measured_site *site = &m->sites[number];
+    site->runs = grow(site->runs, &site->run_capacity, run + 1, sizeof *site->runs);
+    struct measured_place *place = place_of(site, lines, b, row, first);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        site->runs[run][kind] += values[kind];
+        place->last[kind] += values[kind];
+        m->totals[run][kind] += values[kind];
+    }
+}
+
+void measured_add(struct measured *m, const struct by_name_source *source)
+{
+    struct by_name table;
+
+    by_name_init(&table, &(struct by_name_options){ .stacks = true, .lines = true });
+    by_name_add(&table, source);
+    m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
+    m->run_count++;
+    for (size_t i = 0; i < m->site_count; i++)
+        for (size_t k = 0; k < m->sites[i].place_count; k++)
+            memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
+    for (size_t i = 0; i < table.row_count; i++)
+        add_row(m, &table, &table.rows[i]);
+    by_name_release(&table);
+}
+
+uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind)
+{
+    return run < site->run_capacity ? site->runs[run][kind] : 0;
+}
+
+void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most)
+{
+    *ret_least = UINT64_MAX;
+    *ret_most = 0;
+    for (size_t run = 0; run < m->run_count; run++) {
+        uint64_t value = measured_value(site, run, kind);
+        *ret_least = value < *ret_least ? value : *ret_least;
+        *ret_most = value > *ret_most ? value : *ret_most;
+    }
+    *ret_least = m->run_count ? *ret_least : 0;
+}
+
+static void release_place(struct measured_place *place, size_t frame_count)
+{
+    for (size_t i = 0; i < frame_count; i++) {
+        free(place->frames[i].function);
+        free(place->frames[i].module);
+        free(place->frames[i].file);
+    }
+    free(place->frames);
+    free(place->lines);
+}
+
+void measured_release(struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count; i++) {
+        for (size_t k = 0; k < m->sites[i].place_count; k++)
+            release_place(&m->sites[i].places[k], m->sites[i].frame_count);
+        free(m->sites[i].places);
+        free(m->sites[i].key);
+        free(m->sites[i].module);
+        free(m->sites[i].runs);
+    }
+    free(m->sites);
+    free(m->totals);
+    hash_table_release(&m->table);
+    *m = (struct measured){ 0 };
+}

@@ -1,0 +1,54 @@
+/* What the runs have allocated, site by site: a row for each site with a number for each run.
+ *
+ * A site is a function that asked for memory with some of its callers, by their names alone: neither
+ * addresses nor lines nor the program's own file name tell it from another. So it is the same in
+ * each run, after a rebuild, and in a baseline. On which lines its functions were is kept beside it. */
+#ifndef MALLOSCOPE_CHECK_MEASURED_H
+#define MALLOSCOPE_CHECK_MEASURED_H
+
+#include "analyze/check/verdict.h"
+#include "analyze/hash_table.h"
+#include "analyze/render/by_name.h"
+
+#define MEASURED_DEPTH 5 /* frames of a site */
+
+/* The lines that a site's frames were on, and what came from there in the last run. */
+struct measured_place {
+    char *lines; /* "12 40 7", a number for each frame; 0: unknown */
+    struct verdict_frame *frames;
+    uint64_t last[VERDICT_KINDS];
+};
+
+struct measured_site {
+    char *key;     /* its frames' names, each with a newline behind it; as the baseline has them */
+    char *module;  /* of its first frame; "" none */
+    bool is_own;   /* it is the program's */
+    size_t frame_count;
+    struct measured_place *places; /* at least one */
+    size_t place_count, place_capacity;
+    uint64_t (*runs)[VERDICT_KINDS];
+    size_t run_capacity;
+};
+
+struct measured {
+    struct measured_site *sites;
+    size_t site_count, site_capacity;
+    struct hash_table table;
+    uint64_t (*totals)[VERDICT_KINDS]; /* by run */
+    size_t run_count, run_capacity;
+};
+
+/* Adds a run; source->side must be 0. */
+void measured_add(struct measured *m, const struct by_name_source *source);
+void measured_release(struct measured *m);
+/* NULL: there is none. */
+const struct measured_site *measured_find(const struct measured *m, const char *key);
+/* In a run; 0 where the site was not met. */
+uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind);
+/* Over all runs. */
+void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
+
+/* "libpng16.so.16.37.0" as "libpng16.so": in other versions it is the same module. To be freed. */
+char *measured_module_name(const char *file_name);
+
+#endif

@@ -1,0 +1,56 @@
+/* Names -> whether a site is in a metric's scope: functions by their names, modules by any part of theirs that says which
+ * library it is. */
+#include "analyze/check/judge.h"
+
+#include <string.h>
+
+const char *judge_own_module(const struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count; i++)
+        if (m->sites[i].is_own)
+            return m->sites[i].module;
+    return "";
+}
+
+void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module)
+{
+    size_t length = strcspn(key, "\n");
+    const char *module = NULL;
+
+    if (length && key[length - 1] == ')')
+        for (size_t i = length; i-- > 1 && !module;)
+            if (key[i] == '(' && key[i - 1] == ' ')
+                module = key + i + 1;
+    *ret_function = copy_text(key, module ? (size_t)(module - 2 - key) : length);
+    *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
+}
+
+/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
+static bool is_module(const char *file_name, const char *name)
+{
+    size_t length = strlen(name);
+    const char *rest = file_name + length;
+
+    if (!*file_name || strncmp(file_name, name, length) != 0)
+        return false;
+    if (!*rest || (length > 3 && *rest == '.' && strcmp(name + length - 3, ".so") == 0))
+        return true;
+    rest += strspn(rest, "0123456789.-_");
+    if (rest > file_name && rest[-1] == '.' && strncmp(rest, "so", 2) == 0)
+        rest--;
+    return strncmp(rest, ".so", 3) == 0 && (!rest[3] || rest[3] == '.');
+}
+
+bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module)
+{
+    _cleanup_free_ char *function = NULL, *module = NULL;
+
+    if (metric->scope != VERDICT_SITE && metric->scope != VERDICT_MODULE)
+        return true;
+    if (metric->scope == VERDICT_MODULE && measured)
+        return is_module(measured->module, metric->scope_name);
+    if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
+        return false; /* as nearly all of them, and there may be many */
+    judge_split_frame(key, own_module, &function, &module);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 : is_module(module, metric->scope_name);
+}

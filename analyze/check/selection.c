@@ -1,0 +1,84 @@
+/* Leaves of stacks -> whether they count. What is asked of a location is asked once. */
+#include "analyze/check/selection.h"
+
+#include "analyze/render/frames.h"
+#include "analyze/render/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+int selection_exclude(struct selection *s, const char *regex, struct failure *ret_failure)
+{
+    char why[200];
+
+    s->excluded = grow(s->excluded, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded);
+    int error = regcomp(&s->excluded[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
+    if (error) {
+        regerror(error, &s->excluded[s->excluded_count], why, sizeof why);
+        return fail(ret_failure, EINVAL, "--exclude-module %s: is no regular expression: %s", regex, why);
+    }
+    s->excluded_count++;
+    return 0;
+}
+
+void selection_use(struct selection *s, struct facts *facts, const struct namer *namer)
+{
+    free(s->places);
+    s->places = NULL;
+    s->place_capacity = 0;
+    s->facts = facts;
+    s->namer = namer;
+}
+
+void selection_release(struct selection *s)
+{
+    for (size_t i = 0; i < s->excluded_count; i++)
+        regfree(&s->excluded[i]);
+    free(s->excluded);
+    free(s->places);
+    *s = (struct selection){ 0 };
+}
+
+static uint8_t answer(bool yes)
+{
+    return yes ? 1 : 2;
+}
+
+static const struct selection_place *place_of(struct selection *s, uint32_t location)
+{
+    s->places = grow(s->places, &s->place_capacity, location + 1, sizeof *s->places);
+    struct selection_place *place = &s->places[location];
+    const struct symbols_frame *names;
+    bool has_function = false, matches = false;
+    size_t site;
+
+    if (place->has_function)
+        return place;
+    const struct code *code = &s->facts->told.code;
+    const char *path = code->files[code->locations[location].file].path, *module = *path ? text_base_name(path) : path;
+    size_t count = location ? s->namer->frames(s->namer->data, location, &names) : 0;
+    for (size_t i = 0; i < count && s->within; i++)
+        has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
+    for (size_t i = 0; i < s->excluded_count; i++)
+        matches |= regexec(&s->excluded[i], module, 0, NULL, 0) == 0;
+    *place = (struct selection_place){ answer(has_function), answer(count && !frames_site(names, count, &site)), answer(matches) };
+    return place;
+}
+
+bool selection_wants(void *data, uint32_t leaf)
+{
+    struct selection *s = data;
+    const struct stacks *stacks = &s->facts->told.stacks;
+    uint32_t at = stacks->leaves[leaf].node, process = stacks_process(stacks, at);
+    bool is_within = !s->within, has_site = !s->excluded_count, is_excluded = false;
+
+    for (; !stack_is_root(stacks, at) && !(is_within && has_site); at = stacks->nodes[at].parent) {
+        const struct selection_place *place = place_of(s, code_location(&s->facts->told.code, process, stacks->nodes[at].pc));
+        is_within |= place->has_function == 1;
+        if (has_site)
+            continue;
+        has_site = place->passes_on == 2;
+        is_excluded = place->is_excluded == 1; /* where all only pass it on, the last is it */
+    }
+    return is_within && !is_excluded;
+}

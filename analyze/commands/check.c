@@ -1,0 +1,263 @@
+/* `malloscope check`: its arguments, and where its verdict goes. */
+#include "analyze/check/outputs.h"
+#include "analyze/check/table.h"
+#include "analyze/command.h"
+#include "analyze/commands/check_session.h"
+#include "analyze/commands/naming.h"
+#include "analyze/options.h"
+
+#include <string.h>
+
+#define RUNS 3
+#define RUNS_MOST 1000
+
+const char check_help[] =
+    "malloscope check [options] -- PROGRAM [ARGS...]\n"
+    "malloscope check [options] LOG...\n\n"
+    "Does PROGRAM allocate more than it did, or than it may? Records it some times,\n"
+    "compares what it allocates with a baseline or with limits, and names the call\n"
+    "sites that account for the difference. For CI: counts do not depend on how fast\n"
+    "or busy a machine is. LOGs are runs that were recorded before.\n\n"
+    "What to compare with:\n"
+    "  --baseline FILE      the figures of a good run, of this platform\n"
+    "                       (docs/baseline.md); to be committed\n"
+    "  --save-baseline      writes FILE, or adds this platform to it\n"
+    "  --update             the same, and replaces this platform's part; no other\n"
+    "                       byte changes, and what does is printed as a patch\n"
+    "  --max METRIC=N       the most that it may be; N with K, M, G or KiB, MiB, GiB\n"
+    "  --budget FILE        the same in JSON, for the whole, for functions (sites),\n"
+    "                       modules and marks (docs/baseline.md)\n"
+    "  --tolerance METRIC=P%+N\n"
+    "                       how far it may be off its baseline: P per cent and N;\n"
+    "                       also P% or N alone. METRIC: or all, sites, modules,\n"
+    "                       marks. Default: nothing where all runs agree, else 1%\n"
+    "  --metrics LIST       which are compared with the baseline, with commas\n"
+    "                       between; also sites and modules: the allocations of each\n"
+    "                       function, of each module (default: the seven below)\n"
+    "  --fail-on-improvement\n"
+    "                       fewer fails, too, with an exit code of its own\n"
+    "  --allow-unstable     what differs between runs by more than its tolerance is\n"
+    "                       compared all the same, by its least\n\n"
+    "Metrics: allocations (calls), bytes (asked for), peak (most bytes at a time),\n"
+    "leaked (bytes), leaked_blocks, temporary (calls whose block was freed before\n"
+    "their thread's next one), reallocations (calls). With sites.FUNCTION.,\n"
+    "modules.MODULE. or marks.MARK. in front: what a function asked for itself, what\n"
+    "a module's functions did (libpng is libpng16.so.16, too), what came from a mark\n"
+    "on to the next one of another name.\n\n"
+    "What is measured:\n"
+    "  -r, --runs N         runs of PROGRAM (default 3). Compared is the least; as\n"
+    "                       many more are made before anything fails\n"
+    "  -w, --warmups N      runs before them that do not count (default 0)\n"
+    "  --within FUNCTION    only what it, or what it calls, allocates\n"
+    "  --mark NAME          only what comes from the program's first mark of this\n"
+    "                       name (malloscope_mark) up to the next mark of another one\n"
+    "  --exclude-module RE  not what modules asked for whose file names match this\n"
+    "                       POSIX extended expression; may be given more than once\n"
+    "  --input FILE         PROGRAM's standard input (default: none)\n"
+    "  --show-output        what PROGRAM prints is shown after each run, on standard\n"
+    "                       error (default: what it says of errors, where it fails)\n"
+    "  -i, --ignore-failure PROGRAM may end with an exit status other than 0\n"
+    "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
+    "  --platform NAME      the platform's whole name, as in the baseline\n"
+    NAMING_HELP
+    "\nWhat is written (docs/ci.md):\n"
+    CHECK_OUTPUTS_HELP
+    "  -h, --help\n\n"
+    "Exit codes: 0 within all limits; 2 a regression; 4 an improvement, with\n"
+    "--fail-on-improvement; 3 not measurable: not the same in each run, not recorded,\n"
+    "no events, the program failed, no baseline of this platform; 64 usage, and files\n"
+    "that are no baseline, budget or log.\n";
+
+static int take_metrics(struct check_options *o, const char *list)
+{
+    memset(o->kinds, 0, sizeof o->kinds);
+    o->sites = o->modules = false;
+    for (const char *at = list;; at++) {
+        size_t bytes = strcspn(at, ",");
+        enum verdict_kind kind;
+        if (verdict_kind_parse(at, bytes, &kind))
+            o->kinds[kind] = true;
+        else if (bytes == 5 && memcmp(at, "sites", 5) == 0)
+            o->sites = true;
+        else if (bytes == 7 && memcmp(at, "modules", 7) == 0)
+            o->modules = true;
+        else
+            return usage_error("check", "check: --metrics %s: want " CHECK_KIND_NAMES ", sites or modules, with commas between", list);
+        at += bytes;
+        if (!*at)
+            return 0;
+    }
+}
+
+static int take_number(const char *option, const char *value, uint64_t least, uint64_t *ret_number)
+{
+    if (parse_number(value, least, ret_number) && *ret_number <= RUNS_MOST)
+        return 0;
+    return usage_error("check", "check: %s %s: want a number from %d to %d", option, value, (int)least, RUNS_MOST);
+}
+
+static int exclude_module(struct check_options *o, const char *regex)
+{
+    struct failure failure;
+
+    if (selection_exclude(&o->selection, regex, &failure) != 0)
+        return usage_error("check", "check: %s", failure.text);
+    char *all = format_text("%s%s%s", o->exclude_modules ? o->exclude_modules : "", o->exclude_modules ? "|" : "", regex);
+    free(o->exclude_modules);
+    o->exclude_modules = all;
+    return 0;
+}
+
+static int report_failure(int error, const struct failure *failure)
+{
+    return error ? usage_error("check", "check: %s", failure->text) : 0;
+}
+
+enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, WITHIN, MARK, EXCLUDE_MODULE,
+       INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
+
+static int take_option(struct check_options *o, int option, const char *value)
+{
+    struct failure failure;
+
+    switch (option) {
+    case 'r':
+        return take_number("--runs", value, 1, &o->runs);
+    case 'w':
+        return take_number("--warmups", value, 0, &o->warmups);
+    case 'i':
+        o->ignore_failure = true;
+        return 0;
+    case BASELINE:
+        o->baseline_file = value;
+        return 0;
+    case SAVE:
+    case UPDATE:
+        o->save = option == UPDATE ? CHECK_UPDATES : CHECK_SAVES;
+        return 0;
+    case MAX:
+        return report_failure(limits_add_max(&o->limits, value, &failure), &failure);
+    case BUDGET:
+        o->budget_file = value;
+        return report_failure(limits_add_budget(&o->limits, value, &failure), &failure);
+    case TOLERANCE:
+        return report_failure(limits_add_tolerance(&o->limits, value, &failure), &failure);
+    case METRICS:
+        return take_metrics(o, value);
+    case FAIL_ON_IMPROVEMENT:
+        o->fail_on_improvement = true;
+        return 0;
+    case ALLOW_UNSTABLE:
+        o->allow_unstable = true;
+        return 0;
+    case WITHIN:
+        o->within = value;
+        return 0;
+    case MARK:
+        o->mark = value;
+        return 0;
+    case EXCLUDE_MODULE:
+        return exclude_module(o, value);
+    case INPUT:
+        o->input = value;
+        return 0;
+    case SHOW_OUTPUT:
+        o->shows_output = true;
+        return 0;
+    case COMPILER:
+        o->compiler = value;
+        return 0;
+    case PLATFORM:
+        o->platform = value;
+        return 0;
+    default:
+        naming_option(&o->symbols, option, value);
+        return 0;
+    }
+}
+
+/* What is left of the command line: a program behind --, or logs. */
+static int take_words(struct check_options *o, int argc, char **argv)
+{
+    bool is_program = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
+
+    if (optind == argc)
+        return usage_error("check", "check: which program, behind --, or which logs?");
+    if (o->save && !o->baseline_file)
+        return usage_error("check", "check: %s: into which file? Name it with --baseline", o->save == CHECK_UPDATES ? "--update" : "--save-baseline");
+    if (!o->baseline_file && !o->limits.count)
+        return usage_error("check", "check: compared with what? Want --baseline, --max or --budget");
+    o->command = is_program ? argv + optind : NULL;
+    o->logs = is_program ? NULL : argv + optind;
+    o->log_count = is_program ? 0 : (size_t)(argc - optind);
+    return 0;
+}
+
+/* Before anything runs: what it writes can be written, and is nothing that it reads. */
+static int ready(const struct check_outputs *outputs, const struct check_options *o)
+{
+    struct failure failure;
+    const char *const inputs[] = { o->baseline_file, o->budget_file, o->input };
+    _cleanup_free_ const char **all = alloc_zeroed(o->log_count + 4, sizeof *all);
+    size_t count = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        if (inputs[i])
+            all[count++] = inputs[i];
+    for (size_t i = 0; i < o->log_count; i++)
+        all[count++] = o->logs[i];
+    return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
+}
+
+static int show(const struct check_outputs *outputs, const struct verdict *v)
+{
+    struct failure failure;
+
+    for (size_t i = 0; i < v->problem_count; i++)
+        complain("check: %s", v->problems[i].text);
+    if (!check_outputs_take_stdout(outputs))
+        table_print(stdout, v);
+    int failed = check_outputs_write(outputs, v, &failure);
+    if (failed)
+        complain("check: %s", failure.text);
+    if (!output_failed() && !failed)
+        return v->exit_code;
+    return v->exit_code == VERDICT_EXIT_WITHIN ? VERDICT_EXIT_NOT_MEASURABLE : v->exit_code;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "baseline", required_argument, NULL, BASELINE }, { "save-baseline", no_argument, NULL, SAVE }, { "update", no_argument, NULL, UPDATE },
+        { "max", required_argument, NULL, MAX }, { "budget", required_argument, NULL, BUDGET },
+        { "tolerance", required_argument, NULL, TOLERANCE }, { "metrics", required_argument, NULL, METRICS },
+        { "fail-on-improvement", no_argument, NULL, FAIL_ON_IMPROVEMENT }, { "allow-unstable", no_argument, NULL, ALLOW_UNSTABLE },
+        { "runs", required_argument, NULL, 'r' }, { "warmups", required_argument, NULL, 'w' }, { "within", required_argument, NULL, WITHIN },
+        { "mark", required_argument, NULL, MARK }, { "exclude-module", required_argument, NULL, EXCLUDE_MODULE },
+        { "input", required_argument, NULL, INPUT }, { "show-output", no_argument, NULL, SHOW_OUTPUT },
+        { "ignore-failure", no_argument, NULL, 'i' }, { "compiler", required_argument, NULL, COMPILER },
+        { "platform", required_argument, NULL, PLATFORM }, NAMING_OPTIONS, CHECK_OUTPUTS_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    struct check_options o = { .runs = RUNS };
+    struct check_outputs outputs = { 0 };
+    struct verdict v = { 0 };
+    int refused = 0;
+
+    usage_exits_with(VERDICT_EXIT_USAGE);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        o.kinds[kind] = true;
+    for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
+        refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
+    if (!refused)
+        refused = take_words(&o, argc, argv);
+    if (!refused)
+        refused = ready(&outputs, &o);
+    if (!refused)
+        refused = check_session(&o, check_outputs_take_stdout(&outputs) ? stderr : stdout, &v);
+    int code = refused ? refused : show(&outputs, &v);
+    verdict_release(&v);
+    limits_release(&o.limits);
+    selection_release(&o.selection);
+    free(o.exclude_modules);
+    return code;
+}

@@ -1,0 +1,29 @@
+/* The way of a log into what `check` measures, and whether it can be believed. */
+#ifndef MALLOSCOPE_COMMANDS_CHECK_LOGS_H
+#define MALLOSCOPE_COMMANDS_CHECK_LOGS_H
+
+#include "analyze/check/judge.h"
+#include "analyze/check/selection.h"
+#include "analyze/symbols/symbols.h"
+
+struct check_logs {
+    struct symbols_options symbols;
+    struct selection selection;
+    const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
+    bool ignore_failure;
+    bool (*goes_on)(void *data, double progress); /* as facts_options.goes_on; may be NULL */
+    /* Filled: */
+    struct measured measured;
+    struct judge_mark *marks; /* with the names of those that are to be looked at */
+    size_t mark_count, mark_capacity;
+    const char *libc;
+    size_t count; /* of logs that were added */
+};
+
+void check_logs_want_mark(struct check_logs *c, const char *name);
+/* what: "run 2 of 3", or the log's name. 0; what makes it unmeasurable is a problem of the verdict, and then it is not
+ * added. EXIT_USAGE after a message: it is no log. */
+int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v);
+void check_logs_release(struct check_logs *c);
+
+#endif

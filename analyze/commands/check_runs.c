@@ -1,0 +1,179 @@
+/* Each run is a process of its own, which does what `record` does: that changes its environment and its signals, and
+ * so each run begins as the first one did. */
+#include "analyze/commands/check_runs.h"
+
+#include "analyze/command.h"
+#include "analyze/commands/record_run.h"
+#include "analyze/options.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
+#define ENDING_SIGNALS (sizeof ending_signals / sizeof *ending_signals)
+
+static volatile sig_atomic_t come; /* the signal that is to end us */
+static volatile sig_atomic_t recorder; /* 0: none runs */
+
+/* From a terminal the program gets it as well, from elsewhere through us only. */
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    come = number;
+    if (recorder > 0 && info->si_code != SI_KERNEL)
+        kill((pid_t)recorder, number);
+}
+
+static void take_signals(void)
+{
+    struct sigaction now;
+
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(ending_signals[i], &(struct sigaction){ .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO }, NULL);
+}
+
+static void give_signals_back(void)
+{
+    struct sigaction now;
+
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_sigaction == on_signal)
+            signal(ending_signals[i], SIG_DFL);
+}
+
+int check_runs_begin(struct check_runs *r, struct failure *ret_failure)
+{
+    const char *place = getenv("TMPDIR");
+
+    r->directory = format_text("%s/malloscope-check.XXXXXX", place && *place ? place : "/tmp");
+    if (!mkdtemp(r->directory))
+        return fail(ret_failure, errno, "%s: no directory for logs can be made there: %s; set TMPDIR to another place", r->directory,
+                    strerror(errno));
+    r->log = format_text("%s/run.mscope", r->directory); /* in each run the same: programs copy their environment */
+    r->said = format_text("%s/said", r->directory);
+    take_signals();
+    return 0;
+}
+
+/* In the run's process. */
+static int replace(int number, const char *path, int flags)
+{
+    int fd = open(path, flags, 0600);
+
+    if (fd < 0 || (fd != number && dup2(fd, number) < 0)) {
+        complain("%s: cannot be opened: %s", path, strerror(errno));
+        return EXIT_NOT_TRACED;
+    }
+    if (fd != number)
+        close(fd);
+    return 0;
+}
+
+/* As a pattern of names (format/output_name.h). */
+static char *pattern_of(const char *path)
+{
+    char *pattern = alloc_zeroed(2 * strlen(path) + 1, 1);
+
+    for (size_t used = 0; *path; path++) {
+        pattern[used++] = *path;
+        if (*path == '%')
+            pattern[used++] = '%';
+    }
+    return pattern;
+}
+
+static int record_once(const struct check_runs *r)
+{
+    static const char *const only_records[] = { "MALLOSCOPE_SAMPLE", "MALLOSCOPE_MIN_SIZE", "MALLOSCOPE_MAX_LOG" };
+
+    for (size_t i = 0; i < sizeof only_records / sizeof *only_records; i++)
+        unsetenv(only_records[i]); /* without everything there is nothing to compare */
+    int refused = replace(STDERR_FILENO, r->said, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    refused = refused ? refused : replace(STDIN_FILENO, r->input ? r->input : "/dev/null", O_RDONLY);
+    refused = refused ? refused : replace(STDOUT_FILENO, r->shows_output ? r->said : "/dev/null", O_WRONLY | O_APPEND);
+    _cleanup_free_ char *pattern = pattern_of(r->log);
+    return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100 },
+                                          r->command);
+}
+
+bool check_runs_record(struct check_runs *r)
+{
+    sigset_t ending, mask;
+    int status;
+
+    if (come)
+        return false;
+    sigemptyset(&ending);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        sigaddset(&ending, ending_signals[i]);
+    fflush(stdout);
+    sigprocmask(SIG_BLOCK, &ending, &mask);
+    pid_t pid = fork();
+    if (pid == 0) {
+        give_signals_back();
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+        int code = record_once(r);
+        fflush(stderr);
+        _exit(code);
+    }
+    recorder = pid;
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (pid < 0) {
+        complain("cannot make a process: %s", strerror(errno));
+        return false;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) { }
+    recorder = 0;
+    if (r->shows_output)
+        check_runs_repeat(r);
+    return !come && access(r->log, R_OK) == 0;
+}
+
+void check_runs_repeat(const struct check_runs *r)
+{
+    _cleanup_fclose_ FILE *said = fopen(r->said, "re");
+    char part[4096];
+
+    fflush(stdout);
+    for (size_t bytes; said && (bytes = fread(part, 1, sizeof part, said)) > 0;)
+        fwrite(part, 1, bytes, stderr);
+}
+
+void check_runs_forget(struct check_runs *r)
+{
+    DIR *all = opendir(r->directory);
+
+    for (struct dirent *one; all && (one = readdir(all));)
+        if (one->d_name[0] != '.')
+            unlinkat(dirfd(all), one->d_name, 0);
+    if (all)
+        closedir(all);
+}
+
+void check_runs_end(struct check_runs *r)
+{
+    if (r->log) {
+        check_runs_forget(r);
+        rmdir(r->directory);
+        give_signals_back();
+    }
+    free(r->directory);
+    free(r->log);
+    free(r->said);
+    r->directory = r->log = r->said = NULL;
+    if (come)
+        raise(come);
+}
+
+bool check_runs_go_on(void *data, double progress)
+{
+    (void)data;
+    (void)progress;
+    return !come;
+}

@@ -1,0 +1,306 @@
+#include "analyze/commands/check_session.h"
+
+#include "analyze/check/json_file.h"
+#include "analyze/check/patch.h"
+#include "analyze/check/platform.h"
+#include "analyze/command.h"
+#include "analyze/launch/target.h"
+#include "analyze/options.h"
+#include "analyze/render/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+struct session_state {
+    struct check_options *o;
+    struct check_logs logs;
+    struct check_runs runs;
+    struct baseline baseline;
+    char *libc; /* with its version, where that is known */
+};
+
+static char *copied(const char *text)
+{
+    return text ? copy_text(text, strlen(text)) : NULL;
+}
+
+/* --- the baseline ------------------------------------------------------------------------ */
+
+/* 0, or the exit code after a message. */
+static int read_baseline(struct session_state *s, const char *platform)
+{
+    const struct check_options *o = s->o;
+    struct failure failure;
+
+    if (!o->baseline_file)
+        return 0;
+    baseline_release(&s->baseline);
+    int error = baseline_read(o->baseline_file, platform, o->save == CHECK_UPDATES, &s->baseline, &failure);
+    if (!error || (error == -ENOENT && o->save))
+        return 0;
+    return error == -ENOENT ? usage_error("check", "check: %s: there is no such file; make it with --save-baseline", o->baseline_file)
+                            : usage_error("check", "check: %s", failure.text);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static const char *or_none(const char *text)
+{
+    return text ? text : "none";
+}
+
+static void compare_scope(const char *option, const char *baselines, const char *given, const char *file, struct verdict *v)
+{
+    if (!is_same_text(baselines, given))
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made with %s %s, and now it is %s: these are figures of other things; say the "
+                            "same, or make a baseline of this in another file", file, option, or_none(baselines), or_none(given));
+}
+
+/* Whether it can be compared with; problems say why not. */
+static bool has_baseline(const struct session_state *s, struct verdict *v)
+{
+    const struct check_options *o = s->o;
+    const struct baseline *b = &s->baseline;
+    size_t before = v->problem_count;
+
+    if (!o->baseline_file || o->save)
+        return false;
+    if (!b->found) {
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: has no baseline of %s, but of %s; add it with --save-baseline, or name the one to "
+                            "compare with by --platform", o->baseline_file, v->platform, *b->others ? b->others : "no platform at all");
+        return false;
+    }
+    compare_scope("--within", b->scope.within, o->within, o->baseline_file, v);
+    compare_scope("--mark", b->scope.mark, o->mark, o->baseline_file, v);
+    compare_scope("--exclude-module", b->scope.exclude_modules, o->exclude_modules, o->baseline_file, v);
+    if (b->libc && s->libc && strcmp(b->libc, s->libc) != 0)
+        verdict_add_note(v, "the baseline was made with %s, this is %s: what the C library itself allocates may differ", b->libc, s->libc);
+    return v->problem_count == before;
+}
+
+static void note_unstable(const struct check_options *o, struct verdict *v)
+{
+    for (size_t i = 0; i < v->metric_count; i++) {
+        const struct verdict_metric *metric = &v->metrics[i];
+        if (metric->scope == VERDICT_ALL && o->kinds[metric->kind] && metric->spread > metric->tolerance)
+            verdict_add_note(v, "%s is not the same in each run (%s to %s): it will be refused, unless it has more room "
+                             "(--tolerance %s=P%%+N) or is left out (--metrics)", metric->name, text_count(metric->minimum),
+                             text_count(metric->maximum), metric->name);
+    }
+}
+
+/* 0, or the exit code after a message. */
+static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict *v)
+{
+    const struct check_options *o = s->o;
+    struct failure failure;
+    const struct baseline_part part = {
+        .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
+        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
+    };
+
+    _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
+    if (s->baseline.text && strcmp(s->baseline.text, text) == 0) {
+        verdict_add_note(v, "%s is as it was", o->baseline_file);
+    } else {
+        if (json_file_write(o->baseline_file, text, &failure) != 0)
+            return usage_error("check", "check: %s", failure.text);
+        patch_print(patch_to, o->baseline_file, s->baseline.text, text);
+    }
+    v->baseline_saved = true;
+    note_unstable(o, v);
+    return 0;
+}
+
+/* --- measuring --------------------------------------------------------------------------- */
+
+static void add_runs(struct session_state *s, struct verdict *v, uint64_t count, uint64_t warmups)
+{
+    for (uint64_t i = 0; i < warmups + count && !v->problem_count; i++) {
+        bool is_warmup = i < warmups;
+        _cleanup_free_ char *what = is_warmup ? format_text("warm-up %" PRIu64 " of %" PRIu64, i + 1, warmups)
+                                              : format_text("run %" PRIu64 " of %" PRIu64, v->runs + 1, v->runs + count - (i - warmups));
+        if (!check_runs_record(&s->runs)) {
+            if (!s->o->shows_output)
+                check_runs_repeat(&s->runs);
+            verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s: was not recorded: the line before this one says why; `malloscope doctor %s` "
+                                "says more", what, s->o->command[0]);
+            return;
+        }
+        if (!is_warmup && check_logs_add(&s->logs, s->runs.log, what, v) == 0)
+            v->runs++;
+        if (v->problem_count && !s->o->shows_output)
+            check_runs_repeat(&s->runs);
+        check_runs_forget(&s->runs);
+    }
+}
+
+static int add_logs(struct session_state *s, struct verdict *v)
+{
+    const struct check_options *o = s->o;
+
+    v->logs = alloc_zeroed(o->log_count, sizeof *v->logs);
+    v->log_count = o->log_count;
+    for (size_t i = 0; i < o->log_count; i++) {
+        v->logs[i] = copied(o->logs[i]);
+        int refused = check_logs_add(&s->logs, o->logs[i], o->logs[i], v);
+        if (refused)
+            return refused;
+        v->runs++;
+    }
+    return 0;
+}
+
+static void release_metrics(struct verdict *v)
+{
+    struct verdict rest = { .metrics = v->metrics, .metric_count = v->metric_count, .problems = v->problems,
+                            .problem_count = v->problem_count, .notes = v->notes, .note_count = v->note_count };
+
+    verdict_release(&rest);
+    v->metrics = NULL;
+    v->problems = NULL;
+    v->notes = NULL;
+    v->metric_count = v->problem_count = v->note_count = 0;
+}
+
+static void judge_it(const struct session_state *s, struct verdict *v)
+{
+    const struct check_options *o = s->o;
+    struct judge j = {
+        .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
+        .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
+        .fail_on_improvement = o->fail_on_improvement,
+    };
+
+    memcpy(j.kinds, o->kinds, sizeof j.kinds);
+    j.baseline = has_baseline(s, v) ? &s->baseline : NULL;
+    if (!v->problem_count)
+        judge(&j, v);
+    verdict_set_exit_code(v);
+}
+
+/* What disturbs one measurement may be gone in the next: nothing fails that has not failed twice. */
+static void measure_and_judge(struct session_state *s, struct verdict *v)
+{
+    const struct check_options *o = s->o;
+
+    add_runs(s, v, o->runs, o->warmups);
+    if (!v->problem_count)
+        judge_it(s, v);
+    else
+        verdict_set_exit_code(v);
+    if (v->exit_code != VERDICT_EXIT_REGRESSION && v->exit_code != VERDICT_EXIT_IMPROVEMENT)
+        return;
+    release_metrics(v);
+    add_runs(s, v, o->runs, 0);
+    if (!v->problem_count)
+        judge_it(s, v);
+    else
+        verdict_set_exit_code(v);
+}
+
+/* --- all ----------------------------------------------------------------------------------- */
+
+/* Its C library; what cannot be run or traced is a problem at once. */
+static const char *look_at_command(char **command, struct verdict *v)
+{
+    _cleanup_target_ struct target target = { 0 };
+    struct failure failure;
+    int code = target_find(command[0], &target, &failure);
+
+    if (!code)
+        return platform_libc_of_loader(target.loader);
+    verdict_add_problem(v, code == EXIT_NOT_TRACED ? VERDICT_NOT_INJECTED : VERDICT_PROGRAM_FAILED, NULL, "%s", failure.text);
+    return "libc";
+}
+
+static int run_session(struct session_state *s, FILE *patch_to, struct verdict *v)
+{
+    struct check_options *o = s->o;
+    struct failure failure;
+    const char *libc;
+    int refused = read_baseline(s, ""); /* before anything runs */
+
+    if (refused)
+        return refused;
+    if (o->input && access(o->input, R_OK) != 0)
+        return usage_error("check", "check: --input %s: cannot be read: %s", o->input, strerror(errno));
+    if (o->command) {
+        libc = look_at_command(o->command, v);
+        s->libc = platform_libc_version(libc);
+    } else {
+        refused = add_logs(s, v);
+        if (refused)
+            return refused;
+        libc = s->logs.libc;
+        s->libc = copied(libc);
+    }
+    v->platform = o->platform ? copied(o->platform) : platform_name(libc, o->compiler);
+    refused = read_baseline(s, v->platform);
+    if (refused)
+        return refused;
+    if (o->save == CHECK_SAVES && s->baseline.found)
+        return usage_error("check", "check: %s: has a baseline of %s already; --update replaces it", o->baseline_file, v->platform);
+    if (v->problem_count) {
+        /* there is nothing to judge, or to run it for */
+    } else if (!o->command) {
+        judge_it(s, v);
+    } else if (has_baseline(s, v) || !v->problem_count) {
+        release_metrics(v); /* its notes come again */
+        if (check_runs_begin(&s->runs, &failure) != 0)
+            verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s", failure.text);
+        else
+            measure_and_judge(s, v);
+    }
+    verdict_set_exit_code(v);
+    return o->save && v->exit_code != VERDICT_EXIT_NOT_MEASURABLE ? save_baseline(s, patch_to, v) : 0;
+}
+
+/* "prog input"; "" of logs, which say it themselves. */
+static char *words_of(char **command)
+{
+    char *text = copied("");
+
+    for (size_t i = 0; command && command[i]; i++) {
+        _cleanup_free_ char *before = text;
+        text = format_text("%s%s%s", before, i ? " " : "", command[i]);
+    }
+    return text;
+}
+
+int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_verdict)
+{
+    struct session_state s = {
+        .o = o,
+        .logs = { .symbols = o->symbols, .selection = o->selection, .mark = o->mark, .ignore_failure = o->ignore_failure,
+                  .goes_on = check_runs_go_on },
+        .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
+    };
+    struct verdict v = {
+        .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = words_of(o->command), .warmups = o->command ? o->warmups : 0,
+        .baseline_file = copied(o->baseline_file), .budget_file = copied(o->budget_file), .within = copied(o->within),
+        .mark = copied(o->mark), .exclude_modules = copied(o->exclude_modules), .fail_on_improvement = o->fail_on_improvement,
+        .allow_unstable = o->allow_unstable, .trust = copied(""),
+    };
+
+    o->selection = (struct selection){ 0 }; /* it is the logs' now */
+    s.logs.selection.within = o->within;
+    for (size_t i = 0; i < o->limits.count; i++)
+        if (o->limits.of[i].id.scope == VERDICT_MARK)
+            check_logs_want_mark(&s.logs, o->limits.of[i].id.scope_name);
+    int refused = run_session(&s, patch_to, &v);
+    check_runs_end(&s.runs);
+    check_logs_release(&s.logs);
+    baseline_release(&s.baseline);
+    free(s.libc);
+    if (refused)
+        verdict_release(&v);
+    else
+        *ret_verdict = v;
+    return refused;
+}

@@ -1,0 +1,30 @@
+/* What `check` does once its arguments are read: measures, judges, and saves the baseline. */
+#ifndef MALLOSCOPE_COMMANDS_CHECK_SESSION_H
+#define MALLOSCOPE_COMMANDS_CHECK_SESSION_H
+
+#include "analyze/commands/check_logs.h"
+#include "analyze/commands/check_runs.h"
+
+enum check_save { CHECK_COMPARES, CHECK_SAVES, CHECK_UPDATES };
+
+struct check_options {
+    const char *baseline_file, *budget_file; /* NULL: not given */
+    enum check_save save;
+    uint64_t runs, warmups;
+    const char *within, *mark, *compiler, *platform; /* NULL: not given */
+    char *exclude_modules;                           /* joined by '|', likewise */
+    struct limits limits;
+    bool kinds[VERDICT_KINDS], sites, modules; /* what is compared with a baseline */
+    bool allow_unstable, fail_on_improvement, ignore_failure, shows_output;
+    const char *input;
+    struct selection selection;
+    struct symbols_options symbols;
+    char **command; /* NULL: logs are given */
+    char **logs;
+    size_t log_count;
+};
+
+/* 0 and a verdict; or the exit code after a message. patch_to: gets what changes in the baseline's file. */
+int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_verdict);
+
+#endif

@@ -1,0 +1,53 @@
+"""For pytest: copy this file beside the tests, or into their conftest.py. A test says
+
+    def test_parse(check_allocations):
+        check_allocations(["build/prog", "input.json"], "--max", "leaked=0")
+
+and fails with the call sites that allocate more than the test's baseline, allocations/TEST.json beside the test file.
+`pytest --update-baselines` writes the baselines; they are to be committed. MALLOSCOPE names the malloscope to use."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-baselines", action="store_true", help="write the baselines of check_allocations")
+
+
+def describe(verdict):
+    """The lines of a failure: each metric that is beyond its limit, and the stacks that account for it."""
+    lines = [problem["text"] for problem in verdict["problems"]]
+    for metric in verdict["metrics"]:
+        if metric["state"] in ("within", "new", "not measured"):
+            continue
+        limit = metric["limit"] and metric["limit"]["value"]
+        lines.append(f"{metric['name']}: {metric['state']}: {metric['value']} {metric['unit']}, may be {limit}")
+        for culprit in metric["culprits"]:
+            lines.append(f"  {culprit['before'] or 0} -> {culprit['now']}")
+            for frame in culprit["frames"]:
+                place = f"{frame['file']}:{frame['line']}" if frame["line"] else frame["module"]
+                lines.append(f"    {frame['function']}  {place}")
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def check_allocations(request):
+    """Runs a command (list) under `malloscope check`, with more of its options behind it."""
+
+    def check(command, *options):
+        directory = os.path.join(os.path.dirname(str(request.node.fspath)), "allocations")
+        baseline = os.path.join(directory, re.sub(r"[^A-Za-z0-9._-]", "_", request.node.name) + ".json")
+        if request.config.getoption("--update-baselines"):
+            os.makedirs(directory, exist_ok=True)
+            options += ("--update",)
+        got = subprocess.run([os.environ.get("MALLOSCOPE", "malloscope"), "check", "--json", "--baseline", baseline, *options, "--", *command],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        if got.returncode == 64:
+            pytest.fail(got.stderr, pytrace=False)
+        if got.returncode != 0:
+            pytest.fail(describe(json.loads(got.stdout)), pytrace=False)
+
+    return check
