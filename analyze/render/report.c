@@ -179,7 +179,7 @@ static void print_lifetimes(const struct facts *f)
 
     if (!f->frees)
         return;
-    text_print_wrapped("                   ", "  lifetimes        half of the freed blocks %s and %s,\n                   90 %% %s and %s\n",
+    text_print_wrapped("                   ", "  lifetimes        half of those freed %s and %s,\n                   90 %% %s and %s\n",
            duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_counted(lifetimes_quantile(f->lifetimes_allocations, 0.5), "allocation"),
            duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
