@@ -97,6 +97,7 @@ static int parse(int argc, char **argv, struct wanted *w)
         return usage_error("leaks", "leaks: --filter %s: %s", regex, failure.text);
     if (defaults)
         suppressions_add_builtin(&w->rules);
+    w->view.is_filtered = regex != NULL;
     w->view.log_name = only_log(argc, argv, "leaks");
     return w->view.log_name ? 0 : EXIT_USAGE;
 }

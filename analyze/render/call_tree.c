@@ -212,6 +212,16 @@ uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost
 
 /* ----------------------------------------------------------------------------------- */
 
+/* Some of one of these; bits, 0: whatever it has. */
+static bool has_cost(const struct stack_costs *of, unsigned costs)
+{
+    bool found = !costs;
+
+    for (enum cost cost = 0; cost < COST_COUNT && !found; cost++)
+        found = costs & CALL_TREE_COST(cost) && cost_of(of, cost);
+    return found;
+}
+
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
                     struct call_tree *ret_tree)
 {
@@ -226,7 +236,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
     for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
-        tree.stack_count += wanted[leaf];
+        tree.stack_count += wanted[leaf] && has_cost(&facts->costs.of[leaf], options->costs);
     }
     if (!options->inverted)
         add_callers_first(&b, wanted);

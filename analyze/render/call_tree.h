@@ -38,7 +38,7 @@ struct call_tree {
     size_t node_count, node_capacity;
     uint64_t *totals[COST_COUNT]; /* by node, in units: of all stacks through it; NULL: not asked for */
     uint64_t unit;
-    uint64_t stack_count; /* that were put in */
+    uint64_t stack_count; /* that were put in, and have some of the costs that were asked for */
     uint32_t *node_of_leaf; /* where each stack ends, by leaf; 0: it is not in the tree. NULL: not kept */
 };
 

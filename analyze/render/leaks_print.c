@@ -56,14 +56,15 @@ static int by_bytes(const void *left, const void *right, void *data)
     return mine != other ? (mine > other ? -1 : 1) : began < other_began ? -1 : began > other_began;
 }
 
-static void print_processes(const struct leaks *l, const struct facts *f)
+static void print_processes(const struct leaks *l, const struct facts *f, bool is_filtered)
 {
     _cleanup_free_ uint32_t *order = alloc_zeroed(f->by_start_count, sizeof *order);
     uint64_t blocks = 0, bytes = 0;
 
     memcpy(order, f->by_start, f->by_start_count * sizeof *order);
     qsort_r(order, f->by_start_count, sizeof *order, by_bytes, (void *)f);
-    printf("\nStill allocated, by process\n       pid        blocks           bytes  program; how it ended\n");
+    printf("\nStill allocated, by process%s\n       pid        blocks           bytes  program; how it ended\n",
+           is_filtered ? ", of all stacks" : "");
     for (size_t i = 0; i < f->by_start_count; i++) {
         const struct facts_process *p = &f->processes[order[i]];
         if (i >= PROCESSES_SHOWN) {
@@ -139,7 +140,7 @@ void leaks_print(const struct leaks *l, const struct suppressions *rules, const 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
     print_totals(l, f);
-    print_processes(l, f);
+    print_processes(l, f, view->is_filtered);
     for (size_t i = 0; i < l->count && i < view->top; i++)
         print_site(l, &l->sites[i], f, view);
     if (l->count > view->top)

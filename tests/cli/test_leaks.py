@@ -315,6 +315,8 @@ for how, is_leak, end in (("_exit", False, "left"), ("exit", True, "exit"), ("ki
         theirs = run([path("left_lsan"), how, *child], env={"LSAN_OPTIONS": "exitcode=23"})
         equal("SUMMARY: LeakSanitizer: " in theirs.stderr, is_leak, f"{how} {child}: LeakSanitizer's opinion: {theirs.stderr}")
 
+text = run([MALLOSCOPE, "leaks", "--filter", "nothing of that name", path("left.mscope")]).stdout
+check("Leaked: nothing" in text and "Still allocated, by process, of all stacks\n" in text, f"processes are told of as a whole: {text}")
 # What is no leak, of a large program that executed the one that leaks, does not stand before what is.
 record(["/usr/bin/python3", "-c", f"import os; os.execv('{path('left')}', ['left', 'exit'])"], path("left.mscope"), "-f")
 got = leaks(path("left.mscope"))
