@@ -35,7 +35,7 @@ static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t 
 static void test_before_module(void)
 {
     const uint64_t pcs[] = { 0x401136, 0x9000010, 0x8ffffff, UINT64_MAX };
-    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .bias = 0x9000000, .path = { "/x", 2 } } };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .bias = 0x9000000, .path = { "/x", 2 }, .build_id = { "", 0 } } };
     struct code code;
 
     for (unsigned lower = 0; lower < 2; lower++) {
