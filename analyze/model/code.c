@@ -79,10 +79,14 @@ static bool is_same(const struct code_location *a, const struct code_location *b
     return a->file == b->file && a->address == b->address && a->process == b->process && a->exact == b->exact;
 }
 
+static uint64_t hash_of(const struct code_location *l)
+{
+    return hash_add(hash_add(hash_add(0, l->file), l->address), (uint64_t)l->process << 1 | l->exact);
+}
+
 static uint32_t location_of(struct code *c, const struct code_location *location)
 {
-    uint64_t where = hash_add(hash_add(0, location->file), location->address);
-    uint64_t hash = hash_add(where, (uint64_t)location->process << 1 | location->exact);
+    uint64_t hash = hash_of(location);
     struct hash_search s = hash_table_search(&c->location_table, hash);
 
     while (hash_table_next(&c->location_table, &s))
@@ -140,6 +144,8 @@ uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
     if (!pc->is_located) {
         const struct module *known = numbered_find(&c->modules, process, pc->number);
         struct module module = known ? *known : (struct module){ 0 };
+        if (pc->pc - module.bias > INT64_MAX) /* before the module: whoever wrote this, it is not in there */
+            module = (struct module){ 0 };
         pc->number = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
                                                              module.file ? 0 : process, pc->exact });
         pc->is_located = true;
@@ -152,7 +158,64 @@ static void locate(void *data, uint32_t process, uint32_t number)
     code_location(data, process, number);
 }
 
+int code_compare_files(const struct code *c, uint32_t left, uint32_t right)
+{
+    const struct code_file *a = &c->files[left], *b = &c->files[right];
+    int paths = left == right ? 0 : strcmp(a->path, b->path);
+    size_t bytes = a->build_id_bytes < b->build_id_bytes ? a->build_id_bytes : b->build_id_bytes;
+    int ids = paths || left == right ? paths : memcmp(a->build_id, b->build_id, bytes);
+
+    return ids ? ids : (a->build_id_bytes > b->build_id_bytes) - (a->build_id_bytes < b->build_id_bytes);
+}
+
+static int by_place(const void *left, const void *right, void *data)
+{
+    const struct code *c = data;
+    const struct code_location *a = &c->locations[*(const uint32_t *)left], *b = &c->locations[*(const uint32_t *)right];
+    int files = code_compare_files(c, a->file, b->file);
+
+    if (files)
+        return files;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    return a->process != b->process ? (a->process < b->process ? -1 : 1) : a->exact - b->exact;
+}
+
+struct renumbering {
+    struct code *code;
+    const uint32_t *now; /* by number before */
+};
+
+static void renumber(void *data, uint32_t process, uint32_t number)
+{
+    struct renumbering *r = data;
+    struct pc *pc = numbered_find(&r->code->pcs, process, number);
+
+    if (pc && pc->is_located)
+        pc->number = r->now[pc->number];
+}
+
 void code_locate_all(struct code *c)
 {
+    bool is_in_use = c->location_count > 1;
+
     numbered_each(&c->pcs, locate, c);
+    if (is_in_use)
+        return;
+    _cleanup_free_ uint32_t *order = alloc_zeroed(c->location_count, sizeof *order), *now = alloc_zeroed(c->location_count, sizeof *now);
+    struct code_location *ordered = alloc_zeroed(c->location_count, sizeof *ordered);
+    for (uint32_t i = 0; i < c->location_count; i++)
+        order[i] = i;
+    qsort_r(order + 1, c->location_count - 1, sizeof *order, by_place, c); /* 0 is the unknown one */
+    hash_table_release(&c->location_table);
+    for (uint32_t i = 0; i < c->location_count; i++) {
+        now[order[i]] = i;
+        ordered[i] = c->locations[order[i]];
+        if (i)
+            hash_table_add(&c->location_table, hash_of(&ordered[i]), i);
+    }
+    free(c->locations);
+    c->locations = ordered;
+    c->location_capacity = c->location_count;
+    numbered_each(&c->pcs, renumber, &(struct renumbering){ c, now });
 }

@@ -57,7 +57,11 @@ bool code_is_announced(const struct code *c, uint32_t process, uint32_t pc);
  * all records are in: one thread's numbers may be announced by another. */
 uint32_t code_location(struct code *c, uint32_t process, uint32_t pc);
 
-/* Gives all pc numbers of all processes their locations. */
+/* Gives all pc numbers of all processes their locations. Where none were asked for before, these are numbered by
+ * file and address: so what is ordered by location is in one order, whatever the order of the log's records. */
 void code_locate_all(struct code *c);
+
+/* By path, then by build-id: <0, 0, >0. */
+int code_compare_files(const struct code *c, uint32_t left, uint32_t right);
 
 #endif

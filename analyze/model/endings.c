@@ -11,10 +11,12 @@ static enum ending ending_of(const struct facts_process *facts)
 
     if (facts->goes_on)
         return ENDING_LATER;
-    if (p->left && !p->awaited)
+    if (p->status_known && WIFSIGNALED(p->wait_status))
+        return ENDING_SIGNAL;
+    if (p->left)
         return ENDING_LEFT;
     if (p->status_known)
-        return WIFSIGNALED(p->wait_status) ? ENDING_SIGNAL : ENDING_EXIT;
+        return ENDING_EXIT;
     return p->running ? ENDING_RUNNING : p->exited ? ENDING_EXIT : ENDING_UNKNOWN;
 }
 

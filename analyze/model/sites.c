@@ -68,16 +68,40 @@ void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)
     sum->most = c->most > sum->most ? c->most : sum->most;
 }
 
-static void add_stack(struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)
+/* Of two stacks, by what they are, not by which was first in the log: the order of their locations, the innermost
+ * first, then of their processes. */
+static bool comes_before(struct facts *f, uint32_t leaf, uint32_t other)
+{
+    const struct stacks *s = &f->told.stacks;
+    uint32_t a = s->leaves[leaf].node, b = s->leaves[other].node;
+    uint32_t a_process = stacks_process(s, a), b_process = stacks_process(s, b);
+
+    for (; !stack_is_root(s, a) && !stack_is_root(s, b); a = s->nodes[a].parent, b = s->nodes[b].parent) {
+        if (a == b)
+            return leaf < other;
+        uint32_t mine = code_location(&f->told.code, a_process, s->nodes[a].pc);
+        uint32_t others = code_location(&f->told.code, b_process, s->nodes[b].pc);
+        if (mine != others)
+            return mine < others;
+    }
+    if (stack_is_root(s, a) != stack_is_root(s, b))
+        return stack_is_root(s, a);
+    return f->told.processes[a_process].image < f->told.processes[b_process].image;
+}
+
+static void add_stack(struct facts *f, struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)
 {
     stack_costs_add(&site->sum, costs);
-    for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        if (!site->stacks || cost_of(costs, cost) > site->heaviest_cost[cost]) {
-            site->heaviest[cost] = leaf;
-            site->heaviest_cost[cost] = cost_of(costs, cost);
-            if (cost == COST_ALLOCATED)
-                site->location = location;
-        }
+    for (enum cost cost = 0; cost < COST_COUNT; cost++) {
+        uint64_t mine = cost_of(costs, cost), most = site->heaviest_cost[cost];
+        bool is_shown = mine || cost == COST_ALLOCATED; /* of nothing no stack is */
+        if (site->stacks && (mine < most || (mine == most && (!is_shown || !comes_before(f, leaf, site->heaviest[cost])))))
+            continue;
+        site->heaviest[cost] = leaf;
+        site->heaviest_cost[cost] = mine;
+        if (cost == COST_ALLOCATED)
+            site->location = location;
+    }
     site->stacks++;
 }
 
@@ -108,7 +132,7 @@ static void take_leaf(struct collector *c, uint32_t leaf)
         c->site_of[place->key] = (uint32_t)s->count;
     }
     s->of_leaf[leaf] = c->site_of[place->key] - 1;
-    add_stack(&s->sites[s->of_leaf[leaf]], leaf, costs, location);
+    add_stack(c->facts, &s->sites[s->of_leaf[leaf]], leaf, costs, location);
 }
 
 static void sum_up(struct sites *s, uint64_t unit)
@@ -129,6 +153,7 @@ void sites_collect(struct facts *facts, const struct sites_rule *rule, struct si
     struct collector c = { .facts = facts, .rule = rule ? rule : &each };
     size_t count = facts->told.stacks.leaf_count;
 
+    code_locate_all(&facts->told.code);
     c.sites.of_leaf = alloc_zeroed(count + 1, sizeof *c.sites.of_leaf);
     for (uint32_t leaf = 0; leaf < count; leaf++)
         take_leaf(&c, leaf);

@@ -69,7 +69,7 @@ void told_take(struct told *t, const struct timed_event *e)
         p->exited |= event->end.how == REC_END_EXIT;
         p->left |= event->end.how == REC_END_LEFT;
         p->awaited |= event->end.how == REC_END_AWAITED;
-        if (event->end.how != REC_END_EXIT) {
+        if (event->end.how != REC_END_EXIT && (event->end.how == REC_END_AWAITED || !p->awaited)) {
             p->status_known = true;
             p->wait_status = event->end.wait_status;
         }
