@@ -158,15 +158,15 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
 {
     for (size_t i = 0; i < log->damage_count && i < DAMAGES_SHOWN; i++) {
         const struct log_damage *d = &log->damages[i];
-        complain("%s%s: damaged at offset %" PRIu64 ": %s; %" PRIu64 " byte%s skipped, all that is whole %s was read",
-                 log->path, d->in_spool ? SPOOL_ENDING : "", d->offset, d->reason, d->bytes, d->bytes == 1 ? "" : "s",
+        complain("%s%s: damaged at offset %" PRIu64 ": %s; %s skipped, all that is whole %s was read",
+                 log->path, d->in_spool ? SPOOL_ENDING : "", d->offset, d->reason, text_counted(d->bytes, "byte"),
                  d->offset + d->bytes >= (d->in_spool ? log->spool_end : log->bytes) ? "before" : "before and after");
     }
     if (log->damage_count > DAMAGES_SHOWN)
-        complain("%s: damaged in %zu more places", log->path, log->damage_count - DAMAGES_SHOWN);
+        complain("%s: damaged in %s", log->path, text_counted(log->damage_count - DAMAGES_SHOWN, "more place"));
     if (log->missing_chunks)
-        complain("%s: %" PRIu64 " chunk%s of events %s missing", log->path, log->missing_chunks,
-                 log->missing_chunks == 1 ? "" : "s", log->missing_chunks == 1 ? "is" : "are");
+        complain("%s: %s of events %s missing", log->path, text_counted(log->missing_chunks, "chunk"),
+                 log->missing_chunks == 1 ? "is" : "are");
     if (log->cut_processes && log->is_alone)
         complain("%s: ends at offset %" PRIu64 " before the end of %zu of its processes: it was cut there, is still being written, "
                  "or processes have left files beside it: read it where it lies", log->path, log->bytes, log->cut_processes);
@@ -186,8 +186,8 @@ int log_verdict(const struct log *log, uint64_t bad_chunks, uint64_t bad_offset)
     if (trimmed.incomplete)
         complain("%s: was trimmed from a log that was damaged or incomplete: something may be missing", log->path);
     if (bad_chunks)
-        complain("%s: %" PRIu64 " chunk%s bytes that are no event, the first at offset %" PRIu64, log->path,
-                 bad_chunks, bad_chunks == 1 ? " holds" : "s hold", bad_offset);
+        complain("%s: %s %s bytes that are no event, the first at offset %" PRIu64, log->path,
+                 text_counted(bad_chunks, "chunk"), bad_chunks == 1 ? "holds" : "hold", bad_offset);
     if (is_empty && !log->damage_count && !log->missing_chunks)
         complain("%s: no events after the header at offset %u: nothing was recorded into it, or it was cut, or its files "
                  "%s.live.* are not beside it", log->path, log->header.header_bytes, log->path);

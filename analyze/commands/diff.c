@@ -14,6 +14,8 @@ const char diff_help[] =
     "                       asked for memory, whoever called them; wrappers of\n"
     "                       malloc, C++'s operator new and containers only pass it on\n"
     "  --stacks             whole stacks (as is the default)\n"
+    "  --unchanged          also those that are as before, after the others; without,\n"
+    "                       only how many they are is told\n"
     BY_NAMES_HELP
     READING_HELP
     "  --json               as JSON, schema malloscope-diff/1 (docs/diff.schema.json)\n"
@@ -38,11 +40,11 @@ static int add(const struct by_names_options *o, const char *path, enum compare_
     return 0;
 }
 
-static int show(const struct by_names_options *o, struct comparison *c)
+static int show(const struct by_names_options *o, bool unchanged, struct comparison *c)
 {
     const struct compare_view view = { o->cost, o->top, o->depth };
 
-    compare_sort(c, o->cost);
+    compare_sort(c, o->cost, unchanged);
     if (o->json) {
         json_t *root = compare_json(c, &view);
         json_dumpf(root, stdout, JSON_INDENT(2));
@@ -54,7 +56,7 @@ static int show(const struct by_names_options *o, struct comparison *c)
     return output_failed() ? EXIT_DAMAGED : EXIT_GOOD;
 }
 
-static int compare(const struct by_names_options *o, const char *old, const char *new)
+static int compare(const struct by_names_options *o, bool unchanged, const char *old, const char *new)
 {
     struct comparison c;
     int code = EXIT_GOOD;
@@ -64,7 +66,7 @@ static int compare(const struct by_names_options *o, const char *old, const char
     if (!refused)
         refused = add(o, new, COMPARE_AFTER, &c, &code);
     if (!refused) {
-        int shown = show(o, &c);
+        int shown = show(o, unchanged, &c);
         code = shown ? shown : code;
     }
     compare_release(&c);
@@ -73,20 +75,25 @@ static int compare(const struct by_names_options *o, const char *old, const char
 
 int cmd_diff(int argc, char **argv)
 {
-    static const struct option options[] = { BY_NAMES_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 } };
+    enum { UNCHANGED = 256 };
+    static const struct option options[] = { BY_NAMES_OPTIONS, { "unchanged", no_argument, NULL, UNCHANGED },
+                                             { "help", no_argument, NULL, 'h' }, { 0 } };
     struct by_names_options o = BY_NAMES_DEFAULTS;
+    bool unchanged = false;
     int code = 0;
 
     o.by_name.stacks = true;
-    for (int option; !code && (option = next_option(argc, argv, ":n:h", options, diff_help)) != -1;)
+    for (int option; !code && (option = next_option(argc, argv, ":n:h", options, diff_help)) != -1;) {
+        unchanged |= option == UNCHANGED;
         code = by_names_option(&o, option, optarg, "diff");
+    }
     by_names_end(&o);
     if (!code && argc - optind < 2)
         code = usage_error("diff", "diff: which two logs?");
     if (!code && argc - optind > 2)
         code = usage_error("diff", "diff: two logs at a time, not also %s", argv[optind + 2]);
     if (!code)
-        code = compare(&o, argv[optind], argv[optind + 1]);
+        code = compare(&o, unchanged, argv[optind], argv[optind + 1]);
     reading_options_release(&o.reading);
     return code;
 }

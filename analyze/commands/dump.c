@@ -253,7 +253,8 @@ int cmd_dump(int argc, char **argv)
     naming_complain_of_stripped(naming);
     if (!goes_on)
         complain_of_interrupt(log);
-    int code = log_verdict(log, reader_bad_chunks(reader, &bad_offset, &reason), bad_offset);
+    uint64_t bad_chunks = reader_bad_chunks(reader, &bad_offset, &reason);
+    int code = log_verdict(log, bad_chunks, bad_offset);
     if (output_failed() || !goes_on || naming_was_interrupted(naming))
         code = EXIT_DAMAGED;
     reader_free(reader);

@@ -5,6 +5,7 @@
 #include "analyze/render/flame.h"
 #include "analyze/render/part.h"
 #include "analyze/render/text.h"
+#include "analyze/render/tree.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -74,8 +75,8 @@ static void print_result(const char *output, const struct call_tree *tree, const
     uint64_t all = call_node_total(tree, 0, o->view.cost);
 
     text_write_safe(stdout, output);
-    printf(": %s %s in %s frame%s", cost_is_bytes(o->view.cost) ? text_bytes(all) : text_count(all), cost_name(o->view.cost),
-           text_count(pruned->frames), pruned->frames == 1 ? "" : "s");
+    printf(": %s in %s", tree_amount(o->view.cost, all),
+           text_counted(pruned->frames, "frame"));
     if (pruned->hidden)
         printf("; %s more, with less than %g %% each and %s %% together, are left out (--min-share)", text_count(pruned->hidden),
                o->view.min_share * 100, text_share(pruned->hidden_cost, all));

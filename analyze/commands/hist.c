@@ -42,7 +42,7 @@ static void print_head(const char *path, const struct size_table *table, const s
     const struct coverage coverage = coverage_of(counted);
 
     text_write_safe(stdout, text_base_name(path));
-    printf(": %s%s allocations%s, %s%s%s\n", about, text_count(table->count),
+    printf(": %s%s%s, %s%s%s\n", about, text_counted(table->count, "allocation"),
            text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
            text_error(settings_error(counted->variance_bytes), true));
     coverage_print(stdout, &coverage, "");

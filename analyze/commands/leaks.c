@@ -9,9 +9,10 @@ const char leaks_help[] =
     "Blocks that were never freed, by the stack that allocated them: bytes, blocks,\n"
     "when the first of them was allocated, and how long it has lived. It is said of\n"
     "each process how it ended: what it had when it was killed, executed another\n"
-    "program or still ran is shown, but is no leak. With --to, or of a part: what was\n"
-    "alive at that moment, and what of it leaked by then: what is freed later, a part\n"
-    "does not tell.\n\n"
+    "program, left by _exit, which tidies nothing up, or still ran is shown, but is\n"
+    "no leak; LeakSanitizer sees none there either, but valgrind counts what _exit\n"
+    "leaves. With --to, or of a part: what was alive at that moment, and what of it\n"
+    "leaked by then: what is freed later, a part does not tell.\n\n"
     "  -n, --num-largest N  places shown (default 10; with --json and --tsv all)\n"
     "  --depth N            frames shown of each stack (default 20; 1 or more)\n"
     "  --filter REGEX       only stacks with a frame whose function, source file or\n"
@@ -96,6 +97,7 @@ static int parse(int argc, char **argv, struct wanted *w)
         return usage_error("leaks", "leaks: --filter %s: %s", regex, failure.text);
     if (defaults)
         suppressions_add_builtin(&w->rules);
+    w->view.is_filtered = regex != NULL;
     w->view.log_name = only_log(argc, argv, "leaks");
     return w->view.log_name ? 0 : EXIT_USAGE;
 }
@@ -135,7 +137,7 @@ int cmd_leaks(int argc, char **argv)
     int code = reading_close(&r);
     if (!w.fail || !leaked.blocks)
         return code;
-    complain("%s: --fail: %s bytes in %s block%s leaked and are not suppressed", w.view.log_name, text_count(leaked.bytes),
-             text_count(leaked.blocks), leaked.blocks == 1 ? "" : "s");
+    complain("%s: --fail: %s in %s leaked and %s not suppressed", w.view.log_name, text_counted(leaked.bytes, "byte"),
+             text_counted(leaked.blocks, "block"), leaked.blocks == 1 ? "is" : "are");
     return EXIT_DAMAGED;
 }

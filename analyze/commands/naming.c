@@ -2,6 +2,7 @@
 
 #include "analyze/commands/progress.h"
 #include "analyze/options.h"
+#include "analyze/render/text.h"
 #include "analyze/util.h"
 
 #include <string.h>
@@ -168,8 +169,8 @@ void naming_complain_of_stripped(const struct naming *n)
         names = longer;
     }
     if (count)
-        complain("no debug file for %zu module%s (%s%s): functions that are not in the symbol table have no names; install the "
-                 "debug packages, or say --debug-paths or --debuginfod", count, count == 1 ? "" : "s", names,
+        complain("no debug file for %s (%s%s): functions that are not in the symbol table have no names; install the "
+                 "debug packages, or say --debug-paths or --debuginfod", text_counted(count, "module"), names,
                  count > STRIPPED_SHOWN ? ", ..." : "");
 }
 
@@ -187,5 +188,5 @@ void naming_complain(const struct naming *n)
     if (n->damaged)
         complain("%s: names that were written into it are damaged; what is whole of them was used", n->log->path);
     if (count > PROBLEMS_SHOWN)
-        complain("names are missing or fewer than they might be for %zu more files", count - PROBLEMS_SHOWN);
+        complain("names are missing or fewer than they might be for %s", text_counted(count - PROBLEMS_SHOWN, "more file"));
 }

@@ -58,7 +58,7 @@ static void print_trust(const struct log *log, const struct sizes_counted *count
     const char *about = text_about(counted->settings.sample_bytes);
 
     text_write_safe(stdout, output);
-    printf(": %s%s allocations, %s%s\n", about, text_count(table->count), about, text_bytes(table->bytes));
+    printf(": %s%s, %s%s\n", about, text_counted(table->count, "allocation"), about, text_bytes(table->bytes));
     coverage_print(stdout, &coverage, "");
     trust_of_sizes(log, counted, &trust);
     trust_print(stdout, &trust);

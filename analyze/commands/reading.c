@@ -171,6 +171,12 @@ static int check_threads(const struct reading_options *o, const char *command, c
     return 0;
 }
 
+int reading_refuse_from(const struct log *log, const char *command, const char *from, uint64_t end_ns)
+{
+    return usage_error(command, "%s: --from %s: nothing comes after that: %s ends at %.6f s; name an earlier time", command, from,
+                       log->path, (double)end_ns / 1e9);
+}
+
 /* 0, or the exit code: there must be something from then on. */
 static int check_from(const struct reading_options *o, const char *command, const struct reading *r)
 {
@@ -180,8 +186,7 @@ static int check_from(const struct reading_options *o, const char *command, cons
         end_ns = log_trimmed(r->log).from_ns;
     if (r->facts->interrupted || r->from_ns <= end_ns)
         return 0;
-    return usage_error(command, "%s: --from %s: nothing comes after that: the last event of %s is at %.6f s", command, o->from,
-                       r->log->path, (double)end_ns / 1e9);
+    return reading_refuse_from(r->log, command, o->from, end_ns);
 }
 
 static void release(struct reading *r)

@@ -62,6 +62,9 @@ int reading_option(struct reading_options *o, int option, const char *value, con
 int reading_times(const struct reading_options *o, const struct log *log, const char *command, uint64_t *ret_from_ns,
                   uint64_t *ret_to_ns);
 
+/* Says that nothing comes after --from; EXIT_USAGE. */
+int reading_refuse_from(const struct log *log, const char *command, const char *from, uint64_t end_ns);
+
 struct reading {
     struct log *log;
     struct facts *facts;

@@ -146,8 +146,8 @@ static void note_own_heaps(const struct log *log, const struct log_file *file, b
     if (error)
         complain("%s: that programs have a malloc of their own cannot be noted in it: %s", short_path(log->path), strerror(-error));
     if (heaps.programs > was_said)
-        complain("warning: %zu process%s with a malloc of %s own, not exported (%s%s): what %s allocated with it is not recorded",
-                 heaps.processes, heaps.processes == 1 ? "" : "es", heaps.processes == 1 ? "its" : "their", heaps.program,
+        complain("warning: %s with a malloc of %s own, not exported (%s%s): what %s allocated with it is not recorded",
+                 text_counted(heaps.processes, "process"), heaps.processes == 1 ? "its" : "their", heaps.program,
                  heaps.programs > 1 ? " and others" : "", heaps.processes == 1 ? "it" : "they");
 }
 
@@ -207,8 +207,8 @@ static int finish(struct log_file *file, const struct target *target, const char
     if (lost.programs > 0)
         complain("%s: INCOMPLETE: %s", short_path(file->path), text_lost_programs((uint64_t)lost.programs));
     if (log->missing_chunks && !was_emptied)
-        complain("%s: INCOMPLETE: %" PRIu64 " chunk%s of events %s missing: somebody has changed the log's files",
-                 short_path(file->path), log->missing_chunks, log->missing_chunks == 1 ? "" : "s",
+        complain("%s: INCOMPLETE: %s of events %s missing: somebody has changed the log's files",
+                 short_path(file->path), text_counted(log->missing_chunks, "chunk"),
                  log->missing_chunks == 1 ? "is" : "are");
     if (log->cut_processes)
         complain("%s: INCOMPLETE: the end of %zu of its processes is missing: files %s.live.* were removed or cannot be read",

@@ -3,6 +3,7 @@
 #include "analyze/commands/reading.h"
 #include "analyze/log/append.h"
 #include "analyze/log/pack.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/model/trim.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
@@ -34,12 +35,12 @@ const char trim_help[] =
     "the allocations of blocks that still lived when it begins: so live bytes and the\n"
     "peak are right at each moment of the part, and frees find their blocks. These\n"
     "blocks count in its totals; `report --from WHEN NEW` leaves them out, and says\n"
-    "exactly what `report --from WHEN --to WHEN LOG` does. Times and marks are those\n"
-    "of LOG. Still allocated at exit means: at the end of the part. NEW is packed if\n"
-    "LOG is. It appears under its name when it is complete.\n\n"
+    "of that time what `report --from WHEN --to WHEN LOG` says. Times and marks are\n"
+    "those of LOG. NEW is packed if LOG is. It appears under its name when it is\n"
+    "complete.\n\n"
     "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may\n"
     "be missing in it, it is none, or NEW cannot be written; 2 usage, no process has\n"
-    "the --pid, or NEW exists.\n";
+    "the --pid, nothing comes after --from, or NEW exists.\n";
 
 struct new_log {
     const char *path;
@@ -107,8 +108,8 @@ static int check_new(const char *path, bool force, const struct log *log)
     return 0;
 }
 
-static int write_new(struct new_log *n, const struct log *log, struct trim_options *options, bool force, uint64_t *bad_chunks,
-                     uint64_t *bad_offset)
+static int write_new(struct new_log *n, const struct log *log, struct trim_options *options, bool force, uint64_t *end_ns,
+                     uint64_t *bad_chunks, uint64_t *bad_offset)
 {
     struct progress progress;
     int error = begin(n, log);
@@ -119,23 +120,28 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
         options->put_data = n;
         options->goes_on = progress_goes_on;
         options->goes_on_data = &progress;
+        options->end_ns = end_ns;
         error = trim_log(log, options, bad_chunks, bad_offset);
         progress_end(&progress);
+        if (log_trimmed(log).from_ns > *end_ns) /* in a part there may be nothing from its own beginning on */
+            *end_ns = log_trimmed(log).from_ns;
+        if (!error && options->from_ns > *end_ns)
+            error = -ERANGE;
     }
     if (!error)
         error = appear(n, force);
     return error;
 }
 
-static int trim(const struct log *log, struct trim_options *options, const char *path, bool force)
+static int trim(const struct log *log, struct trim_options *options, const char *path, bool force, const char *from)
 {
     struct new_log n = { .path = path, .fd = -1 };
-    uint64_t bad_chunks = 0, bad_offset = 0;
+    uint64_t end_ns = 0, bad_chunks = 0, bad_offset = 0;
     int refused = check_new(path, force, log);
 
     if (refused)
         return refused;
-    int error = write_new(&n, log, options, force, &bad_chunks, &bad_offset);
+    int error = write_new(&n, log, options, force, &end_ns, &bad_chunks, &bad_offset);
     packer_free(n.packer);
     if (n.fd >= 0)
         close(n.fd);
@@ -144,6 +150,8 @@ static int trim(const struct log *log, struct trim_options *options, const char 
     free(n.temporary);
     if (error == -EEXIST)
         return refuse_existing(path);
+    if (error == -ERANGE)
+        return reading_refuse_from(log, "trim", from, end_ns);
     if (error == -EINTR)
         complain("%s: interrupted: nothing was written", path);
     else if (error)
@@ -185,7 +193,7 @@ int cmd_trim(int argc, char **argv)
     struct trim_options part = { 0 };
     code = reading_times(&wanted, log, "trim", &part.from_ns, &part.to_ns);
     if (!code)
-        code = trim(log, &part, output, force);
+        code = trim(log, &part, output, force, wanted.from);
     if (output_failed())
         code = EXIT_DAMAGED;
     log_free(log);

@@ -174,21 +174,23 @@ static void find_rounding(const struct facts *f, uint32_t index, const struct st
 }
 
 /* Kinds in their order; of one kind what weighs most. */
-static int by_weight(const void *left, const void *right)
+static int by_weight(const void *left, const void *right, void *data)
 {
+    const struct sites *s = data;
     const struct advice *a = left, *b = right;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     uint64_t mine = a->kind == ADVICE_TEMPORARY ? a->blocks : a->bytes, other = b->kind == ADVICE_TEMPORARY ? b->blocks : b->bytes;
-    return mine != other ? (mine > other ? -1 : 1) : a->site < b->site ? -1 : a->site > b->site;
+    uint32_t place = s->sites[a->site].location, other_place = s->sites[b->site].location;
+    return mine != other ? (mine > other ? -1 : 1) : place < other_place ? -1 : place > other_place;
 }
 
-static void choose(struct found *found, struct advices *ret_advices)
+static void choose(const struct sites *s, struct found *found, struct advices *ret_advices)
 {
     size_t of_kind = 0;
 
     if (found->count)
-        qsort(found->of, found->count, sizeof *found->of, by_weight);
+        qsort_r(found->of, found->count, sizeof *found->of, by_weight, (void *)s);
     for (size_t i = 0; i < found->count && ret_advices->count < ADVICE_MOST; i++) {
         of_kind = i && found->of[i - 1].kind == found->of[i].kind ? of_kind + 1 : 1;
         if (of_kind <= ADVICE_OF_A_KIND)
@@ -210,6 +212,6 @@ void advices_find(const struct facts *f, const struct sites *s, struct advices *
         find_rounding(f, i, c, &found);
         ret_advices->rounding_bytes += lost_at_peak(f, c);
     }
-    choose(&found, ret_advices);
+    choose(s, &found, ret_advices);
     free(found.of);
 }

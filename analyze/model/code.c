@@ -100,10 +100,9 @@ static bool is_same(const struct code_location *a, const struct code_location *b
     return a->file == b->file && a->address == b->address && a->process == b->process && a->exact == b->exact;
 }
 
-static uint64_t hash_of(const struct code_location *location)
+static uint64_t hash_of(const struct code_location *l)
 {
-    uint64_t where = hash_add(hash_add(0, location->file), location->address);
-    return hash_add(where, (uint64_t)location->process << 1 | location->exact);
+    return hash_add(hash_add(hash_add(0, l->file), l->address), (uint64_t)l->process << 1 | l->exact);
 }
 
 static uint32_t location_of(struct code *c, const struct code_location *location)
@@ -186,7 +185,8 @@ static bool find_place(const struct code_process *p, uint32_t process, const str
 
     if (!pc->pc || (pc->module && !(module && module->file) && !is_last))
         return false;
-    module = module ? module : &none;
+    if (!module || pc->pc - module->bias > INT64_MAX) /* before the module: whoever wrote this, it is not in there */
+        module = &none;
     *ret_place = (struct code_location){ module->file, pc->pc - module->bias, module->file ? 0 : process, pc->exact };
     return true;
 }
@@ -203,16 +203,9 @@ static uint32_t pc_at(struct code *c, const struct code_location *place, uint32_
     uint64_t hash = hash_of(place);
     struct hash_search s = hash_table_search(&c->pc_table, hash);
 
-    while (hash_table_next(&c->pc_table, &s)) {
-        struct code_pc *known = &c->pcs[s.number];
-        if (!is_same(&known->place, place))
-            continue;
-        if (process < known->process || (process == known->process && number < known->number)) {
-            known->process = process;
-            known->number = number;
-        }
-        return s.number;
-    }
+    while (hash_table_next(&c->pc_table, &s))
+        if (is_same(&c->pcs[s.number].place, place))
+            return s.number;
     uint32_t pc = add_pc(c, &(struct code_pc){ .place = *place, .process = process, .number = number, .is_known = true });
     hash_table_add(&c->pc_table, hash, pc);
     return pc;
@@ -310,14 +303,27 @@ uint32_t code_location(struct code *c, uint32_t pc)
     return c->pcs[pc].location;
 }
 
-static int by_number(const void *left, const void *right, void *data)
+int code_compare_files(const struct code *c, uint32_t left, uint32_t right)
+{
+    const struct code_file *a = &c->files[left], *b = &c->files[right];
+    int paths = left == right ? 0 : strcmp(a->path, b->path);
+    size_t bytes = a->build_id_bytes < b->build_id_bytes ? a->build_id_bytes : b->build_id_bytes;
+    int ids = paths || left == right ? paths : memcmp(a->build_id, b->build_id, bytes);
+
+    return ids ? ids : (a->build_id_bytes > b->build_id_bytes) - (a->build_id_bytes < b->build_id_bytes);
+}
+
+static int by_place(const void *left, const void *right, void *data)
 {
     const struct code *c = data;
-    const struct code_pc *a = &c->pcs[*(const uint32_t *)left], *b = &c->pcs[*(const uint32_t *)right];
+    const struct code_location *a = &c->pcs[*(const uint32_t *)left].place, *b = &c->pcs[*(const uint32_t *)right].place;
+    int files = code_compare_files(c, a->file, b->file);
 
-    if (a->process != b->process)
-        return a->process < b->process ? -1 : 1;
-    return a->number < b->number ? -1 : a->number > b->number;
+    if (files)
+        return files;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    return a->process != b->process ? (a->process < b->process ? -1 : 1) : a->exact - b->exact;
 }
 
 void code_locate_all(struct code *c)
@@ -333,7 +339,7 @@ void code_locate_all(struct code *c)
             order[count++] = i;
         }
     if (count)
-        qsort_r(order, count, sizeof *order, by_number, c);
+        qsort_r(order, count, sizeof *order, by_place, c);
     for (size_t i = 0; i < count; i++)
         locate(c, order[i]);
 }

@@ -30,7 +30,7 @@ struct code_location {
 /* What the session has a number for. */
 struct code_pc {
     struct code_location place;
-    uint32_t process, number; /* the least of those that stand for it */
+    uint32_t process, number; /* whose it was first */
     uint32_t location;
     bool is_known;   /* place is; else it was used before it was announced */
     bool is_located; /* location is */
@@ -82,7 +82,11 @@ bool code_is_announced(const struct code *c, uint32_t process, uint32_t number);
  * all records are in: one thread's numbers may be announced by another. */
 uint32_t code_location(struct code *c, uint32_t pc);
 
-/* Gives all pcs their locations, by process and number; those of processes that have not ended get numbers first. */
+/* Gives all pcs their locations; those of processes that have not ended get numbers first. Where none were asked for before, these are numbered by
+ * file and address: so what is ordered by location is in one order, whatever the order of the log's records. */
 void code_locate_all(struct code *c);
+
+/* By path, then by build-id: <0, 0, >0. */
+int code_compare_files(const struct code *c, uint32_t left, uint32_t right);
 
 #endif

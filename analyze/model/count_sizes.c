@@ -68,7 +68,7 @@ static void add_size(void *data, uint64_t size, unsigned stack_flags)
 static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *payload, struct decoder *decoder)
 {
     struct event event;
-    uint64_t events = 0, recorded = 0, partial = 0;
+    uint64_t events = 0, recorded = 0, partial = 0, decoded_bytes = 0;
     bool is_sampled = w->settings->of[chunk->process].sample_bytes;
     struct sizes_of_chunk sizes = { w, chunk->process, 0, 0 };
     int got = -1, error = log_load_sizes(w->log, chunk, add_size, &sizes, &events);
@@ -93,12 +93,13 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
             }
             events += event.type <= EVENT_REALLOC_END;
         }
+        decoded_bytes = (uint64_t)(decoder->at - decoder->start);
     }
     w->counted.events += events;
     w->counted.recorded += recorded;
     w->counted.partial_stacks += partial;
     if (got < 0 && !chunk->torn && w->counted.bad_chunks++ == 0)
-        w->counted.bad_offset = chunk->offset;
+        w->counted.bad_offset = chunk->offset + decoded_bytes;
 }
 
 static void *work(void *data)

@@ -13,10 +13,10 @@ static enum ending ending_of(const struct facts_process *facts)
         return ENDING_LATER;
     if (told_has_exited(p))
         return ENDING_EXIT;
-    if (p->left && !p->awaited)
-        return ENDING_LEFT;
-    if (p->status_known)
+    if (p->status_known && WIFSIGNALED(p->wait_status))
         return ENDING_SIGNAL;
+    if (p->left)
+        return ENDING_LEFT;
     return p->running ? ENDING_RUNNING : ENDING_UNKNOWN;
 }
 

@@ -132,6 +132,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->lost_reason = reader_lost_events(log).reason;
     f->told.notes.untraced_programs += log->untraced;
     order_processes(f, log);
+    f->told.notes.marks_from_ns = c.options->from_ns ? log->first_ns + c.options->from_ns : 0;
     told_begin(&f->told, log);
 
     struct ends ends;

@@ -4,6 +4,8 @@
 
 static void take_mark(struct notes *n, const struct timed_event *e)
 {
+    if (e->ns < n->marks_from_ns)
+        return;
     n->marks_seen++;
     if (n->mark_count == NOTES_MARKS_MAX)
         return;

@@ -27,7 +27,7 @@ struct note_untraced {
 struct notes {
     struct note_mark *marks;
     size_t mark_count, mark_capacity;
-    uint64_t marks_seen;
+    uint64_t marks_seen, marks_from_ns; /* earlier ones are left out */
     struct note_untraced *untraced; /* in the end by process, path and reason, each once */
     size_t untraced_count, untraced_capacity;
     uint64_t untraced_programs; /* executions */

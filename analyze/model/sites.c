@@ -67,16 +67,37 @@ void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)
     sum->most = c->most > sum->most ? c->most : sum->most;
 }
 
-static void add_stack(struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)
+/* Of two stacks, by what they are, not by which was first in the log: the order of their locations, the innermost
+ * first. */
+static bool comes_before(struct facts *f, uint32_t leaf, uint32_t other)
+{
+    const struct stacks *s = &f->told.stacks;
+    uint32_t a = s->leaves[leaf].node, b = s->leaves[other].node;
+
+    for (; !stack_is_root(s, a) && !stack_is_root(s, b); a = s->nodes[a].parent, b = s->nodes[b].parent) {
+        if (a == b)
+            return leaf < other;
+        uint32_t mine = code_location(&f->told.code, s->nodes[a].pc);
+        uint32_t others = code_location(&f->told.code, s->nodes[b].pc);
+        if (mine != others)
+            return mine < others;
+    }
+    return stack_is_root(s, a) != stack_is_root(s, b) ? stack_is_root(s, a) : leaf < other;
+}
+
+static void add_stack(struct facts *f, struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)
 {
     stack_costs_add(&site->sum, costs);
-    for (enum cost cost = 0; cost < COST_COUNT; cost++)
-        if (!site->stacks || cost_of(costs, cost) > site->heaviest_cost[cost]) {
-            site->heaviest[cost] = leaf;
-            site->heaviest_cost[cost] = cost_of(costs, cost);
-            if (cost == COST_ALLOCATED)
-                site->location = location;
-        }
+    for (enum cost cost = 0; cost < COST_COUNT; cost++) {
+        uint64_t mine = cost_of(costs, cost), most = site->heaviest_cost[cost];
+        bool is_shown = mine || cost == COST_ALLOCATED; /* of nothing no stack is */
+        if (site->stacks && (mine < most || (mine == most && (!is_shown || !comes_before(f, leaf, site->heaviest[cost])))))
+            continue;
+        site->heaviest[cost] = leaf;
+        site->heaviest_cost[cost] = mine;
+        if (cost == COST_ALLOCATED)
+            site->location = location;
+    }
     site->stacks++;
 }
 
@@ -107,7 +128,7 @@ static void take_leaf(struct collector *c, uint32_t leaf)
         c->site_of[place->key] = (uint32_t)s->count;
     }
     s->of_leaf[leaf] = c->site_of[place->key] - 1;
-    add_stack(&s->sites[s->of_leaf[leaf]], leaf, costs, location);
+    add_stack(c->facts, &s->sites[s->of_leaf[leaf]], leaf, costs, location);
 }
 
 static void sum_up(struct sites *s, uint64_t unit)
@@ -128,6 +149,7 @@ void sites_collect(struct facts *facts, const struct sites_rule *rule, struct si
     struct collector c = { .facts = facts, .rule = rule ? rule : &each };
     size_t count = facts->told.stacks.leaf_count;
 
+    code_locate_all(&facts->told.code);
     c.sites.of_leaf = alloc_zeroed(count + 1, sizeof *c.sites.of_leaf);
     for (uint32_t leaf = 0; leaf < count; leaf++)
         take_leaf(&c, leaf);

@@ -70,7 +70,7 @@ void told_take(struct told *t, const struct timed_event *e)
         p->exited |= event->end.how == REC_END_EXIT;
         p->left |= event->end.how == REC_END_LEFT;
         p->awaited |= event->end.how == REC_END_AWAITED;
-        if (event->end.how != REC_END_EXIT) {
+        if (event->end.how != REC_END_EXIT && (event->end.how == REC_END_AWAITED || !p->awaited)) {
             p->status_known = true;
             p->wait_status = event->end.wait_status;
         }
@@ -110,9 +110,9 @@ void told_begin(struct told *t, const struct log *log)
 
 bool told_has_exited(const struct told_process *p)
 {
-    if (p->left && !p->awaited)
+    if (p->left || (p->status_known && WIFSIGNALED(p->wait_status)))
         return false;
-    return p->status_known ? !WIFSIGNALED(p->wait_status) : p->exited && !p->running;
+    return p->status_known || (p->exited && !p->running);
 }
 
 /* Of the session's own notes on untraced programs, whose process they were: that was executed by

@@ -19,6 +19,7 @@ struct trimmer {
     bool *is_open;         /* by stream: the log has more of it */
     uint32_t *last_stream; /* by process: that ended last */
     bool was_cut;          /* the log goes on after the part */
+    uint64_t last_ns;      /* of what was read */
     bool *has_begin;       /* by stream: a realloc's begin was written, and no end yet */
     struct rewriter *to;
 };
@@ -37,11 +38,12 @@ static bool is_living(struct trimmer *t)
     return t->living_at < l->count && l->numbers[t->living_at] == t->number;
 }
 
-/* Of a process that had ended before the part. */
+/* Of a process that had ended before the part: what it was. */
 static bool is_kept_of_ended(unsigned other)
 {
     return other == REC_PROCESS_START || other == REC_PROCESS_END || other == REC_MARK || other == REC_LOST ||
-           other == REC_UNTRACED || other == REC_DEEPBIND;
+           other == REC_UNTRACED || other == REC_DEEPBIND || other == REC_OWN_HEAP || other == REC_RECORDING ||
+           other == REC_THREAD_BEGIN || other == REC_THREAD_NAME;
 }
 
 static bool is_kept(struct trimmer *t, const struct timed_event *e, bool is_before)
@@ -127,7 +129,7 @@ static void end_stream(struct trimmer *t, const struct timed_event *e, bool is_i
 {
     const struct event trimmed = trimmed_event(t);
 
-    if (!is_in_part && !t->living.has_ended[e->process] && rewriter_has_process(t->to, e->process))
+    if (!is_in_part && rewriter_has_process(t->to, e->process))
         rewriter_write_record(t->to, e->stream, &trimmed, e->ns);
     t->is_open[e->stream] = false;
     t->last_stream[e->process] = e->stream;
@@ -147,6 +149,7 @@ static bool end_processes(struct trimmer *t, uint64_t before_ns)
             t->ends.has_ended[process] = false;
             return false;
         }
+        t->last_ns = ns;
         if (t->ends.runs[process]) /* nothing else will tell that */
             tell_of_process(t, process, ns);
     }
@@ -156,17 +159,18 @@ static bool end_processes(struct trimmer *t, uint64_t before_ns)
 static int take_events(struct trimmer *t, struct reader *reader)
 {
     const struct trim_options *o = t->options;
-    uint64_t last_ns = t->log->first_ns;
     struct timed_event e;
 
+    t->last_ns = t->log->first_ns;
     for (uint64_t i = 1; reader_next(reader, &e); i++) {
         if (!end_processes(t, e.ns) || (o->to_ns && since_start(t, e.ns) > o->to_ns)) {
             t->was_cut = true;
+            t->last_ns = e.ns;
             end_streams(t, t->log->first_ns + o->to_ns + 1);
             take_late_code(t, reader, &e, t->log->first_ns + o->to_ns + 1);
             return 0;
         }
-        last_ns = e.ns;
+        t->last_ns = e.ns;
         if (e.event.type == EVENT_OTHER)
             ends_take(&t->ends, &e);
         bool is_in_part = take(t, &e);
@@ -175,6 +179,7 @@ static int take_events(struct trimmer *t, struct reader *reader)
         if (i % ASKED_EVERY == 0 && !o->goes_on(o->goes_on_data, reader_progress(reader)))
             return -EINTR;
     }
+    const uint64_t last_ns = t->last_ns;
     t->was_cut = !end_processes(t, UINT64_MAX);
     end_streams(t, t->was_cut ? t->log->first_ns + o->to_ns + 1 : last_ns + 1);
     return 0;
@@ -272,6 +277,8 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
     t.to = rewriter_make(log, options->put, options->put_data);
     struct reader *reader = reader_open(log);
     int error = take_events(&t, reader);
+    if (options->end_ns)
+        *options->end_ns = since_start(&t, t.last_ns);
     *ret_bad_chunks = reader_bad_chunks(reader, ret_offset, &reason);
     reader_free(reader);
     reader_session_records(log, take_session_record, &t);

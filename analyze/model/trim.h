@@ -2,7 +2,7 @@
  * of blocks that still lived when the part begins, with their stamps, so that what lives is
  * right from the first moment on and frees find their blocks; of all its time before the
  * end it has what is no allocation and no free (processes, threads, code, marks), but of
- * processes that had ended before the part little more than that they were there. */
+ * processes that had ended before the part only what they were, which threads they had, and when they ended. */
 #ifndef MALLOSCOPE_MODEL_TRIM_H
 #define MALLOSCOPE_MODEL_TRIM_H
 
@@ -14,6 +14,7 @@ struct trim_options {
     void *put_data;
     bool (*goes_on)(void *data, double progress);
     void *goes_on_data;
+    uint64_t *end_ns; /* NULL, or where to say when the log ends, or that it goes on after the part */
 };
 
 /* 0, what put() said, or -EINTR: goes_on() said no. *ret_bad_chunks: as reader_bad_chunks(). */

@@ -10,58 +10,76 @@ static const char *const kinds[] = {
 };
 
 /* To be freed. */
-static char *growth_words(const struct advice *a, const char *about)
+static char *growth_words(const struct facts *f, const struct advice *a)
 {
+    const char *about = text_about(f->settings.sample_bytes);
     double seconds = (double)a->time_us / 1e6;
     _cleanup_free_ char *time = a->processes == 1 ? format_text("the process's %.1f s", seconds)
-                                                  : format_text("the time of %s processes (up to %.1f s)",
-                                                                text_count(a->processes), seconds);
-    _cleanup_free_ char *kept = format_text("keeps %s blocks, %s%s, that came at an even pace over all of %s, %s%s a second",
-                                            text_count(a->blocks), about, text_bytes(a->bytes), time, about,
-                                            text_bytes(a->rate_bytes));
+                                                  : format_text("the time of %s (up to %.1f s)",
+                                                                text_counted(a->processes, "process"), seconds);
+    _cleanup_free_ char *kept = format_text("keeps %s, %s%s, that came at an even pace over all of %s, %s%s a second",
+                                            text_counted(a->blocks, f->settings.sample_bytes ? "recorded block" : "block"), about,
+                                            text_bytes(a->bytes), time, about, text_bytes(a->rate_bytes));
 
     if (!a->others)
         return format_text("%s: a leak, or something that only ever grows", kept);
-    return format_text("%s; %s other sites do the same, %s%s in all: something is built up, as compilers do, and kept to the end",
-                       kept, text_count(a->others), about, text_bytes(a->others_bytes));
+    return format_text("%s; %s of the same process%s do so too, with %s%s more: something is built up, as compilers do, and kept to "
+                       "the end", kept, text_counted(a->others, "other site"), a->processes == 1 ? "" : ", at most,", about,
+                       text_bytes(a->others_bytes));
+}
+
+/* What many blocks came to is told of all together, and of each on average. To be freed. */
+static char *realloc_words(const struct advice *a)
+{
+    if (a->chains == 1)
+        return format_text("grows a block to %s by %s, which may copy up to %s: double the size each time, or reserve it",
+                           text_bytes(a->final_bytes), text_counted(a->blocks, "realloc"), text_bytes(a->bytes));
+    return format_text("grows %s to %s each by %s each, on average: all together that may copy up to %s, for %s in the end; double "
+                       "the size each time, or reserve it", text_counted(a->chains, "block"), text_bytes(a->final_bytes / a->chains),
+                       text_counted(a->blocks / a->chains, "realloc"), text_bytes(a->bytes), text_bytes(a->final_bytes));
 }
 
 /* To be freed. */
 static char *temporary_words(const struct facts *f, const struct advice *a)
 {
-    _cleanup_free_ char *soon = a->within == 1 ? format_text("at once") : format_text("within %s allocations", text_count(a->within));
+    _cleanup_free_ char *soon = a->within == 1 ? format_text("before their thread allocates again")
+                                               : format_text("within %s", text_counted(a->within, "allocation"));
 
-    return format_text("allocates %s bytes %s times (%s %% of all allocations) and frees %s %% of them %s: use one block "
-                       "again%s", text_count(a->bytes), text_count(a->blocks), text_share(a->blocks, f->allocations),
+    return format_text("allocates %s %s times (%s %% of all allocations) and frees %s %% of them %s: keep one block and use it "
+                       "again%s", text_counted(a->bytes, "byte"), text_count(a->blocks), text_share(a->blocks, f->allocations),
                        text_share((uint64_t)(a->share * (double)a->blocks + 0.5), a->blocks), soon,
-                       a->bytes <= 4096 ? ", or the stack" : "");
+                       a->bytes <= 4096 ? ", or take it from the stack" : "");
+}
+
+/* To be freed. */
+static char *rounding_words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
+{
+    const char *about = text_about(f->settings.sample_bytes);
+    double asked = (double)site->sum.bytes / (double)site->sum.allocations;
+    double lost = (double)site->sum.rounding / (double)site->sum.allocations;
+
+    return format_text("has %s%s at the peak, of %.1f bytes on average, with room for %.1f: malloc's rounding loses %s%s, %.0f %% "
+                       "of that room (at all sites %s%s); allocate many at once, or from a pool", about,
+                       text_counted(a->blocks, "block"), asked, asked + lost, about, text_bytes(a->bytes), 100 * a->share, about,
+                       text_bytes(rounding_bytes));
 }
 
 /* To be freed. */
 static char *words(const struct facts *f, const struct site *site, const struct advice *a, uint64_t rounding_bytes)
 {
-    const char *about = text_about(f->settings.sample_bytes);
-
     switch (a->kind) {
     case ADVICE_GROWTH:
-        return growth_words(a, about);
+        return growth_words(f, a);
     case ADVICE_REALLOC:
-        return format_text("grows blocks in small steps: %s reallocs, %s for each block, copy up to %s for blocks of %s in the "
-                           "end; double the size each time, or reserve it",
-                           text_count(a->blocks), text_count(a->blocks / a->chains), text_bytes(a->bytes),
-                           text_bytes(a->final_bytes));
+        return realloc_words(a);
     case ADVICE_TEMPORARY:
         return temporary_words(f, a);
     default:
-        return format_text("%s%s blocks at the peak lose %s%s, %.0f %% of what they can hold, to malloc's rounding (%.1f bytes "
-                           "each of %.1f asked for), all sites together %s%s: allocate many at once, or from a pool",
-                           about, text_count(a->blocks), about, text_bytes(a->bytes), 100 * a->share,
-                           (double)site->sum.rounding / (double)site->sum.allocations,
-                           (double)site->sum.bytes / (double)site->sum.allocations, about, text_bytes(rounding_bytes));
+        return rounding_words(f, site, a, rounding_bytes);
     }
 }
 
-/* In lines of at most so many columns, each after a margin. */
+/* In lines of at most so many columns, each after a margin; no number is parted from its %. */
 static void print_wrapped(const char *text, int margin, int columns)
 {
     int at = margin;
@@ -69,6 +87,8 @@ static void print_wrapped(const char *text, int margin, int columns)
     printf("%*s", margin, "");
     while (*text) {
         size_t length = strcspn(text, " ");
+        if (strncmp(text + length, " %", 2) == 0)
+            length += 2;
         if (at > margin && at + 1 + (int)length > columns) {
             printf("\n%*s", margin, "");
             at = margin;
@@ -103,7 +123,7 @@ void advice_print(struct facts *facts, const struct sites *sites, const struct n
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 static json_t *evidence(const struct advice *a)

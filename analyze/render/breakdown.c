@@ -13,12 +13,12 @@ struct module {
     size_t sites;
 };
 
-static int by_bytes(const void *left, const void *right)
+static int by_bytes(const void *left, const void *right, void *code)
 {
     const struct module *a = left, *b = right;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
-    return a->file < b->file ? -1 : a->file > b->file;
+    return code_compare_files(code, a->file, b->file);
 }
 
 static struct module *sum_modules(const struct facts *f, const struct sites *sites, size_t *ret_count)
@@ -43,7 +43,7 @@ static struct module *sum_modules(const struct facts *f, const struct sites *sit
                 i, settings_rounded(&f->settings, m.allocations), settings_rounded(&f->settings, m.bytes),
                 settings_rounded(&f->settings, m.peak_bytes), settings_rounded(&f->settings, m.leaked_bytes), m.sites };
     }
-    qsort(modules, count, sizeof *modules, by_bytes);
+    qsort_r(modules, count, sizeof *modules, by_bytes, (void *)code);
     *ret_count = count;
     return modules;
 }

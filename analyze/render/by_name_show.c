@@ -53,7 +53,7 @@ void by_name_print_frames(const struct by_name *table, const struct by_name_row 
         print_name(&table->frames[row->frames[i]]);
     }
     if (left)
-        printf("\n        ... %s more frame%s (--depth)", text_count(left), left == 1 ? "" : "s");
+        printf("\n        ... %s (--depth)", text_counted(left, "more frame"));
 }
 
 json_t *by_name_frames_json(const struct by_name *table, const struct by_name_row *row)

@@ -55,6 +55,13 @@ static bool frames_are_same(const struct builder *b, const struct call_frame *x,
            (b->by_line ? lines_are_same(x, y) : x->is_inlined == y->is_inlined);
 }
 
+/* Of all that are one frame, whichever comes first in the log, the first by location stands for it. */
+static void take_place(struct call_frame *known, const struct call_frame *frame)
+{
+    if (frame->location < known->location)
+        *known = *frame;
+}
+
 static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
 {
     struct call_tree *t = b->tree;
@@ -62,8 +69,10 @@ static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
     struct hash_search s = hash_table_search(&b->frame_table, hash);
 
     while (hash_table_next(&b->frame_table, &s))
-        if (frames_are_same(b, &t->frames[s.number], frame))
+        if (frames_are_same(b, &t->frames[s.number], frame)) {
+            take_place(&t->frames[s.number], frame);
             return s.number;
+        }
     t->frames = grow(t->frames, &t->frame_capacity, t->frame_count + 1, sizeof *t->frames);
     t->frames[t->frame_count] = *frame;
     hash_table_add(&b->frame_table, hash, (uint32_t)t->frame_count);
@@ -203,6 +212,16 @@ uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost
 
 /* ----------------------------------------------------------------------------------- */
 
+/* Some of one of these; bits, 0: whatever it has. */
+static bool has_cost(const struct stack_costs *of, unsigned costs)
+{
+    bool found = !costs;
+
+    for (enum cost cost = 0; cost < COST_COUNT && !found; cost++)
+        found = costs & CALL_TREE_COST(cost) && cost_of(of, cost);
+    return found;
+}
+
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
                     struct call_tree *ret_tree)
 {
@@ -217,7 +236,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
     for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
-        tree.stack_count += wanted[leaf];
+        tree.stack_count += wanted[leaf] && has_cost(&facts->costs.of[leaf], options->costs);
     }
     if (!options->inverted)
         add_callers_first(&b, wanted);
@@ -249,6 +268,16 @@ void call_tree_release(struct call_tree *t)
 
 /* --- order and names -------------------------------------------------------------- */
 
+int call_frame_compare(const struct call_tree *t, uint32_t left, uint32_t right)
+{
+    const struct call_frame *a = &t->frames[left], *b = &t->frames[right];
+
+    if (a->location != b->location)
+        return a->location < b->location ? -1 : 1;
+    return a->is_inlined != b->is_inlined ? (a->is_inlined ? -1 : 1) : a->line != b->line ? (a->line < b->line ? -1 : 1)
+           : a->function && b->function ? strcmp(a->function, b->function) : 0;
+}
+
 struct by_cost {
     const struct call_tree *tree;
     enum cost cost;
@@ -265,7 +294,7 @@ static int by_cost(const void *left, const void *right, void *data)
     if (mine != other)
         return mine > other ? -1 : 1;
     int names = strcmp(call_frame_name(order->tree, a->frame, a_name), call_frame_name(order->tree, b->frame, b_name));
-    return names ? names : a->frame < b->frame ? -1 : a->frame > b->frame;
+    return names ? names : call_frame_compare(order->tree, a->frame, b->frame);
 }
 
 void call_tree_sort(struct call_tree *t, enum cost cost)

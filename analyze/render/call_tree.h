@@ -38,7 +38,7 @@ struct call_tree {
     size_t node_count, node_capacity;
     uint64_t *totals[COST_COUNT]; /* by node, in units: of all stacks through it; NULL: not asked for */
     uint64_t unit;
-    uint64_t stack_count; /* that were put in */
+    uint64_t stack_count; /* that were put in, and have some of the costs that were asked for */
     uint32_t *node_of_leaf; /* where each stack ends, by leaf; 0: it is not in the tree. NULL: not kept */
 };
 
@@ -66,6 +66,9 @@ uint64_t call_node_self(const struct call_tree *tree, uint32_t node, enum cost c
 
 /* Children of each node, the most costly first; ties by name, so that the order is always the same. */
 void call_tree_sort(struct call_tree *tree, enum cost cost);
+
+/* By where frames are, not by which was met first: <0, 0, >0. */
+int call_frame_compare(const struct call_tree *tree, uint32_t left, uint32_t right);
 
 /* What a frame is called: its function, or "module+0x1234", or "(no stack)". Into
  * buffer, if it has to be made. */

@@ -111,7 +111,7 @@ static int by_change(const void *left, const void *right, void *data)
     return by_name_order(order->table, a, b);
 }
 
-void compare_sort(struct comparison *c, enum cost cost)
+void compare_sort(struct comparison *c, enum cost cost, bool all)
 {
     struct order order = { &c->table, cost };
 
@@ -122,7 +122,7 @@ void compare_sort(struct comparison *c, enum cost cost)
     for (size_t i = 0; i < c->table.row_count; i++) {
         enum compare_change change = change_of(c, &c->table.rows[i]);
         c->counts[change]++;
-        if (change != COMPARE_UNCHANGED)
+        if (change != COMPARE_UNCHANGED || all)
             c->rows[c->row_count++] = (struct compared_row){ &c->table.rows[i], change };
     }
     if (c->row_count)
@@ -133,7 +133,8 @@ static bool has_unnamed_rows(const struct comparison *c)
 {
     for (size_t i = 0; i < c->row_count; i++) {
         const struct by_name_row *row = c->rows[i].row;
-        for (size_t k = 0; c->rows[i].change != COMPARE_CHANGED && k < by_name_key_count(&c->table, row); k++)
+        bool is_of_one = c->rows[i].change == COMPARE_ONLY_BEFORE || c->rows[i].change == COMPARE_ONLY_AFTER;
+        for (size_t k = 0; is_of_one && k < by_name_key_count(&c->table, row); k++)
             if (!c->table.frames[row->frames[k]].is_named)
                 return true;
     }

@@ -32,7 +32,7 @@ struct compared_row {
 struct comparison {
     struct by_name table;
     struct compared_log logs[BY_NAME_SIDES];
-    struct compared_row *rows; /* those that changed, after compare_sort() */
+    struct compared_row *rows; /* after compare_sort(): those that changed, or all */
     size_t row_count;
     uint64_t counts[COMPARE_CHANGES];
 };
@@ -43,9 +43,9 @@ void compare_release(struct comparison *c);
 /* log and what the source has are not needed any more afterwards. */
 void compare_add(struct comparison *c, const struct log *log, const struct by_name_source *source);
 
-/* What has changed in any cost, by the absolute change of this one, the largest first; ties by that
+/* What has changed in any cost, or all, by the absolute change of this one, the largest first; ties by that
  * of bytes, allocations and the others, then by name. */
-void compare_sort(struct comparison *c, enum cost cost);
+void compare_sort(struct comparison *c, enum cost cost, bool all);
 
 static inline int64_t compare_difference(const struct by_name_row *row, enum cost cost)
 {

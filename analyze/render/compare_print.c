@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const change_names[COMPARE_CHANGES] = {
-    [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
+    [COMPARE_UNCHANGED] = "unchanged", [COMPARE_CHANGED] = "changed", [COMPARE_ONLY_BEFORE] = "only_before", [COMPARE_ONLY_AFTER] = "only_after" };
 
 /* --- text ---------------------------------------------------------------------------- */
 
@@ -65,7 +65,7 @@ static void print_totals(const struct comparison *c)
  * changed, what else has. */
 static void print_changes(const struct comparison *c, const struct compared_row *r, enum cost sorted)
 {
-    static const char *const names[COST_COUNT] = { " allocations", "", " at the peak", " still allocated", " temporary" };
+    static const char *const names[COST_COUNT] = { "", "", " at the peak", " still allocated", " temporary" };
     static const enum cost order[] = { COST_ALLOCATED, COST_ALLOCATIONS, COST_PEAK, COST_LEAKED, COST_TEMPORARY };
     const uint64_t *before = r->row->costs[COMPARE_BEFORE], *after = r->row->costs[COMPARE_AFTER];
     bool is_first = true, others = r->change == COMPARE_CHANGED && before[COST_ALLOCATED] == after[COST_ALLOCATED] &&
@@ -76,7 +76,9 @@ static void print_changes(const struct comparison *c, const struct compared_row 
         bool is_wanted = cost == COST_ALLOCATED || cost == COST_ALLOCATIONS || cost == sorted || others;
         if (!is_wanted || !compare_is_known(c, cost) || before[cost] == after[cost])
             continue;
-        printf("%s%s%s%s", is_first ? "" : ", ", change(cost, before[cost], after[cost]), names[cost],
+        uint64_t size = after[cost] > before[cost] ? after[cost] - before[cost] : before[cost] - after[cost];
+        printf("%s%s%s%s%s", is_first ? "" : ", ", change(cost, before[cost], after[cost]), cost == COST_ALLOCATIONS ? " " : names[cost],
+               cost == COST_ALLOCATIONS ? text_noun(size, "allocation") : "",
                r->change == COMPARE_CHANGED && cost == COST_ALLOCATED ? change_share(before[cost], after[cost]) : "");
         is_first = false;
     }
@@ -95,7 +97,7 @@ static void print_both(const char *words, enum cost cost, const struct by_name_r
 
 static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, const struct compare_view *view)
 {
-    static const char *const words[COMPARE_CHANGES] = { "", "", "  only before", "  only after" };
+    static const char *const words[COMPARE_CHANGES] = { "as before", "", "  only before", "  only after" };
     const struct by_name_row *row = r->row;
 
     printf("%4zu  ", number);
@@ -103,7 +105,8 @@ static void print_row(const struct comparison *c, const struct compared_row *r, 
     printf("%s\n      ", words[r->change]);
     by_name_print_frames(&c->table, row, view->depth);
     print_both("\n      ", COST_ALLOCATED, row, ", in ");
-    print_both("", COST_ALLOCATIONS, row, row->costs[0][COST_ALLOCATIONS] == 1 && row->costs[1][COST_ALLOCATIONS] == 1 ? " allocation\n" : " allocations\n");
+    print_both("", COST_ALLOCATIONS, row, " ");
+    puts(text_noun(row->costs[COMPARE_AFTER][COST_ALLOCATIONS], "allocation"));
     print_both("      peak ", COST_PEAK, row, "; ");
     print_both("still allocated ", COST_LEAKED, row, compare_is_known(c, COST_TEMPORARY) ? "; " : "\n");
     if (compare_is_known(c, COST_TEMPORARY))
@@ -127,8 +130,7 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 
     print_totals(c);
     compare_warnings(c, print_warning, &is_first);
-    printf("\n%s %s%s changed, %s only before, %s only after, %s as before.\n", text_count(c->counts[COMPARE_CHANGED]), what,
-           c->counts[COMPARE_CHANGED] == 1 ? "" : "s", text_count(c->counts[COMPARE_ONLY_BEFORE]),
+    printf("\n%s changed, %s only before, %s only after, %s as before.\n", text_counted(c->counts[COMPARE_CHANGED], what), text_count(c->counts[COMPARE_ONLY_BEFORE]),
            text_count(c->counts[COMPARE_ONLY_AFTER]), text_count(c->counts[COMPARE_UNCHANGED]));
     if (shown)
         printf("By change of %s%s:\n\n", cost_name(view->cost), cost_is_bytes(view->cost) ? " bytes" : "");
@@ -143,9 +145,9 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 
 static json_t *log_json(const struct compared_log *l)
 {
-    return json_pack("{s:o, s:o, s:o, s:f, s:I, s:I, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
-                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", (json_int_t)l->sample_bytes,
-                     "min_size", (json_int_t)l->min_size, "part", l->part_json, "trust", l->trust_json);
+    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
+                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", text_json_number(l->sample_bytes),
+                     "min_size", text_json_number(l->min_size), "part", l->part_json, "trust", l->trust_json);
 }
 
 static json_t *row_json(const struct comparison *c, const struct compared_row *r)

@@ -61,9 +61,9 @@ static void print_completeness(const struct log *log, const struct contents *c)
     }
     _cleanup_free_ char *programs = lost.programs > 0 ? format_text(", %s unrecorded", text_counted((uint64_t)lost.programs, "program"))
                                                       : copy_text("", 0);
-    text_print_wrapped("               ", "no: %s damaged, %s missing, %zu process%s without an end%s, %s lost%s\n",
-                       text_counted(log->damaged_bytes, "byte"), text_counted(log->missing_chunks, "chunk"), log->cut_processes,
-                       log->cut_processes == 1 ? "" : "es", log->lacks_processes ? ", processes missing that started others" : "",
+    text_print_wrapped("               ", "no: %s damaged, %s missing, %s without an end%s, %s lost%s\n",
+                       text_counted(log->damaged_bytes, "byte"), text_counted(log->missing_chunks, "chunk"),
+                       text_counted(log->cut_processes, "process"), log->lacks_processes ? ", processes missing that started others" : "",
                        text_counted(lost.count, "event"), programs);
 }
 
@@ -86,7 +86,7 @@ static void print_summary(const struct log *log, const struct contents *c)
     putchar('\n');
     print_field("command", c->command ? c->command : "unknown: the launcher's record is missing");
     printf("  %-11s  %.3f s\n", "duration", duration(log, c));
-    printf("  %-11s  %zu, with %zu stream%s\n", "processes", log->recorded_count, log->stream_count, log->stream_count == 1 ? "" : "s");
+    printf("  %-11s  %s, with %s\n", "processes", text_count(log->recorded_count), text_counted(log->stream_count, "stream"));
     printf("  %-11s  %s\n", "events", text_count(c->heap_events));
     if (c->ticks_are_ns == c->events.count + c->session.count)
         printf("  %-11s  nanoseconds of the system's clock\n", "clock");
@@ -94,7 +94,7 @@ static void print_summary(const struct log *log, const struct contents *c)
         printf("  %-11s  a counter of the CPU, %.3f MHz%s\n", "clock", log->ns_per_tick > 0 ? 1e3 / log->ns_per_tick : 0.0,
                c->ticks_are_ns ? "; in some chunks nanoseconds of the system's clock" : "");
     if (c->names.count)
-        printf("  %-11s  in the log, of %s module%s: %s\n", "names", text_count(c->names.count), c->names.count == 1 ? "" : "s",
+        printf("  %-11s  in the log, of %s: %s\n", "names", text_counted(c->names.count, "module"),
                text_bytes(c->names.stored_bytes));
     else
         printf("  %-11s  not in the log\n", "names");
@@ -195,7 +195,7 @@ void contents_print(const struct log *log, const struct contents *c)
 
 static json_t *integer(uint64_t value)
 {
-    return json_integer((json_int_t)value);
+    return text_json_number(value);
 }
 
 static json_t *text_or_null(const char *text)

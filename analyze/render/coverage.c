@@ -10,9 +10,9 @@ const char *coverage_sampled(const struct coverage *c)
 
     if (!s->sample_bytes)
         return NULL;
-    snprintf(line, sizeof line, "Sampled: %s1 in %s bytes on average; all figures are estimates from %s recorded allocation%s",
-             s->sampling_differs ? "not every process, or not all alike: " : "", text_count(s->sample_bytes),
-             text_count(c->recorded), c->recorded == 1 ? "" : "s");
+    snprintf(line, sizeof line, "Sampled: %s1 in %s on average; all figures are estimates from %s",
+             s->sampling_differs ? "not every process, or not all alike: " : "", text_counted(s->sample_bytes, "byte"),
+             text_counted(c->recorded, "recorded allocation"));
     return line;
 }
 
@@ -22,7 +22,7 @@ const char *coverage_min_size(const struct coverage *c)
 
     if (!s->min_size)
         return NULL;
-    snprintf(line, sizeof line, "Allocations under %s bytes were not recorded%s", text_count(s->min_size),
+    snprintf(line, sizeof line, "Allocations under %s were not recorded%s", text_counted(s->min_size, "byte"),
              s->min_size_differs ? " (less, or all were recorded, in some processes)" : "");
     return line;
 }
@@ -55,10 +55,10 @@ void coverage_json(json_t *root, const struct coverage *c, json_t *standard_erro
     json_t *sampled = json_null();
 
     if (c->settings->sample_bytes)
-        sampled = json_pack("{s:I, s:I, s:O}", "bytes", (json_int_t)c->settings->sample_bytes, "allocations_recorded",
+        sampled = json_pack("{s:o, s:I, s:O}", "bytes", text_json_number(c->settings->sample_bytes), "allocations_recorded",
                             (json_int_t)c->recorded, "standard_errors", standard_errors);
     json_decref(standard_errors);
     json_object_set_new(root, "sampled", sampled);
-    json_object_set_new(root, "min_size", json_integer((json_int_t)c->settings->min_size));
+    json_object_set_new(root, "min_size", text_json_number(c->settings->min_size));
     json_object_set_new(root, "was_paused", json_boolean(c->was_paused));
 }

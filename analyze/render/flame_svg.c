@@ -250,7 +250,7 @@ static void print_hidden(const struct drawer *d)
 
     if (!p->hidden)
         return;
-    fprintf(d->to, "%s frame%s with less than %g %% of it, ", text_count(p->hidden), p->hidden == 1 ? "" : "s", d->view->min_share * 100);
+    fprintf(d->to, "%s with less than %g %% of it, ", text_counted(p->hidden, "frame"), d->view->min_share * 100);
     print_xml(d->to, text_share(p->hidden_cost, d->all));
     fprintf(d->to, " %% together, %s not drawn. ", p->hidden == 1 ? "is" : "are");
 }

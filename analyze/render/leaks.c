@@ -107,13 +107,26 @@ static void round_site(struct leak_site *s, const struct settings *settings)
     s->unended_bytes = settings_rounded(settings, s->unended_bytes);
 }
 
-static int by_bytes(const void *left, const void *right)
+/* What leaked comes first: what did not, of a shell that executed the program, say, would hide it. */
+static int by_bytes(const void *left, const void *right, void *data)
 {
+    const struct call_tree *t = data;
     const struct leak_site *a = left, *b = right;
+    uint64_t mine = a->blocks - a->unended_blocks, other = b->blocks - b->unended_blocks;
+    uint64_t mine_bytes = a->bytes - a->unended_bytes, other_bytes = b->bytes - b->unended_bytes;
+    if (!mine != !other)
+        return mine ? -1 : 1;
+    if (mine_bytes != other_bytes)
+        return mine_bytes > other_bytes ? -1 : 1;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
     if (a->blocks != b->blocks)
         return a->blocks > b->blocks ? -1 : 1;
+    for (uint32_t x = a->node, y = b->node; x != y; x = t->nodes[x].parent, y = t->nodes[y].parent) {
+        int frames = !x || !y ? (x != 0) - (y != 0) : call_frame_compare(t, t->nodes[x].frame, t->nodes[y].frame);
+        if (frames)
+            return frames;
+    }
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
@@ -189,7 +202,8 @@ void leaks_collect(struct facts *facts, const struct namer *namer, struct filter
         round_site(site, &facts->settings);
         leaks.sites[leaks.count++] = *site;
     }
-    qsort(leaks.sites, leaks.count, sizeof *leaks.sites, by_bytes);
+    if (leaks.count)
+        qsort_r(leaks.sites, leaks.count, sizeof *leaks.sites, by_bytes, &leaks.tree);
     round_sum(&leaks.leaked, &facts->settings);
     round_sum(&leaks.unended, &facts->settings);
     round_sum(&leaks.at_end, &facts->settings);

@@ -40,6 +40,7 @@ struct leaks_view {
     const char *log_name;
     size_t top;      /* sites shown */
     size_t depth;    /* frames shown of each stack */
+    bool is_filtered; /* not all stacks */
 };
 
 /* The code locations of all stacks that leak, some more than once: names are wanted of no others. The caller

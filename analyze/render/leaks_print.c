@@ -10,14 +10,9 @@
 
 #define PROCESSES_SHOWN 20
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void print_sum(const struct leak_sum *sum, const char *about)
 {
-    printf("%s%s bytes in %s%s block%s", about, text_count(sum->bytes), about, text_count(sum->blocks), plural(sum->blocks));
+    printf("%s%s in %s%s", about, text_counted(sum->bytes, "byte"), about, text_counted(sum->blocks, "block"));
 }
 
 static void print_totals(const struct leaks *l, const struct facts *f)
@@ -30,7 +25,7 @@ static void print_totals(const struct leaks *l, const struct facts *f)
         printf("Leaked: ");
     if (l->leaked.blocks) {
         print_sum(&l->leaked, about);
-        printf(", from %s place%s\n", text_count(l->leaked.sites), plural(l->leaked.sites));
+        printf(", from %s\n", text_counted(l->leaked.sites, "place"));
     } else {
         puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
     }
@@ -39,11 +34,11 @@ static void print_totals(const struct leaks *l, const struct facts *f)
         if (l->at_end.blocks)
             print_sum(&l->at_end, about);
         puts(l->at_end.blocks ? "" : "nothing");
-        puts("   the rest is of processes that had not come to their own end by then: what they\n   free later is not told here");
+        puts("   the rest is of processes that had not ended by exit() or a return from main by\n   then: what they free later is not told here");
     }
     if (l->unended.blocks) {
-        text_print_wrapped("  ", "No leaks: %s%s bytes in %s%s block%s of processes that did not come to their own end\n", about,
-                           text_count(l->unended.bytes), about, text_count(l->unended.blocks), plural(l->unended.blocks));
+        text_print_wrapped("  ", "No leaks: %s%s in %s%s of processes that did not end by exit() or a return from main\n", about,
+                           text_counted(l->unended.bytes, "byte"), about, text_counted(l->unended.blocks, "block"));
     }
     if (l->suppressed.blocks) {
         printf("Suppressed: ");
@@ -61,14 +56,15 @@ static int by_bytes(const void *left, const void *right, void *data)
     return mine != other ? (mine > other ? -1 : 1) : began < other_began ? -1 : began > other_began;
 }
 
-static void print_processes(const struct leaks *l, const struct facts *f)
+static void print_processes(const struct leaks *l, const struct facts *f, bool is_filtered)
 {
     _cleanup_free_ uint32_t *order = alloc_zeroed(f->by_start_count, sizeof *order);
     uint64_t blocks = 0, bytes = 0;
 
     memcpy(order, f->by_start, f->by_start_count * sizeof *order);
     qsort_r(order, f->by_start_count, sizeof *order, by_bytes, (void *)f);
-    printf("\nStill allocated at the end of\n       pid        blocks           bytes  program; how it ended\n");
+    printf("\nStill allocated, by process%s\n       pid        blocks           bytes  program; how it ended\n",
+           is_filtered ? ", of all stacks" : "");
     for (size_t i = 0; i < f->by_start_count; i++) {
         const struct facts_process *p = &f->processes[order[i]];
         if (i >= PROCESSES_SHOWN) {
@@ -98,22 +94,23 @@ static void print_stack(const struct leaks *l, uint32_t node, size_t depth)
         printf("      %s\n", text);
     }
     if (hidden)
-        printf("      ... %zu more frame%s (--depth)\n", hidden, plural(hidden));
+        printf("      ... %s (--depth)\n", text_counted(hidden, "more frame"));
 }
 
 static void print_site(const struct leaks *l, const struct leak_site *s, const struct facts *f, const struct leaks_view *view)
 {
     const char *about = text_about(f->settings.sample_bytes);
-    uint64_t all = l->leaked.bytes + l->unended.bytes;
+    uint64_t leaked = s->bytes - s->unended_bytes;
+    bool is_leak = s->blocks > s->unended_blocks; /* shares: of what leaked; else of what did not */
 
-    text_print_wrapped("   ", "\n%s%s bytes in %s%s block%s (%s %%), the first at %.3f s, alive for %s%.3f s\n", about, text_count(s->bytes), about,
-           text_count(s->blocks), plural(s->blocks), text_share(s->bytes, all), (double)s->first_us / 1e6,
-           s->blocks == 1 ? "" : "up to ", (double)s->age_us / 1e6);
-    if (s->unended_blocks == s->blocks)
-        puts("   no leak: the process did not come to its own end");
+    text_print_wrapped("   ", "\n%s%s in %s%s (%s %%), the first at %.3f s, alive for %s%s\n", about, text_counted(s->bytes, "byte"), about,
+           text_counted(s->blocks, "block"), is_leak ? text_share(leaked, l->leaked.bytes) : text_share(s->bytes, l->unended.bytes), (double)s->first_us / 1e6,
+           s->blocks == 1 ? "" : "up to ", text_duration(s->age_us));
+    if (!is_leak)
+        puts("   no leak: the process did not end by exit() or a return from main");
     else if (s->unended_blocks)
-        text_print_wrapped("   ", "   of these no leak: %s bytes in %s block%s; their processes did not come to their own end\n",
-               text_count(s->unended_bytes), text_count(s->unended_blocks), plural(s->unended_blocks));
+        text_print_wrapped("   ", "   of these no leak: %s in %s; their processes did not end by exit() or a return from main\n",
+               text_counted(s->unended_bytes, "byte"), text_counted(s->unended_blocks, "block"));
     print_stack(l, s->node, view->depth);
 }
 
@@ -143,11 +140,11 @@ void leaks_print(const struct leaks *l, const struct suppressions *rules, const 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
     print_totals(l, f);
-    print_processes(l, f);
+    print_processes(l, f, view->is_filtered);
     for (size_t i = 0; i < l->count && i < view->top; i++)
         print_site(l, &l->sites[i], f, view);
     if (l->count > view->top)
-        printf("\n... %s more place%s (-n)\n", text_count(l->count - view->top), plural(l->count - view->top));
+        printf("\n... %s (-n)\n", text_counted(l->count - view->top, "more place"));
     print_rules(rules);
     trust_of_facts(log, f, &trust);
     trust_print(stdout, &trust);

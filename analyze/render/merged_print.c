@@ -63,7 +63,7 @@ static void print_figures(const uint64_t totals[COST_COUNT])
 
 static void print_logs(const struct merged *m, const struct sum *sum)
 {
-    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "at exit");
+    printf("%10s %13s %10s %10s %10s  log\n", "seconds", "allocations", "allocated", "peak", "left");
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
         printf("%10.3f ", (double)l->duration_ns / 1e9);
@@ -79,7 +79,7 @@ static void print_logs(const struct merged *m, const struct sum *sum)
     }
     printf("%10s ", "sum");
     print_figures(sum->totals);
-    printf("  %zu log%s, %zu process%s\n", m->count, m->count == 1 ? "" : "s", sum->processes, sum->processes == 1 ? "" : "es");
+    printf("  %s, %s\n", text_counted(m->count, "log"), text_counted(sum->processes, "process"));
 }
 
 static void print_interrupted(const struct merged *m)
@@ -113,11 +113,11 @@ static void print_row(const struct merged *m, const struct by_name_row *row, siz
 
     printf("%4zu  ", number);
     by_name_print_frames(&m->table, row, depth);
-    text_print_wrapped("      ", "\n      %s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %zu logs\n",
+    text_print_wrapped("      ", "\n      %s (%s %%), %s (%s %%), %s at the peaks, %s still allocated; in %u of %s\n",
            text_counted(costs[COST_ALLOCATIONS], "allocation"),
            text_share(costs[COST_ALLOCATIONS], sum->totals[COST_ALLOCATIONS]), text_bytes(costs[COST_ALLOCATED]),
            text_share(costs[COST_ALLOCATED], sum->totals[COST_ALLOCATED]), text_bytes(costs[COST_PEAK]), text_bytes(costs[COST_LEAKED]),
-           row->logs[0], m->count);
+           row->logs[0], text_counted(m->count, "log"));
 }
 
 void merged_print(struct merged *m, const struct merged_view *view)
@@ -132,14 +132,22 @@ void merged_print(struct merged *m, const struct merged_view *view)
     print_peaks(m, &sum);
     sort_rows(&m->table, view->cost);
     if (shown)
-        printf("\nTop %zu %s by %s%s\n", shown, m->table.options.stacks ? "stacks" : "call sites", cost_name(view->cost),
+        printf("\nTop %s by %s%s\n", text_counted(shown, m->table.options.stacks ? "stack" : "call site"), cost_name(view->cost),
                cost_is_bytes(view->cost) ? " bytes" : "");
     for (size_t i = 0; i < shown; i++)
         print_row(m, &m->table.rows[i], i + 1, view->depth, &sum);
     putchar('\n');
     for (size_t i = 0; i < m->count; i++) {
-        text_print_safe(m->logs[i].name, strlen(m->logs[i].name));
-        text_print_wrapped("       ", ": %s", m->logs[i].trust);
+        char *text = NULL;
+        size_t bytes;
+        FILE *to = open_memstream(&text, &bytes);
+        if (!to)
+            continue;
+        text_write_safe(to, m->logs[i].name);
+        fprintf(to, ": %s", m->logs[i].trust);
+        if (fclose(to) == 0)
+            text_write_wrapped(stdout, text, "       ");
+        free(text);
     }
 }
 

@@ -213,7 +213,7 @@ static void write_script(FILE *file, const struct work *work)
             format->fallback, format->picture_name);
     write_text(file, "title", work->options->title, TITLE_CHARACTERS);
     write_text(file, "note", work->options->note ? work->options->note : "", NOTE_CHARACTERS);
-    fprintf(file, "subtitle = '%s allocation%s, %s%s", text_count(table->count), table->count == 1 ? "" : "s",
+    fprintf(file, "subtitle = '%s, %s%s", text_counted(table->count, "allocation"),
             text_bytes(table->bytes), work->options->is_estimate ? " (estimated)" : "");
     if (count_shown < table->count)
         fprintf(file, "; %s %% of the allocations are larger than %s and not shown",

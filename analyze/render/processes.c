@@ -123,7 +123,7 @@ static void print_row(const struct view *v, const struct row *row)
         printf("%10s  %12s  %10s  %12s  ", "", text_count(row->sum.allocations), text_bytes(row->sum.bytes),
                text_bytes(row->sum.leaked_bytes));
         print_lines(row);
-        printf("... %s more process%s\n", text_count(row->sum.processes), row->sum.processes == 1 ? "" : "es");
+        printf("... %s\n", text_counted(row->sum.processes, "more process"));
         return;
     }
     if (row->kind == ROW_UNTRACED)
@@ -138,7 +138,7 @@ static void print_row(const struct view *v, const struct row *row)
     else if (row->kind == ROW_UNTRACED)
         print_untraced(&v->facts->told.notes.untraced[row->which]);
     else
-        printf("... %s more programs that were not recorded\n", text_count(row->sum.processes));
+        printf("... %s that %s not recorded\n", text_counted(row->sum.processes, "more program"), row->sum.processes == 1 ? "was" : "were");
 }
 
 void processes_print(const struct facts *f)
@@ -146,6 +146,11 @@ void processes_print(const struct facts *f)
     struct view v = { .facts = f };
 
     process_tree_make(f, &v.tree);
+    if (!v.tree.count) {
+        puts("No processes");
+        process_tree_release(&v.tree);
+        return;
+    }
     v.more = alloc_zeroed(v.tree.count + 1, sizeof *v.more);
     v.untraced = alloc_zeroed(f->told.process_count, sizeof *v.untraced);
     for (size_t i = f->told.notes.untraced_count; i-- > 0;)
@@ -153,7 +158,7 @@ void processes_print(const struct facts *f)
     if (v.tree.count > PROCESSES_SHOWN)
         programs_print(f);
     processes_rows_make(&v);
-    printf("Process%s%s\n", v.tree.count == 1 ? "" : "es", v.shown ? ", those with the most bytes and who started them" : "");
+    printf("%s%s\n", text_noun(v.tree.count, "Process"), v.shown ? ", those with the most bytes and who started them" : "");
     printf("       pid   allocations       bytes     not freed  program\n");
     for (size_t i = 0; i < v.rows.count; i++)
         print_row(&v, &v.rows.rows[i]);

@@ -30,8 +30,8 @@ json_t *processes_json(const struct facts *f)
         json_object_set_new(object, "went_on", json_boolean(p->goes_on));
         json_object_set_new(object, "seconds", json_real((double)(p->told->last_ns - p->told->first_ns) / 1e9));
         json_object_set_new(object, "paused_seconds", json_real((double)p->told->paused_ns / 1e9));
-        json_object_set_new(object, "sample_bytes", json_integer((json_int_t)settings->sample_bytes));
-        json_object_set_new(object, "min_size", json_integer((json_int_t)settings->min_size));
+        json_object_set_new(object, "sample_bytes", text_json_number(settings->sample_bytes));
+        json_object_set_new(object, "min_size", text_json_number(settings->min_size));
         json_array_append_new(list, object);
     }
     process_tree_release(&tree);

@@ -33,6 +33,12 @@ static const char *figure(const struct facts *f, const char *number)
 
 static void print_calls(const struct facts *f)
 {
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < REC_FN_COUNT; i++)
+        all += f->by_function[i];
+    if (!all)
+        return;
     char text[REC_FN_COUNT * 48 + 32], *at = stpcpy(text, "  calls           ");
 
     for (unsigned i = 0; i < REC_FN_COUNT; i++)
@@ -49,15 +55,31 @@ static const char *within(const struct facts_threshold *t)
     if (t->us)
         snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
     else if (t->allocations)
-        snprintf(text, sizeof text, ", freed within %s allocation%s", text_count(t->allocations), t->allocations == 1 ? "" : "s");
+        snprintf(text, sizeof text, ", freed within %s", text_counted(t->allocations, "allocation"));
     return text;
+}
+
+/* When it was that what is still allocated was. */
+static const char *at_end(const struct facts *f)
+{
+    size_t running = 0;
+
+    for (size_t i = 0; i < f->by_start_count; i++)
+        running += f->processes[f->by_start[i]].told->running;
+    if (f->interrupted)
+        return "when reading was interrupted";
+    if (f->goes_on)
+        return "at the end of the part";
+    return !running ? "at exit" : running < f->by_start_count ? "at exit or so far" : "when the log was read";
 }
 
 static void print_totals(const struct facts *f)
 {
+    static const char indent[] = "                   ";
     bool sampled = f->settings.sample_bytes;
 
-    printf("\nTotals over %.3f s\n", (double)f->duration_ns / 1e9);
+    uint64_t from_ns = f->part.from_ns < f->duration_ns ? f->part.from_ns : f->duration_ns;
+    printf("\nTotals over %.3f s\n", (double)(f->duration_ns - from_ns) / 1e9);
     printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
            text_error(settings_error(f->variance.allocations), false), text_about(sampled), text_bytes(f->allocated_bytes),
            text_error(settings_error(f->variance.bytes), true));
@@ -72,11 +94,11 @@ static void print_totals(const struct facts *f)
     printf("  peak             %s   in %s%s, at %.3f s\n", figure(f, text_bytes(f->peak_bytes)),
            text_about(sampled), text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     if (sampled && !f->leaked_blocks)
-        printf("  still allocated  %15s   none of the recorded blocks, at exit\n", "-");
+        text_print_wrapped(indent, "  still allocated  %15s   none of the recorded blocks, %s\n", "-", at_end(f));
     else
-        printf("  still allocated  %s%s   in %s%s block%s%s, at exit\n", figure(f, text_bytes(f->leaked_bytes)),
-               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_count(f->leaked_blocks),
-               f->leaked_blocks == 1 ? "" : "s", text_error(settings_error(f->variance.leaked_blocks), false));
+        text_print_wrapped(indent, "  still allocated  %s%s   in %s%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
+               text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_counted(f->leaked_blocks, "block"),
+               text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
     if (f->part.thread_count)
         printf("  threads          %15s   of %s\n", text_count(f->part.thread_count), text_count(f->told.thread_count));
     else
@@ -130,12 +152,12 @@ static void print_split(const struct facts *f, const struct size_table *sizes, c
     printf("\nSizes (more: malloscope hist ");
     print_word(stdout, view->log_name);
     puts(")");
-    text_print_wrapped("    ", "  under %s bytes: %s %% of the allocations, %s %% of the bytes; %s%s\n",
-           text_count(view->threshold), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
+    text_print_wrapped("    ", "  under %s: %s %% of the allocations, %s %% of the bytes; %s%s\n",
+           text_counted(view->threshold, "byte"), text_share(count, f->allocations), text_share(bytes, f->allocated_bytes),
            text_counted(sizes->row_count, "distinct size"), f->settings.sample_bytes ? " recorded" : "");
-    text_print_wrapped("    ", "  median %s, 90 %% up to %s, 99 %% up to %s, largest %s bytes\n",
+    text_print_wrapped("    ", "  median %s, 90 %% up to %s, 99 %% up to %s, largest %s\n",
            text_count(size_table_quantile(sizes, 0.5, false)), text_count(size_table_quantile(sizes, 0.9, false)),
-           text_count(size_table_quantile(sizes, 0.99, false)), text_count(size_table_quantile(sizes, 1, false)));
+           text_count(size_table_quantile(sizes, 0.99, false)), text_counted(size_table_quantile(sizes, 1, false), "byte"));
 }
 
 static const char *duration(uint64_t us, char text[32])
@@ -157,8 +179,8 @@ static void print_lifetimes(const struct facts *f)
 
     if (!f->frees)
         return;
-    text_print_wrapped("                   ", "  lifetimes        half of the freed blocks %s and %s allocations,\n                   90 %% %s and %s\n",
-           duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.5)),
+    text_print_wrapped("                   ", "  lifetimes        half of those freed %s and %s,\n                   90 %% %s and %s\n",
+           duration(lifetimes_quantile(f->lifetimes_us, 0.5), half), text_counted(lifetimes_quantile(f->lifetimes_allocations, 0.5), "allocation"),
            duration(lifetimes_quantile(f->lifetimes_us, 0.9), most), text_count(lifetimes_quantile(f->lifetimes_allocations, 0.9)));
 }
 
@@ -178,7 +200,7 @@ static void print_match(const struct facts *f, const struct sites *sites, const 
         text_print_safe(filter->text, strlen(filter->text));
         printf(" in the stack");
     }
-    printf(": %s call site%s\n", text_count(sites->count), sites->count == 1 ? "" : "s");
+    printf(": %s\n", text_counted(sites->count, "call site"));
     printf("  allocations      %s   %5s %%\n", figure(f, text_count(c.allocations)), text_share(c.allocations, f->allocations));
     printf("  bytes            %s   %5s %%\n", figure(f, text_bytes(c.bytes)), text_share(c.bytes, f->allocated_bytes));
     printf("  temporary        %15s   %5s %%\n", has_temporary ? text_count(c.temporary) : "-",
@@ -259,12 +281,12 @@ static void print_summary_facts(FILE *to, const struct log *log, const struct fa
     sizes_table(&f->sizes, &sizes);
     size_table_below(&sizes, threshold, &count, &bytes);
     size_table_release(&sizes);
-    fprintf(to, "malloscope: %s%s allocations%s, %s%s%s; under %s bytes: %s %% of them, %s %% of the bytes\n", about,
-            text_count(f->allocations), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
-            text_error(settings_error(f->variance.bytes), true), text_count(threshold), text_share(count, f->allocations),
+    fprintf(to, "malloscope: %s%s%s, %s%s%s; under %s: %s %% of them, %s %% of the bytes\n", about,
+            text_counted(f->allocations, "allocation"), text_error(settings_error(f->variance.allocations), false), about, text_bytes(f->allocated_bytes),
+            text_error(settings_error(f->variance.bytes), true), text_counted(threshold, "byte"), text_share(count, f->allocations),
             text_share(bytes, f->allocated_bytes));
-    fprintf(to, "malloscope: peak %s%s, still allocated at exit %s%s in %s%s blocks", about, text_bytes(f->peak_bytes), about,
-            text_bytes(f->leaked_bytes), about, text_count(f->leaked_blocks));
+    fprintf(to, "malloscope: peak %s%s, still allocated %s %s%s in %s%s", about, text_bytes(f->peak_bytes), at_end(f), about,
+            text_bytes(f->leaked_bytes), about, text_counted(f->leaked_blocks, "block"));
     if (log->recorded_count > 1)
         fprintf(to, "; %zu processes", log->recorded_count);
     fputc('\n', to);

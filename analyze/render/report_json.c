@@ -13,7 +13,7 @@
 
 static json_t *integer(uint64_t value)
 {
-    return json_integer((json_int_t)value);
+    return text_json_number(value);
 }
 
 static json_t *by_function(const struct facts *f)

@@ -58,7 +58,7 @@ void timeline_print_tsv(const struct timeline_rows *rows)
 
 static json_t *integer(uint64_t value)
 {
-    return json_integer((json_int_t)value);
+    return text_json_number(value);
 }
 
 static json_t *row_list(const struct timeline_rows *rows)

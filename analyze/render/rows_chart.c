@@ -166,9 +166,10 @@ void timeline_print(const struct log *log, const struct facts *f, const struct t
 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
-    printf("%.3f s, a column each %.*f ms; peak %s%s in %s%s blocks at %.3f s\n", (double)f->duration_ns / 1e9,
+    uint64_t from_ns = f->part.from_ns < f->duration_ns ? f->part.from_ns : f->duration_ns;
+    printf("%.3f s, a column each %.*f ms; peak %s%s in %s%s at %.3f s\n", (double)(f->duration_ns - from_ns) / 1e9,
            rows->row_ns < 1000000 ? 3 : rows->row_ns < 10000000 ? 1 : 0, (double)rows->row_ns / 1e6, about, text_bytes(f->peak_bytes),
-           about, text_count(f->peak_blocks), (double)f->peak_ns / 1e9);
+           about, text_counted(f->peak_blocks, "block"), (double)f->peak_ns / 1e9);
     printf("\nLive bytes (of each column the most)\n");
     for (size_t i = 0; i < rows->count; i++)
         values[i] = rows->of[i].most_live;

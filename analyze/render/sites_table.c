@@ -172,7 +172,8 @@ static int by_cost(const void *left, const void *right, void *data)
         if (mine != other)
             return mine > other ? -1 : 1;
     }
-    return a->leaf < b->leaf ? -1 : a->leaf > b->leaf;
+    const uint32_t mine = t->sites->sites[a->site].location, other = t->sites->sites[b->site].location;
+    return mine != other ? (mine < other ? -1 : 1) : by_stack(left, right, data);
 }
 
 static void make_table(struct table *t)
@@ -311,8 +312,8 @@ static json_t *row_json(const struct table *t, const struct row *row, const uint
                         row->sum.freed ? json_real((double)row->sum.lifetime_us / (double)row->sum.freed) : json_null());
     json_object_set_new(object, "mean_lifetime_allocations",
                         row->sum.freed ? json_real((double)row->sum.lifetime_allocations / (double)row->sum.freed) : json_null());
-    json_object_set_new(object, "smallest", json_integer((json_int_t)row->sum.least));
-    json_object_set_new(object, "largest", json_integer((json_int_t)row->sum.most));
+    json_object_set_new(object, "smallest", text_json_number(row->sum.least));
+    json_object_set_new(object, "largest", text_json_number(row->sum.most));
     json_object_set_new(object, "stacks", json_integer(row->stacks));
     frames_of(t->facts, t->namer, t->facts->told.stacks.leaves[row->leaf].node, &frames);
     json_t *own = frames_json(&t->facts->told.code, &frames.of[frames.site]);

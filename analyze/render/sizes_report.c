@@ -111,7 +111,7 @@ void sizes_print_histogram(const struct size_table *t, const struct sizes_view *
         uint64_t weight = view->by_bytes ? rows[i].bytes : rows[i].count;
         size_t empty = empty_rows(rows, count, i);
         if (empty > EMPTY_ROWS_SHOWN) {
-            printf("       ... %zu rows without any\n", empty);
+            printf("       ... %s without any\n", text_counted(empty, "row"));
             i += empty - 1;
             continue;
         }
@@ -138,7 +138,7 @@ void sizes_print_split(const struct size_table *t, const struct sizes_view *view
     uint64_t count, bytes;
 
     size_table_below(t, view->threshold, &count, &bytes);
-    printf("Small and large, parted at %s bytes (--threshold)\n", text_count(view->threshold));
+    printf("Small and large, parted at %s (--threshold)\n", text_counted(view->threshold, "byte"));
     printf("                   allocations       %%         bytes       %%\n");
     printf("  small         %14s  %6s  %12s  %6s\n", text_count(count), text_share(count, t->count), text_bytes(bytes),
            text_share(bytes, t->bytes));

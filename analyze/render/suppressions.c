@@ -105,7 +105,7 @@ int suppressions_read(struct suppressions *s, const char *path, struct failure *
         const char *rule = trim(line, (size_t)bytes);
         if (!*rule || *rule == '#')
             continue;
-        if (strncmp(rule, "leak:", 5) != 0 || !rule[5])
+        if (strncmp(rule, "leak:", 5) != 0) /* of an empty pattern all is a match, LeakSanitizer's too */
             return fail(ret_failure, EINVAL, "%s:%zu: want leak:PATTERN or a # comment, not %.200s", path, number, rule);
         add(s, rule + 5, strlen(rule + 5));
     }

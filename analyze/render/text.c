@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BUFFERS 16
+#define BUFFERS 32
 #define BUFFER_BYTES 512
 
 static char *next_buffer(void)
@@ -60,8 +60,8 @@ const char *text_lost_events(uint64_t count, uint32_t reason)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s events %s logged%s%s", text_count(count),
-             reason == REC_STOP_LIMIT ? "were not" : "could not be", reason ? ": " : "", text_stop_reason(reason));
+    snprintf(text, BUFFER_BYTES, "%s %s logged%s%s", text_counted(count, "event"),
+             reason != REC_STOP_LIMIT ? "could not be" : count == 1 ? "was not" : "were not", reason ? ": " : "", text_stop_reason(reason));
     return text;
 }
 
@@ -69,8 +69,8 @@ const char *text_lost_programs(uint64_t count)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s program%s executed that could not be recorded: no room or no right to make a file "
-             "beside the log", text_count(count), count == 1 ? " was" : "s were");
+    snprintf(text, BUFFER_BYTES, "%s %s executed that could not be recorded: no room or no right to make a file "
+             "beside the log", text_counted(count, "program"), count == 1 ? "was" : "were");
     return text;
 }
 
@@ -104,6 +104,19 @@ const char *text_share(uint64_t part, uint64_t whole)
     if (part < whole && share >= 99.95)
         return ">99.9";
     snprintf(text, BUFFER_BYTES, "%.1f", share);
+    return text;
+}
+
+const char *text_duration(uint64_t us)
+{
+    char *text = next_buffer();
+
+    if (us < 1000)
+        snprintf(text, BUFFER_BYTES, "%u us", (unsigned)us);
+    else if (us < 1000000)
+        snprintf(text, BUFFER_BYTES, "%.1f ms", (double)us / 1e3);
+    else
+        snprintf(text, BUFFER_BYTES, "%.3f s", (double)us / 1e6);
     return text;
 }
 
@@ -163,11 +176,21 @@ int text_columns(void)
     return count >= 40 ? count : 80;
 }
 
+const char *text_noun(uint64_t count, const char *word)
+{
+    size_t bytes = strlen(word);
+    char *text = next_buffer(), last = word[bytes - 1];
+    bool is_y = count != 1 && last == 'y';
+
+    snprintf(text, BUFFER_BYTES, "%.*s%s", (int)(bytes - is_y), word, count == 1 ? "" : is_y ? "ies" : last == 's' ? "es" : "s");
+    return text;
+}
+
 const char *text_counted(uint64_t count, const char *word)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s %s%s", text_count(count), word, count == 1 ? "" : "s");
+    snprintf(text, BUFFER_BYTES, "%s %s", text_count(count), text_noun(count, word));
     return text;
 }
 
@@ -178,7 +201,7 @@ static const char *break_line(const char *text, const char *end, int columns)
     int width = 0;
 
     for (const char *at = text; at < end; at++) {
-        if (*at == ' ' && at > text && at[-1] != ' ') {
+        if (*at == ' ' && at > text && at[-1] != ' ' && at[1] != '%') { /* a number stays with its % */
             if (width > columns && (clause || word))
                 return clause ? clause : word;
             word = at + 1;
@@ -233,6 +256,11 @@ json_t *text_json(const char *text)
     result = json_string(copy);
     free(copy);
     return result;
+}
+
+json_t *text_json_number(uint64_t number)
+{
+    return number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number);
 }
 
 /* How many bytes of the text are one character that a terminal shows: no control, none of the

@@ -13,6 +13,7 @@ const char *text_count(uint64_t count);  /* 1,234,567 */
 const char *text_bytes(uint64_t bytes);  /* 1,023 B, 12.3 KiB, 4.5 MiB */
 const char *text_share(uint64_t part, uint64_t whole); /* per cent with one digit: 63.4; "-" of nothing */
 const char *text_base_name(const char *path);
+const char *text_duration(uint64_t us); /* 12 us, 3.4 ms, 5.678 s */
 /* Why logging ended, from an errno value or REC_STOP_LIMIT; "" for 0. */
 const char *text_stop_reason(uint32_t reason);
 /* "N events could not be logged: REASON". */
@@ -32,11 +33,13 @@ const char *text_error(uint64_t error, bool is_bytes);
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
 
-/* "1 block", "2 blocks": the word's plural ends with an s. */
+/* "1 block", "2 blocks", "2 processes", "2 libraries": every number of things is told by this. */
 const char *text_counted(uint64_t count, const char *word);
+/* The noun alone, where something stands between it and its number. */
+const char *text_noun(uint64_t count, const char *word);
 
 /* The text, which may have several lines, with lines of no more columns than the terminal's where
- * words allow that: broken after a comma or semicolon, else between words; what comes then begins
+ * words allow that: broken after a comma or semicolon, else between words, but not before a %; what comes then begins
  * with the indent. Bytes that are no text of ours are to be safe already. */
 void text_write_wrapped(FILE *to, const char *text, const char *indent);
 /* The same of a format, to stdout. */
@@ -45,6 +48,8 @@ void text_print_wrapped(const char *indent, const char *format, ...) __attribute
 /* A JSON string: names come from files and processes; of one that is not UTF-8 all
  * that is not ASCII becomes '?'. */
 json_t *text_json(const char *text);
+/* A JSON number that is never negative, whatever a log says: one that has no room in a json_int_t becomes a real. */
+json_t *text_json_number(uint64_t number);
 
 /* Text that came from outside may move a terminal's cursor, or look like a line of ours. With
  * control characters, and what turns the direction of writing, as \x1b: */

@@ -47,26 +47,24 @@ static void print_costs(const struct lister *l, const struct site_costs *c, enum
 
     switch (cost) {
     case COST_ALLOCATIONS:
-        printf("%s%s allocation%s (%s %%), %s%s (%s %%)", about, text_count(c->allocations), c->allocations == 1 ? "" : "s",
+        printf("%s%s (%s %%), %s%s (%s %%)", about, text_counted(c->allocations, "allocation"),
                text_share(c->allocations, f->allocations), about, text_bytes(c->bytes), text_share(c->bytes, f->allocated_bytes));
         break;
     case COST_ALLOCATED:
-        printf("%s%s (%s %%) in %s%s allocation%s (%s %%)", about, text_bytes(c->bytes), text_share(c->bytes, f->allocated_bytes),
-               about, text_count(c->allocations), c->allocations == 1 ? "" : "s", text_share(c->allocations, f->allocations));
+        printf("%s%s (%s %%) in %s%s (%s %%)", about, text_bytes(c->bytes), text_share(c->bytes, f->allocated_bytes),
+               about, text_counted(c->allocations, "allocation"), text_share(c->allocations, f->allocations));
         break;
     case COST_PEAK:
-        printf("%s%s (%s %%) in %s%s block%s; of %s%s allocation%s\n", about, text_bytes(c->peak_bytes),
-               text_share(c->peak_bytes, f->peak_bytes), about, text_count(c->peak_blocks), c->peak_blocks == 1 ? "" : "s", about,
-               text_count(c->allocations), c->allocations == 1 ? "" : "s");
+        printf("%s%s (%s %%) in %s%s; of %s%s\n", about, text_bytes(c->peak_bytes), text_share(c->peak_bytes, f->peak_bytes), about,
+               text_counted(c->peak_blocks, "block"), about, text_counted(c->allocations, "allocation"));
         return;
     case COST_LEAKED:
-        printf("%s%s (%s %%) in %s%s block%s; of %s%s allocation%s\n", about, text_bytes(c->leaked_bytes),
-               text_share(c->leaked_bytes, f->leaked_bytes), about, text_count(c->leaked_blocks), c->leaked_blocks == 1 ? "" : "s",
-               about, text_count(c->allocations), c->allocations == 1 ? "" : "s");
+        printf("%s%s (%s %%) in %s%s; of %s%s\n", about, text_bytes(c->leaked_bytes), text_share(c->leaked_bytes, f->leaked_bytes), about,
+               text_counted(c->leaked_blocks, "block"), about, text_counted(c->allocations, "allocation"));
         return;
     default:
-        printf("%s temporary (%s %%) of %s allocation%s, %s\n", temporary, text_share(c->temporary, f->temporary),
-               text_count(c->allocations), c->allocations == 1 ? "" : "s", text_bytes(c->bytes));
+        printf("%s temporary (%s %%) of %s, %s\n", temporary, text_share(c->temporary, f->temporary),
+               text_counted(c->allocations, "allocation"), text_bytes(c->bytes));
         return;
     }
     printf("; %s temporary\n", temporary);
@@ -184,12 +182,12 @@ static void print_list(struct lister *l, enum cost cost)
     const char *same = count ? same_list(l, order, count) : NULL;
 
     if (same) {
-        text_print_wrapped("  ", "%sTop %zu call site%s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", count, count == 1 ? "" : "s",
+        text_print_wrapped("  ", "%sTop %s by %s: the same as by %s%s\n", l->was_same ? "" : "\n", text_counted(count, "call site"),
                titles[cost], same, count == 1 ? "" : ", in this order");
     } else if (!count && view->has_sort && view->top) {
         printf("\nNo call sites with %s\n", titles[cost]);
     } else if (count) {
-        printf("\nTop %zu call site%s by %s\n", count, count == 1 ? "" : "s", titles[cost]);
+        printf("\nTop %s by %s\n", text_counted(count, "call site"), titles[cost]);
         for (size_t i = 0; i < count; i++)
             print_site(l, cost, order[i]);
     }
@@ -228,7 +226,7 @@ void top_sites_print_name(struct facts *facts, const struct site *site, const st
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 void top_sites_name_json(struct facts *facts, const struct site *site, const struct namer *namer, json_t *object)

@@ -14,6 +14,9 @@ struct tree_view {
     size_t top;       /* children shown of each frame */
 };
 
+/* "1,234 allocations", "2.1 MiB at the peak"; good until the next call. */
+const char *tree_amount(enum cost cost, uint64_t all);
+
 /* The least cost that is shown; at least 1. */
 uint64_t tree_least(const struct call_tree *tree, const struct tree_view *view);
 

@@ -173,6 +173,17 @@ static void print_node(struct printer *p, uint32_t node, size_t depth, const cha
     p->beyond = beyond;
 }
 
+const char *tree_amount(enum cost cost, uint64_t all)
+{
+    static char text[80];
+
+    if (cost_is_bytes(cost))
+        snprintf(text, sizeof text, "%s %s", text_bytes(all), cost == COST_PEAK ? "at the peak" : cost_name(cost));
+    else
+        snprintf(text, sizeof text, "%s", text_counted(all, cost == COST_TEMPORARY ? "temporary allocation" : "allocation"));
+    return text;
+}
+
 static void print_heading(const struct printer *p, const struct facts *f)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
@@ -184,9 +195,8 @@ static void print_heading(const struct printer *p, const struct facts *f)
     _cleanup_free_ char *least = p->view->min_share > 0
                                      ? format_text("; without frames of less than %g %%", p->view->min_share * 100)
                                      : copy_text("", 0);
-    text_print_wrapped("", "%s%s %s, from %s stack%s, %s%s\n\n%13s  %5s\n", p->about, cost_is_bytes(p->view->cost) ? text_bytes(all) : text_count(all),
-           p->view->cost == COST_TEMPORARY ? "temporary allocations" : p->view->cost == COST_PEAK ? "at the peak" : cost,
-           text_count(p->tree->stack_count), p->tree->stack_count == 1 ? "" : "s",
+    text_print_wrapped("", "%s%s, from %s, %s%s\n\n%13s  %5s\n", p->about, tree_amount(p->view->cost, all),
+           text_counted(p->tree->stack_count, "stack"),
            p->view->inverted ? "call sites first" : "callers first", least, cost, "%");
 }
 

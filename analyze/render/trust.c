@@ -92,7 +92,7 @@ static void print_stacks(FILE *to, const struct trust *t)
         fprintf(to, " and %s cut", text_count(t->facts->cut_stacks));
     fprintf(to, " stacks");
     if (t->facts && t->facts->cut_stacks && t->facts->told.max_depth)
-        fprintf(to, " (of more than %s frames)", text_count(t->facts->told.max_depth));
+        fprintf(to, " (of more than %s)", text_counted(t->facts->told.max_depth, "frame"));
 }
 
 /* How the stacks were come by, where that is worth a word. */
@@ -109,15 +109,15 @@ static void print_unwinding(FILE *to, const struct facts *f)
         separator = ", ";
     }
     if (f->differing_stacks || f->told.stacks_checked)
-        fprintf(to, "%s%s stacks differ from libunwind's", separator, text_count(f->differing_stacks));
+        fprintf(to, "%s%s %s from libunwind's", separator, text_counted(f->differing_stacks, "stack"), f->differing_stacks == 1 ? "differs" : "differ");
 }
 
 static void print_missing(FILE *to, const struct trust *t)
 {
     if (t->missing_chunks)
-        fprintf(to, ", %s chunk%s missing", text_count(t->missing_chunks), t->missing_chunks == 1 ? "" : "s");
+        fprintf(to, ", %s missing", text_counted(t->missing_chunks, "chunk"));
     if (t->cut_processes)
-        fprintf(to, ", the end of %s process%s missing", text_count(t->cut_processes), t->cut_processes == 1 ? "" : "es");
+        fprintf(to, ", the end of %s missing", text_counted(t->cut_processes, "process"));
     if (t->lacks_processes)
         fprintf(to, ", processes missing that started others");
 }
@@ -130,7 +130,7 @@ static void print_trimmed(FILE *to, const struct log_trimmed *t, const char *sep
     if (t->from_ns)
         fprintf(to, ", and blocks that lived then");
     if (t->left_out)
-        fprintf(to, "; %s process%s left out", text_count(t->left_out), t->left_out == 1 ? "" : "es");
+        fprintf(to, "; %s left out", text_counted(t->left_out, "process"));
     if (t->incomplete)
         fprintf(to, "; that log was damaged or incomplete");
 }
@@ -139,7 +139,7 @@ static void write_long(FILE *to, const struct trust *t)
 {
     const struct facts *f = t->facts;
 
-    fprintf(to, "\nTrust: library loaded in %zu process%s", t->processes, t->processes == 1 ? "" : "es");
+    fprintf(to, "\nTrust: library loaded in %s", text_counted(t->processes, "process"));
     if (t->left_out)
         fprintf(to, ", %zu more left out", t->left_out);
     fputs(" (allocator ", to);
@@ -151,28 +151,25 @@ static void write_long(FILE *to, const struct trust *t)
     fputs(", ", to);
     print_frees(to, f);
     print_stacks(to, t);
-    fprintf(to, ", %s byte%s damaged", text_count(t->damaged_bytes), t->damaged_bytes == 1 ? "" : "s");
+    fprintf(to, ", %s damaged", text_counted(t->damaged_bytes, "byte"));
     print_missing(to, t);
     if (t->own_mallocs)
-        fprintf(to, ";\n       not recorded: %s process%s with a malloc of %s own", text_count(t->own_mallocs),
-                t->own_mallocs == 1 ? "" : "es", t->own_mallocs == 1 ? "its" : "their");
+        fprintf(to, ";\n       not recorded: %s with a malloc of %s own", text_counted(t->own_mallocs, "process"), t->own_mallocs == 1 ? "its" : "their");
     if (f && f->told.notes.untraced_programs)
-        fprintf(to, ";\n       %s program%s executed that could not be recorded", text_count(f->told.notes.untraced_programs),
-                f->told.notes.untraced_programs == 1 ? " was" : "s were");
+        fprintf(to, ";\n       %s %s executed that could not be recorded", text_counted(f->told.notes.untraced_programs, "program"),
+                f->told.notes.untraced_programs == 1 ? "was" : "were");
     if (f && f->told.notes.deepbind_count)
-        fprintf(to, ";\n       %zu librar%s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
-                f->told.notes.deepbind_count, f->told.notes.deepbind_count == 1 ? "y was" : "ies were");
+        fprintf(to, ";\n       %s %s loaded with RTLD_DEEPBIND or dlmopen, whose allocations may not be here",
+                text_counted(f->told.notes.deepbind_count, "library"), f->told.notes.deepbind_count == 1 ? "was" : "were");
     if (t->launcher_died && !t->lost_events) /* else it may have found no room for it */
         fprintf(to, ";\n       the log has no end of `malloscope record` itself, which was killed or could not write it, or the log was cut; "
                 "of the processes here all is there that came onto the disk, but there may have been others");
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, ";\n       ");
     if (t->running)
-        fprintf(to, ";\n       %zu process%s still ran when the log was read: what came later is not here", t->running,
-                t->running == 1 ? "" : "es");
+        fprintf(to, ";\n       %s still ran when the log was read: what came later is not here", text_counted(t->running, "process"));
     if (t->ends_unknown)
-        fprintf(to, ";\n       %zu process%s ended unseen: what %s had counts to %s last event", t->ends_unknown,
-                t->ends_unknown == 1 ? "" : "es", t->ends_unknown == 1 ? "it" : "they", t->ends_unknown == 1 ? "its" : "their");
+        fprintf(to, ";\n       %s ended unseen: what %s had counts to %s last event", text_counted(t->ends_unknown, "process"), t->ends_unknown == 1 ? "it" : "they", t->ends_unknown == 1 ? "its" : "their");
     if (t->recovered_bytes)
         fprintf(to, ";\n       %s read from the buffers of processes", text_counted(t->recovered_bytes, "byte"));
     if (f)
@@ -199,7 +196,7 @@ void trust_print(FILE *to, const struct trust *t)
 
 void trust_print_short(FILE *to, const struct trust *t)
 {
-    fprintf(to, "Trust: %zu process%s (", t->processes, t->processes == 1 ? "" : "es");
+    fprintf(to, "Trust: %s (", text_counted(t->processes, "process"));
     text_write_safe(to, allocators(t));
     fprintf(to, "), %s, %s; %s%s lost", text_counted(t->streams, "stream"), text_counted(t->events, "event"), at_least(t),
             text_count(t->lost_events));
@@ -214,8 +211,7 @@ void trust_print_short(FILE *to, const struct trust *t)
     if (t->own_mallocs)
         fprintf(to, "; with a malloc of their own: %s", text_count(t->own_mallocs));
     if (t->facts && t->facts->told.notes.untraced_programs)
-        fprintf(to, "; not recorded: %s program%s", text_count(t->facts->told.notes.untraced_programs),
-                t->facts->told.notes.untraced_programs == 1 ? "" : "s");
+        fprintf(to, "; not recorded: %s", text_counted(t->facts->told.notes.untraced_programs, "program"));
     if (t->facts && t->facts->told.notes.deepbind_count)
         fprintf(to, "; with RTLD_DEEPBIND: %zu", t->facts->told.notes.deepbind_count);
     fputc('\n', to);
@@ -223,7 +219,7 @@ void trust_print_short(FILE *to, const struct trust *t)
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    json_object_set_new(object, name, text_json_number(value));
 }
 
 static void set_of_facts(json_t *object, const struct facts *f)
@@ -246,9 +242,9 @@ static void set_of_facts(json_t *object, const struct facts *f)
 
 json_t *trust_json(const struct trust *t)
 {
-    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I}", "injected", t->processes > 0, "processes",
+    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:o}", "injected", t->processes > 0, "processes",
                                (json_int_t)t->processes, "streams", (json_int_t)t->streams, "events",
-                               (json_int_t)t->events, "lost_events", (json_int_t)t->lost_events);
+                               (json_int_t)t->events, "lost_events", text_json_number(t->lost_events));
 
     json_object_set_new(object, "lost_reason", json_string(text_stop_reason(t->lost_reason)));
     if (t->facts)

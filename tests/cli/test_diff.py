@@ -1,6 +1,7 @@
 """`diff`: two builds of a program whose allocations are known (tests/programs/versions.c)."""
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -68,6 +69,17 @@ for new, others in (two, []), (renamed, ["other commands were recorded", "versio
     equal(len(d["warnings"]), len([text for text in others if text != "other commands were recorded"]) + 1, f"warnings: {d['warnings']}")
     for text in others:
         check(any(text in warning for warning in d["warnings"]), f"it says {text}: {d['warnings']}")
+# --- what is as before, on request: all there is in the two, nothing twice ---
+d, every = sites(one, two), sites(one, two, "--unchanged")
+equal(every["rows"][:5], d["rows"], "what has changed comes first")
+equal([(row["change"], row["before"] == row["after"]) for row in every["rows"][5:]], [("unchanged", True)] * 2, "then what has not")
+equal((every["counts"], every["warnings"]), (d["counts"], d["warnings"]), "the same counts and notes")
+for cost in "allocations", "allocated", "leaked", "temporary":
+    for side in "before", "after":
+        equal(sum(row[side][cost] for row in every["rows"]), every[side]["totals"][cost], f"all rows have all {cost} {side}")
+equal(len(diff(one, again, "--unchanged")["rows"]), diff(one, again)["counts"]["unchanged"], "two runs of one program: all of it")
+text = run([MALLOSCOPE, "diff", "--sites", "--unchanged", one, two]).stdout
+equal(len(re.findall(r"^ +\d  as before$", text, re.M)), 2, f"in text: {text}")
 d = sites(two, one)
 equal(rows(d)["removed"], ("only_after", 0, 5, 0, 5000, 0, 0), "the other way round")
 

@@ -2,6 +2,7 @@
 logs' sum. What is asked of a part of a log is cut at the same moment for all that is told."""
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -91,6 +92,8 @@ r, leaks = asked("report", "--json", log), asked("leaks", "--json", log)
 peak_at_once(r, "while they run")
 check(min(place["age_seconds"] for place in leaks["places"] if place["bytes"] == CHILDREN * BYTES) >= 0.3, f"their age: {leaks['places']}")
 equal({p["end"] for p in leaks["processes"]}, {"running"}, "they run")
+text = run([MALLOSCOPE, "report", log]).stdout
+check(re.search(r"\n  still allocated .* blocks, when the log was read\n", text) and "at exit" not in text, f"no exit of theirs is told of: {text}")
 part = path("part")
 run([MALLOSCOPE, "trim", log, "-f", "-o", part])
 finish(p)
@@ -130,6 +133,9 @@ def shown(*command):
     return "\n".join(line.replace(part, log) for line in lines if not line.startswith("Part of the log: ")).strip()
 
 
+for times, words in ([], "at exit"), (["--to", "m10"], "at the end of the part"):
+    text = run([MALLOSCOPE, "report", *times, log]).stdout
+    check(re.search(f"\n  still allocated .* blocks?, {words}\n", text), f"{times}: {words}: {text}")
 for name in "m0", "m10", "m33":
     run([MALLOSCOPE, "trim", log, "-f", "-o", part, "--to", name])
     for command in ["report", "--json", "-n", "1000", "--threads"], ["report", "--threads"], ["leaks", "--json"], ["leaks"], ["timeline", "--tsv"], ["timeline"]:

@@ -129,6 +129,10 @@ def shown(*options, **more):
 
 
 text = shown()
+for cost, amount, few in (("temporary", "900 temporary allocations", True), ("leaked", r"\S+ MiB leaked", True), ("allocations", "1,070 allocations", False)):
+    heading = run([MALLOSCOPE, "tree", "--cost", cost, log]).stdout
+    count = re.match(rf"{amount}, from (\d+) stacks?, ", heading)
+    check(count and 1 <= int(count[1]) <= 6 and (int(count[1]) < 6) == few, f"stacks that have some of the cost: {heading}")
 for wanted in ("1,070 allocations, from 6 stacks, callers first; without frames of less than 1 %", "├ temporary → take", "└ leak → take",
                "900   84.1  ", "0 lost"):
     check(wanted in text, f"tree says {wanted!r}: {text}")

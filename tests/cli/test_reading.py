@@ -68,7 +68,7 @@ for options, wanted in (
         (["--from", "three"], "has no mark of that name"), (["--from", "two", "--to", "two"], "has no mark of that name after --from"),
         (["--from", "5", "--to", "4"], "--to 4 is not after --from 5"), (["--from", "-1"], "want a time"),
         (["--from", "1x"], "want a time"), (["--from", "0x10"], "want a time"), (["--to", "0x1p3"], "want a time"),
-        (["--from", "100min"], "nothing comes after that: the last event of "), (["--from", "mark:1"], "has no mark of that name"), (["--to", ""], "want a time"), (["--thread", "1"], "has no such thread"),
+        (["--from", "100min"], "nothing comes after that: "), (["--from", "mark:1"], "has no mark of that name"), (["--to", ""], "want a time"), (["--thread", "1"], "has no such thread"),
         (["--thread", "x"], "--thread x: want a number"), (["--pid", "x"], "--pid x: want a number"),
         (["--jobs", "0"], "--jobs 0"), (["--jobs", "x"], "--jobs x")):
     complaint = read(*options, code=2)

@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
+from log_bytes import EVENTS, chunks, with_payload
 
 log = path("known.mscope")
 equal(record([program("known")], log).returncode, 7, "exit status of the program")
@@ -341,4 +342,11 @@ for command, got in reads(bytes(middle), "flip").items():
     check(got.returncode == 1 and "damaged at offset" in got.stderr, f"flip, {command}: {got.stderr}")
 for command, got in reads(whole[:64], "bare").items():
     check(got.returncode == 1 and "no events after the header" in got.stderr, f"bare header, {command}: {got.stderr}")
+# --- a chunk whose checksums are right and whose bytes are no record: where is said, by all alike ---
+chunk = max((chunk for chunk in chunks(raw) if chunk[1] == EVENTS), key=lambda chunk: chunk[3])
+end = chunk[0] + chunk[2] + chunk[3]
+garbled = with_payload(raw, chunk, raw[chunk[0] + chunk[2]:end] + b"\0" * 20)
+for command, got in reads(garbled, "no-record").items():
+    said = f"1 chunk holds bytes that are no event, the first at offset {end}"
+    check(got.returncode == 1 and said in got.stderr, f"no record, {command}: {got.stderr}")
 sys.exit(done())

@@ -101,7 +101,7 @@ for wanted in ("Top 5 call sites by allocations\n   1  150 allocations (34.2 %),
                f"      wrapped  programs/callers.c:{line_of('wrapped, first')}  through xmalloc\n      ← main  ",
                f"make_one  programs/callers.c:{line_of('inlined: the innermost')} (inlined)\n      ← inlined  ",
                "  these 2 recursive ×6\n", "\n  (1) 14.6 KiB (17.2 %)  wrapped  programs/callers.c:", "Modules of the call sites\n",
-               "bytes at the peak\n", "bytes still allocated\n", "temporary allocations\n", "half of the freed blocks "):
+               "bytes at the peak\n", "bytes still allocated\n", "temporary allocations\n", "half of those freed "):
     check(wanted in text, f"report says {wanted!r}: {text}")
 check("recursive  programs" in command("report", "-n", "20") and "recursive ×12\n" in command("report", "-n", "20"), "recursion")
 check("Advice" not in text, "no advice for a program in order")

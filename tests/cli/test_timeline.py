@@ -108,6 +108,18 @@ first, second = whole["marks"][0]["seconds"], whole["marks"][1]["seconds"]
 part = json.loads(timeline(log, "--json", "--from", "one", "--to", "two"))
 equal((part["totals"]["allocations"], sums(part["rows"])["allocations"]), (100, 100), "between two marks")
 check(abs(part["rows"][0]["seconds"] - first) < 2e-6 and part["rows"][-1]["seconds"] <= second, "the part begins at its mark, and ends at the other")
+third = whole["marks"][2]["seconds"]
+for command in "timeline", "report":
+    text = run([MALLOSCOPE, command, "--from", f"{first:.9f}", "--to", f"{second:.9f}", log]).stdout
+    check(re.search(rf"^(Totals over )?{second - first:.3f} s", text, re.M), f"{command}: how long the part is: {text}")
+for times, inside in ((["--from", "one", "--to", "two"], ["one", "two"]), (["--from", f"{second + 1e-6:.9f}"], ["one"]), (["--to", f"{second - 1e-6:.9f}"], ["one"]),
+                      (["--from", f"{third + 1e-6:.9f}"], [])):
+    shown = timeline(log, *times)
+    equal(re.findall(r"\n  [a-z]  [0-9.]+ s  (\w+)", shown), sorted(set(inside)), f"{times}: the chart names the marks that are in it: {shown}")
+    equal("marks  " in shown, bool(inside), f"{times}: and without any has no line for them")
+    for command in "timeline", "report":
+        got = json.loads(run([MALLOSCOPE, command, "--json", *times, log]).stdout)
+        equal([m["name"] for m in got["marks"]], inside, f"{command} {times}: marks of the part")
 check(part["row_seconds"] < whole["row_seconds"] or len(whole["rows"]) < 100, "a part is shown more finely")
 shown = timeline(log)
 check("marks  " in shown and re.search(r"\n  a  [0-9.]+ s  one  \(2 times, the last at [0-9.]+ s\)\n  b  [0-9.]+ s  two\n\n", shown), f"marks in the chart: {shown}")

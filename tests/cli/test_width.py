@@ -59,6 +59,18 @@ for words in (["diff", "a", "b"], ["diff", "a", "c"], ["diff", "--sites", "--cos
               ["merge", "--stacks", "a", "c"]):
     equal(wide(*words)[0], [], f"{words}")
 
+# What a long path makes wide is its own line, but not what is said after it.
+where = "ranks/of/a/job/with/a/name/of/its/own"
+os.makedirs(os.path.join(WORK, where))
+for name in "a", "c":
+    os.rename(path(name), path(f"{where}/{name}"))
+    os.symlink(path(f"{where}/{name}"), path(name))
+for words in (["merge"], ["diff"]):
+    lines = wide(*words, f"{where}/a", f"{where}/c")[1].splitlines()
+    first = next(i for i, line in enumerate(lines) if "Trust: " in line)
+    equal([line for line in lines[first:] if len(line) > 80], [], f"{words}: how far each can be trusted")
+    check("".join(lines[first:]).count("damaged") == 2, f"{words}: of both: {lines[first:]}")
+
 # --- one is no ones, nothing is told once, and a mark in a loop is a line ---
 text = wide("report", "a")[1]
 check(re.search(r"\n +0\.\d+ +\d+ +[\d,.]+ \S+  even  \(\d+,000 times, the last at \d+\.\d{3} s\)\n", text), f"a mark that repeats: {text}")

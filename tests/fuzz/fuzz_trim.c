@@ -215,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct facts *all = facts_collect(log, NULL);
     uint64_t from_ns = (uint64_t)((double)all->duration_ns * part[0] / 65536), to_ns = (uint64_t)((double)all->duration_ns * part[1] / 65536);
     /* What no sum holds counts as lost: in the part less may be before it. */
-    bool is_countable = all->allocated_bytes < 1ull << 48;
+    bool is_countable = all->allocated_bytes < 1ull << 48 && !all->told.lost_events;
     facts_free(all);
     trim(log, from_ns, to_ns > from_ns ? to_ns : 0, is_countable);
     log_free(log);

@@ -262,7 +262,7 @@ static void show_two(const struct seen *s)
             merged_add(&merged, s->log, &source);
             filter_release(&filter);
         }
-        compare_sort(&compared, view.cost);
+        compare_sort(&compared, view.cost, view.cost == COST_PEAK);
         begin();
         compare_print(&compared, &view);
         merged_print(&merged, &(struct merged_view){ view.cost, view.top });

@@ -35,6 +35,68 @@ static uint32_t location_of(struct code *c, uint32_t process, uint32_t number)
     return code_location(c, code_pc(c, process, number));
 }
 
+/* What lies before its module is not in it, whatever a log says: no offset is negative. Where a module lies lower
+ * than its file says, its bias is. */
+static void test_before_module(void)
+{
+    const uint64_t pcs[] = { 0x401136, 0x9000010, 0x8ffffff, UINT64_MAX };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .bias = 0x9000000, .path = { "/x", 2 }, .build_id = { "", 0 } } };
+    struct code code;
+
+    for (unsigned lower = 0; lower < 2; lower++) {
+        code_init(&code);
+        load.module.bias = lower ? (uint64_t)-0x1000 : 0x9000000;
+        code_take(&code, 0, &load);
+        for (uint32_t i = 0; i < 4; i++)
+            announce_pc(&code, 0, i + 1, pcs[i], false);
+        code_locate_all(&code);
+        for (uint32_t i = 0; i < 4; i++) {
+            const struct code_location *place = &code.locations[location_of(&code, 0, i + 1)];
+            bool is_in = lower ? true : i == 1;
+            CHECK(place->file == is_in && place->address == (is_in ? pcs[i] - load.module.bias : pcs[i]));
+        }
+        code_release(&code);
+    }
+}
+
+/* By path, build-id and address, in whatever order the records come. */
+static void test_order(void)
+{
+    static const struct { const char *path, *id; } files[] = { { "/b", "1" }, { "/a", "2" }, { "/a", "1" } };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD };
+    struct code code[2];
+
+    for (unsigned order = 0; order < 2; order++) {
+        code_init(&code[order]);
+        for (uint32_t i = 0; i < 3; i++) {
+            uint32_t which = order ? 2 - i : i;
+            load.module.id = 1 + which;
+            load.module.path = (struct text){ files[which].path, 2 };
+            load.module.build_id = (struct text){ files[which].id, 1 };
+            code_take(&code[order], 0, &load);
+        }
+        for (uint32_t i = 0; i < 30; i++) {
+            uint32_t which = order ? 29 - i : i;
+            code_take(&code[order], 0, &(struct event){ .type = EVENT_OTHER, .other = REC_PC, .pc = { .id = 1 + which, .module = 1 + which % 3, .pc = 1000 - which } });
+        }
+        code_locate_all(&code[order]);
+        CHECK(code[order].location_count == 31);
+        for (uint32_t i = 1; i < 31; i++) {
+            const struct code_location *l = &code[order].locations[i], *before = l - 1;
+            CHECK(i == 1 || before->file != l->file || before->address < l->address);
+            CHECK(i == 1 || code_compare_files(&code[order], before->file, l->file) <= 0);
+        }
+    }
+    for (uint32_t number = 1; number <= 30; number++)
+        CHECK(location_of(&code[0], 0, number) == location_of(&code[1], 0, number));
+    announce_pc(&code[0], 0, 31, 1, false); /* after that, numbers that were handed out stay */
+    uint32_t known = location_of(&code[0], 0, 1);
+    code_locate_all(&code[0]);
+    CHECK(location_of(&code[0], 0, 31) == 31 && location_of(&code[0], 0, 1) == known);
+    code_release(&code[0]);
+    code_release(&code[1]);
+}
+
 /* As many files as a log may name: a look at each of them for each would take minutes. */
 static void test_many_files(void)
 {
@@ -171,6 +233,8 @@ int main(void)
     CHECK(is_named(&namer, 0, NULL));
     naming_close(naming);
     code_release(&code);
+    test_before_module();
+    test_order();
     test_many_files();
     return check_summary();
 }
