@@ -24,6 +24,8 @@ struct adding {
     size_t capacity;
     struct step *path;
     size_t path_count, path_capacity;
+    size_t root_bytes, first_root_bytes; /* where its tree of sources is elsewhere than the first log's: both paths' lengths */
+    const char *main_path;               /* begins with the first of them */
 };
 
 static const char *base_name(const char *path)
@@ -35,7 +37,7 @@ static const char *base_name(const char *path)
 
 static struct identity identity_of(const struct by_name_frame *f)
 {
-    return (struct identity){ f->function, f->signature, f->path };
+    return (struct identity){ f->function, f->signature, f->home };
 }
 
 static bool is_same_frame(const struct by_name *b, const struct by_name_frame *x, const struct by_name_frame *y)
@@ -85,6 +87,7 @@ static void take_file(struct by_name *b, struct by_name_frame *known, const stru
         free(known->source);
         known->path = copied(frame->path);
         known->source = copied(frame->source);
+        known->home = known->home ? known->home : copied(frame->home);
     }
     known->log = b->log_count;
 }
@@ -96,9 +99,9 @@ static uint32_t find_without_file(struct by_name *b, const struct by_name_frame 
     uint64_t by_signature;
     uint32_t first = b->options.lines ? UINT32_MAX : first_named(b, frame, true, &by_signature);
 
-    if (first == UINT32_MAX || (frame->path && b->frames[first].path))
+    if (first == UINT32_MAX || (frame->home && b->frames[first].home))
         return UINT32_MAX;
-    if (frame->path)
+    if (frame->home)
         hash_table_add(&b->frame_table, hash, first);
     return first;
 }
@@ -112,7 +115,7 @@ static uint32_t add_frame(struct by_name *b, const struct by_name_frame *frame, 
     struct by_name_frame *added = &b->frames[number];
     *added = (struct by_name_frame){
         .module = copied(frame->module), .function = copied(frame->function), .signature = copied(frame->signature),
-        .source = copied(frame->source), .path = copied(frame->path), .line = b->options.lines ? frame->line : 0,
+        .source = copied(frame->source), .path = copied(frame->path), .home = copied(frame->home), .line = b->options.lines ? frame->line : 0,
         .is_named = frame->is_named, .namesake = first_named(b, frame, false, &by_name), .log = b->log_count };
     hash_table_add(&b->frame_table, hash, number);
     if (added->namesake == UINT32_MAX) {
@@ -149,11 +152,19 @@ static const char *module_name(const struct by_name *b, const char *path)
     return b->renamed && strcmp(name, b->renamed) == 0 ? b->program : name;
 }
 
+static char *home_of(const struct adding *a, const char *path)
+{
+    if (!a->main_path || strncmp(path, a->main_path, a->root_bytes) != 0 || path[a->root_bytes] != '/')
+        return copied(path);
+    return format_text("%.*s%s", (int)a->first_root_bytes, a->b->main_path, path + a->root_bytes);
+}
+
 static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name)
 {
     const struct code *code = &a->source->facts->told.code;
     const struct code_location *place = &code->locations[location];
     const char *module = module_name(a->b, code->files[place->file].path);
+    _cleanup_free_ char *home = name && name->file ? home_of(a, name->file) : NULL;
     char unnamed[300] = "(no file)";
 
     if (name && name->function)
@@ -161,7 +172,7 @@ static uint32_t frame_of(const struct adding *a, uint32_t location, const struct
             .module = (char *)module, .function = (char *)name->function,
             .signature = (char *)(name->signature ? name->signature : name->function),
             .source = (char *)(name->file ? base_name(name->file) : ""),
-            .path = (char *)name->file, .line = name->line, .is_named = true });
+            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true });
     if (!location)
         strcpy(unnamed, "(no stack)");
     else if (place->file)
@@ -377,6 +388,42 @@ static void name_program(struct by_name *b, const struct facts *f, unsigned side
         b->renamed = copied(name);
 }
 
+static const char *find_main(const struct adding *a)
+{
+    const struct code *code = &a->source->facts->told.code;
+    const struct symbols_frame *frames;
+
+    for (uint32_t i = 1; i < code->location_count; i++) {
+        if (!a->b->program || strcmp(module_name(a->b, code->files[code->locations[i].file].path), a->b->program) != 0)
+            continue;
+        size_t count = a->source->namer->frames(a->source->namer->data, i, &frames);
+        for (size_t k = 0; k < count; k++)
+            if (frames[k].function && frames[k].file && strcmp(frames[k].function, "main") == 0)
+                return frames[k].file;
+    }
+    return NULL;
+}
+
+/* Where main is in both tells where the trees are: /old/src/x.c and /new/src/x.c are in /old and /new. */
+static void find_root(struct adding *a)
+{
+    const char *path = find_main(a), *first = a->b->main_path;
+
+    if (!path)
+        return;
+    if (!first) {
+        a->b->main_path = copied(path);
+        return;
+    }
+    size_t bytes = strlen(path), first_bytes = strlen(first);
+    for (size_t same = 0; same < bytes && same < first_bytes && path[bytes - 1 - same] == first[first_bytes - 1 - same]; same++)
+        if (path[bytes - 1 - same] == '/') {
+            a->root_bytes = bytes - 1 - same;
+            a->first_root_bytes = first_bytes - 1 - same;
+            a->main_path = path;
+        }
+}
+
 void by_name_init(struct by_name *b, const struct by_name_options *options)
 {
     *b = (struct by_name){ .options = *options };
@@ -390,6 +437,7 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
     b->log_count++;
     name_program(b, f, source->side);
     code_locate_all(&f->told.code);
+    find_root(&a);
     for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
         if (f->costs.of[leaf].allocations && (!source->wanted || source->wanted(source->wanted_data, leaf)))
             add_leaf(&a, leaf);
@@ -408,6 +456,7 @@ void by_name_release(struct by_name *b)
         free(b->frames[i].signature);
         free(b->frames[i].source);
         free(b->frames[i].path);
+        free(b->frames[i].home);
     }
     for (size_t i = 0; i < b->row_count; i++) {
         free(b->rows[i].frames);
@@ -421,6 +470,7 @@ void by_name_release(struct by_name *b)
     hash_table_release(&b->name_table);
     hash_table_release(&b->signature_table);
     free(b->program);
+    free(b->main_path);
     free(b->renamed);
     *b = (struct by_name){ 0 };
 }

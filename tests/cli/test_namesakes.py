@@ -148,6 +148,15 @@ equal(alone["counts"], {"changed": 0, "only_before": 1, "only_after": 1, "unchan
 moved = make("there/bin/statics", 100, 2000)
 d = diff("--unchanged", one, moved)
 equal((d["counts"]["changed"], d["counts"]["only_before"], d["counts"]["only_after"]), (0, 0, 0), f"the sources were elsewhere: {d['counts']}")
+for directory in "v1", "v2": # the sources are at the tree's root
+    write(f"{directory}/main.c", MAIN.replace("int main", "static void init(void) { kept = malloc(9); }\nint main").replace("{ a_init", "{ init(); a_init"))
+    for file, function in ("x.c", "a_init"), ("sub/x.c", "b_init"):
+        write(f"{directory}/{file}", STATIC % f"void {function}(int n) {{ init(n); kept = 0; }}\n")
+    build("gcc", f"{directory}/rooted", *(f"{directory}/{file}" for file in ("x.c", "sub/x.c", "main.c")))
+d = diff("--sites", make("v1/rooted", 100, 2000), make("v2/rooted", 2000, 100))
+equal(sorted((row["frames"][0]["file"], row["before"]["allocations"], row["after"]["allocations"]) for row in d["rows"]),
+      [(path("v2/sub/x.c"), 2000, 100), (path("v2/x.c"), 100, 2000)], "another directory altogether")
+equal(d["counts"], {"changed": 2, "only_before": 0, "only_after": 0, "unchanged": 2}, "and nothing else has changed")
 bare = make("bare/statics", 100, 2000)
 for old, new in (bare, one), (one, bare):
     d = diff("--sites", "--unchanged", old, new)
