@@ -122,6 +122,22 @@ equal(re.findall(r"overloads\.cpp:(\d+)", add.group()), ["4", "5", "6", "15"], f
 check("recursive" not in add.group(), f"no recursion: {text}")
 check(re.search(r"buffer::again .*recursive x5", text), f"recursion: {text}")
 
+# --- one part of a function inlined, the other left as a function: both have their line ---
+write("parts/x.c", """#include <stdlib.h>
+void *volatile kept;
+static void work(void) { kept = malloc(10); kept = 0; }
+void (*volatile rest)(void) = work;
+""")
+write("parts/main.c", f"""extern void (*volatile rest)(void);
+extern void *volatile kept;
+#line 30 "{path('parts/x.c')}"
+static inline __attribute__((always_inline)) void work(void) {{ rest(); kept = 0; }}
+int main(void) {{ work(); return 0; }}
+""")
+build("gcc", "split", "parts/x.c", "parts/main.c")
+text = ask("report", make("split"))
+check(re.search(r"work  parts/x.c:3\n +< work  parts/x.c:30 \(inlined\)\n +< main  parts/x.c:31\n", text), f"a function in two parts: {text}")
+
 # --- static functions of two files ---
 one, two = make("here/bin/statics", 100, 2000), make("here/bin/statics", 2000, 100)
 for options in [], ["--sites"]:
