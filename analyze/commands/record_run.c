@@ -6,6 +6,7 @@
 #include "analyze/commands/embedding.h"
 #include "analyze/commands/own_heaps.h"
 #include "analyze/launch/compressor.h"
+#include "analyze/launch/limits.h"
 #include "analyze/launch/loaded.h"
 #include "analyze/launch/log_file.h"
 #include "analyze/launch/not_loaded.h"
@@ -260,7 +261,7 @@ int record_run(const struct record_options *options, char **command)
     _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
     if (own_heap)
         complain("warning: %s: %s", target.program, own_heap);
-    if (shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
+    if (limits_check(&failure) != 0 || shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
