@@ -69,11 +69,11 @@ bool selection_wants(void *data, uint32_t leaf)
 {
     struct selection *s = data;
     const struct stacks *stacks = &s->facts->told.stacks;
-    uint32_t at = stacks->leaves[leaf].node, process = stacks_process(stacks, at);
+    uint32_t at = stacks->leaves[leaf].node;
     bool is_within = !s->within, has_site = !s->excluded_count, is_excluded = false;
 
     for (; !stack_is_root(stacks, at) && !(is_within && has_site); at = stacks->nodes[at].parent) {
-        const struct selection_place *place = place_of(s, code_location(&s->facts->told.code, process, stacks->nodes[at].pc));
+        const struct selection_place *place = place_of(s, code_location(&s->facts->told.code, stacks->nodes[at].pc));
         is_within |= place->has_function == 1;
         if (has_site)
             continue;

@@ -63,12 +63,12 @@ static void print_frame(const struct symbols_frame *frame, bool is_inlined)
         printf(frame->file ? "\tinlined" : "\t\tinlined");
 }
 
-static void print_stack(struct dumper *d, uint32_t process, uint32_t node)
+static void print_stack(struct dumper *d, uint32_t node)
 {
     unsigned number = 0;
 
     for (; !stack_is_root(&d->stacks, node); node = d->stacks.nodes[node].parent, number++) {
-        uint32_t location = code_location(&d->code, process, d->stacks.nodes[node].pc);
+        uint32_t location = code_location(&d->code, d->stacks.nodes[node].pc);
         const struct code_location place = d->code.locations[location]; /* a copy: looking for names may add some */
         const char *path = d->code.files[place.file].path;
         const struct symbols_frame *frames;
@@ -178,7 +178,7 @@ static void print_event(struct dumper *d, const struct timed_event *e)
     putchar('\n');
     if (d->with_stacks && (event->type == EVENT_ALLOC || event->type == EVENT_REALLOC_END)) {
         struct stack_path *path = &d->paths[e->stream];
-        print_stack(d, e->process, stack_path_follow(path, &d->stacks, e->chunk, event));
+        print_stack(d, stack_path_follow(path, &d->stacks, e->chunk, event));
     }
 }
 
@@ -229,8 +229,10 @@ int cmd_dump(int argc, char **argv)
     bool goes_on = !with_stacks || code_read(&d.code, log, progress_goes_on, &progress);
     progress_end(&progress);
     struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
+    d.stacks.code = &d.code;
+    uint32_t root = stacks_root(&d.stacks, 0);
     for (size_t i = 0; i < log->stream_count; i++)
-        d.paths[i].root = stacks_root(&d.stacks, log->streams[i].process);
+        d.paths[i] = (struct stack_path){ .root = root, .process = log->streams[i].process };
 
     struct reader *reader = reader_open(log);
     struct timed_event e;

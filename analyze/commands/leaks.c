@@ -130,7 +130,7 @@ int cmd_leaks(int argc, char **argv)
     _cleanup_free_ uint32_t *locations = NULL;
     size_t count = leaks_locations(r.facts, &locations);
     naming_resolve(r.naming, locations, count);
-    leaks_collect(r.log, r.facts, &r.namer, &w.filter, &w.rules, &leaks);
+    leaks_collect(r.facts, &r.namer, &w.filter, &w.rules, &leaks);
     print(&leaks, &w, &r);
     const struct leak_sum leaked = leaks.at_end;
     leaks_release(&leaks);

@@ -10,14 +10,32 @@ struct module {
 };
 
 struct pc {
-    uint64_t pc;
-    uint32_t number; /* of its module; is_located: of its location */
-    bool exact, is_located;
+    uint64_t pc; /* 0: not announced */
+    uint32_t module, session_pc; /* session_pc 0: it has none yet */
+    bool exact;
 };
+
+struct code_process {
+    struct numbered modules, pcs;
+    uint32_t *session_pcs; /* by number, of small ones: for a look that costs nothing. 0: it has none, or see pcs */
+    size_t session_pc_capacity;
+};
+
+static void free_process(struct code_process *p)
+{
+    if (!p)
+        return;
+    numbered_release(&p->modules);
+    numbered_release(&p->pcs);
+    free(p->session_pcs);
+    free(p);
+}
 
 void code_init(struct code *c)
 {
-    *c = (struct code){ .modules.element_bytes = sizeof(struct module), .pcs.element_bytes = sizeof(struct pc) };
+    *c = (struct code){ .pc_count = 1 };
+    c->pcs = grow(NULL, &c->pc_capacity, 1, sizeof *c->pcs);
+    c->pcs[0].is_located = true;
     c->files = grow(NULL, &c->file_capacity, 1, sizeof *c->files);
     c->files[c->file_count++].path = copy_text("", 0);
     c->locations = grow(NULL, &c->location_capacity, 1, sizeof *c->locations);
@@ -32,8 +50,11 @@ void code_release(struct code *c)
     hash_table_release(&c->file_table);
     free(c->locations);
     hash_table_release(&c->location_table);
-    numbered_release(&c->modules);
-    numbered_release(&c->pcs);
+    free(c->pcs);
+    hash_table_release(&c->pc_table);
+    for (size_t i = 0; i < c->process_capacity; i++)
+        free_process(c->processes[i]);
+    free(c->processes);
     *c = (struct code){ 0 };
 }
 
@@ -98,14 +119,32 @@ static uint32_t location_of(struct code *c, const struct code_location *location
     return (uint32_t)c->location_count++;
 }
 
+/* --- a process's own ------------------------------------------------------------ */
+
+static struct code_process *process_of(const struct code *c, uint32_t process)
+{
+    return process < c->process_capacity ? c->processes[process] : NULL;
+}
+
+static struct code_process *make_process(struct code *c, uint32_t process)
+{
+    c->processes = grow(c->processes, &c->process_capacity, (size_t)process + 1, sizeof(struct code_process *));
+    if (!c->processes[process]) {
+        struct code_process *p = c->processes[process] = alloc_zeroed(1, sizeof *p);
+        p->modules.element_bytes = sizeof(struct module);
+        p->pcs.element_bytes = sizeof(struct pc);
+    }
+    return c->processes[process];
+}
+
 void code_take(struct code *c, uint32_t process, const struct event *event)
 {
     if (event->other == REC_MODULE_LOAD) {
-        struct module *module = numbered_make(&c->modules, process, event->module.id);
+        struct module *module = numbered_make(&make_process(c, process)->modules, event->module.id);
         *module = (struct module){ .file = file_of(c, event->module.path, event->module.build_id), .bias = event->module.bias };
     } else if (event->other == REC_PC) {
-        struct pc *pc = numbered_make(&c->pcs, process, event->pc.id);
-        *pc = (struct pc){ .pc = event->pc.pc, .number = event->pc.module, .exact = event->pc.exact };
+        struct pc *pc = numbered_make(&make_process(c, process)->pcs, event->pc.id);
+        *pc = (struct pc){ .pc = event->pc.pc, .module = event->pc.module, .session_pc = pc->session_pc, .exact = event->pc.exact };
     }
 }
 
@@ -131,31 +170,137 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
 
 bool code_is_announced(const struct code *c, uint32_t process, uint32_t number)
 {
-    const struct pc *pc = numbered_find(&c->pcs, process, number);
+    const struct code_process *p = process_of(c, process);
+    const struct pc *pc = p ? numbered_find(&p->pcs, number) : NULL;
     return pc && pc->pc;
 }
 
-uint32_t code_location(struct code *c, uint32_t process, uint32_t number)
-{
-    struct pc *pc = numbered_find(&c->pcs, process, number);
+/* --- the session's -------------------------------------------------------------- */
 
-    if (!pc || !pc->pc)
-        return 0;
-    if (!pc->is_located) {
-        const struct module *known = numbered_find(&c->modules, process, pc->number);
-        struct module module = known ? *known : (struct module){ 0 };
-        if (pc->pc - module.bias > INT64_MAX) /* before the module: whoever wrote this, it is not in there */
-            module = (struct module){ 0 };
-        pc->number = location_of(c, &(struct code_location){ module.file, pc->pc - module.bias,
-                                                             module.file ? 0 : process, pc->exact });
-        pc->is_located = true;
-    }
-    return pc->number;
+/* False: not all that it takes has been announced. */
+static bool find_place(const struct code_process *p, uint32_t process, const struct pc *pc, bool is_last, struct code_location *ret_place)
+{
+    static const struct module none;
+    const struct module *module = numbered_find(&p->modules, pc->module);
+
+    if (!pc->pc || (pc->module && !(module && module->file) && !is_last))
+        return false;
+    if (!module || pc->pc - module->bias > INT64_MAX) /* before the module: whoever wrote this, it is not in there */
+        module = &none;
+    *ret_place = (struct code_location){ module->file, pc->pc - module->bias, module->file ? 0 : process, pc->exact };
+    return true;
 }
 
-static void locate(void *data, uint32_t process, uint32_t number)
+static uint32_t add_pc(struct code *c, const struct code_pc *pc)
 {
-    code_location(data, process, number);
+    c->pcs = grow(c->pcs, &c->pc_capacity, c->pc_count + 1, sizeof *c->pcs);
+    c->pcs[c->pc_count] = *pc;
+    return (uint32_t)c->pc_count++;
+}
+
+static uint32_t pc_at(struct code *c, const struct code_location *place, uint32_t process, uint32_t number)
+{
+    uint64_t hash = hash_of(place);
+    struct hash_search s = hash_table_search(&c->pc_table, hash);
+
+    while (hash_table_next(&c->pc_table, &s))
+        if (is_same(&c->pcs[s.number].place, place))
+            return s.number;
+    uint32_t pc = add_pc(c, &(struct code_pc){ .place = *place, .process = process, .number = number, .is_known = true });
+    hash_table_add(&c->pc_table, hash, pc);
+    return pc;
+}
+
+/* Small is what does not take more than pcs do. */
+static void remember(struct code_process *p, uint32_t number, uint32_t session_pc)
+{
+    if (number >= p->pcs.group_count * NUMBERED_TOGETHER * 2)
+        return;
+    p->session_pcs = grow(p->session_pcs, &p->session_pc_capacity, (size_t)number + 1, sizeof *p->session_pcs);
+    p->session_pcs[number] = session_pc;
+}
+
+static uint32_t make_pc(struct code *c, uint32_t process, uint32_t number)
+{
+    struct code_process *p = make_process(c, process);
+    struct pc *pc = numbered_make(&p->pcs, number);
+    struct code_location place;
+
+    if (!pc->session_pc)
+        pc->session_pc = find_place(p, process, pc, false, &place) ? pc_at(c, &place, process, number) :
+                         add_pc(c, &(struct code_pc){ .process = process, .number = number });
+    remember(p, number, pc->session_pc);
+    return pc->session_pc;
+}
+
+uint32_t code_pc(struct code *c, uint32_t process, uint32_t number)
+{
+    const struct code_process *p = process_of(c, process);
+
+    return p && number < p->session_pc_capacity && p->session_pcs[number] ? p->session_pcs[number] : make_pc(c, process, number);
+}
+
+struct ending {
+    struct code *c;
+    struct code_process *p;
+    uint32_t process;
+};
+
+/* One that was used before it was announced keeps the number that it got then. */
+static void settle(void *data, uint32_t number, void *element)
+{
+    const struct ending *e = data;
+    struct pc *pc = element;
+    struct code_location place;
+
+    if (!find_place(e->p, e->process, pc, true, &place))
+        return;
+    if (!pc->session_pc)
+        pc->session_pc = pc_at(e->c, &place, e->process, number);
+    struct code_pc *known = &e->c->pcs[pc->session_pc];
+    if (!known->is_known) {
+        known->place = place;
+        known->is_known = true;
+    }
+}
+
+static void settle_all(struct code *c, uint32_t process)
+{
+    struct code_process *p = process_of(c, process);
+
+    if (p)
+        numbered_each(&p->pcs, settle, &(struct ending){ c, p, process });
+}
+
+void code_end_process(struct code *c, uint32_t process)
+{
+    settle_all(c, process);
+    if (process_of(c, process)) {
+        free_process(c->processes[process]);
+        c->processes[process] = NULL;
+    }
+}
+
+/* --- locations ------------------------------------------------------------------ */
+
+static void locate(struct code *c, uint32_t pc)
+{
+    c->pcs[pc].location = c->pcs[pc].is_known ? location_of(c, &c->pcs[pc].place) : 0;
+    c->pcs[pc].is_located = true;
+}
+
+uint32_t code_location(struct code *c, uint32_t pc)
+{
+    const struct code_pc *asked = &c->pcs[pc];
+
+    if (!asked->is_located) {
+        struct code_process *p = asked->is_known ? NULL : process_of(c, asked->process);
+        struct pc *own = p ? numbered_find(&p->pcs, asked->number) : NULL;
+        if (own)
+            settle(&(struct ending){ c, p, asked->process }, asked->number, own);
+        locate(c, pc);
+    }
+    return c->pcs[pc].location;
 }
 
 int code_compare_files(const struct code *c, uint32_t left, uint32_t right)
@@ -171,7 +316,7 @@ int code_compare_files(const struct code *c, uint32_t left, uint32_t right)
 static int by_place(const void *left, const void *right, void *data)
 {
     const struct code *c = data;
-    const struct code_location *a = &c->locations[*(const uint32_t *)left], *b = &c->locations[*(const uint32_t *)right];
+    const struct code_location *a = &c->pcs[*(const uint32_t *)left].place, *b = &c->pcs[*(const uint32_t *)right].place;
     int files = code_compare_files(c, a->file, b->file);
 
     if (files)
@@ -181,41 +326,20 @@ static int by_place(const void *left, const void *right, void *data)
     return a->process != b->process ? (a->process < b->process ? -1 : 1) : a->exact - b->exact;
 }
 
-struct renumbering {
-    struct code *code;
-    const uint32_t *now; /* by number before */
-};
-
-static void renumber(void *data, uint32_t process, uint32_t number)
-{
-    struct renumbering *r = data;
-    struct pc *pc = numbered_find(&r->code->pcs, process, number);
-
-    if (pc && pc->is_located)
-        pc->number = r->now[pc->number];
-}
-
 void code_locate_all(struct code *c)
 {
-    bool is_in_use = c->location_count > 1;
+    _cleanup_free_ uint32_t *order = NULL;
+    size_t count = 0, capacity = 0;
 
-    numbered_each(&c->pcs, locate, c);
-    if (is_in_use)
-        return;
-    _cleanup_free_ uint32_t *order = alloc_zeroed(c->location_count, sizeof *order), *now = alloc_zeroed(c->location_count, sizeof *now);
-    struct code_location *ordered = alloc_zeroed(c->location_count, sizeof *ordered);
-    for (uint32_t i = 0; i < c->location_count; i++)
-        order[i] = i;
-    qsort_r(order + 1, c->location_count - 1, sizeof *order, by_place, c); /* 0 is the unknown one */
-    hash_table_release(&c->location_table);
-    for (uint32_t i = 0; i < c->location_count; i++) {
-        now[order[i]] = i;
-        ordered[i] = c->locations[order[i]];
-        if (i)
-            hash_table_add(&c->location_table, hash_of(&ordered[i]), i);
-    }
-    free(c->locations);
-    c->locations = ordered;
-    c->location_capacity = c->location_count;
-    numbered_each(&c->pcs, renumber, &(struct renumbering){ c, now });
+    for (uint32_t i = 0; i < c->process_capacity; i++)
+        settle_all(c, i);
+    for (uint32_t i = 1; i < c->pc_count; i++)
+        if (!c->pcs[i].is_located) {
+            order = grow(order, &capacity, count + 1, sizeof *order);
+            order[count++] = i;
+        }
+    if (count)
+        qsort_r(order, count, sizeof *order, by_place, c);
+    for (size_t i = 0; i < count; i++)
+        locate(c, order[i]);
 }

@@ -1,6 +1,9 @@
 /* Which code a pc number stands for: module and offset. Numbers and modules are
- * a process's own; the same place in the same file is one code location in all
- * processes of the session. */
+ * a process's own; the session has one number for the same place in the same file,
+ * whatever process runs it, so that what is kept by it does not grow with processes.
+ *
+ * A location is the same once more, when all is read: in an order that does not
+ * depend on what came first. */
 #ifndef MALLOSCOPE_MODEL_CODE_H
 #define MALLOSCOPE_MODEL_CODE_H
 
@@ -24,6 +27,17 @@ struct code_location {
     bool exact;       /* of an instruction that a signal interrupted; else a return address */
 };
 
+/* What the session has a number for. */
+struct code_pc {
+    struct code_location place;
+    uint32_t process, number; /* whose it was first */
+    uint32_t location;
+    bool is_known;   /* place is; else it was used before it was announced */
+    bool is_located; /* location is */
+};
+
+struct code_process; /* its numbers and modules */
+
 struct code {
     struct code_file *files;
     size_t file_count, file_capacity;
@@ -31,7 +45,11 @@ struct code {
     struct code_location *locations;
     size_t location_count, location_capacity;
     struct hash_table location_table;
-    struct numbered modules, pcs; /* of each process, by their numbers there */
+    struct code_pc *pcs; /* 0 is none */
+    size_t pc_count, pc_capacity;
+    struct hash_table pc_table; /* of those that are known */
+    struct code_process **processes; /* by process; NULL: nothing yet, or it has ended */
+    size_t process_capacity;
 };
 
 void code_init(struct code *c);
@@ -51,13 +69,20 @@ static inline uint64_t code_symbol_address(const struct code_location *location)
     return location->exact ? location->address : location->address - 1;
 }
 
-bool code_is_announced(const struct code *c, uint32_t process, uint32_t pc);
+/* The session's number for a process's. */
+uint32_t code_pc(struct code *c, uint32_t process, uint32_t number);
 
-/* The location of a pc number; 0 where it was never announced. To be asked when
+/* A process's records are all in, and it asks for no more numbers: what is needed for that is given back. */
+void code_end_process(struct code *c, uint32_t process);
+
+/* Of a process that has not ended. */
+bool code_is_announced(const struct code *c, uint32_t process, uint32_t number);
+
+/* The location of the session's pc; 0 where it was never announced. To be asked when
  * all records are in: one thread's numbers may be announced by another. */
-uint32_t code_location(struct code *c, uint32_t process, uint32_t pc);
+uint32_t code_location(struct code *c, uint32_t pc);
 
-/* Gives all pc numbers of all processes their locations. Where none were asked for before, these are numbered by
+/* Gives all pcs their locations; those of processes that have not ended get numbers first. Where none were asked for before, these are numbered by
  * file and address: so what is ordered by location is in one order, whatever the order of the log's records. */
 void code_locate_all(struct code *c);
 

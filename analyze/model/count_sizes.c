@@ -160,6 +160,7 @@ void count_sizes(const struct log *log, bool (*goes_on)(void *data, double progr
         add_part(ret_counted, &workers[i].counted);
     }
     ret_counted->sizes.unit = settings.unit;
+    sizes_end(&ret_counted->sizes);
     ret_counted->was_paused |= settings.starts_paused;
     ret_counted->settings = settings;
     free(workers);

@@ -11,13 +11,13 @@ static enum ending ending_of(const struct facts_process *facts)
 
     if (facts->goes_on)
         return ENDING_LATER;
+    if (told_has_exited(p))
+        return ENDING_EXIT;
     if (p->status_known && WIFSIGNALED(p->wait_status))
         return ENDING_SIGNAL;
     if (p->left)
         return ENDING_LEFT;
-    if (p->status_known)
-        return ENDING_EXIT;
-    return p->running ? ENDING_RUNNING : p->exited ? ENDING_EXIT : ENDING_UNKNOWN;
+    return p->running ? ENDING_RUNNING : ENDING_UNKNOWN;
 }
 
 enum ending *endings_find(const struct facts *f)

@@ -40,8 +40,10 @@ static void find_replaced(struct ends *e, const struct settings *settings)
     for (size_t i = 1; i < count; i++) {
         const struct process_settings *before = &settings->of[order[i - 1]], *now = &settings->of[order[i]];
         if (e->log->processes[order[i]].pid == e->log->processes[order[i - 1]].pid && before->found && now->found &&
-            now->is_exec && is_same_process(before, now))
+            now->is_exec && is_same_process(before, now)) {
             e->told_ns[order[i - 1]] = now->start_ns;
+            e->is_replaced[order[i - 1]] = true;
+        }
     }
 }
 
@@ -90,6 +92,7 @@ void ends_find(const struct log *log, const struct settings *settings, struct en
     e.open_streams = alloc_zeroed(log->process_count, sizeof *e.open_streams);
     e.has_ended = alloc_zeroed(log->process_count, sizeof *e.has_ended);
     e.is_known = alloc_zeroed(log->process_count, sizeof *e.is_known);
+    e.is_replaced = alloc_zeroed(log->process_count, sizeof *e.is_replaced);
     e.runs = alloc_zeroed(log->process_count, sizeof *e.runs);
     e.order = alloc_zeroed(log->process_count, sizeof *e.order);
     for (size_t i = 0; i < log->stream_count; i++)
@@ -114,6 +117,7 @@ void ends_release(struct ends *e)
     free(e->open_streams);
     free(e->has_ended);
     free(e->is_known);
+    free(e->is_replaced);
     free(e->runs);
     free(e->order);
     *e = (struct ends){ 0 };

@@ -15,6 +15,7 @@ struct ends {
     uint32_t *open_streams; /* by process */
     bool *has_ended;        /* by process */
     bool *is_known;         /* by process: when it ended, or that it still runs */
+    bool *is_replaced;      /* by process: another program has taken its place */
     bool *runs;             /* by process: still, when the log was opened */
     uint32_t *order;        /* those with told_ns, by that */
     size_t count, next;

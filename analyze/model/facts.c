@@ -137,6 +137,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
 
     struct ends ends;
     ends_find(log, &f->settings, &ends);
+    c.ends = &ends;
     const uint64_t to_ns = find_end(log, c.options->to_ns, &f->goes_on);
     struct feed *feed = feed_open(log, to_ns, &ends, &f->told);
     take_all(&c, feed, to_ns);
@@ -156,6 +157,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->peak_bytes = f->costs.peak_bytes;
     f->peak_blocks = f->costs.peak_blocks;
     f->peak_ns = f->peak_bytes ? since_start(&c, f->costs.peak_ns) : 0;
+    sizes_end(&f->sizes);
     round_all(f, log->process_count);
     waiting_release(&c.waiting);
     free(c.processes);
@@ -172,7 +174,8 @@ void facts_free(struct facts *f)
     free(f->processes);
     free(f->threads);
     free(f->by_start);
-    free(f->first_leak_us);
+    free(f->leak_times);
+    free(f->unended);
     costs_release(&f->costs);
     growth_release(&f->growth);
     chains_release(&f->chains);

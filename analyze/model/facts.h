@@ -38,6 +38,17 @@ struct facts_thread {
     uint64_t allocations, allocated_bytes, frees, temporary;
 };
 
+/* Of the blocks of a stack that leaked. */
+struct leak_times {
+    uint64_t first_us; /* since the session's start: when the first of them was allocated */
+    uint64_t age_us;   /* the most that one of them has lived */
+};
+
+/* Those of processes that did not come to their end by themselves (ENDING_EXIT), or not by then. */
+struct leak_units {
+    uint64_t blocks, bytes;
+};
+
 /* Which part of the log the facts are of; all 0: the whole. */
 struct facts_part {
     uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: to the end */
@@ -87,9 +98,10 @@ struct facts {
     struct told told;
     struct sizes sizes;
     struct costs costs;           /* by leaf; in settings.unit, so that they can be summed */
-    uint64_t *first_leak_us;      /* by leaf, since the session's start: when the first of its leaked blocks was
-                                   * allocated. Only where costs.of[leaf].leaked_blocks is not 0; NULL: nothing leaked */
-    size_t first_leak_capacity;
+    struct leak_times *leak_times; /* by leaf. Only where costs.of[leaf].leaked_blocks is not 0; NULL: nothing leaked */
+    size_t leak_times_capacity;
+    struct leak_units *unended;   /* by leaf, of costs.of[leaf]'s leaked ones; what lies beyond has none */
+    size_t unended_capacity;
     struct timeline timeline;     /* in settings.unit */
     struct growth growth;         /* likewise */
     struct chains chains;         /* none where not every allocation was recorded */

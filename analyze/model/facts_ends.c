@@ -4,10 +4,27 @@
 struct leak_taker {
     struct collector *c;
     uint32_t process;
+    uint64_t end_us; /* of the process, since the session's start */
+    bool has_exited;
     struct growth_process *growth; /* NULL: not wanted */
     uint64_t *sizes; /* of sampled ones */
     size_t size_count, size_capacity;
 };
+
+static void note_leak(struct facts *f, const struct leak_taker *t, const struct block *block, uint64_t units)
+{
+    f->leak_times = grow(f->leak_times, &f->leak_times_capacity, block->leaf + 1, sizeof *f->leak_times);
+    struct leak_times *times = &f->leak_times[block->leaf];
+    if (!f->costs.of[block->leaf].leaked_blocks || block->born_us < times->first_us)
+        times->first_us = block->born_us;
+    if (t->end_us > block->born_us && t->end_us - block->born_us > times->age_us)
+        times->age_us = t->end_us - block->born_us;
+    if (t->has_exited)
+        return;
+    f->unended = grow(f->unended, &f->unended_capacity, block->leaf + 1, sizeof *f->unended);
+    f->unended[block->leaf].blocks += units;
+    f->unended[block->leaf].bytes += block->size * units;
+}
 
 static void take_leak(void *data, const struct block *block)
 {
@@ -19,9 +36,7 @@ static void take_leak(void *data, const struct block *block)
         return;
     struct stack_costs *costs = &f->costs.of[block->leaf];
     uint64_t units = units_of(t->c, t->process, block->size);
-    f->first_leak_us = grow(f->first_leak_us, &f->first_leak_capacity, block->leaf + 1, sizeof *f->first_leak_us);
-    if (!costs->leaked_blocks || block->born_us < f->first_leak_us[block->leaf])
-        f->first_leak_us[block->leaf] = block->born_us;
+    note_leak(f, t, block, units);
     costs->leaked_blocks += units;
     costs->leaked_bytes += block->size * units;
     p->leaked_blocks += units;
@@ -70,11 +85,17 @@ static void lower_timeline(struct collector *c, uint64_t ns)
         bucket->least_live = bucket->live_bytes;
 }
 
+/* As endings_find() will tell. */
+static bool has_exited(const struct collector *c, uint32_t process)
+{
+    return !c->f->processes[process].goes_on && !c->ends->is_replaced[process] && told_has_exited(&c->f->told.processes[process]);
+}
+
 /* is_at_end: of the time that is told of. What lives then shows as alive. */
 static void end_process(struct collector *c, uint32_t process, uint64_t ns, bool is_at_end)
 {
     struct process_state *p = &c->processes[process];
-    struct leak_taker taker = { .c = c, .process = process };
+    struct leak_taker taker = { .c = c, .process = process, .end_us = since_start(c, ns) / 1000, .has_exited = has_exited(c, process) };
     uint64_t from_ns = p->began_ns > c->options->from_ns ? p->began_ns : c->options->from_ns;
 
     reach(c, ns); /* till now all this lived */

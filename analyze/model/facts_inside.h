@@ -42,6 +42,7 @@ struct collector {
     struct facts *f;
     const struct log *log;
     const struct facts_options *options;
+    const struct ends *ends; /* no more of it than is_replaced, which does not change */
     struct process_state *processes;
     struct stream_state *streams;
     struct thread_state *threads;

@@ -121,8 +121,9 @@ static void end_stream(struct feed *f, const struct timed_event *e, struct step 
     stack_path_release(&f->paths[e->stream]);
 }
 
-static struct step end_process(uint32_t process, uint64_t ns)
+static struct step end_process(struct feed *f, uint32_t process, uint64_t ns)
 {
+    code_end_process(&f->told->code, process);
     return (struct step){ .ns = ns, .process = process, .stream = UINT32_MAX, .thread = THREAD_NONE, .type = STEP_PROCESS_ENDS };
 }
 
@@ -136,7 +137,7 @@ static void take_event(struct feed *f, struct batch *b)
         return;
     end_stream(f, event, &b->steps[b->count++]);
     if (ends_of_stream(f->ends, event))
-        b->steps[b->count++] = end_process(event->process, event->ns);
+        b->steps[b->count++] = end_process(f, event->process, event->ns);
 }
 
 static bool has_code(const struct feed *f, uint32_t process, uint32_t pc)
@@ -147,16 +148,16 @@ static bool has_code(const struct feed *f, uint32_t process, uint32_t pc)
 /* A code address is used at times before another thread announces it. */
 static void take_late_code(struct feed *f)
 {
-    const struct stacks *s = &f->told->stacks;
-    _cleanup_free_ uint32_t *processes = stacks_processes(s);
+    const struct code *code = &f->told->code;
     _cleanup_free_ struct late { uint32_t process, pc; } *missing = NULL;
     size_t count = 0, capacity = 0;
 
-    for (uint32_t i = 1; i < s->node_count; i++) {
-        if (stack_is_root(s, i) || has_code(f, processes[i], s->nodes[i].pc))
+    for (uint32_t i = 1; i < code->pc_count; i++) {
+        const struct code_pc *pc = &code->pcs[i];
+        if (pc->is_known || has_code(f, pc->process, pc->number))
             continue;
         missing = grow(missing, &capacity, count + 1, sizeof *missing);
-        missing[count++] = (struct late){ processes[i], s->nodes[i].pc };
+        missing[count++] = (struct late){ pc->process, pc->number };
     }
     for (const struct timed_event *e = f->event; count && e; e = reader_look(f->reader)) {
         if (e->event.type != EVENT_OTHER || e->event.other != REC_PC || has_code(f, e->process, e->event.pc.id))
@@ -188,7 +189,7 @@ static void take_next(struct feed *f, struct batch *b)
         f->ends->has_ended[process] = false;
         cut(f);
     } else if (process != ENDS_NONE) {
-        b->steps[b->count++] = end_process(process, ns);
+        b->steps[b->count++] = end_process(f, process, ns);
     } else if (!f->event) {
         f->at_end = true;
     } else if (f->event->ns > f->to_ns) {
@@ -244,7 +245,8 @@ struct feed *feed_open(const struct log *log, uint64_t to_ns, struct ends *ends,
     f->paths = alloc_zeroed(log->stream_count, sizeof *f->paths);
     f->threads = alloc_zeroed(log->stream_count, sizeof *f->threads);
     for (size_t i = 0; i < log->stream_count; i++) {
-        f->paths[i].root = told->processes[log->streams[i].process].root;
+        f->paths[i].root = told->root;
+        f->paths[i].process = log->streams[i].process;
         f->threads[i] = THREAD_NONE;
     }
     pthread_mutex_init(&f->lock, NULL);

@@ -39,7 +39,8 @@ struct step {
 struct feed;
 
 /* Everything that the log tells in words, up to to_ns (CLOCK_MONOTONIC; UINT64_MAX: to its end), goes to *told, which
- * told_begin() has begun. Nobody may look into it, or into *ends, before feed_close(). */
+ * told_begin() has begun. Nobody may look into it, or into *ends, before feed_close(), but at what became of a process
+ * whose STEP_PROCESS_ENDS has come, and at ends->is_replaced. */
 struct feed *feed_open(const struct log *log, uint64_t to_ns, struct ends *ends, struct told *told);
 
 /* The next steps, valid until the next call. 0: there are no more. */

@@ -8,6 +8,9 @@ struct growth_process *growth_begin(struct growth *g, uint32_t process, uint64_t
 {
     struct growth_process *p = &g->processes[0];
 
+    for (size_t i = 0; g->last && i < g->last->count; i++)
+        g->number_of[g->last->of[i].leaf] = 0;
+    g->last = NULL;
     for (size_t i = 1; i < g->count; i++)
         if (g->processes[i].live_bytes < p->live_bytes)
             p = &g->processes[i];
@@ -15,8 +18,7 @@ struct growth_process *growth_begin(struct growth *g, uint32_t process, uint64_t
         p = &g->processes[g->count++];
     else if (live_bytes <= p->live_bytes)
         return NULL;
-    for (size_t i = 0; i < p->count; i++)
-        g->number_of[p->of[i].leaf] = 0;
+    g->last = p;
     p->count = 0;
     p->process = process;
     p->from_us = from_us;

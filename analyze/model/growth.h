@@ -29,7 +29,8 @@ struct growth_process {
 struct growth {
     struct growth_process processes[GROWTH_PROCESSES];
     size_t count;
-    uint32_t *number_of; /* by leaf: 1 + index in its process's */
+    struct growth_process *last; /* that has begun; NULL: it is not wanted */
+    uint32_t *number_of; /* by leaf: 1 + index in the last process's */
     size_t number_capacity;
 };
 

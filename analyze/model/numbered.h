@@ -1,4 +1,4 @@
-/* What processes have given numbers to, by process and number. They give them one after another, but a log may have
+/* What a process has given numbers to, by number. It gives them one after another, but a log may have
  * any: memory goes by how many there are, not by how large their numbers are. Eight whose numbers follow each other
  * lie side by side, and take some 4 bytes more than they are large; a lone one takes the room of eight. */
 #ifndef MALLOSCOPE_MODEL_NUMBERED_H
@@ -12,7 +12,7 @@ struct numbered {
     size_t element_bytes; /* to be set by the owner */
     uint8_t *elements;
     size_t element_capacity;
-    uint64_t *groups; /* whose each group of elements is: the process, then the upper bits of the numbers */
+    uint32_t *groups; /* of which numbers each group of elements is: their upper bits */
     size_t group_count, group_capacity;
     struct hash_table table; /* of groups */
 };
@@ -20,10 +20,10 @@ struct numbered {
 void numbered_release(struct numbered *n);
 
 /* NULL: there is none, nor one beside it. One that was never made is all 0. Valid until the next one is made. */
-void *numbered_find(const struct numbered *n, uint32_t process, uint32_t number);
-void *numbered_make(struct numbered *n, uint32_t process, uint32_t number);
+void *numbered_find(const struct numbered *n, uint32_t number);
+void *numbered_make(struct numbered *n, uint32_t number);
 
-/* All that there may be, by process and number. */
-void numbered_each(const struct numbered *n, void (*use)(void *data, uint32_t process, uint32_t number), void *data);
+/* All that there may be. */
+void numbered_each(const struct numbered *n, void (*use)(void *data, uint32_t number, void *element), void *data);
 
 #endif

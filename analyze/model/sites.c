@@ -36,13 +36,12 @@ static const struct place *ask(struct collector *c, uint32_t location)
 static const struct place *site_place(struct collector *c, uint32_t node, uint32_t *ret_location)
 {
     const struct stacks *s = &c->facts->told.stacks;
-    uint32_t process = stacks_process(s, node);
 
     *ret_location = 0;
     if (stack_is_root(s, node))
         return ask(c, 0);
     for (;; node = s->nodes[node].parent) {
-        *ret_location = code_location(&c->facts->told.code, process, s->nodes[node].pc);
+        *ret_location = code_location(&c->facts->told.code, s->nodes[node].pc);
         const struct place *place = ask(c, *ret_location);
         if (!place->passes_on || stack_is_root(s, s->nodes[node].parent))
             return place;
@@ -69,24 +68,21 @@ void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)
 }
 
 /* Of two stacks, by what they are, not by which was first in the log: the order of their locations, the innermost
- * first, then of their processes. */
+ * first. */
 static bool comes_before(struct facts *f, uint32_t leaf, uint32_t other)
 {
     const struct stacks *s = &f->told.stacks;
     uint32_t a = s->leaves[leaf].node, b = s->leaves[other].node;
-    uint32_t a_process = stacks_process(s, a), b_process = stacks_process(s, b);
 
     for (; !stack_is_root(s, a) && !stack_is_root(s, b); a = s->nodes[a].parent, b = s->nodes[b].parent) {
         if (a == b)
             return leaf < other;
-        uint32_t mine = code_location(&f->told.code, a_process, s->nodes[a].pc);
-        uint32_t others = code_location(&f->told.code, b_process, s->nodes[b].pc);
+        uint32_t mine = code_location(&f->told.code, s->nodes[a].pc);
+        uint32_t others = code_location(&f->told.code, s->nodes[b].pc);
         if (mine != others)
             return mine < others;
     }
-    if (stack_is_root(s, a) != stack_is_root(s, b))
-        return stack_is_root(s, a);
-    return f->told.processes[a_process].image < f->told.processes[b_process].image;
+    return stack_is_root(s, a) != stack_is_root(s, b) ? stack_is_root(s, a) : leaf < other;
 }
 
 static void add_stack(struct facts *f, struct site *site, uint32_t leaf, const struct stack_costs *costs, uint32_t location)

@@ -60,41 +60,52 @@ static int by_size(const void *left, const void *right)
     return a->size < b->size ? -1 : a->size > b->size;
 }
 
+/* In its place: where there are millions of sizes, a copy would be most of the memory. */
+void sizes_end(struct sizes *s)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < s->table_capacity; i++)
+        if (s->table[i].count)
+            s->table[used++] = s->table[i];
+    s->table = shrink(s->table, &s->table_capacity, used, sizeof *s->table);
+    if (used)
+        qsort(s->table, used, sizeof *s->table, by_size);
+}
+
+static void add_row(struct size_table *t, unsigned __int128 *bytes, uint64_t *count, const struct size_count *of, uint64_t unit)
+{
+    struct size_total *row = &t->rows[t->row_count++];
+
+    *count += of->count;
+    *bytes += (unsigned __int128)of->count * of->size;
+    unsigned __int128 rounded = (*bytes + unit / 2) / unit;
+    t->count = round_units(*count, unit);
+    t->bytes = rounded < INT64_MAX ? (uint64_t)rounded : INT64_MAX; /* what JSON can hold */
+    *row = (struct size_total){ of->size, t->count, t->bytes };
+}
+
 void sizes_table(const struct sizes *s, struct size_table *ret_table)
 {
     struct size_table t = { 0 };
-    _cleanup_free_ struct size_count *counts = alloc_zeroed(SIZES_DIRECT + s->table_used, sizeof *counts);
     uint64_t unit = s->unit ? s->unit : 1, count = 0;
     unsigned __int128 bytes = 0;
+    size_t direct = 0;
 
     for (size_t i = 0; i < SIZES_DIRECT; i++)
+        direct += s->direct[i] != 0;
+    t.rows = alloc_zeroed(direct + s->table_used, sizeof *t.rows);
+    for (size_t i = 0; i < SIZES_DIRECT; i++)
         if (s->direct[i])
-            counts[t.row_count++] = (struct size_count){ i, s->direct[i] };
-    for (size_t i = 0; i < s->table_capacity; i++)
-        if (s->table[i].count)
-            counts[t.row_count++] = s->table[i];
-    qsort(counts, t.row_count, sizeof *counts, by_size);
-    t.rows = alloc_zeroed(t.row_count, sizeof *t.rows);
-    t.count_through = alloc_zeroed(t.row_count, sizeof *t.count_through);
-    t.bytes_through = alloc_zeroed(t.row_count, sizeof *t.bytes_through);
-    for (size_t i = 0; i < t.row_count; i++) {
-        count += counts[i].count;
-        bytes += (unsigned __int128)counts[i].count * counts[i].size;
-        t.count_through[i] = round_units(count, unit);
-        unsigned __int128 rounded = (bytes + unit / 2) / unit;
-        t.bytes_through[i] = rounded < INT64_MAX ? (uint64_t)rounded : INT64_MAX; /* what JSON can hold */
-        t.rows[i] = (struct size_total){ counts[i].size, t.count_through[i] - t.count, t.bytes_through[i] - t.bytes };
-        t.count = t.count_through[i];
-        t.bytes = t.bytes_through[i];
-    }
+            add_row(&t, &bytes, &count, &(struct size_count){ i, s->direct[i] }, unit);
+    for (size_t i = 0; i < s->table_used; i++)
+        add_row(&t, &bytes, &count, &s->table[i], unit);
     *ret_table = t;
 }
 
 void size_table_release(struct size_table *t)
 {
     free(t->rows);
-    free(t->count_through);
-    free(t->bytes_through);
     memset(t, 0, sizeof *t);
 }
 
@@ -109,24 +120,23 @@ void size_table_below(const struct size_table *t, uint64_t limit, uint64_t *ret_
         else
             high = middle;
     }
-    *ret_count = low ? t->count_through[low - 1] : 0;
-    *ret_bytes = low ? t->bytes_through[low - 1] : 0;
+    *ret_count = low ? t->rows[low - 1].count_through : 0;
+    *ret_bytes = low ? t->rows[low - 1].bytes_through : 0;
 }
 
 uint64_t size_table_quantile(const struct size_table *t, double share, bool by_bytes)
 {
-    const uint64_t *through = by_bytes ? t->bytes_through : t->count_through;
     uint64_t total = by_bytes ? t->bytes : t->count;
 
     for (size_t i = 0; i < t->row_count; i++)
-        if ((double)through[i] >= share * (double)total)
+        if ((double)(by_bytes ? t->rows[i].bytes_through : t->rows[i].count_through) >= share * (double)total)
             return t->rows[i].size;
     return t->row_count ? t->rows[t->row_count - 1].size : 0;
 }
 
-static uint64_t weight(const struct size_total *row, bool by_bytes)
+static uint64_t weight(const struct size_table *t, size_t row, bool by_bytes)
 {
-    return by_bytes ? row->bytes : row->count;
+    return by_bytes ? size_table_bytes(t, row) : size_table_count(t, row);
 }
 
 size_t size_table_top(const struct size_table *t, bool by_bytes, size_t wanted, size_t *ret_rows)
@@ -135,9 +145,9 @@ size_t size_table_top(const struct size_table *t, bool by_bytes, size_t wanted, 
 
     /* Insertion into a short list; of equals, the smaller size stays first. */
     for (size_t i = 0; i < t->row_count; i++) {
-        uint64_t mine = weight(&t->rows[i], by_bytes);
+        uint64_t mine = weight(t, i, by_bytes);
         size_t at = found;
-        while (at > 0 && weight(&t->rows[ret_rows[at - 1]], by_bytes) < mine)
+        while (at > 0 && weight(t, ret_rows[at - 1], by_bytes) < mine)
             at--;
         if (at == wanted)
             continue;

@@ -1,6 +1,7 @@
 /* How big allocations are: how often each exact size was asked for. Order does
  * not matter, so parts of a log can be counted apart and merged. Memory grows
- * with the number of distinct sizes. Quantiles and shares are exact. */
+ * with the number of distinct sizes: 16 bytes a place, at most half of them used, then 16 and 24 for each.
+ * Quantiles and shares are exact. */
 #ifndef MALLOSCOPE_MODEL_SIZES_H
 #define MALLOSCOPE_MODEL_SIZES_H
 
@@ -17,13 +18,15 @@ struct size_count {
 struct sizes {
     uint64_t unit; /* 0: as 1 */
     uint64_t direct[SIZES_DIRECT];
-    struct size_count *table; /* the others: open addressing */
+    struct size_count *table; /* the others: open addressing; after sizes_end() by size, without empty places */
     size_t table_used, table_capacity;
 };
 
 void sizes_release(struct sizes *s);
 void sizes_add_large(struct sizes *s, uint64_t size, uint64_t count);
 void sizes_merge(struct sizes *into, const struct sizes *from);
+/* No more are added. */
+void sizes_end(struct sizes *s);
 
 static inline void sizes_add(struct sizes *s, uint64_t size, uint64_t count)
 {
@@ -34,21 +37,32 @@ static inline void sizes_add(struct sizes *s, uint64_t size, uint64_t count)
 }
 
 struct size_total {
-    uint64_t size, count, bytes;
+    uint64_t size;
+    uint64_t count_through, bytes_through; /* allocations of this size or less, and their bytes */
 };
 
 /* What was counted, sorted by size, with running totals. Estimates are rounded so
  * that their sums are right, too. */
 struct size_table {
     struct size_total *rows;
-    uint64_t *count_through; /* allocations of this size or less */
-    uint64_t *bytes_through;
     size_t row_count;
     uint64_t count, bytes;   /* of all */
 };
 
+/* After sizes_end(). */
 void sizes_table(const struct sizes *s, struct size_table *ret_table);
 void size_table_release(struct size_table *t);
+
+/* Of one row. */
+static inline uint64_t size_table_count(const struct size_table *t, size_t row)
+{
+    return t->rows[row].count_through - (row ? t->rows[row - 1].count_through : 0);
+}
+
+static inline uint64_t size_table_bytes(const struct size_table *t, size_t row)
+{
+    return t->rows[row].bytes_through - (row ? t->rows[row - 1].bytes_through : 0);
+}
 
 /* Allocations smaller than limit bytes, and their bytes. */
 void size_table_below(const struct size_table *t, uint64_t limit, uint64_t *ret_count, uint64_t *ret_bytes);

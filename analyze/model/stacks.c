@@ -55,9 +55,9 @@ static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
     return (uint32_t)s->node_count++;
 }
 
-uint32_t stacks_root(struct stacks *s, uint32_t process)
+uint32_t stacks_root(struct stacks *s, uint32_t what_for)
 {
-    uint32_t node = add_node(s, 0, process);
+    uint32_t node = add_node(s, 0, what_for);
     s->nodes[node].parent = node;
     return node;
 }
@@ -87,15 +87,16 @@ static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
 
 static struct stack_step *step_place(const struct stacks *s, const struct stack_step *step)
 {
-    uint64_t hash = hash_add(hash_add(0, (uint64_t)step->from << 32 | step->pcs[0]), (uint64_t)step->pcs[1] << 32 | step->pcs[2]);
+    uint32_t from = step->from ^ step->whose * 0x9e3779b9u; /* programs that are alike have alike numbers for other code */
+    uint64_t hash = hash_add(hash_add(0, (uint64_t)from << 32 | step->pcs[0]), (uint64_t)step->pcs[1] << 32 | step->pcs[2]);
 
     return &s->steps[hash >> (64 - STEPS_BITS)];
 }
 
 /* At most STACK_STEP_FRAMES. */
-static uint32_t step_down(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+static uint32_t step_down(struct stacks *s, uint32_t process, uint32_t node, const uint32_t *pcs, uint32_t count)
 {
-    struct stack_step step = { .from = node, .count = count, .to = node };
+    struct stack_step step = { .from = node, .whose = process << 2 | count, .to = node };
 
     for (uint32_t i = 0; i < count; i++)
         step.pcs[i] = pcs[i];
@@ -103,18 +104,18 @@ static uint32_t step_down(struct stacks *s, uint32_t node, const uint32_t *pcs, 
     if (memcmp(place, &step, offsetof(struct stack_step, to)) == 0)
         return place->to;
     for (uint32_t i = 0; i < count; i++)
-        step.to = child_of(s, step.to, pcs[i]);
+        step.to = child_of(s, step.to, s->code ? code_pc(s->code, process, pcs[i]) : pcs[i]);
     *place = step;
     return step.to;
 }
 
-static uint32_t descend(struct stacks *s, uint32_t node, const uint32_t *pcs, uint32_t count)
+static uint32_t descend(struct stacks *s, uint32_t process, uint32_t node, const uint32_t *pcs, uint32_t count)
 {
     if (!s->steps)
         s->steps = alloc_zeroed(1u << STEPS_BITS, sizeof *s->steps);
     for (; count > STACK_STEP_FRAMES; pcs += STACK_STEP_FRAMES, count -= STACK_STEP_FRAMES)
-        node = step_down(s, node, pcs, STACK_STEP_FRAMES);
-    return step_down(s, node, pcs, count);
+        node = step_down(s, process, node, pcs, STACK_STEP_FRAMES);
+    return step_down(s, process, node, pcs, count);
 }
 
 void stack_path_release(struct stack_path *p)
@@ -148,7 +149,7 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
             p->at.flags = event->stack_flags;
         for (uint32_t i = 0; i < event->pops; i++)
             node = s->nodes[node].parent; /* of the root: itself */
-        p->at.node = descend(s, node, event->ids, event->pushes);
+        p->at.node = descend(s, p->process, node, event->ids, event->pushes);
         give_number(p, event->stack_number);
     }
     return p->at.node;
@@ -166,21 +167,4 @@ uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t f
     if (p->at.flags)
         s->leaves[node->leaf].flags |= p->at.flags;
     return node->leaf;
-}
-
-uint32_t stacks_process(const struct stacks *s, uint32_t node)
-{
-    while (!stack_is_root(s, node))
-        node = s->nodes[node].parent;
-    return s->nodes[node].pc;
-}
-
-/* A node is made after its parent, and so comes after it. */
-uint32_t *stacks_processes(const struct stacks *s)
-{
-    uint32_t *processes = alloc_zeroed(s->node_count, sizeof *processes);
-
-    for (uint32_t node = 1; node < s->node_count; node++)
-        processes[node] = stack_is_root(s, node) ? s->nodes[node].pc : processes[s->nodes[node].parent];
-    return processes;
 }

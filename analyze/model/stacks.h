@@ -1,6 +1,7 @@
 /* The tree of all stacks: a node is a frame together with all its callers. The
  * log has differences between stacks; a path per stream turns them into nodes.
- * Each process has a root of its own, so pc numbers need no translation here.
+ * A tree of the session's code is of all processes: whatever runs the same stack has the same
+ * node. Without code, nodes have the processes' own pc numbers, and each process has a root of its own.
  *
  * A leaf is a node at which an allocation's stack ends; leaves are numbered from 0,
  * so that what is counted for each stack lies side by side. Memory: 24 to 36 bytes
@@ -8,6 +9,7 @@
 #ifndef MALLOSCOPE_MODEL_STACKS_H
 #define MALLOSCOPE_MODEL_STACKS_H
 
+#include "analyze/model/code.h"
 #include "analyze/util.h"
 #include "format/decode.h"
 
@@ -15,7 +17,7 @@
 
 struct stack_node {
     uint32_t parent; /* index; a root is its own parent */
-    uint32_t pc;     /* the process's number for it; of a root: the process's index */
+    uint32_t pc;     /* the session's number for it (code.h), or the process's; of a root: what it was made for */
     uint32_t leaf;   /* number; LEAF_NONE: no stack ends here */
     uint32_t child;  /* that was looked for last; most often it lies beside its parent in memory. 0: none */
 };
@@ -30,11 +32,13 @@ struct stack_leaf {
  * before by frames that have followed this node before. */
 #define STACK_STEP_FRAMES 3
 struct stack_step {
-    uint32_t from, count, pcs[STACK_STEP_FRAMES]; /* from 0: none; pcs: so many, then 0 */
+    uint32_t from, whose; /* from 0: none; whose: process << 2 | number of pcs */
+    uint32_t pcs[STACK_STEP_FRAMES]; /* the process's numbers; then 0 */
     uint32_t to;
 };
 
 struct stacks {
+    struct code *code; /* whose numbers nodes have; NULL: the processes' own. To be set before the first stack */
     struct stack_node *nodes; /* 0 is no node */
     size_t node_count, node_capacity;
     struct stack_leaf *leaves;
@@ -47,7 +51,7 @@ struct stacks {
 /* One stream's place in the tree. */
 struct stack_path {
     size_t chunk; /* in which it is; another chunk starts from the root */
-    uint32_t root;
+    uint32_t root, process;
     struct stack_place {
         uint32_t node;
         uint8_t flags;
@@ -56,7 +60,7 @@ struct stack_path {
 };
 
 void stacks_release(struct stacks *s);
-uint32_t stacks_root(struct stacks *s, uint32_t process);
+uint32_t stacks_root(struct stacks *s, uint32_t what_for);
 /* No more stacks come: gives back what only they need. */
 void stacks_end(struct stacks *s);
 
@@ -71,10 +75,5 @@ static inline bool stack_is_root(const struct stacks *s, uint32_t node)
 {
     return s->nodes[node].parent == node;
 }
-
-/* The process that the stack is of. */
-uint32_t stacks_process(const struct stacks *s, uint32_t node);
-/* The same of all nodes, in one go; the caller frees it. */
-uint32_t *stacks_processes(const struct stacks *s);
 
 #endif

@@ -1,6 +1,7 @@
 #include "analyze/model/told.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 static char *text_copy(struct text text)
 {
@@ -95,15 +96,23 @@ void told_begin(struct told *t, const struct log *log)
     t->process_count = log->process_count;
     t->processes = alloc_zeroed(t->process_count, sizeof *t->processes);
     code_init(&t->code);
+    t->stacks.code = &t->code;
+    t->root = stacks_root(&t->stacks, 0);
     for (uint32_t i = 0; i < t->process_count; i++) {
         t->processes[i].pid = log->processes[i].pid;
         t->processes[i].image = log->processes[i].image;
-        t->processes[i].root = stacks_root(&t->stacks, i);
     }
     for (size_t i = 0; i < log->live_count; i++)
         t->processes[log->lives[i].process].running |= log->lives[i].running;
     t->lost_events = log->lost_events;
     reader_session_records(log, take_session_record, t);
+}
+
+bool told_has_exited(const struct told_process *p)
+{
+    if (p->left || (p->status_known && WIFSIGNALED(p->wait_status)))
+        return false;
+    return p->status_known || (p->exited && !p->running);
 }
 
 /* Of the session's own notes on untraced programs, whose process they were: that was executed by

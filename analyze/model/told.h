@@ -2,7 +2,7 @@
  * is counted is in facts.h.
  *
  * Filled by one thread as it reads the events (model/feed.c); nobody else looks into
- * it until the reading has ended. */
+ * it until the reading has ended, but to see what became of a process of which all is told. */
 #ifndef MALLOSCOPE_MODEL_TOLD_H
 #define MALLOSCOPE_MODEL_TOLD_H
 
@@ -33,7 +33,6 @@ struct told_process {
     uint64_t first_ns, last_ns; /* of its events; after facts_collect() last_ns is when it ended, where that is told, or the part does */
     bool paused;     /* recording is, from paused_since_ns on */
     uint64_t paused_since_ns, paused_ns; /* paused_ns: in all; allocations then are not in the log */
-    uint32_t root;   /* of its stacks */
 };
 
 struct told {
@@ -41,7 +40,8 @@ struct told {
     size_t process_count;
     struct threads threads;
     uint64_t thread_count; /* that began */
-    struct stacks stacks;
+    struct stacks stacks; /* of all processes, by `code` */
+    uint32_t root;        /* of stacks */
     struct code code;
     struct notes notes;
     uint64_t lost_events;
@@ -54,6 +54,9 @@ struct told {
 void told_begin(struct told *t, const struct log *log);
 void told_end(struct told *t);
 void told_release(struct told *t);
+
+/* It called exit() or returned from main, or its status says so. To be asked when all is told of it. */
+bool told_has_exited(const struct told_process *p);
 
 /* Takes in an EVENT_OTHER; but threads begin by threads_begin(). */
 void told_take(struct told *t, const struct timed_event *e);

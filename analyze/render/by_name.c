@@ -140,12 +140,12 @@ static void find_path(struct adding *a, uint32_t leaf)
 {
     struct facts *f = a->source->facts;
     const struct stacks *s = &f->told.stacks;
-    uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at);
+    uint32_t at = s->leaves[leaf].node;
     bool is_site = !a->b->options.stacks, passes_on = is_site;
 
     a->path_count = 0;
     for (bool none = stack_is_root(s, at); none || !stack_is_root(s, at); none = false, at = s->nodes[at].parent) {
-        uint32_t location = none ? 0 : code_location(&f->told.code, process, s->nodes[at].pc);
+        uint32_t location = none ? 0 : code_location(&f->told.code, s->nodes[at].pc);
         const struct names *names = names_of(a, location);
         size_t from = passes_on ? names->site : 0;
         if (from == names->count) { /* all of them only pass it on */

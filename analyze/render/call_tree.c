@@ -151,13 +151,13 @@ static bool *mark_nodes(const struct stacks *s, const bool *wanted)
 static void add_callers_first(struct builder *b, const bool *wanted)
 {
     struct stacks *s = &b->facts->told.stacks;
-    _cleanup_free_ uint32_t *processes = stacks_processes(s), *places = alloc_zeroed(s->node_count, sizeof *places);
+    _cleanup_free_ uint32_t *places = alloc_zeroed(s->node_count, sizeof *places);
     _cleanup_free_ bool *marked = mark_nodes(s, wanted);
 
     for (uint32_t node = 1; node < s->node_count; node++)
         if (marked[node] && !stack_is_root(s, node))
             places[node] = descend(b, places[s->nodes[node].parent],
-                                   code_location(&b->facts->told.code, processes[node], s->nodes[node].pc));
+                                   code_location(&b->facts->told.code, s->nodes[node].pc));
     for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++) {
         uint32_t node = s->leaves[leaf].node;
         if (!wanted[leaf])
@@ -171,13 +171,13 @@ static void add_callers_first(struct builder *b, const bool *wanted)
 static uint32_t add_inverted(struct builder *b, uint32_t leaf)
 {
     const struct stacks *s = &b->facts->told.stacks;
-    uint32_t at = s->leaves[leaf].node, process = stacks_process(s, at), node = 0;
+    uint32_t at = s->leaves[leaf].node, node = 0;
 
     b->path_count = 0;
     if (stack_is_root(s, at))
         add_frames(b, 0);
     for (; !stack_is_root(s, at); at = s->nodes[at].parent)
-        add_frames(b, code_location(&b->facts->told.code, process, s->nodes[at].pc));
+        add_frames(b, code_location(&b->facts->told.code, s->nodes[at].pc));
     for (size_t i = 0; i < b->path_count; i++)
         node = child_of(b, node, &b->path[i]);
     return node;

@@ -16,7 +16,6 @@ void filter_release(struct filter *f)
 {
     if (f->is_set)
         regfree(&f->regex);
-    free(f->processes);
     free(f->nodes);
     free(f->locations);
     *f = (struct filter){ 0 };
@@ -28,7 +27,6 @@ void filter_use(struct filter *f, struct facts *facts, const struct namer *namer
     f->namer = namer;
     if (!f->is_set)
         return;
-    f->processes = stacks_processes(&facts->told.stacks);
     f->nodes = alloc_zeroed(facts->told.stacks.node_count, sizeof *f->nodes);
 }
 
@@ -54,7 +52,7 @@ static bool location_matches(const struct filter *f, uint32_t location)
 static uint8_t ask(struct filter *f, uint32_t node)
 {
     struct facts *facts = f->facts;
-    uint32_t location = code_location(&facts->told.code, f->processes[node], facts->told.stacks.nodes[node].pc);
+    uint32_t location = code_location(&facts->told.code, facts->told.stacks.nodes[node].pc);
 
     f->locations = grow(f->locations, &f->location_capacity, location + 1, sizeof *f->locations);
     if (f->locations[location] == NOT_ASKED)

@@ -13,7 +13,6 @@ struct filter {
     regex_t regex;
     struct facts *facts;
     const struct namer *namer;
-    uint32_t *processes; /* by stack node */
     uint8_t *nodes, *locations; /* 0 not asked yet, 1 matches, 2 does not; nodes: it or a caller */
     size_t location_capacity;
 };

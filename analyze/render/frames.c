@@ -44,13 +44,12 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
 void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, struct frames *ret_frames)
 {
     const struct stacks *s = &facts->told.stacks;
-    uint32_t process = stacks_process(s, node);
     struct frames f = { 0 };
 
     if (stack_is_root(s, node))
         add_frame(&f, 0);
     for (; !stack_is_root(s, node); node = s->nodes[node].parent)
-        add_location(&f, namer, code_location(&facts->told.code, process, s->nodes[node].pc));
+        add_location(&f, namer, code_location(&facts->told.code, s->nodes[node].pc));
     while (f.site + 1 < f.count && f.of[f.site].function && frames_is_wrapper(f.of[f.site].function))
         f.site++;
     *ret_frames = f;

@@ -2,12 +2,10 @@
 #include "analyze/render/leaks.h"
 
 struct collector {
-    const struct log *log;
     struct facts *facts;
     struct filter *filter;
     struct suppressions *rules;
     struct leaks *leaks;
-    uint32_t *processes; /* by stack node */
     uint32_t *first[2]; /* by frame; [own]: 1 + the first rule for it, RULE_NONE; 0: not looked for yet */
 };
 
@@ -80,36 +78,25 @@ static struct suppression *rule_of_site(struct collector *c, uint32_t node, uint
     return rule ? rule : rules[node];
 }
 
-/* When the process ended, or what was read of it. */
-static uint64_t end_us(const struct collector *c, uint32_t process)
-{
-    uint64_t last_ns = c->facts->processes[process].told->last_ns;
-    uint64_t end_ns = last_ns > c->log->first_ns ? last_ns - c->log->first_ns : 0;
-    return (end_ns < c->facts->duration_ns ? end_ns : c->facts->duration_ns) / 1000;
-}
-
 static void add_leaf(struct collector *c, uint32_t leaf, struct leak_site *site)
 {
     const struct facts *f = c->facts;
     const struct stack_costs *costs = &f->costs.of[leaf];
-    uint32_t process = c->processes[f->told.stacks.leaves[leaf].node];
-    uint64_t birth = f->first_leak_us[leaf], end = end_us(c, process);
-    bool ended = c->leaks->at_moment || c->leaks->endings[process] == ENDING_EXIT;
+    const struct leak_times *times = &f->leak_times[leaf];
+    const struct leak_units unended = leaf < f->unended_capacity ? f->unended[leaf] : (struct leak_units){ 0 };
 
-    if (!site->blocks || birth < site->first_us)
-        site->first_us = birth;
-    if (end > birth && end - birth > site->age_us)
-        site->age_us = end - birth;
+    if (!site->blocks || times->first_us < site->first_us)
+        site->first_us = times->first_us;
+    if (times->age_us > site->age_us)
+        site->age_us = times->age_us;
     site->blocks += costs->leaked_blocks;
     site->bytes += costs->leaked_bytes;
-    if (!ended) {
-        site->unended_blocks += costs->leaked_blocks;
-        site->unended_bytes += costs->leaked_bytes;
+    if (!c->leaks->at_moment) {
+        site->unended_blocks += unended.blocks;
+        site->unended_bytes += unended.bytes;
     }
-    if (c->leaks->endings[process] == ENDING_EXIT) {
-        site->at_end_blocks += costs->leaked_blocks;
-        site->at_end_bytes += costs->leaked_bytes;
-    }
+    site->at_end_blocks += costs->leaked_blocks - unended.blocks;
+    site->at_end_bytes += costs->leaked_bytes - unended.bytes;
 }
 
 static void round_site(struct leak_site *s, const struct settings *settings)
@@ -160,7 +147,6 @@ static void round_sum(struct leak_sum *sum, const struct settings *settings)
 size_t leaks_locations(struct facts *f, uint32_t **ret_locations)
 {
     const struct stacks *s = &f->told.stacks;
-    _cleanup_free_ uint32_t *processes = stacks_processes(s);
     _cleanup_free_ bool *marked = alloc_zeroed(s->node_count, sizeof *marked);
     size_t count = 0, capacity = 0;
 
@@ -172,21 +158,20 @@ size_t leaks_locations(struct facts *f, uint32_t **ret_locations)
             continue;
         marked[s->nodes[node].parent] = true;
         *ret_locations = grow(*ret_locations, &capacity, count + 1, sizeof **ret_locations);
-        (*ret_locations)[count++] = code_location(&f->told.code, processes[node], s->nodes[node].pc);
+        (*ret_locations)[count++] = code_location(&f->told.code, s->nodes[node].pc);
     }
     return count;
 }
 
-void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
+void leaks_collect(struct facts *facts, const struct namer *namer, struct filter *filter,
                    struct suppressions *rules, struct leaks *ret_leaks)
 {
     struct leaks leaks = { .endings = endings_find(facts), .at_moment = facts->goes_on };
-    struct collector c = { .log = log, .facts = facts, .filter = filter, .rules = rules, .leaks = &leaks };
+    struct collector c = { .facts = facts, .filter = filter, .rules = rules, .leaks = &leaks };
 
     filter_use(filter, facts, namer);
     call_tree_make(facts, namer, &(struct call_tree_options){ .by_line = true, .keep_leaves = true, .wanted = has_leak,
                                                               .data = &c }, &leaks.tree);
-    c.processes = stacks_processes(&facts->told.stacks);
     _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
     _cleanup_free_ struct leak_site *of_node = alloc_zeroed(leaks.tree.node_count, sizeof *of_node);
     _cleanup_free_ uint8_t *function_of_node = alloc_zeroed(leaks.tree.node_count, 1);
@@ -227,7 +212,6 @@ void leaks_collect(const struct log *log, struct facts *facts, const struct name
         rules->rules[i].blocks = settings_rounded(&facts->settings, rules->rules[i].blocks);
         rules->rules[i].bytes = settings_rounded(&facts->settings, rules->rules[i].bytes);
     }
-    free(c.processes);
     *ret_leaks = leaks;
 }
 

@@ -47,7 +47,7 @@ struct leaks_view {
  * frees them. */
 size_t leaks_locations(struct facts *facts, uint32_t **ret_locations);
 
-void leaks_collect(const struct log *log, struct facts *facts, const struct namer *namer, struct filter *filter,
+void leaks_collect(struct facts *facts, const struct namer *namer, struct filter *filter,
                    struct suppressions *rules, struct leaks *ret_leaks);
 void leaks_release(struct leaks *leaks);
 

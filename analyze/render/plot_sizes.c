@@ -189,7 +189,7 @@ static void write_curve(FILE *file, const struct size_table *t, bool linear, uin
 
     fputs("-1 0 0\n", file);
     for (size_t i = 0; i < t->row_count && t->rows[i].size <= size_end; i++) {
-        count = t->count_through[i], bytes = t->bytes_through[i];
+        count = t->rows[i].count_through, bytes = t->rows[i].bytes_through;
         if (i + 1 == t->row_count || point_of(t->rows[i].size, linear) != point_of(t->rows[i + 1].size, linear))
             fprintf(file, "%"PRIu64" %"PRIu64" %"PRIu64"\n", t->rows[i].size, count, bytes);
     }

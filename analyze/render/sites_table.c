@@ -90,22 +90,22 @@ static void name_locations(struct table *t)
         t->names[order[i]] = i && by_text(&order[i - 1], &order[i], t) == 0 ? t->names[order[i - 1]] : (uint32_t)i;
 }
 
-static uint32_t location_of(const struct table *t, uint32_t process, uint32_t node)
+static uint32_t location_of(const struct table *t, uint32_t node)
 {
     const struct stacks *s = &t->facts->told.stacks;
-    return stack_is_root(s, node) ? 0 : code_location(&t->facts->told.code, process, s->nodes[node].pc);
+    return stack_is_root(s, node) ? 0 : code_location(&t->facts->told.code, s->nodes[node].pc);
 }
 
 static void print_stack(const struct table *t, FILE *to, uint32_t leaf)
 {
     const struct stacks *s = &t->facts->told.stacks;
-    uint32_t node = s->leaves[leaf].node, process = stacks_process(s, node);
+    uint32_t node = s->leaves[leaf].node;
     _cleanup_free_ uint32_t *path = NULL;
     size_t count = 0, capacity = 0;
 
     do {
         path = grow(path, &capacity, count + 1, sizeof *path);
-        path[count++] = location_of(t, process, node);
+        path[count++] = location_of(t, node);
         node = s->nodes[node].parent;
     } while (!stack_is_root(s, node));
     while (count-- > 0)
@@ -121,12 +121,11 @@ static int by_stack(const void *left, const void *right, void *data)
     const struct row *x = left, *y = right;
     const struct stacks *s = &t->facts->told.stacks;
     uint32_t a = s->leaves[x->leaf].node, b = s->leaves[y->leaf].node;
-    uint32_t a_process = stacks_process(s, a), b_process = stacks_process(s, b);
 
     if (x->site != y->site)
         return x->site < y->site ? -1 : 1;
     for (; !stack_is_root(s, a) && !stack_is_root(s, b); a = s->nodes[a].parent, b = s->nodes[b].parent) {
-        uint32_t mine = t->names[location_of(t, a_process, a)], other = t->names[location_of(t, b_process, b)];
+        uint32_t mine = t->names[location_of(t, a)], other = t->names[location_of(t, b)];
         if (mine != other)
             return mine < other ? -1 : 1;
     }

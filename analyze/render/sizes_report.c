@@ -55,8 +55,8 @@ struct size_row *sizes_rows(const struct size_table *t, uint64_t linear, size_t 
     for (size_t i = 0; i < t->row_count; i++) {
         uint64_t row = row_of(t->rows[i].size, linear);
         struct size_row *r = &rows[(row > last ? last : row) - first];
-        r->count += t->rows[i].count;
-        r->bytes += t->rows[i].bytes;
+        r->count += size_table_count(t, i);
+        r->bytes += size_table_bytes(t, i);
     }
     if (linear && t->row_count && t->rows[t->row_count - 1].size > rows[count - 1].high)
         rows[count - 1].high = UINT64_MAX;
@@ -127,10 +127,9 @@ static void print_top(const struct size_table *t, bool by_bytes)
     size_t top[TOP_SIZES], count = size_table_top(t, by_bytes, TOP_SIZES, top);
 
     for (size_t i = 0; i < count; i++) {
-        const struct size_total *row = &t->rows[top[i]];
-        printf("  %12s  %14s  %6s  %12s  %6s\n", text_count(row->size), text_count(row->count),
-               text_share(row->count, t->count), text_bytes(row->bytes),
-               text_share(row->bytes, t->bytes));
+        uint64_t allocations = size_table_count(t, top[i]), bytes = size_table_bytes(t, top[i]);
+        printf("  %12s  %14s  %6s  %12s  %6s\n", text_count(t->rows[top[i]].size), text_count(allocations),
+               text_share(allocations, t->count), text_bytes(bytes), text_share(bytes, t->bytes));
     }
 }
 
@@ -189,7 +188,7 @@ static json_t *json_top(const struct size_table *t, bool by_bytes)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_pack("{s:I, s:I}", "size", (json_int_t)t->rows[top[i]].size, "allocations",
-                                              (json_int_t)t->rows[top[i]].count));
+                                              (json_int_t)size_table_count(t, top[i])));
     return list;
 }
 

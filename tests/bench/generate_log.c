@@ -1,7 +1,7 @@
-/* generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY]]]]]]  writes a log of about
- * so many events without recording anything: for tests of how exact, fast and frugal its readers are.
+/* generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY [PROCESSES]]]]]]]  writes a log of
+ * about so many events without recording anything: for tests of how exact, fast and frugal its readers are.
  *
- * One process, STREAMS threads (default 4) that free each other's blocks, LIVE blocks (1000)
+ * One process, or several of the same program one after the other, of EVENTS each: STREAMS threads (default 4) that free each other's blocks, LIVE blocks (1000)
  * on average, of random sizes, from STACKS (500) stacks; stamps are nanoseconds, some 50
  * apart; by the clock on the wall it begins DELAY ns later than others. FILE may be - for stdout. What is in the log is printed, a name and a number a
  * line: to stdout, or to stderr where the log goes there. */
@@ -42,6 +42,7 @@ static struct {
     int fd;
     struct packer *packer;
     uint64_t ns;
+    uint32_t process; /* from 0 */
     uint32_t random;
     uint32_t stack_count;
     struct stream *streams;
@@ -91,7 +92,7 @@ static void flush(struct stream *s)
 static void begin_chunk(struct stream *s, uint32_t number)
 {
     s->chunk.header = (struct rec_chunk_header){
-        .type = REC_CHUNK_EVENTS, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = PID, .image = IMAGE, .stream = number,
+        .type = REC_CHUNK_EVENTS, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = PID + g.process, .image = IMAGE + g.process, .stream = number,
         .sequence = s->sequence++, .ticks = g.ns, .clock_ns = g.ns,
     };
     encoder_begin(&s->encoder, g.ns);
@@ -199,7 +200,7 @@ static void make_event(struct block *block, uint64_t address)
 static void put_session(uint32_t pid, uint32_t stream, uint32_t sequence)
 {
     struct { struct rec_chunk_header header; uint8_t records[4096]; } chunk = { .header = {
-        .type = REC_CHUNK_SESSION, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = pid, .image = pid ? IMAGE : 0, .stream = stream,
+        .type = REC_CHUNK_SESSION, .flags = REC_CHUNK_TICKS_ARE_NS, .pid = pid, .image = pid ? IMAGE + g.process : 0, .stream = stream,
         .sequence = sequence, .ticks = g.ns, .clock_ns = g.ns } };
     struct encoder e;
     uint8_t *at = chunk.records;
@@ -226,8 +227,28 @@ static void begin_process(void)
         s->at = encode_pc(&s->encoder, s->at, i, 1, segment.start + 16 * i, false);
     for (uint32_t i = 0; i < g.stream_count; i++) {
         s = room(i);
-        s->at = encode_thread_begin(&s->encoder, s->at, g.ns, PID + i, TEXT("generated"), false);
+        s->at = encode_thread_begin(&s->encoder, s->at, g.ns, PID + g.process + i, TEXT("generated"), false);
     }
+}
+
+/* What it leaves dies with it. */
+static void make_process(uint64_t events, struct block *blocks, uint64_t place_count)
+{
+    const uint64_t end = truth.events + events;
+
+    truth.live_bytes = truth.live_blocks = g.chunks = 0;
+    begin_process();
+    while (truth.events < end) {
+        uint64_t place = (uint64_t)random_next(&g.random) << 16 ^ random_next(&g.random);
+        place %= place_count;
+        make_event(&blocks[place], 0x7f0000000000 + place * 16384);
+    }
+    for (uint32_t i = 0; i < g.stream_count; i++) {
+        flush(&g.streams[i]);
+        g.streams[i].sequence = 0;
+    }
+    put_session(PID + g.process, (uint32_t)g.chunks, REC_SESSION_SUM);
+    put_session(PID + g.process, 0, REC_SESSION_END);
 }
 
 static void print_truth(FILE *to)
@@ -253,6 +274,7 @@ int main(int argc, char **argv)
 {
     uint64_t events = number(argc, argv, 2, 0), place_count = 2 * number(argc, argv, 4, 1000);
     bool to_stdout = argc > 1 && strcmp(argv[1], "-") == 0;
+    uint64_t processes = number(argc, argv, 9, 1);
     struct rec_file_header header;
 
     g.stream_count = (uint32_t)number(argc, argv, 3, 4);
@@ -262,7 +284,7 @@ int main(int argc, char **argv)
     g.delay_ns = number(argc, argv, 8, 0);
     g.ns = BEGIN_NS;
     if (argc < 3 || !g.stream_count || !place_count || !g.stack_count || !g.random) {
-        fputs("usage: generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY]]]]]]\n", stderr);
+        fputs("usage: generate_log FILE EVENTS [STREAMS [LIVE [STACKS [SEED [packed|plain [DELAY [PROCESSES]]]]]]]\n", stderr);
         return 2;
     }
     g.fd = to_stdout ? STDOUT_FILENO : open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -278,16 +300,10 @@ int main(int argc, char **argv)
     file_header_make_with(&header, (const uint8_t *)session, g.packer ? REC_FILE_PACKED : 0, sizeof header);
     put(&header, sizeof header);
     put_session(0, 0, 0);
-    begin_process();
-    while (truth.events < events) {
-        uint64_t place = (uint64_t)random_next(&g.random) << 16 ^ random_next(&g.random);
-        place %= place_count;
-        make_event(&blocks[place], 0x7f0000000000 + place * 16384);
+    for (; g.process < processes; g.process++) {
+        memset(blocks, 0, place_count * sizeof *blocks);
+        make_process(events, blocks, place_count);
     }
-    for (uint32_t i = 0; i < g.stream_count; i++)
-        flush(&g.streams[i]);
-    put_session(PID, (uint32_t)g.chunks, REC_SESSION_SUM);
-    put_session(PID, 0, REC_SESSION_END);
     print_truth(to_stdout ? stderr : stdout);
     for (uint32_t i = 0; i < g.stream_count; i++)
         free(g.streams[i].number_of);

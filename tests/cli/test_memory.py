@@ -12,9 +12,9 @@ from lib import *
 GENERATE = os.path.join(os.path.dirname(os.path.dirname(MALLOSCOPE)), "tests/bench/generate_log")
 
 
-def generate(name, events, streams, live, stacks):
+def generate(name, events, streams, live, stacks, processes=1):
     log = path(name + ".mscope")
-    got = run([GENERATE, log, *(str(number) for number in (events, streams, live, stacks))])
+    got = run([GENERATE, log, *(str(number) for number in (events, streams, live, stacks, 1, "plain", 0, processes))])
     equal(got.returncode, 0, f"generating {name}: {got.stderr}")
     return log
 
@@ -46,4 +46,8 @@ within(stacks, 28, "tree", "--no-cache", "--json")
 within(stacks, 26, "leaks", "--no-cache")
 live = generate("live", 3_000_000, 4, 1_000_000, 2_000)
 within(live, 64, "report", "--no-cache")
+# Processes of one program, each with its stacks: what they share is there once, and what was theirs alone goes with them.
+few, many = (generate(f"processes-{count}", 20_000, 1, 2_000, 5_000, count) for count in (20, 120))
+for command in ("report", "leaks", "tree", "sites"):
+    within(many, peak(few, command, "--no-cache") + 2, command, "--no-cache")
 sys.exit(done())

@@ -230,7 +230,7 @@ for options in ([], ["--stacks"]):
 family = path("family.mscope")
 equal(record(["sh", "-c", f"{program('callers')} & {program('callers')}; wait"], family).returncode, 0, "two of them")
 two = [row for row in rows_of("--stacks", of=family) if row["function"] == "pong"]
-equal([(row["allocations"], row["stacks"]) for row in two], [("14", "2")], "stacks of two processes are one row")
+equal([(row["allocations"], row["stacks"]) for row in two], [("14", "1")], "the same stack of two processes is one")
 sampled = path("sampled.mscope")
 equal(record([program("callers")], sampled, "--sample", "300").returncode, 0, "a sample")
 of = report_of(of=sampled)

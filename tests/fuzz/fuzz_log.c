@@ -315,7 +315,7 @@ static size_t name(void *data, uint32_t location, const struct symbols_frame **r
 }
 
 /* What is made of all stacks: its sums are the facts'. */
-static void draw(const struct log *log, struct facts *facts, const struct namer *namer)
+static void draw(struct facts *facts, const struct namer *namer)
 {
     struct suppressions rules = { 0 };
     struct filter filter = { 0 };
@@ -330,7 +330,7 @@ static void draw(const struct log *log, struct facts *facts, const struct namer 
         call_tree_release(&tree);
     }
     suppressions_add_builtin(&rules);
-    leaks_collect(log, facts, namer, &filter, &rules, &leaks);
+    leaks_collect(facts, namer, &filter, &rules, &leaks);
     demand(facts->settings.unit > 1 || leaks.leaked.bytes + leaks.unended.bytes + leaks.suppressed.bytes == facts->leaked_bytes,
            "what leaked is shown or suppressed");
     leaks_release(&leaks);
@@ -402,10 +402,9 @@ static int64_t read_log(uint64_t *ret_lost_events)
     for (size_t i = 0; i < log->damage_count; i++)
         demand(log->damages[i].offset + log->damages[i].bytes <= log->bytes && log->damages[i].bytes &&
                log->damages[i].reason, "damage is in the file, and has a reason");
-    for (uint32_t i = 0; i < facts->told.process_count; i++)
-        for (uint32_t pc = 0; pc < 20; pc++)
-            demand(code_location(&facts->told.code, i, pc) < facts->told.code.location_count, "a location is a location");
-    draw(log, facts, &namer);
+    for (uint32_t pc = 0; pc < facts->told.code.pc_count; pc++)
+        demand(code_location(&facts->told.code, pc) < facts->told.code.location_count, "a location is a location");
+    draw(facts, &namer);
     show(log, facts, &namer);
     struct process_tree tree;
     process_tree_make(facts, &tree);

@@ -170,7 +170,9 @@ static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns, bool is_coun
     struct facts *whole = facts_collect(log, &(struct facts_options){ .from_ns = from_ns, .to_ns = to_ns });
     struct facts *part = facts_collect(made, &(struct facts_options){ .from_ns = from_ns });
     demand(part->bad_chunks == 0, "its chunks are good");
-    if (is_countable && log->stream_count && is_ordered(log))
+    /* How much a sampled allocation stands for a process's first record tells, which in a made-up log may come late. */
+    bool is_sampled = !settings_all_recorded(&whole->settings) || !settings_all_recorded(&part->settings);
+    if (is_countable && !is_sampled && log->stream_count && is_ordered(log))
         compare(part, whole);
     facts_free(whole);
     facts_free(part);

@@ -119,7 +119,7 @@ static void show_leaks(const struct seen *s)
     filter_init(&filter, "a|b|c", &failure);
     suppressions_add_builtin(&rules);
     for (int i = 0; i < 2; i++) {
-        leaks_collect(s->log, s->facts, s->namer, &filter, &rules, &leaks);
+        leaks_collect(s->facts, s->namer, &filter, &rules, &leaks);
         begin();
         leaks_print(&leaks, &rules, s->log, s->facts, &view);
         end_text("\n");

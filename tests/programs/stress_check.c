@@ -207,13 +207,13 @@ static bool was_told(uint32_t pid, uint32_t tid, const struct event *e)
     return false;
 }
 
-static bool is_system(uint32_t process, uint32_t node, uint64_t size)
+static bool is_system(uint32_t node, uint64_t size)
 {
     static const char *const names[] = { "ld-linux", "libc.so", "libc-2", "libpthread", "libdl", "libgcc_s" };
 
     if (stack_is_root(&stacks, node))
         return !KEPT_IS_SIZE(size);
-    const struct code_location *place = &code.locations[code_location(&code, process, stacks.nodes[node].pc)];
+    const struct code_location *place = &code.locations[code_location(&code, stacks.nodes[node].pc)];
     const char *path = code.files[place->file].path, *slash = strrchr(path, '/');
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(slash ? slash + 1 : path, names[i], strlen(names[i])) == 0)
@@ -228,7 +228,7 @@ static void take_other(uint32_t process, uint32_t pid, uint32_t tid, const struc
     switch (e->type) {
     case EVENT_ALLOC:
     case EVENT_REALLOC_END:
-        if (!is_system(process, node, e->size)) {
+        if (!is_system(node, e->size)) {
             differ(pid, tid, "invented", e->type, e->function, e->address, e->size);
             return;
         }
@@ -288,8 +288,10 @@ static void compare(void)
     uint64_t bad_offset;
     const char *reason;
 
+    stacks.code = &code;
+    uint32_t root = stacks_root(&stacks, 0);
     for (size_t i = 0; i < the_log->stream_count; i++)
-        paths[i].root = stacks_root(&stacks, the_log->streams[i].process);
+        paths[i] = (struct stack_path){ .root = root, .process = the_log->streams[i].process };
     while (reader_next(reader, &t)) {
         const struct event *e = &t.event;
         if (e->type == EVENT_OTHER) {

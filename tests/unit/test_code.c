@@ -30,6 +30,11 @@ static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t 
                                            .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } });
 }
 
+static uint32_t location_of(struct code *c, uint32_t process, uint32_t number)
+{
+    return code_location(c, code_pc(c, process, number));
+}
+
 /* What lies before its module is not in it, whatever a log says: no offset is negative. Where a module lies lower
  * than its file says, its bias is. */
 static void test_before_module(void)
@@ -46,7 +51,7 @@ static void test_before_module(void)
             announce_pc(&code, 0, i + 1, pcs[i], false);
         code_locate_all(&code);
         for (uint32_t i = 0; i < 4; i++) {
-            const struct code_location *place = &code.locations[code_location(&code, 0, i + 1)];
+            const struct code_location *place = &code.locations[location_of(&code, 0, i + 1)];
             bool is_in = lower ? true : i == 1;
             CHECK(place->file == is_in && place->address == (is_in ? pcs[i] - load.module.bias : pcs[i]));
         }
@@ -83,11 +88,11 @@ static void test_order(void)
         }
     }
     for (uint32_t number = 1; number <= 30; number++)
-        CHECK(code_location(&code[0], 0, number) == code_location(&code[1], 0, number));
+        CHECK(location_of(&code[0], 0, number) == location_of(&code[1], 0, number));
     announce_pc(&code[0], 0, 31, 1, false); /* after that, numbers that were handed out stay */
-    uint32_t known = code_location(&code[0], 0, 1);
+    uint32_t known = location_of(&code[0], 0, 1);
     code_locate_all(&code[0]);
-    CHECK(code_location(&code[0], 0, 31) == 31 && code_location(&code[0], 0, 1) == known);
+    CHECK(location_of(&code[0], 0, 31) == 31 && location_of(&code[0], 0, 1) == known);
     code_release(&code[0]);
     code_release(&code[1]);
 }
@@ -146,11 +151,37 @@ static void test_large_numbers(void)
     code_locate_all(&code);
     CHECK(code.location_count == 5);
     for (unsigned i = 0; i < 4; i++) {
-        const struct code_location *place = &code.locations[code_location(&code, PROCESSES - 1, numbers[i])];
+        const struct code_location *place = &code.locations[location_of(&code, PROCESSES - 1, numbers[i])];
         CHECK(place->file == 1 && place->address == 4096 - 16 * i);
-        CHECK(code_location(&code, PROCESSES - 1, numbers[i] - 1) == 0);
+        CHECK(location_of(&code, PROCESSES - 1, numbers[i] - 1) == 0);
     }
     CHECK(mallinfo2().uordblks + mallinfo2().hblkhd < before + (4 << 20));
+    code_release(&code);
+}
+
+/* The same place of two processes has one number, whatever they call it, and wherever the file lies in their memory;
+ * it is there when they have ended. One that was used before it was announced has the location all the same. */
+static void test_two_processes(void)
+{
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .path = { "/lib/a", 6 }, .build_id = { "", 0 } } };
+    struct code code;
+
+    code_init(&code);
+    for (uint32_t process = 0; process < 2; process++) {
+        load.module.bias = 0x1000 * (1 + process);
+        code_take(&code, process, &load);
+        announce_pc(&code, process, 5 - process, load.module.bias + 0x10, false);
+        announce_pc(&code, process, 7, load.module.bias + 0x10 * (2 + process), false);
+    }
+    uint32_t first = code_pc(&code, 1, 4), late = code_pc(&code, 1, 9);
+    CHECK(first && code_pc(&code, 0, 5) == first && code_pc(&code, 1, 7) != code_pc(&code, 0, 7));
+    CHECK(late != first && code_pc(&code, 1, 9) == late);
+    announce_pc(&code, 1, 9, 0x2010, false);
+    code_end_process(&code, 1);
+    code_end_process(&code, 0);
+    CHECK(code_location(&code, first) && code_location(&code, first) == code_location(&code, late));
+    code_locate_all(&code);
+    CHECK(code.location_count == 1 + 3);
     code_release(&code);
 }
 
@@ -172,6 +203,7 @@ int main(void)
     if (!CHECK(length > 0))
         return check_summary();
     test_large_numbers();
+    test_two_processes();
     code_init(&code);
     load.module.id = 1;
     load.module.build_id = (struct text){ "", 0 };
@@ -186,18 +218,18 @@ int main(void)
         announce_pc(&code, process, 5, second + 16, false);
         load.module.bias += 0x1000; /* elsewhere in the other process */
         for (uint32_t id = 0; id < 6; id++)
-            CHECK(code_location(&code, 0, id) ? id > 0 : id == 0);
+            CHECK(location_of(&code, 0, id) ? id > 0 : id == 0);
     }
-    uint32_t called = code_location(&code, 0, 1), interrupted = code_location(&code, 0, 2);
-    CHECK(called != interrupted && interrupted == code_location(&code, 0, 3));
+    uint32_t called = location_of(&code, 0, 1), interrupted = location_of(&code, 0, 2);
+    CHECK(called != interrupted && interrupted == location_of(&code, 0, 3));
     CHECK(code.locations[called].address == code.locations[interrupted].address);
     CHECK(!code.locations[called].exact && code.locations[interrupted].exact);
-    CHECK(code_location(&code, 1, 1) != called && code.locations[code_location(&code, 1, 2)].exact);
+    CHECK(location_of(&code, 1, 1) != called && code.locations[location_of(&code, 1, 2)].exact);
 
     struct naming *naming = naming_open(NULL, &code, NULL, &namer);
     CHECK(is_named(&namer, called, "tc_first") && is_named(&namer, interrupted, "tc_second"));
-    CHECK(is_named(&namer, code_location(&code, 0, 4), "tc_first"));
-    CHECK(is_named(&namer, code_location(&code, 0, 5), "tc_second"));
+    CHECK(is_named(&namer, location_of(&code, 0, 4), "tc_first"));
+    CHECK(is_named(&namer, location_of(&code, 0, 5), "tc_second"));
     CHECK(is_named(&namer, 0, NULL));
     naming_close(naming);
     code_release(&code);

@@ -282,8 +282,9 @@ static bool stacks_are_equal(const struct facts *f, const struct counted *c)
 
     for (size_t leaf = 0; leaf < s->leaf_count; leaf++) {
         const struct stack_costs *costs = &f->costs.of[leaf];
-        uint32_t node = s->leaves[leaf].node, process = stacks_process(s, node);
-        uint32_t inner = s->nodes[node].pc - 10, outer = s->nodes[s->nodes[node].parent].pc - 1;
+        uint32_t node = s->leaves[leaf].node;
+        const struct code_pc *inmost = &f->told.code.pcs[s->nodes[node].pc], *caller = &f->told.code.pcs[s->nodes[s->nodes[node].parent].pc];
+        uint32_t inner = inmost->number - 10, outer = caller->number - 1, process = inmost->process;
         unsigned p = f->told.processes[process].pid - 10, stack = outer * 3 + inner;
         if (outer >= 3 || inner >= 3)
             return false;

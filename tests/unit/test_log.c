@@ -452,8 +452,8 @@ static void read_numbers(uint32_t number)
     struct log *log = open_written();
     struct facts *facts = facts_collect(log, NULL);
     CHECK(facts->allocations == 1);
-    code_location(&facts->told.code, 0, number);
-    code_location(&facts->told.code, 0, 1);
+    code_pc(&facts->told.code, 0, number);
+    code_pc(&facts->told.code, 0, 1);
     facts_free(facts);
     log_free(log);
 }

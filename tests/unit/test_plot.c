@@ -99,6 +99,7 @@ static struct size_table table_of(const struct size_count *rows, size_t count)
     for (size_t i = 0; i < count; i++)
         for (uint64_t k = 0; k < rows[i].count; k++)
             sizes_add(&sizes, rows[i].size, 1);
+    sizes_end(&sizes);
     sizes_table(&sizes, &table);
     sizes_release(&sizes);
     return table;
@@ -123,6 +124,7 @@ static struct size_table typical_table(void)
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         sizes_add(&sizes, seed >> 62 ? 8 + (seed >> 40) % 120 : (seed >> 30 & 0xfffff) >> (seed >> 50) % 20, 1);
     }
+    sizes_end(&sizes);
     sizes_table(&sizes, &table);
     sizes_release(&sizes);
     return table;
@@ -197,6 +199,7 @@ static void test_what_is_drawn(void)
     struct sizes many = { 0 };
     for (uint64_t size = 1; size < 200000; size++)
         sizes_add(&many, size, 1);
+    sizes_end(&many);
     sizes_table(&many, &table);
     options.linear = false;
     CHECK(plot_sizes_draw(&table, &options, &failure) == 0);
