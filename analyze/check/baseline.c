@@ -122,8 +122,8 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     if (!json_is_object(from))
         return bad(r, "it", "an object");
     b->libc = take_text(from, "libc");
-    if (!take_number(from, "runs", &b->run_count))
-        return bad(r, "runs", "a number from 0 up");
+    if (!take_number(from, "runs", &b->run_count) || !b->run_count)
+        return bad(r, "runs", "a number from 1 up");
     b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
     if (error)

@@ -188,11 +188,13 @@ static void decide(const struct judge *j, struct verdict_metric *m)
     }
 }
 
-/* Of which run came nothing at all, where there was something. */
+/* Of which run came nothing at all, where there was something; or there was no run. */
 static void look_for_nothing(const struct judge *j, struct verdict *v)
 {
     const struct measured *m = j->measured;
 
+    if (!m->run_count)
+        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "no run was measured: there is nothing to judge");
     if (!j->baseline || !j->baseline->metrics[VERDICT_ALLOCATIONS].least)
         return;
     for (size_t run = 0; run < m->run_count; run++)
