@@ -57,15 +57,21 @@ const char check_help[] =
     "  --show-output        what PROGRAM prints is shown after each run, on standard\n"
     "                       error (default: what it says of errors, where it fails)\n"
     "  -i, --ignore-failure PROGRAM may end with an exit status other than 0\n"
+    "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
+    "                       (statically linked, set-user-ID, with a malloc of their\n"
+    "                       own) do not count; with --within nor do stacks that are\n"
+    "                       not whole (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
+    "\nMALLOSCOPE_* in the environment, which `record` heeds, are not.\n"
     "\nWhat is written (docs/ci.md):\n"
     CHECK_OUTPUTS_HELP
     "  -h, --help\n\n"
     "Exit codes: 0 within all limits; 2 a regression; 4 an improvement, with\n"
     "--fail-on-improvement; 3 not measurable: not the same in each run, not recorded,\n"
-    "no events, the program failed, no baseline of this platform; 64 usage, and files\n"
+    "no events, something missing, the program failed, no baseline of this platform;\n"
+    "64 usage, and files\n"
     "that are no baseline, budget or log.\n";
 
 static int take_metrics(struct check_options *o, const char *list)
@@ -113,7 +119,7 @@ static int report_failure(int error, const struct failure *failure)
     return error ? usage_error("check", "check: %s", failure->text) : 0;
 }
 
-enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, WITHIN, MARK, EXCLUDE_MODULE,
+enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, ALLOW_INCOMPLETE, WITHIN, MARK, EXCLUDE_MODULE,
        INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
 
 static int take_option(struct check_options *o, int option, const char *value)
@@ -149,6 +155,9 @@ static int take_option(struct check_options *o, int option, const char *value)
         return 0;
     case ALLOW_UNSTABLE:
         o->allow_unstable = true;
+        return 0;
+    case ALLOW_INCOMPLETE:
+        o->allow_incomplete = true;
         return 0;
     case WITHIN:
         o->within = value;
@@ -232,6 +241,7 @@ int cmd_check(int argc, char **argv)
         { "max", required_argument, NULL, MAX }, { "budget", required_argument, NULL, BUDGET },
         { "tolerance", required_argument, NULL, TOLERANCE }, { "metrics", required_argument, NULL, METRICS },
         { "fail-on-improvement", no_argument, NULL, FAIL_ON_IMPROVEMENT }, { "allow-unstable", no_argument, NULL, ALLOW_UNSTABLE },
+        { "allow-incomplete", no_argument, NULL, ALLOW_INCOMPLETE },
         { "runs", required_argument, NULL, 'r' }, { "warmups", required_argument, NULL, 'w' }, { "within", required_argument, NULL, WITHIN },
         { "mark", required_argument, NULL, MARK }, { "exclude-module", required_argument, NULL, EXCLUDE_MODULE },
         { "input", required_argument, NULL, INPUT }, { "show-output", no_argument, NULL, SHOW_OUTPUT },

@@ -11,6 +11,7 @@ struct check_logs {
     struct selection selection;
     const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
     bool ignore_failure;
+    bool allow_incomplete; /* programs that were not recorded, and stacks that are not whole, do not matter */
     bool (*goes_on)(void *data, double progress); /* as facts_options.goes_on; may be NULL */
     /* Filled: */
     struct measured measured;

@@ -15,7 +15,7 @@ struct check_options {
     char *exclude_modules;                           /* joined by '|', likewise */
     struct limits limits;
     bool kinds[VERDICT_KINDS], sites, modules; /* what is compared with a baseline */
-    bool allow_unstable, fail_on_improvement, ignore_failure, shows_output;
+    bool allow_unstable, allow_incomplete, fail_on_improvement, ignore_failure, shows_output;
     const char *input;
     struct selection selection;
     struct symbols_options symbols;
