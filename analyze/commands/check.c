@@ -53,6 +53,11 @@ const char check_help[] =
     "                       name (malloscope_mark) up to the next mark of another one\n"
     "  --exclude-module RE  not what modules asked for whose file names match this\n"
     "                       POSIX extended expression; may be given more than once\n"
+    "  --suppressions FILE  known leaks, which do not count as leaked: as of `leaks`;\n"
+    "                       may be given more than once\n"
+    "  --no-default-suppressions\n"
+    "                       what the C library, the loader and the C++ library keep\n"
+    "                       for themselves counts as leaked\n"
     "  --input FILE         PROGRAM's standard input (default: none)\n"
     "  --show-output        what PROGRAM prints is shown after each run, on standard\n"
     "                       error (default: what it says of errors, where it fails)\n"
@@ -120,7 +125,7 @@ static int report_failure(int error, const struct failure *failure)
 }
 
 enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, ALLOW_INCOMPLETE, WITHIN, MARK, EXCLUDE_MODULE,
-       INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
+       SUPPRESSIONS, NO_DEFAULT_SUPPRESSIONS, INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
 
 static int take_option(struct check_options *o, int option, const char *value)
 {
@@ -167,6 +172,11 @@ static int take_option(struct check_options *o, int option, const char *value)
         return 0;
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
+    case SUPPRESSIONS:
+        return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
+    case NO_DEFAULT_SUPPRESSIONS:
+        o->no_default_suppressions = true;
+        return 0;
     case INPUT:
         o->input = value;
         return 0;
@@ -244,6 +254,8 @@ int cmd_check(int argc, char **argv)
         { "allow-incomplete", no_argument, NULL, ALLOW_INCOMPLETE },
         { "runs", required_argument, NULL, 'r' }, { "warmups", required_argument, NULL, 'w' }, { "within", required_argument, NULL, WITHIN },
         { "mark", required_argument, NULL, MARK }, { "exclude-module", required_argument, NULL, EXCLUDE_MODULE },
+        { "suppressions", required_argument, NULL, SUPPRESSIONS },
+        { "no-default-suppressions", no_argument, NULL, NO_DEFAULT_SUPPRESSIONS },
         { "input", required_argument, NULL, INPUT }, { "show-output", no_argument, NULL, SHOW_OUTPUT },
         { "ignore-failure", no_argument, NULL, 'i' }, { "compiler", required_argument, NULL, COMPILER },
         { "platform", required_argument, NULL, PLATFORM }, NAMING_OPTIONS, CHECK_OUTPUTS_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
@@ -258,6 +270,8 @@ int cmd_check(int argc, char **argv)
         o.kinds[kind] = true;
     for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
         refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
+    if (!o.no_default_suppressions)
+        suppressions_add_builtin(&o.suppressions);
     if (!refused)
         refused = take_words(&o, argc, argv);
     if (!refused)
@@ -268,6 +282,7 @@ int cmd_check(int argc, char **argv)
     verdict_release(&v);
     limits_release(&o.limits);
     selection_release(&o.selection);
+    suppressions_release(&o.suppressions);
     free(o.exclude_modules);
     return code;
 }

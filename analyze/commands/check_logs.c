@@ -6,6 +6,7 @@
 #include "analyze/log/live.h"
 #include "analyze/model/session.h"
 #include "analyze/options.h"
+#include "analyze/render/leaks.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ void check_logs_release(struct check_logs *c)
     free(c->marks);
     measured_release(&c->measured);
     selection_release(&c->selection);
+    suppressions_release(&c->suppressions);
     *c = (struct check_logs){ 0 };
 }
 
@@ -116,11 +118,22 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 
 /* --- measuring --------------------------------------------------------------------------- */
 
+static void suppress_leaks(struct check_logs *c, struct facts *f, const struct namer *namer)
+{
+    if (!c->suppressions.count)
+        return;
+    _cleanup_free_ bool *suppressed = leaks_suppressed(f, namer, &c->suppressions);
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (suppressed[leaf])
+            f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
     struct naming *naming = naming_open(log, &f->told.code, &c->symbols, &namer);
 
+    suppress_leaks(c, f, &namer);
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);

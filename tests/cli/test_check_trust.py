@@ -174,4 +174,32 @@ for number, directory in enumerate(("a", "another-directory-with-a-longer-name",
     equal(os.listdir(path(directory + "/tmp")), [], "nothing is left")
 equal(len(got), 1, "the same baseline everywhere")
 
+# --- what libraries keep for themselves is no leak of the program ---
+hello = build("hello", "#include <stdio.h>\n#include <stdlib.h>\nstatic void *volatile kept;\n"
+              "int main(int argc, char **argv) { puts(\"hello\"); if (argc > 1) kept = malloc(10); return 0; }\n")
+plus = build("plus", "#include <iostream>\n#include <thread>\nint main() { std::thread([] { std::cout << 1; }).join(); }\n", compiler="g++", ending="cpp")
+for command in [hello], [plus]:
+    gate("--max", "leaked=0", "--max", "leaked_blocks=0", "--", *command)
+    gate("--max", "leaked=0", "--no-default-suppressions", "--", *command, code=2)
+    equal(record(command, path("leaks.mscope")).returncode, 0, "recording")
+    equal(run([MALLOSCOPE, "leaks", "--fail", path("leaks.mscope")]).returncode, 0, "as leaks --fail")
+gate("--max", "leaked=9", "--", hello, "leak", code=2)
+gate("--max", "leaked_blocks=0", "--max", "leaked=0", "--suppressions", write("suppressions", "leak:main\n"), "--", hello, "leak")
+gate("--max", "leaked=9", "--suppressions", write("suppressions", "leak:other\n"), "--", hello, "leak", code=2)
+gate("--max", "leaked=9", "--suppressions", write("suppressions", "leek:other\n"), "--", hello, code=64)
+
+# --- a kept allocation less makes others temporary ---
+kept = """#include <stdlib.h>
+static void *volatile keep;
+int main(void) { for (int i = 0; i < 100; i++) { void *volatile a = malloc(100); KEPT free(a); } return 0; }
+"""
+before = build("before", kept.replace("KEPT", "keep = malloc(16);"))
+after = build("after", kept.replace("KEPT", ""))
+gate("--baseline", path("kept.json"), "--save-baseline", "--", before)
+got = gate("--baseline", path("kept.json"), "--json", "--", after)
+equal({m["name"]: m["state"] for m in json.loads(got.stdout)["metrics"]}["temporary"], "within", "more temporary ones of less")
+gate("--baseline", path("kept.json"), "--max", "temporary=10", "--", after, code=2)
+gate("--baseline", changed("some.json", path("kept.json"), lambda part: part["metrics"]["allocations"].update(least=99, most=99)), "--metrics",
+     "temporary", "--", after, code=2)
+
 sys.exit(done())
