@@ -151,6 +151,13 @@ check("1 program that it executed could not be recorded, as " + alone in got.std
 gate("--max", "allocations=300", "-r", "1", "--allow-incomplete", "--", "sh", "-c", f"{alone}; :")
 equal(record(["sh", "-c", f"{alone}; :"], path("static.mscope")).returncode, 0, "recording")
 gate("--max", "allocations=300", path("static.mscope"), code=3)
+for follow, code in ("none", 3), ("fork", 3), ("exec", 0), ("all", 0):
+    equal(record(["sh", "-c", f"{shared} && :"], path("follow.mscope"), "--follow", follow).returncode, 0, "recording")
+    got = gate("--max", "allocations=10000", path("follow.mscope"), code=code)
+    check(code == 0 or f"was recorded with --follow {follow}" in got.stderr, f"--follow {follow}: {got.stderr}")
+    gate("--max", "allocations=10000", "--allow-incomplete", path("follow.mscope"))
+    equal(run([MALLOSCOPE, "trim", "-f", "-o", path("part.mscope"), path("follow.mscope")]).returncode, 0, "trimming")
+    gate("--max", "allocations=10000", path("part.mscope"), code=code)
 others = {"FOLLOW": "fork", "MAX_DEPTH": "1", "CALL_GRAPH": "none", "START_PAUSED": "1", "SAMPLE": "100", "MIN_SIZE": "100", "OUTPUT": path("elsewhere")}
 env = {f"MALLOSCOPE_{name}": value for name, value in others.items()}
 gate("--max", "allocations=300", "-r", "1", "--", "sh", "-c", f"{shared}; :", code=2, env=env)
