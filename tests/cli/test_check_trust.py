@@ -52,6 +52,10 @@ base = path("base.json")
 gate("--baseline", base, "--save-baseline", "--", ONE)
 
 # --- logs that are none ---
+empties = write("empties.sh", "#!/bin/sh\nfor f in $TMPDIR/malloscope-check.*/*; do : > $f; done 2>/dev/null\n:\n", 0o755)
+before = os.stat(SHIM).st_size
+gate("--max", "allocations=10", "--", empties, code=3)
+equal(os.stat(SHIM).st_size, before, "the library is as it was")
 junk = write("junk.sh", "#!/bin/sh\nfor f in $TMPDIR/malloscope-check.*/run.mscope; do rm -f $f; echo hello > $f; done\n", 0o755)
 for options in ["--max", "allocations=10"], ["--baseline", base], ["--baseline", path("new.json"), "--save-baseline"]:
     got = gate(*options, "--", junk, code=3)
