@@ -50,7 +50,7 @@ static void give_signals_back(void)
 
 /* The program has the names of log and library in its environment, and programs copy that: they have the same length wherever
  * they are, or the figures would depend on it. */
-#define DIRECTORY_BYTES 160 /* or a multiple */
+#define DIRECTORY_BYTES 128 /* or a multiple */
 
 static char *directory_in(const char *place)
 {
