@@ -29,8 +29,10 @@ void judge(const struct judge *j, struct verdict *v);
 
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
-/* scope.c: whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
+/* scope.c: whether a site is in a metric's scope, also as one whose memory the function only passes on. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
+/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
+bool judge_is_module(const char *file_name, const char *name);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module);
 const char *judge_own_module(const struct measured *m);
