@@ -8,8 +8,10 @@
 #define BASELINE_SCHEMA "malloscope-baseline/1"
 
 struct baseline_place {
-    char *lines; /* as measured_place.lines */
-    uint64_t allocations;
+    char *source; /* the end of measured_place.source; NULL: the site's file */
+    char *lines;  /* as measured_place.lines */
+    uint64_t values[VERDICT_KINDS];
+    bool is_whole; /* all values are known; else allocations alone */
 };
 
 struct baseline_site {

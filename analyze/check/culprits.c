@@ -1,8 +1,7 @@
-/* A metric's failure -> the sites that it comes from, with the lines. A site is known by names, and may have several lines:
- * the one shown is that from which more comes than the baseline knew of. Lines move, so those that the baseline has
- * are found by how much comes from them first, and by their numbers only then. */
+/* A metric's failure -> the sites that it comes from, with the lines (places.c). */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/places.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -92,53 +91,6 @@ static void keep(struct suspects *s, bool is_less)
         qsort(s->of, kept, sizeof *s->of, is_less ? by_less : by_more);
 }
 
-/* --- which line ------------------------------------------------------------------------------ */
-
-/* Marks the pairs of places that are the same by a rule, each once. */
-static void pair(const struct measured_site *m, const struct baseline_site *b, bool by_lines, bool by_count, uint64_t *before, bool *is_paired,
-                 bool *is_taken)
-{
-    for (size_t i = 0; i < m->place_count; i++)
-        for (size_t k = 0; k < b->place_count && !is_paired[i]; k++) {
-            if (is_taken[k] || (by_lines && strcmp(m->places[i].lines, b->places[k].lines) != 0) ||
-                (by_count && m->places[i].last[VERDICT_ALLOCATIONS] != b->places[k].allocations))
-                continue;
-            is_paired[i] = is_taken[k] = true;
-            before[i] = b->places[k].allocations;
-        }
-}
-
-static const struct measured_place *place_of(const struct suspect *s, const struct verdict_metric *metric)
-{
-    const struct measured_site *m = s->measured;
-    _cleanup_free_ uint64_t *before = alloc_zeroed(m->place_count, sizeof *before);
-    _cleanup_free_ bool *is_paired = alloc_zeroed(m->place_count, sizeof *is_paired);
-    const struct measured_place *best = &m->places[0];
-    int64_t best_more = INT64_MIN;
-    uint64_t best_value = 0;
-
-    if (s->baseline && s->baseline->place_count) {
-        _cleanup_free_ bool *is_taken = alloc_zeroed(s->baseline->place_count, sizeof *is_taken);
-        pair(m, s->baseline, true, true, before, is_paired, is_taken);
-        pair(m, s->baseline, false, true, before, is_paired, is_taken);
-        pair(m, s->baseline, true, false, before, is_paired, is_taken);
-    }
-    for (size_t i = 0; i < m->place_count; i++) {
-        int64_t more = (int64_t)(m->places[i].last[VERDICT_ALLOCATIONS] - before[i]);
-        uint64_t value = m->places[i].last[metric->kind];
-        if (!s->baseline || !s->baseline->place_count)
-            more = 0;
-        if (metric->state == VERDICT_IS_IMPROVEMENT)
-            more = -more;
-        if (more > best_more || (more == best_more && value > best_value)) {
-            best = &m->places[i];
-            best_more = more;
-            best_value = value;
-        }
-    }
-    return best;
-}
-
 /* --- in words ---------------------------------------------------------------------------------- */
 
 static char *copied(const char *text)
@@ -146,13 +98,16 @@ static char *copied(const char *text)
     return text ? copy_text(text, strlen(text)) : NULL;
 }
 
-static void take_frames(struct verdict_culprit *c, const struct measured_place *place, size_t count)
+/* place: NULL: its line is no longer there, and the others are not those that led to it. */
+static void take_frames(struct verdict_culprit *c, const struct measured_site *site, const struct measured_place *place)
 {
+    size_t count = site->frame_count;
+
     c->frame_count = count;
     c->frames = alloc_zeroed(count, sizeof *c->frames);
     for (size_t i = 0; i < count; i++) {
-        const struct verdict_frame *f = &place->frames[i];
-        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(f->file), f->line };
+        const struct verdict_frame *f = place ? &place->frames[i] : &site->places[0].frames[i];
+        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(place ? f->file : NULL), place ? f->line : 0 };
     }
 }
 
@@ -168,7 +123,7 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
     }
     c->frame_count = count;
     if (site->file && site->place_count) {
-        c->frames[0].file = copied(site->file);
+        c->frames[0].file = copied(site->places[0].source ? site->places[0].source : site->file);
         c->frames[0].line = (uint32_t)strtoul(site->places[0].lines, NULL, 10);
     }
 }
@@ -179,7 +134,7 @@ static void take(const struct suspect *s, const struct verdict_metric *metric, c
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
                                      .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && !s->baseline, .is_gone = !s->measured };
     if (s->measured)
-        take_frames(ret, place_of(s, metric), s->measured->frame_count);
+        take_frames(ret, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT));
     else
         take_names(ret, s->baseline, own);
 }
