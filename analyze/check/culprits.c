@@ -1,17 +1,20 @@
 /* A metric's failure -> the sites that it comes from, with the lines (places.c). */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/pairing.h"
 #include "analyze/check/places.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
 
 #define CULPRITS_MOST 10
+#define RENAMED_MOST 3
 
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
     uint64_t before, now;
+    bool is_new;
 };
 
 struct suspects {
@@ -43,27 +46,37 @@ static bool is_compared(const struct verdict_metric *metric)
 
 /* --- which --------------------------------------------------------------------------------- */
 
+/* A site may be in the metric's scope only under its old name, or only under its new one. */
 static void gather(const struct judge *j, const struct measured *m, const struct verdict_metric *metric, struct suspects *ret)
 {
     const struct baseline *b = is_compared(metric) ? j->baseline : NULL;
     const char *own = judge_own_module(m);
+    struct pairing pairing;
 
-    for (size_t i = 0; i < m->site_count; i++) {
-        struct suspect s = { .measured = &m->sites[i], .baseline = b ? baseline_find(b, m->sites[i].key) : NULL };
-        uint64_t most;
-        if (!judge_site_counts(metric, s.measured, s.measured->key, own))
+    pairing_make(&pairing, m, b);
+    for (size_t i = 0; i < pairing.count; i++) {
+        const struct paired_site *p = &pairing.of[i];
+        struct suspect s = { .measured = p->measured, .baseline = p->baseline };
+        bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
+        bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
+        uint64_t most = 0;
+        if (!now && (!before || metric->state == VERDICT_IS_UNSTABLE))
             continue;
-        measured_range(m, s.measured, metric->kind, &s.now, &most);
-        s.before = s.baseline ? s.baseline->values[metric->kind] : 0;
+        if (now)
+            measured_range(m, s.measured, metric->kind, &s.now, &most);
+        else
+            s.measured = NULL;
+        if (before)
+            s.before = s.baseline->values[metric->kind];
+        else if (s.measured)
+            s.is_new = true;
         if (metric->state == VERDICT_IS_UNSTABLE) {
             s.before = s.now;
             s.now = most;
         }
         add(ret, &s);
     }
-    for (size_t i = 0; b && metric->state != VERDICT_IS_UNSTABLE && i < b->site_count; i++)
-        if (!measured_find(m, b->sites[i].key) && judge_site_counts(metric, NULL, b->sites[i].key, own))
-            add(ret, &(struct suspect){ .baseline = &b->sites[i], .before = b->sites[i].values[metric->kind] });
+    pairing_release(&pairing);
 }
 
 static int by_more(const void *left, const void *right)
@@ -132,7 +145,7 @@ static void take(const struct suspect *s, const struct verdict_metric *metric, c
 {
     *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s),
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
-                                     .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && !s->baseline, .is_gone = !s->measured };
+                                     .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && s->is_new, .is_gone = !s->measured };
     if (s->measured)
         take_frames(ret, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT));
     else
@@ -153,4 +166,30 @@ void culprits_find(const struct judge *j, const struct measured *m, struct verdi
     for (size_t i = 0; i < metric->culprit_count; i++)
         take(&suspects.of[i], metric, judge_own_module(m), &metric->culprits[i]);
     free(suspects.of);
+}
+
+static bool is_told(const struct pairing *p, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        if (p->of[i].was && strcmp(p->of[i].was, p->of[number].was) == 0 && strcmp(p->of[i].is, p->of[number].is) == 0)
+            return true;
+    return false;
+}
+
+void culprits_tell_renamed(const struct judge *j, struct verdict *v)
+{
+    struct pairing pairing;
+    size_t told = 0, culprits = 0;
+
+    for (size_t i = 0; i < v->metric_count; i++)
+        culprits += v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE ? v->metrics[i].culprit_count : 0;
+    if (!culprits || !j->baseline)
+        return;
+    pairing_make(&pairing, j->measured, j->baseline);
+    for (size_t i = 0; i < pairing.count; i++)
+        if (pairing.of[i].was && !is_told(&pairing, i) && ++told <= RENAMED_MOST)
+            verdict_add_note(v, "%s is taken to be what %s was in the baseline, under another name", pairing.of[i].is, pairing.of[i].was);
+    if (told > RENAMED_MOST)
+        verdict_add_note(v, "%s of another name likewise", text_counted(told - RENAMED_MOST, "more function"));
+    pairing_release(&pairing);
 }

@@ -302,5 +302,6 @@ void judge(const struct judge *j, struct verdict *v)
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);
+    culprits_tell_renamed(j, v);
     verdict_set_exit_code(v);
 }

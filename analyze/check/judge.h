@@ -29,6 +29,8 @@ void judge(const struct judge *j, struct verdict *v);
 
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
+/* Notes of functions that are taken to be the baseline's under other names, where something has culprits. */
+void culprits_tell_renamed(const struct judge *j, struct verdict *v);
 /* scope.c: whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */

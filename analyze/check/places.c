@@ -5,15 +5,13 @@
 #include "analyze/check/places.h"
 
 #include "analyze/check/align.h"
+#include "analyze/check/pairing.h"
 
 #include <string.h>
 
 #define DISTANCE_MOST 1000
-/* Of a pair. What is the same goes before any number of changes; distances only decide between what is as good. */
-#define SCORE_SAME ((int64_t)4096 << 32)
-#define SCORE_CHANGED ((int64_t)24 << 32)
-#define SCORE_FIGURE ((int64_t)1 << 32)
-#define SCORE_FILE ((int64_t)16 << 32)
+#define SCORE_LIKENESS ((int64_t)1 << 20) /* distances only decide between what is as good */
+#define SCORE_FILE (256 * SCORE_LIKENESS)
 
 struct comparison {
     const struct measured_place **now;
@@ -65,14 +63,10 @@ static int64_t score(const void *data, size_t old, size_t new)
     const struct comparison *c = data;
     const struct baseline_place *before = c->before[old];
     const struct measured_place *now = c->now[new];
-    /* What of it lived at the peak, say, depends on others as well. */
-    bool is_same = now->last[VERDICT_ALLOCATIONS] == before->values[VERDICT_ALLOCATIONS] &&
-                   (!before->is_whole || now->last[VERDICT_BYTES] == before->values[VERDICT_BYTES]);
-    int64_t score = is_same ? SCORE_SAME : SCORE_CHANGED;
+    int64_t score = before->is_whole ? pairing_likeness(before->values, now->last)
+                    : before->values[VERDICT_ALLOCATIONS] == now->last[VERDICT_ALLOCATIONS] ? PAIRING_SAME : 256;
 
-    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS && before->is_whole; kind++)
-        if (now->last[kind] == before->values[kind])
-            score += SCORE_FIGURE;
+    score *= SCORE_LIKENESS;
     if (c->file && is_file(now->source, before->source ? before->source : c->file))
         score += SCORE_FILE;
     return score - distance_of(c, before, now);

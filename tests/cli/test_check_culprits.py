@@ -72,4 +72,25 @@ def two_files(second):
 got = compare("files", two_files(5), two_files(40))
 equal(got["allocations"], [["make", "two.c:5", 55, 90]], "functions of one name, on one line, in two files")
 
+# --- which function ---
+lambdas = ("#include <cstdlib>\n#include <string>\n#include <vector>\ntemplate<class F> __attribute__((noinline)) void run(F f, int n) { for (int i = 0; i < n; i++) f(i); }\n"
+           "static void *volatile keep;\nint main() {\n%s"
+           "    run([](int) { keep = malloc(8); }, 1000);\n    run([](int i) { std::vector<std::string> v(3, std::string(40 + i %% 3, 'x')); keep = v.data(); }, 50);\n    return 0;\n}\n")
+got = compare("lambdas", {"l.cpp": lambdas % ""}, {"l.cpp": lambdas % "    run([](int) { keep = malloc(3); }, 1);\n"}, compiler="g++")
+equal([culprit[1:] for culprit in got["allocations"]], [["l.cpp:7", 0, 1]], f"a lambda that renumbers the others: {got}")
+renaming = HEAD + "__attribute__((noinline)) void %s(int n) {\n    for (int i = 0; i < n; i++) keep[0] = malloc(8);\n}\nint main(void) {\n    %s(%d);\n    %s\n    return 0;\n}\n"
+old, new = renaming % ("load_all", "load_all", 1000, ""), renaming % ("load_all_items", "load_all_items", 1000, "keep[1] = malloc(1);")
+got = compare("renamed", old, new)
+equal(got["allocations"], [["main", "renamed.c:9", 0, 1]], "a function of another name is no culprit")
+note = "load_all_items is taken to be what load_all was in the baseline, under another name"
+got = run([MALLOSCOPE, "check", "--baseline", path("renamed.json"), "-r", "1", "--", path("renamed1")])
+check(note in got.stdout, f"it says so: {got.stdout}")
+got = run([MALLOSCOPE, "check", "--baseline", path("renamed.json"), "-r", "1", "--json", "--metrics", "sites", "--", path("renamed1")])
+culprits = {metric["name"]: [(c["before"], c["now"], c["is_new"]) for c in metric["culprits"]] for metric in json.loads(got.stdout)["metrics"]}
+equal((culprits["sites.load_all_items.allocations"], culprits["sites.main.allocations"]), ([(0, 1000, True)], [(0, 1, True)]), "of one function alone it is new")
+got = compare("more", old, renaming % ("load_all_items", "load_all_items", 1007, ""))
+equal(got["allocations"], [["load_all_items", "more.c:5", 1000, 1007]], "a function of another name that allocates more")
+got = compare("replaced", renaming % ("first", "first", 1, "first(1);"), renaming % ("other", "other", 30, ""))
+equal(got["allocations"], [["other", "replaced.c:5", 0, 30]], "another function that allocates far more is another one")
+
 sys.exit(done())
