@@ -40,6 +40,49 @@ static char *take_text(const json_t *object, const char *name)
     return copied(json_string_value(json_object_get(object, name)));
 }
 
+/* 7, or [5, 7]: least and most. */
+static bool take_range(const json_t *value, struct baseline_range *ret_range)
+{
+    const json_t *least = json_is_array(value) && json_array_size(value) == 2 ? json_array_get(value, 0) : value;
+    const json_t *most = least == value ? value : json_array_get(value, 1);
+
+    if (!json_is_integer(least) || !json_is_integer(most) || json_integer_value(least) < 0 || json_integer_value(most) < json_integer_value(least))
+        return false;
+    *ret_range = (struct baseline_range){ true, (uint64_t)json_integer_value(least), (uint64_t)json_integer_value(most) };
+    return true;
+}
+
+static int read_sums(const struct reading_baseline *r, const char *what, const json_t *from, struct baseline_sums *sums)
+{
+    const char *name, *kind_name;
+    const json_t *values, *value;
+
+    if (!json_is_object(from))
+        return bad(r, what, "an object");
+    sums->of = alloc_zeroed(json_object_size(from) + 1, sizeof *sums->of);
+    json_object_foreach((json_t *)from, name, values) {
+        struct baseline_sum *sum = &sums->of[sums->count];
+        sum->name = copied(name);
+        hash_table_add(&sums->table, hash_add_text(0, name), (uint32_t)sums->count++);
+        if (!json_is_object(values))
+            return bad(r, what, "names with objects");
+        json_object_foreach((json_t *)values, kind_name, value) {
+            enum verdict_kind kind;
+            if (!verdict_kind_parse(kind_name, strlen(kind_name), &kind) || !take_range(value, &sum->values[kind]))
+                return bad(r, what, "metrics with a number from 0 up, or with two, the least and the most");
+        }
+    }
+    return 0;
+}
+
+static void release_sums(struct baseline_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++)
+        free(sums->of[i].name);
+    free(sums->of);
+    hash_table_release(&sums->table);
+}
+
 static int read_metrics(const struct reading_baseline *r, const json_t *metrics, struct baseline *b)
 {
     const char *name;
@@ -145,10 +188,18 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     if (!json_is_object(from))
         return bad(r, "it", "an object");
     b->libc = take_text(from, "libc");
-    if (!take_number(from, "runs", &b->run_count))
-        return bad(r, "runs", "a number from 0 up");
+    if (!take_number(from, "runs", &b->run_count) || !b->run_count)
+        return bad(r, "runs", "a number from 1 up");
     b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
+    if (error)
+        return error;
+    const json_t *functions = json_object_get(from, "functions"), *modules = json_object_get(from, "modules");
+    b->has_sums = functions || modules;
+    if (b->has_sums)
+        error = read_sums(r, "functions", functions, &b->functions);
+    if (b->has_sums && !error)
+        error = read_sums(r, "modules", modules, &b->modules);
     if (error)
         return error;
     if (!json_is_array(sites))
@@ -202,6 +253,16 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     return error;
 }
 
+const struct baseline_sum *baseline_find_sum(const struct baseline_sums *sums, const char *name)
+{
+    struct hash_search s = hash_table_search(&sums->table, hash_add_text(0, name));
+
+    while (hash_table_next(&sums->table, &s))
+        if (strcmp(sums->of[s.number].name, name) == 0)
+            return &sums->of[s.number];
+    return NULL;
+}
+
 const struct baseline_site *baseline_find(const struct baseline *b, const char *key)
 {
     struct hash_search s = hash_table_search(&b->table, hash_add_text(0, key));
@@ -232,6 +293,8 @@ void baseline_release(struct baseline *b)
         free(site->file);
     }
     free(b->sites);
+    release_sums(&b->functions);
+    release_sums(&b->modules);
     hash_table_release(&b->table);
     baseline_scope_release(&b->scope);
     free(b->text);

@@ -56,6 +56,54 @@ static void write_metrics(FILE *to, const struct measured *m)
     fputs("      },\n", to);
 }
 
+static void write_sum(FILE *to, const struct measured *m, const struct measured_sum *sum)
+{
+    const char *between = "";
+
+    fputs("        ", to);
+    write_text(to, sum->is_own ? BASELINE_PROGRAM : sum->name);
+    fputs(": {", to);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        uint64_t least = UINT64_MAX, most = 0;
+        for (size_t run = 0; run < m->run_count; run++) {
+            uint64_t value = measured_sum_value(sum, run, kind);
+            least = value < least ? value : least;
+            most = value > most ? value : most;
+        }
+        if (!most && kind != VERDICT_ALLOCATIONS)
+            continue;
+        fprintf(to, "%s\"%s\": ", between, verdict_kind_name(kind));
+        fprintf(to, least == most ? "%" PRIu64 : "[%" PRIu64 ", %" PRIu64 "]", least, most);
+        between = ", ";
+    }
+    fputs("}", to);
+}
+
+static int by_sum_name(const void *left, const void *right)
+{
+    const struct measured_sum *a = *(const struct measured_sum *const *)left, *b = *(const struct measured_sum *const *)right;
+    return a->is_own != b->is_own ? (a->is_own ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+/* What only passes on is left out: it is the C++ library, mostly, and its figures are those of others. */
+static void write_sums(FILE *to, const char *what, const struct measured *m, const struct measured_sums *sums, bool are_modules)
+{
+    _cleanup_free_ const struct measured_sum **order = alloc_zeroed(sums->count + 1, sizeof *order);
+    size_t count = 0;
+
+    for (size_t i = 0; i < sums->count; i++)
+        if (are_modules || sums->of[i].is_site)
+            order[count++] = &sums->of[i];
+    if (count)
+        qsort(order, count, sizeof *order, by_sum_name);
+    fprintf(to, "      \"%s\": {\n", what);
+    for (size_t i = 0; i < count; i++) {
+        write_sum(to, m, order[i]);
+        fputs(i + 1 < count ? ",\n" : "\n", to);
+    }
+    fputs("      },\n", to);
+}
+
 static void write_stack(FILE *to, const char *key)
 {
     for (const char *at = key, *end; (end = strchr(at, '\n')); at = end + 1) {
@@ -157,6 +205,8 @@ static void write_part(FILE *to, const struct baseline_part *part)
     fprintf(to, ",\n      \"runs\": %zu,\n", m->run_count);
     write_scope(to, &part->scope);
     write_metrics(to, m);
+    write_sums(to, "functions", m, &m->functions, false);
+    write_sums(to, "modules", m, &m->modules, true);
     fputs("      \"sites\": [\n", to);
     for (size_t i = 0; i < m->site_count; i++) {
         write_site(to, m, order[i]);

@@ -31,8 +31,10 @@ void judge(const struct judge *j, struct verdict *v);
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
 /* Notes of functions that are taken to be the baseline's under other names, where something has culprits. */
 void culprits_tell_renamed(const struct judge *j, struct verdict *v);
-/* scope.c: whether a site is in a metric's scope. Of a baseline's site measured is NULL. */
+/* scope.c: whether a site is in a metric's scope, also as one whose memory the function only passes on. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
+/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
+bool judge_is_module(const char *file_name, const char *name);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module);
 const char *judge_own_module(const struct measured *m);

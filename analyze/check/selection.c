@@ -1,7 +1,7 @@
 /* Leaves of stacks -> whether they count. What is asked of a location is asked once. */
 #include "analyze/check/selection.h"
 
-#include "analyze/render/frames.h"
+#include "analyze/check/passing.h"
 #include "analyze/render/text.h"
 
 #include <errno.h>
@@ -49,8 +49,7 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     s->places = grow(s->places, &s->place_capacity, location + 1, sizeof *s->places);
     struct selection_place *place = &s->places[location];
     const struct symbols_frame *names;
-    bool has_function = false, matches = false;
-    size_t site;
+    bool has_function = false, matches = false, passes_on = true;
 
     if (place->has_function)
         return place;
@@ -59,9 +58,11 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     size_t count = location ? s->namer->frames(s->namer->data, location, &names) : 0;
     for (size_t i = 0; i < count && s->within; i++)
         has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
+    for (size_t i = 0; i < count && passes_on; i++)
+        passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
     for (size_t i = 0; i < s->excluded_count; i++)
         matches |= regexec(&s->excluded[i], module, 0, NULL, 0) == 0;
-    *place = (struct selection_place){ answer(has_function), answer(count && !frames_site(names, count, &site)), answer(matches) };
+    *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
     return place;
 }
 

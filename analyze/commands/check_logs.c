@@ -191,13 +191,13 @@ static int open_it(const char *path, struct log **ret_log, struct failure *ret_f
     return log_open(path, ret_log, ret_failure);
 }
 
-int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v)
+int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v, struct failure *ret_failure)
 {
-    struct failure failure;
     struct log *log;
+    int error = open_it(path, &log, ret_failure);
 
-    if (open_it(path, &log, &failure) != 0)
-        return usage_error("check", "check: %s (a program to run comes behind --)", failure.text);
+    if (error)
+        return error;
     log->one_thread = c->symbols.jobs == 1;
     struct facts *f = facts_collect(log, &(struct facts_options){ .goes_on = c->goes_on });
     tell(log, f, v);

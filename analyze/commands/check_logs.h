@@ -22,8 +22,8 @@ struct check_logs {
 
 void check_logs_want_mark(struct check_logs *c, const char *name);
 /* what: "run 2 of 3", or the log's name. 0; what makes it unmeasurable is a problem of the verdict, and then it is not
- * added. EXIT_USAGE after a message: it is no log. */
-int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v);
+ * added. -errno: it is no log. */
+int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v, struct failure *ret_failure);
 void check_logs_release(struct check_logs *c);
 
 #endif

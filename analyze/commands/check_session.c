@@ -119,6 +119,17 @@ static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict
 
 /* --- measuring --------------------------------------------------------------------------- */
 
+static void add_run(struct session_state *s, const char *what, struct verdict *v)
+{
+    struct failure failure;
+
+    if (check_logs_add(&s->logs, s->runs.log, what, v, &failure) == 0)
+        v->runs++;
+    else
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: its log cannot be read: %s: somebody has changed it meanwhile; nothing but "
+                            "malloscope may write there", what, failure.text);
+}
+
 static void add_runs(struct session_state *s, struct verdict *v, uint64_t count, uint64_t warmups)
 {
     for (uint64_t i = 0; i < warmups + count && !v->problem_count; i++) {
@@ -132,8 +143,8 @@ static void add_runs(struct session_state *s, struct verdict *v, uint64_t count,
                                 "says more", what, s->o->command[0]);
             return;
         }
-        if (!is_warmup && check_logs_add(&s->logs, s->runs.log, what, v) == 0)
-            v->runs++;
+        if (!is_warmup)
+            add_run(s, what, v);
         if (v->problem_count && !s->o->shows_output)
             check_runs_repeat(&s->runs);
         check_runs_forget(&s->runs);
@@ -143,14 +154,14 @@ static void add_runs(struct session_state *s, struct verdict *v, uint64_t count,
 static int add_logs(struct session_state *s, struct verdict *v)
 {
     const struct check_options *o = s->o;
+    struct failure failure;
 
     v->logs = alloc_zeroed(o->log_count, sizeof *v->logs);
     v->log_count = o->log_count;
     for (size_t i = 0; i < o->log_count; i++) {
         v->logs[i] = copied(o->logs[i]);
-        int refused = check_logs_add(&s->logs, o->logs[i], o->logs[i], v);
-        if (refused)
-            return refused;
+        if (check_logs_add(&s->logs, o->logs[i], o->logs[i], v, &failure) != 0)
+            return usage_error("check", "check: %s (a program to run comes behind --)", failure.text);
         v->runs++;
     }
     return 0;

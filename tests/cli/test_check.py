@@ -339,7 +339,7 @@ for bad, *words in ("", "is empty"), (" \n", "is empty"), ("\0\1\2", "is no JSON
         (text.replace("baseline/1", "diff/1"), "malloscope-diff/1"), ('{"schema": "malloscope-baseline/1"}', "platforms"), \
         (text.replace("113", "-113"), "allocations"), (text.replace("113", "1.5"), "allocations"), (text.replace("113", '"113"'), "allocations"), \
         (text.replace('"least": 113', '"least": 114'), "allocations"), (text.replace('"metrics"', '"metric"'), "metrics"), \
-        (text.replace('"stack"', '"stock"'), "stack"), (text.replace('"sites"', '"sight"'), "sites"), (text.replace('"serve"', '"parse"'), "once"), \
+        (text.replace('"stack"', '"stock"'), "stack"), (text.replace('"sites"', '"sight"'), "sites"), (text.replace('["serve"', '["parse"'), "once"), \
         (text.replace('"parse", "main"', ""), "stack"), (text.replace('"leaked":', '"bytes":', 1), "duplicate"), ("[" * 100000, "is no JSON"):
     with open(path("bad.json"), "w") as file:
         file.write(bad)
