@@ -223,6 +223,30 @@ with open(os.path.join(suite, "tests/test_parse.py"), "w") as file:
 pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
 try_runner("pytest", suite, ["cc", "-g", "-O1", "prog.c", "-o", "prog"], pytest, pytest + ["--update-baselines"])
 
+
+def go(count):
+    return f"check_allocations(['./prog{count}'])\n"
+
+
+with open(os.path.join(suite, "prog.c"), "w") as file:
+    file.write(PROGRAM)
+for count in range(1, 7):
+    must("cc", "-g", "-O1", "-DALLOCATIONS=" + str(10 * count), "prog.c", "-o", f"prog{count}", cwd=suite)
+shutil.rmtree(os.path.join(suite, "tests/allocations"))
+with open(os.path.join(suite, "tests/test_one.py"), "w") as file:
+    file.write("import pytest\nclass TestA:\n    def test_go(self, check_allocations): " + go(1) + "class TestB:\n    def test_go(self, check_allocations): " + go(2) +
+               "def test_go(check_allocations):\n    " + go(3) + "    " + go(4) +
+               "@pytest.mark.parametrize('which', ['a b', 'a_b'])\ndef test_kind(check_allocations, which):\n    check_allocations(['./prog' + str(1 + (which == 'a b'))])\n")
+with open(os.path.join(suite, "tests/test_two.py"), "w") as file:
+    file.write("def test_go(check_allocations):\n    " + go(5))
+passes(user(pytest + ["--update-baselines"], suite), "pytest: several tests of one name")
+equal(len(os.listdir(os.path.join(suite, "tests/allocations"))), 8, f"each has a baseline: {os.listdir(os.path.join(suite, 'tests/allocations'))}")
+passes(user(pytest, suite), "pytest: and passes with it")
+with open(os.path.join(suite, "tests/test_two.py"), "w") as file:
+    file.write("import pytest\ndef test_go(check_allocations):\n    " + go(6) + "class TestC:\n    def test_go(self, check_allocations): " + go(5) +
+               "@pytest.fixture\ndef other(request):\n    request.node.name = 'test_go'\ndef test_else(other, check_allocations):\n    " + go(6))
+fails(user(pytest + ["--update-baselines"], suite), "pytest: two tests with one baseline", "is tests/test_two.py::test_go's baseline, too")
+
 # --- git bisect ---
 repository = make_project("repository")
 git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
