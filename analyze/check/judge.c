@@ -206,7 +206,24 @@ static bool is_unstable(const struct verdict_metric *m)
     return m->has_baseline || (m->value <= m->limit && m->maximum > m->limit);
 }
 
-static void decide(const struct judge *j, struct verdict_metric *m)
+/* Who removes an allocation between another one and its free makes that one temporary: where nothing else has grown, more
+ * temporary ones are no regression. */
+static bool has_grown(const struct judge *j, const struct measured *measured, const struct verdict_metric *m)
+{
+    static const enum verdict_kind kinds[] = { VERDICT_ALLOCATIONS, VERDICT_BYTES, VERDICT_PEAK };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct verdict_metric of = { .kind = kinds[i], .scope = m->scope, .scope_name = m->scope_name };
+        take_values(measured, &of);
+        take_baseline(j, measured, &of);
+        take_tolerance(j, &of);
+        if (!of.has_baseline || of.value > sum_of(of.baseline, of.allowed))
+            return true;
+    }
+    return false;
+}
+
+static void decide(const struct judge *j, const struct measured *measured, struct verdict_metric *m)
 {
     bool beyond_given = m->has_limit && m->limit_from != VERDICT_FROM_BASELINE && m->value > m->limit;
 
@@ -215,16 +232,23 @@ static void decide(const struct judge *j, struct verdict_metric *m)
         return;
     }
     const struct limit *given = least_given(j, m);
-    if (!j->allow_unstable && is_unstable(m) && given && m->value > given->most) { /* whatever the baseline allows, this is beyond doubt */
+    bool is_forgiven = m->kind == VERDICT_TEMPORARY && m->limit_from == VERDICT_FROM_BASELINE && m->value > m->limit && !has_grown(j, measured, m);
+    bool is_doubtful = !j->allow_unstable && is_unstable(m);
+    if ((is_forgiven || is_doubtful) && given && m->value > given->most) { /* whatever the baseline's limit is worth, this is beyond doubt */
+        is_forgiven = false;
         m->limit = given->most;
         m->limit_from = given->from;
         beyond_given = true;
     }
-    if (!beyond_given && !j->allow_unstable && is_unstable(m)) {
+    if (!beyond_given && is_doubtful) {
         refuse(j, m);
         return;
     }
-    if (m->value > m->limit) {
+    if (is_forgiven) {
+        m->state = VERDICT_IS_WITHIN;
+        m->reason = format_text("is %s, more than the baseline's %s, but allocations, bytes and peak have not grown", text_count(m->value),
+                                text_count(m->baseline));
+    } else if (m->value > m->limit) {
         m->state = VERDICT_IS_REGRESSION;
         m->reason = m->limit_from == VERDICT_FROM_BASELINE
                         ? format_text("is %s, and may be %s: the baseline's %s%s", text_count(m->value), text_count(m->limit), text_count(m->baseline),
@@ -276,7 +300,7 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
     take_baseline(j, of, m);
     take_tolerance(j, m);
     take_limits(j, m);
-    decide(j, m);
+    decide(j, of, m);
     culprits_find(j, of, m);
     if (m->state == VERDICT_IS_UNSTABLE)
         tell_unstable(v, m);

@@ -11,31 +11,45 @@ int selection_exclude(struct selection *s, const char *regex, struct failure *re
 {
     char why[200];
 
-    s->excluded = grow(s->excluded, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded);
-    int error = regcomp(&s->excluded[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
+    s->excluded_modules = grow(s->excluded_modules, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded_modules);
+    int error = regcomp(&s->excluded_modules[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
     if (error) {
-        regerror(error, &s->excluded[s->excluded_count], why, sizeof why);
+        regerror(error, &s->excluded_modules[s->excluded_count], why, sizeof why);
         return fail(ret_failure, EINVAL, "--exclude-module %s: is no regular expression: %s", regex, why);
     }
     s->excluded_count++;
     return 0;
 }
 
-void selection_use(struct selection *s, struct facts *facts, const struct namer *namer)
+static void free_places(struct selection *s)
 {
     free(s->places);
     s->places = NULL;
     s->place_capacity = 0;
+}
+
+void selection_use(struct selection *s, struct facts *facts, const struct namer *namer)
+{
+    free_places(s);
+    s->is_found = false;
+    s->kept = s->left_out = s->cut = s->partial = 0;
     s->facts = facts;
     s->namer = namer;
+}
+
+void selection_end(struct selection *s)
+{
+    free_places(s);
+    s->facts = NULL;
+    s->namer = NULL;
 }
 
 void selection_release(struct selection *s)
 {
     for (size_t i = 0; i < s->excluded_count; i++)
-        regfree(&s->excluded[i]);
-    free(s->excluded);
-    free(s->places);
+        regfree(&s->excluded_modules[i]);
+    free(s->excluded_modules);
+    free_places(s);
     *s = (struct selection){ 0 };
 }
 
@@ -61,7 +75,7 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     for (size_t i = 0; i < count && passes_on; i++)
         passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
     for (size_t i = 0; i < s->excluded_count; i++)
-        matches |= regexec(&s->excluded[i], module, 0, NULL, 0) == 0;
+        matches |= regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0;
     *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
     return place;
 }
@@ -81,5 +95,11 @@ bool selection_wants(void *data, uint32_t leaf)
         has_site = place->passes_on == 2;
         is_excluded = place->is_excluded == 1; /* where all only pass it on, the last is it */
     }
+    const struct stack_leaf *of = &stacks->leaves[leaf];
+    uint64_t allocations = s->facts->costs.of[leaf].allocations;
+    *(is_excluded ? &s->left_out : &s->kept) += allocations;
+    s->is_found |= is_within;
+    if (!is_within && !is_excluded && of->flags & (REC_STACK_CUT | REC_STACK_PARTIAL))
+        *(of->flags & REC_STACK_CUT ? &s->cut : &s->partial) += allocations;
     return is_within && !is_excluded;
 }

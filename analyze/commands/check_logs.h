@@ -4,13 +4,16 @@
 
 #include "analyze/check/judge.h"
 #include "analyze/check/selection.h"
+#include "analyze/render/suppressions.h"
 #include "analyze/symbols/symbols.h"
 
 struct check_logs {
     struct symbols_options symbols;
     struct selection selection;
+    struct suppressions suppressions; /* of leaks that do not count */
     const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
     bool ignore_failure;
+    bool allow_incomplete; /* programs that were not recorded, and stacks that are not whole, do not matter */
     bool (*goes_on)(void *data, double progress); /* as facts_options.goes_on; may be NULL */
     /* Filled: */
     struct measured measured;

@@ -288,7 +288,8 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
 {
     struct session_state s = {
         .o = o,
-        .logs = { .symbols = o->symbols, .selection = o->selection, .mark = o->mark, .ignore_failure = o->ignore_failure,
+        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .mark = o->mark, .ignore_failure = o->ignore_failure,
+                  .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
     };
@@ -299,7 +300,8 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
         .allow_unstable = o->allow_unstable, .trust = copied(""),
     };
 
-    o->selection = (struct selection){ 0 }; /* it is the logs' now */
+    o->selection = (struct selection){ 0 }; /* they are the logs' now */
+    o->suppressions = (struct suppressions){ 0 };
     s.logs.selection.within = o->within;
     for (size_t i = 0; i < o->limits.count; i++)
         if (o->limits.of[i].id.scope == VERDICT_MARK)

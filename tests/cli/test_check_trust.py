@@ -116,4 +116,90 @@ got = gate("--baseline", changed("old.json", shared, lambda part: (part.pop("fun
 check("has no \"functions\"" in got.stderr, f"without functions: {got.stderr}")
 gate("--baseline", path("old.json"), "--", shares, path("count"))
 
+# --- stacks that do not tell whether they count ---
+deep = build("deep", """#include <stdlib.h>
+static void *volatile sink;
+__attribute__((noinline)) int down(int depth, int n) {
+    if (!depth) { for (int i = 0; i < n; i++) { sink = malloc(8); free(sink); } return 0; }
+    int all = down(depth - 1, n); __asm__ volatile("" ::: "memory"); return all + 1; }
+__attribute__((noinline)) int outer(int depth, int n) { int all = down(depth, n); sink = malloc(1); free(sink); return all; }
+int main(int argc, char **argv) { return outer(atoi(argv[1]), 50) < 0; }
+""")
+got = gate("--json", "--within", "outer", "--max", "allocations=100", "--", deep, "10")
+equal(json.loads(got.stdout)["metrics"][0]["value"], 51, "whole stacks")
+got = gate("--within", "outer", "--max", "allocations=10", "--baseline", path("deep.json"), "--save-baseline", "--", deep, "2000", code=3)
+check("50 allocations (98 %) may have come from there" in got.stderr and "--max-depth" in got.stderr, f"cut stacks: {got.stderr}")
+check(not os.path.exists(path("deep.json")), "nothing is saved")
+got = gate("--within", "outer", "--max", "allocations=10", "--allow-incomplete", "--", deep, "2000")
+equal(gate("--within", "down", "--max", "allocations=10", "--", deep, "2000", code=2).stderr, "", "what is in the inner frames is known")
+equal(record([deep, "100"], path("shallow.mscope"), "--max-depth", "20").returncode, 0, "recording")
+got = gate("--within", "outer", "--max", "allocations=10", path("shallow.mscope"), code=3)
+check("record with a greater --max-depth" in got.stderr, f"a log with cut stacks: {got.stderr}")
+for options, word in (["--within", "par"], "no recorded stack has a function"), (["--within", "nobody", "--mark", "ready"], "no recorded stack"), \
+        (["--exclude-module", "^checked"], "leaves nothing"), (["--exclude-module", "", "--mark", "ready"], "leaves nothing"):
+    got = gate(*options, "--max", "allocations=10", "--baseline", path("nothing.json"), "--save-baseline", "--", ONE, code=3)
+    check(word in got.stderr, f"{options}: {got.stderr}")
+check(not os.path.exists(path("nothing.json")), "nothing is saved")
+
+# --- programs that are not recorded ---
+one = "#include <stdlib.h>\nint main(void) { for (int i = 0; i < 500; i++) free(malloc(8)); return 0; }\n"
+alone, shared = build("static", one, "-static"), build("dynamic", one)
+for program_path, code in (shared, 2), (alone, 3):
+    got = gate("--max", "allocations=300", "-r", "1", "--", "sh", "-c", f"{program_path}; :", code=code)
+check("1 program that it executed could not be recorded, as " + alone in got.stderr and "--allow-incomplete" in got.stderr, f"it is said: {got.stderr}")
+gate("--max", "allocations=300", "-r", "1", "--allow-incomplete", "--", "sh", "-c", f"{alone}; :")
+equal(record(["sh", "-c", f"{alone}; :"], path("static.mscope")).returncode, 0, "recording")
+gate("--max", "allocations=300", path("static.mscope"), code=3)
+others = {"FOLLOW": "fork", "MAX_DEPTH": "1", "CALL_GRAPH": "none", "START_PAUSED": "1", "SAMPLE": "100", "MIN_SIZE": "100", "OUTPUT": path("elsewhere")}
+env = {f"MALLOSCOPE_{name}": value for name, value in others.items()}
+gate("--max", "allocations=300", "-r", "1", "--", "sh", "-c", f"{shared}; :", code=2, env=env)
+gate("--baseline", base, "--", ONE, env=env)
+check(not os.path.exists(path("elsewhere")), "the log is nowhere else")
+
+# --- the same wherever malloscope and its logs are ---
+copies = build("copies", """#include <stdlib.h>
+#include <string.h>
+extern char **environ;
+static void *volatile sink;
+int main(void) { for (char **at = environ; *at; at++) if (strncmp(*at, "XDG", 3) && strncmp(*at, "TMPDIR", 6)) sink = strdup(*at); return 0; }
+""")
+got = set()
+for number, directory in enumerate(("a", "another-directory-with-a-longer-name", "b" * 70)):
+    os.makedirs(path(directory + "/tmp"))
+    shutil.copy(SHIM, path(directory))
+    env = {"MALLOSCOPE_SHIM": path(directory + "/libmalloscope.so"), "TMPDIR": path(directory + "/tmp")}
+    must(MALLOSCOPE, "check", "--baseline", path(f"copies{number}.json"), "--save-baseline", "--", copies, env=env)
+    with open(path(f"copies{number}.json")) as file:
+        got.add(file.read())
+    equal(os.listdir(path(directory + "/tmp")), [], "nothing is left")
+equal(len(got), 1, "the same baseline everywhere")
+
+# --- what libraries keep for themselves is no leak of the program ---
+hello = build("hello", "#include <stdio.h>\n#include <stdlib.h>\nstatic void *volatile kept;\n"
+              "int main(int argc, char **argv) { puts(\"hello\"); if (argc > 1) kept = malloc(10); return 0; }\n")
+plus = build("plus", "#include <iostream>\n#include <thread>\nint main() { std::thread([] { std::cout << 1; }).join(); }\n", compiler="g++", ending="cpp")
+for command in [hello], [plus]:
+    gate("--max", "leaked=0", "--max", "leaked_blocks=0", "--", *command)
+    gate("--max", "leaked=0", "--no-default-suppressions", "--", *command, code=2)
+    equal(record(command, path("leaks.mscope")).returncode, 0, "recording")
+    equal(run([MALLOSCOPE, "leaks", "--fail", path("leaks.mscope")]).returncode, 0, "as leaks --fail")
+gate("--max", "leaked=9", "--", hello, "leak", code=2)
+gate("--max", "leaked_blocks=0", "--max", "leaked=0", "--suppressions", write("suppressions", "leak:main\n"), "--", hello, "leak")
+gate("--max", "leaked=9", "--suppressions", write("suppressions", "leak:other\n"), "--", hello, "leak", code=2)
+gate("--max", "leaked=9", "--suppressions", write("suppressions", "leek:other\n"), "--", hello, code=64)
+
+# --- a kept allocation less makes others temporary ---
+kept = """#include <stdlib.h>
+static void *volatile keep;
+int main(void) { for (int i = 0; i < 100; i++) { void *volatile a = malloc(100); KEPT free(a); } return 0; }
+"""
+before = build("before", kept.replace("KEPT", "keep = malloc(16);"))
+after = build("after", kept.replace("KEPT", ""))
+gate("--baseline", path("kept.json"), "--save-baseline", "--", before)
+got = gate("--baseline", path("kept.json"), "--json", "--", after)
+equal({m["name"]: m["state"] for m in json.loads(got.stdout)["metrics"]}["temporary"], "within", "more temporary ones of less")
+gate("--baseline", path("kept.json"), "--max", "temporary=10", "--", after, code=2)
+gate("--baseline", changed("some.json", path("kept.json"), lambda part: part["metrics"]["allocations"].update(least=99, most=99)), "--metrics",
+     "temporary", "--", after, code=2)
+
 sys.exit(done())
