@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REMEDY "mend it, or remove it and make it anew with --save-baseline"
+#define MERGE_REMEDY "take one side of them (git checkout --theirs, or --ours), then --update what the other side had (docs/baseline.md)"
 
 /* Where in the file something is wrong. */
 struct reading_baseline {
@@ -243,7 +244,7 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     json_t *root;
 
     *ret_baseline = (struct baseline){ 0 };
-    int error = json_file_read(path, "baseline", REMEDY, &root, &ret_baseline->text, ret_failure);
+    int error = json_file_read(path, "baseline", REMEDY, MERGE_REMEDY, &root, &ret_baseline->text, ret_failure);
     if (error)
         return error;
     error = read_root(path, platform, is_replaced, root, ret_baseline, ret_failure);
@@ -251,6 +252,14 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     if (error)
         baseline_release(ret_baseline);
     return error;
+}
+
+bool baseline_can_name(const char *platform)
+{
+    json_t *name = json_string(platform);
+
+    json_decref(name);
+    return name && *platform;
 }
 
 const struct baseline_sum *baseline_find_sum(const struct baseline_sums *sums, const char *name)
