@@ -176,6 +176,18 @@ static bool is_told(const struct pairing *p, size_t number)
     return false;
 }
 
+/* Who measures again judges again. */
+static void add_note_once(struct verdict *v, char *note)
+{
+    bool is_there = false;
+
+    for (size_t i = 0; i < v->note_count; i++)
+        is_there |= strcmp(v->notes[i], note) == 0;
+    if (!is_there)
+        verdict_add_note(v, "%s", note);
+    free(note);
+}
+
 void culprits_tell_renamed(const struct judge *j, struct verdict *v)
 {
     struct pairing pairing;
@@ -188,8 +200,8 @@ void culprits_tell_renamed(const struct judge *j, struct verdict *v)
     pairing_make(&pairing, j->measured, j->baseline);
     for (size_t i = 0; i < pairing.count; i++)
         if (pairing.of[i].was && !is_told(&pairing, i) && ++told <= RENAMED_MOST)
-            verdict_add_note(v, "%s is taken to be what %s was in the baseline, under another name", pairing.of[i].is, pairing.of[i].was);
+            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", pairing.of[i].is, pairing.of[i].was));
     if (told > RENAMED_MOST)
-        verdict_add_note(v, "%s of another name likewise", text_counted(told - RENAMED_MOST, "more function"));
+        add_note_once(v, format_text("%s of another name likewise", text_counted(told - RENAMED_MOST, "more function")));
     pairing_release(&pairing);
 }
