@@ -4,6 +4,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/check_session.h"
 #include "analyze/commands/naming.h"
+#include "analyze/launch/target.h"
 #include "analyze/options.h"
 
 #include <string.h>
@@ -119,6 +120,21 @@ static int exclude_module(struct check_options *o, const char *regex)
     return 0;
 }
 
+static void add_input(struct check_options *o, const char *file)
+{
+    o->inputs = grow(o->inputs, &o->input_capacity, o->input_count + 1, sizeof *o->inputs);
+    o->inputs[o->input_count++] = file;
+}
+
+static void take_budget(struct check_options *o, const char *file)
+{
+    char *all = format_text("%s%s%s", o->budget_files ? o->budget_files : "", o->budget_files ? ", " : "", file);
+
+    free(o->budget_files);
+    o->budget_files = all;
+    add_input(o, file);
+}
+
 static int report_failure(int error, const struct failure *failure)
 {
     return error ? usage_error("check", "check: %s", failure->text) : 0;
@@ -133,8 +149,10 @@ static int take_option(struct check_options *o, int option, const char *value)
 
     switch (option) {
     case 'r':
+        o->of_programs = "--runs";
         return take_number("--runs", value, 1, &o->runs);
     case 'w':
+        o->of_programs = "--warmups";
         return take_number("--warmups", value, 0, &o->warmups);
     case 'i':
         o->ignore_failure = true;
@@ -149,7 +167,7 @@ static int take_option(struct check_options *o, int option, const char *value)
     case MAX:
         return report_failure(limits_add_max(&o->limits, value, &failure), &failure);
     case BUDGET:
-        o->budget_file = value;
+        take_budget(o, value);
         return report_failure(limits_add_budget(&o->limits, value, &failure), &failure);
     case TOLERANCE:
         return report_failure(limits_add_tolerance(&o->limits, value, &failure), &failure);
@@ -173,15 +191,18 @@ static int take_option(struct check_options *o, int option, const char *value)
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
     case SUPPRESSIONS:
+        add_input(o, value);
         return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
     case NO_DEFAULT_SUPPRESSIONS:
         o->no_default_suppressions = true;
         return 0;
     case INPUT:
         o->input = value;
+        o->of_programs = "--input";
         return 0;
     case SHOW_OUTPUT:
         o->shows_output = true;
+        o->of_programs = "--show-output";
         return 0;
     case COMPILER:
         o->compiler = value;
@@ -202,6 +223,8 @@ static int take_words(struct check_options *o, int argc, char **argv)
 
     if (optind == argc)
         return usage_error("check", "check: which program, behind --, or which logs?");
+    if (!is_program && o->of_programs)
+        return usage_error("check", "check: %s: says nothing of logs, which were recorded already (a program to run comes behind --)", o->of_programs);
     if (o->save && !o->baseline_file)
         return usage_error("check", "check: %s: into which file? Name it with --baseline", o->save == CHECK_UPDATES ? "--update" : "--save-baseline");
     if (!o->baseline_file && !o->limits.count)
@@ -216,15 +239,24 @@ static int take_words(struct check_options *o, int argc, char **argv)
 static int ready(const struct check_outputs *outputs, const struct check_options *o)
 {
     struct failure failure;
-    const char *const inputs[] = { o->baseline_file, o->budget_file, o->input };
-    _cleanup_free_ const char **all = alloc_zeroed(o->log_count + 4, sizeof *all);
-    size_t count = 0;
+    _cleanup_target_ struct target target = { 0 };
+    size_t words = 0, count = 0;
 
-    for (size_t i = 0; i < 3; i++)
-        if (inputs[i])
-            all[count++] = inputs[i];
+    while (o->command && o->command[words])
+        words++;
+    _cleanup_free_ const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
+    if (o->baseline_file)
+        all[count++] = o->baseline_file;
+    if (o->input)
+        all[count++] = o->input;
+    for (size_t i = 0; i < o->input_count; i++)
+        all[count++] = o->inputs[i];
     for (size_t i = 0; i < o->log_count; i++)
         all[count++] = o->logs[i];
+    for (size_t i = 0; i < words; i++) /* the program, and what it may read */
+        all[count++] = o->command[i];
+    if (words && target_find(o->command[0], &target, &failure) == 0)
+        all[count++] = target.path; /* found in PATH */
     return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
 }
 
@@ -284,5 +316,7 @@ int cmd_check(int argc, char **argv)
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
     free(o.exclude_modules);
+    free(o.budget_files);
+    free(o.inputs);
     return code;
 }

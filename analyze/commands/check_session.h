@@ -8,7 +8,11 @@
 enum check_save { CHECK_COMPARES, CHECK_SAVES, CHECK_UPDATES };
 
 struct check_options {
-    const char *baseline_file, *budget_file; /* NULL: not given */
+    const char *baseline_file; /* NULL: not given */
+    char *budget_files;        /* joined by ", "; likewise */
+    const char **inputs;       /* files that are read: budgets, suppressions */
+    size_t input_count, input_capacity;
+    const char *of_programs;   /* an option that says something only of a program's runs; NULL: none was given */
     enum check_save save;
     uint64_t runs, warmups;
     const char *within, *mark, *compiler, *platform; /* NULL: not given */

@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
+import jsonschema
 
 ONE = program("checked1")
 os.mkdir(path("temporary"))
@@ -201,5 +202,41 @@ equal({m["name"]: m["state"] for m in json.loads(got.stdout)["metrics"]}["tempor
 gate("--baseline", path("kept.json"), "--max", "temporary=10", "--", after, code=2)
 gate("--baseline", changed("some.json", path("kept.json"), lambda part: part["metrics"]["allocations"].update(least=99, most=99)), "--metrics",
      "temporary", "--", after, code=2)
+
+# --- what was asked for is done, or refused ---
+for kind in "peak", "allocations", "temporary":
+    got = gate("--baseline", changed("lacks.json", base, lambda part: part["metrics"].pop(kind)), "--", ONE, code=64 if kind == "allocations" else 3)
+    check(kind in got.stderr, f"a baseline without {kind}: {got.stderr}")
+gate("--baseline", path("lacks.json"), "--metrics", "allocations,bytes", "--", ONE)
+shutil.copy(ONE, path("victim"))
+for option in "--junit", "--markdown", "--benchmark-json":
+    got = gate("--max", "allocations=1000", option, path("victim"), "--", path("victim"), code=64)
+    check("is read, and would be overwritten" in got.stderr, f"{option}: {got.stderr}")
+    gate("--max", "allocations=1000", option, path("victim"), "--", "victim", code=64, env={"PATH": WORK})
+    gate("--max", "allocations=1000", option, path("victim"), "--", "cat", path("victim"), code=64)
+equal(os.stat(path("victim")).st_size, os.stat(ONE).st_size, "the program is as it was")
+equal(record([ONE], path("one.mscope")).returncode, 0, "recording")
+gate("--baseline", path("of-logs.json"), "--save-baseline", path("one.mscope"))
+for what in ["--", ONE], [path("one.mscope")]:
+    for file in base, path("of-logs.json"):
+        got = gate("--baseline", file, *what)
+        check("Note:" not in got.stdout, f"the same C library: {got.stdout}")
+got = gate("--baseline", changed("libc.json", base, lambda part: part.update(libc="glibc 2.3")), "--", ONE)
+check("was made with glibc 2.3," in got.stdout, f"another one: {got.stdout}")
+for options in ["-r", "2"], ["-w", "1"], ["--input", base], ["--show-output"]:
+    check("says nothing of logs" in gate("--max", "allocations=1000", *options, path("one.mscope"), code=64).stderr, f"{options} with logs")
+first, second = write("first.budget", '{"allocations": 113.0}'), write("second.budget", '{"bytes": 1e4}')
+got = gate("--budget", first, "--budget", second, "--json", "--", ONE)
+equal(json.loads(got.stdout)["budget_file"], f"{first}, {second}", "both budgets")
+gate("--budget", first, "--budget", second, "--junit", first, "--", ONE, code=64)
+gate("--budget", write("first.budget", '{"allocations": 112.0}'), "--", ONE, code=2)
+with open(os.path.join(SOURCE, "docs/budget.schema.json")) as file:
+    validator = jsonschema.Draft202012Validator(json.load(file))
+for text in "{}", '{"allocations": 113.0}', '{"allocations": 113.5}', '{"schema": "malloscope-budget/1"}', '{"sites": {}}', '{"sites": {"f": {}}}', \
+        '{"bytes": 1e6}', '{"bytes": -0.5}', '{"marks": {"ready": {"bytes": "1K"}}}', '{"peak": 1000, "modules": {}}', '{"bytes": null}':
+    is_valid = not list(validator.iter_errors(json.loads(text)))
+    equal(run([MALLOSCOPE, "check", "--budget", write("a.budget", text), path("one.mscope")]).returncode, 0 if is_valid else 64, f"{text}: {is_valid}")
+got = gate("--baseline", path("missing/new.json"), "--save-baseline", "--", "sh", "-c", f"touch {path('has-run')}", code=64)
+check(not os.path.exists(path("has-run")) and "missing/new.json: cannot be written" in got.stderr, f"before anything runs: {got.stderr}")
 
 sys.exit(done())
