@@ -46,16 +46,25 @@ static bool is_compared(const struct verdict_metric *metric)
 
 /* --- which --------------------------------------------------------------------------------- */
 
+static const struct pairing *pairing_of(const struct judge *j)
+{
+    if (!j->pairing->count)
+        pairing_make(j->pairing, j->measured, j->baseline);
+    return j->pairing;
+}
+
 /* A site may be in the metric's scope only under its old name, or only under its new one. */
 static void gather(const struct judge *j, const struct measured *m, const struct verdict_metric *metric, struct suspects *ret)
 {
     const struct baseline *b = is_compared(metric) ? j->baseline : NULL;
     const char *own = judge_own_module(m);
-    struct pairing pairing;
+    struct pairing unpaired = { 0 };
+    const struct pairing *pairing = b ? pairing_of(j) : &unpaired;
 
-    pairing_make(&pairing, m, b);
-    for (size_t i = 0; i < pairing.count; i++) {
-        const struct paired_site *p = &pairing.of[i];
+    if (!b)
+        pairing_make(&unpaired, m, NULL);
+    for (size_t i = 0; i < pairing->count; i++) {
+        const struct paired_site *p = &pairing->of[i];
         struct suspect s = { .measured = p->measured, .baseline = p->baseline };
         bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
         bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
@@ -76,7 +85,7 @@ static void gather(const struct judge *j, const struct measured *m, const struct
         }
         add(ret, &s);
     }
-    pairing_release(&pairing);
+    pairing_release(&unpaired);
 }
 
 static int by_more(const void *left, const void *right)
@@ -190,18 +199,16 @@ static void add_note_once(struct verdict *v, char *note)
 
 void culprits_tell_renamed(const struct judge *j, struct verdict *v)
 {
-    struct pairing pairing;
     size_t told = 0, culprits = 0;
 
     for (size_t i = 0; i < v->metric_count; i++)
         culprits += v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE ? v->metrics[i].culprit_count : 0;
     if (!culprits || !j->baseline)
         return;
-    pairing_make(&pairing, j->measured, j->baseline);
-    for (size_t i = 0; i < pairing.count; i++)
-        if (pairing.of[i].was && !is_told(&pairing, i) && ++told <= RENAMED_MOST)
-            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", pairing.of[i].is, pairing.of[i].was));
+    const struct pairing *p = pairing_of(j);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->of[i].was && !is_told(p, i) && ++told <= RENAMED_MOST)
+            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
     if (told > RENAMED_MOST)
         add_note_once(v, format_text("%s of another name likewise", text_counted(told - RENAMED_MOST, "more function")));
-    pairing_release(&pairing);
 }

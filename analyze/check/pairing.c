@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#define RENAMED_MOST 1000 /* sites; each is compared with each */
 #define MANY_ALLOCATIONS 10 /* that two functions come to by chance is unlikely */
 
 /* One side's site. */
@@ -108,8 +109,8 @@ static void take_measured(struct sides *s, const struct measured *m)
 
 static void take_baseline(struct sides *s, const struct baseline *b)
 {
-    s->of = alloc_zeroed(b ? b->site_count + 1 : 1, sizeof *s->of);
-    for (; b && s->count < b->site_count; s->count++) {
+    s->of = alloc_zeroed(b->site_count + 1, sizeof *s->of);
+    for (; s->count < b->site_count; s->count++) {
         struct side *side = &s->of[s->count];
         side->baseline = &b->sites[s->count];
         side->key = side->baseline->key;
@@ -220,7 +221,19 @@ static bool is_substitution(const char *a, const char *b, const char **ret_a, si
     return is_one && !*a && !*b && *ret_a;
 }
 
-/* How sure it is that they are one; 0: it is not. */
+/* How many characters they begin and end with in common, of no more than 99. */
+static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+{
+    size_t less = a_bytes < b_bytes ? a_bytes : b_bytes, begin = 0, end = 0;
+
+    while (begin < less && a[begin] == b[begin])
+        begin++;
+    while (begin + end < less && a[a_bytes - end - 1] == b[b_bytes - end - 1])
+        end++;
+    return begin + end < 99 ? begin + end : 99;
+}
+
+/* How sure it is that they are one; 0: it is not. By thousands; then by the frames, and then by the names. */
 static size_t renamed(const struct sides *all_before, const struct sides *all_now, const struct side *before, const struct side *now)
 {
     const char *a, *b;
@@ -230,11 +243,12 @@ static size_t renamed(const struct sides *all_before, const struct sides *all_no
     uint64_t was = before->values[VERDICT_ALLOCATIONS], is = now->values[VERDICT_ALLOCATIONS];
 
     if (is_one && !has_name(all_now, a, a_bytes) && !has_name(all_before, b, b_bytes)) {
+        size_t alike = 100 * equal + names_alike(a, a_bytes, b, b_bytes);
         if (is_same)
-            return 3000 + equal;
-        return was && is >= was / 2 && is / 2 <= was ? 1000 + equal : 0;
+            return 3000 + alike;
+        return was && is >= was / 2 && is / 2 <= was ? 1000 + alike : 0;
     }
-    return is_same && was >= MANY_ALLOCATIONS ? 2000 + equal : 0;
+    return is_same && was >= MANY_ALLOCATIONS ? 2000 + 100 * equal : 0;
 }
 
 static void add_renamed(struct pairing *p, struct side *before, struct side *now)
@@ -260,7 +274,7 @@ static void pair_renamed(struct pairing *p, struct sides *before, struct sides *
     for (size_t i = 0; i < now->count; i++)
         if (!now->of[i].is_paired)
             new[new_count++] = &now->of[i];
-    if (gone_count > 2000 || new_count > 2000) /* another program, or built in another way */
+    if (gone_count > RENAMED_MOST || new_count > RENAMED_MOST) /* another program, or built in another way */
         return;
     for (size_t least = 3000; least; least -= 1000)
         for (size_t i = 0; i < gone_count; i++) {
@@ -283,6 +297,11 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
     struct sides before = { 0 }, now = { 0 };
 
     *p = (struct pairing){ 0 };
+    if (!b) {
+        for (size_t i = 0; i < m->site_count; i++)
+            add(p, NULL, &(struct side){ .measured = &m->sites[i] });
+        return;
+    }
     take_baseline(&before, b);
     take_measured(&now, m);
     pair_by_names(p, &before, &now);

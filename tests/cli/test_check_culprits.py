@@ -88,6 +88,18 @@ equal(got.stdout.count(note), 1, f"it says so: {got.stdout}")
 got = run([MALLOSCOPE, "check", "--baseline", path("renamed.json"), "-r", "1", "--json", "--metrics", "sites", "--", path("renamed1")])
 culprits = {metric["name"]: [(c["before"], c["now"], c["is_new"]) for c in metric["culprits"]] for metric in json.loads(got.stdout)["metrics"]}
 equal((culprits["sites.load_all_items.allocations"], culprits["sites.main.allocations"]), ([(0, 1000, True)], [(0, 1, True)]), "of one function alone it is new")
+names = "first", "second", "third"
+
+
+def several(names, more):
+    return HEAD + "".join(f"__attribute__((noinline)) void {name}(void) {{ keep[0] = malloc(8); }}\n" for name in names) + \
+        "int main(void) {\n" + "".join(f"    {name}();\n" for name in names) + f"    {more}\n    return 0;\n}}\n"
+
+
+got = compare("several", several(names, ""), several([f"v_{name}" for name in reversed(names)], "keep[1] = malloc(1);"))
+equal(got["allocations"], [["main", "several.c:11", 0, 1]], "several functions of other names")
+got = run([MALLOSCOPE, "check", "--baseline", path("several.json"), "-r", "1", "--", path("several1")])
+check(all(f"v_{name} is taken to be what {name} was" in got.stdout for name in names), f"each is the one most like it: {got.stdout}")
 got = compare("more", old, renaming % ("load_all_items", "load_all_items", 1007, ""))
 equal(got["allocations"], [["load_all_items", "more.c:5", 1000, 1007]], "a function of another name that allocates more")
 got = compare("replaced", renaming % ("first", "first", 1, "first(1);"), renaming % ("other", "other", 30, ""))
