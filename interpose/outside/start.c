@@ -278,8 +278,10 @@ static NOINLINE struct context *start_process(uint32_t tid)
     if (start != REC_START_FORK)
         operators_begin();
     buffer_keep_limit(c);
-    if (start == REC_START_FORK && session.had_threads)
+    if (start == REC_START_FORK && session.had_threads) {
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
+        session.may_load_unwinder = false; /* or the loader's */
+    }
     return c;
 }
 
@@ -290,15 +292,51 @@ static struct context *unrecorded(void)
     return &context_unrecorded;
 }
 
-/* Not while the loader is at work: it calls us in states that dlopen must not
- * see. Then the constructor does it. */
+/* Where each stack needs it: at the start. Not while the loader is at work: it calls us in states that dlopen
+ * must not see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
+    bool is_wanted_always = session.call_graph == CALL_GRAPH_LIBUNWIND || session.check_stacks;
+
     if (sys_forbidden || sys_careful || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
+    if (is_wanted_always)
+        unwinder_load();
+    else
+        session.may_load_unwinder = true;
+}
+
+/* dlopen takes more of the stack than a hook may: of one that is the kernel's to grow there is enough. */
+static bool has_room_to_load(struct context *c)
+{
+    enum { ROOM_BYTES = 48 << 10, STEP_BYTES = 4096 };
+    const uint64_t here = (uint64_t)__builtin_frame_address(0) & ~7ull;
+
+    if (process_thread_id() == process->pid && reach_is_own(&c->own_stack, reach_limit(&c->own_stack, here)))
+        return true;
+    for (uint64_t below = STEP_BYTES; below <= ROOM_BYTES; below += STEP_BYTES)
+        if (!reach_can_read(here - below, here - below + 8))
+            return false;
+    return true;
+}
+
+void start_unwinder_late(struct context *c, uint64_t pc)
+{
+    /* In a handler the loader may have been interrupted; and only the current context makes dlopen's own
+     * allocations pass by. */
+    if (c != current_context || sys_forbidden || sys_careful || sys_on_signal_stack() || modules_loader_calls((void *)pc) ||
+        !has_room_to_load(c) || !__atomic_exchange_n(&session.may_load_unwinder, false, __ATOMIC_RELAXED))
+        return;
+    const uint64_t busy = c->busy;
+    int saved_errno = errno;
+    uint64_t mask = sys_block_signals();
+    c->busy = CONTEXT_IN_ALLOCATOR;
     unwinder_load();
+    c->busy = busy;
+    sys_restore_signals(mask);
+    errno = saved_errno;
 }
 
 struct context *start_thread(const void *caller)
