@@ -202,21 +202,18 @@ static uint32_t parent_pid(void)
 static void log_process(struct context *c, enum rec_start start, uint64_t parent_image)
 {
     size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
-    char *texts = sys_map(-1, 0, bytes);
-
-    if (!texts)
-        return;
-    char *environment = texts + ARGUMENTS_BYTES, *directory = environment + ENVIRONMENT_BYTES;
-    long got = sys_getcwd(directory, 4096);
+    char *texts = sys_map(-1, 0, bytes); /* NULL: all that was allowed is used: the record is without them */
+    char *environment = texts ? texts + ARGUMENTS_BYTES : NULL, *directory = texts ? environment + ENVIRONMENT_BYTES : NULL;
+    long got = texts ? sys_getcwd(directory, 4096) : 0;
     struct encode_process record = {
         .start = start,
         .ppid = parent_pid(),
         .realtime_ns = clock_realtime_ns(),
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
         .exe = { session.exe, strlen(session.exe) },
-        .arguments = { texts, read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) },
+        .arguments = { texts, texts ? read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) : 0 },
         .directory = { directory, got > 0 ? (size_t)got - 1 : 0 },
-        .environment = { environment, our_environment(environment, ENVIRONMENT_BYTES) },
+        .environment = { environment, texts ? our_environment(environment, ENVIRONMENT_BYTES) : 0 },
         .call_graph = call_graph_name(),
         .max_depth = session.max_depth,
         .thread_bytes = sizeof(struct context),
@@ -232,7 +229,8 @@ static void log_process(struct context *c, enum rec_start start, uint64_t parent
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
     if (c)
         context_publish(c, encode_process_start(&c->encoder, c->at, clock_before_free(), &record));
-    sys_unmap(texts, bytes);
+    if (texts)
+        sys_unmap(texts, bytes);
 }
 
 /* The current context is context_busy. */
