@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REMEDY "mend it, or remove it and make it anew with --save-baseline"
+#define MERGE_REMEDY "take one side of them (git checkout --theirs, or --ours), then --update what the other side had (docs/baseline.md)"
 
 /* Where in the file something is wrong. */
 struct reading_baseline {
@@ -38,6 +39,49 @@ static char *copied(const char *text)
 static char *take_text(const json_t *object, const char *name)
 {
     return copied(json_string_value(json_object_get(object, name)));
+}
+
+/* 7, or [5, 7]: least and most. */
+static bool take_range(const json_t *value, struct baseline_range *ret_range)
+{
+    const json_t *least = json_is_array(value) && json_array_size(value) == 2 ? json_array_get(value, 0) : value;
+    const json_t *most = least == value ? value : json_array_get(value, 1);
+
+    if (!json_is_integer(least) || !json_is_integer(most) || json_integer_value(least) < 0 || json_integer_value(most) < json_integer_value(least))
+        return false;
+    *ret_range = (struct baseline_range){ true, (uint64_t)json_integer_value(least), (uint64_t)json_integer_value(most) };
+    return true;
+}
+
+static int read_sums(const struct reading_baseline *r, const char *what, const json_t *from, struct baseline_sums *sums)
+{
+    const char *name, *kind_name;
+    const json_t *values, *value;
+
+    if (!json_is_object(from))
+        return bad(r, what, "an object");
+    sums->of = alloc_zeroed(json_object_size(from) + 1, sizeof *sums->of);
+    json_object_foreach((json_t *)from, name, values) {
+        struct baseline_sum *sum = &sums->of[sums->count];
+        sum->name = copied(name);
+        hash_table_add(&sums->table, hash_add_text(0, name), (uint32_t)sums->count++);
+        if (!json_is_object(values))
+            return bad(r, what, "names with objects");
+        json_object_foreach((json_t *)values, kind_name, value) {
+            enum verdict_kind kind;
+            if (!verdict_kind_parse(kind_name, strlen(kind_name), &kind) || !take_range(value, &sum->values[kind]))
+                return bad(r, what, "metrics with a number from 0 up, or with two, the least and the most");
+        }
+    }
+    return 0;
+}
+
+static void release_sums(struct baseline_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++)
+        free(sums->of[i].name);
+    free(sums->of);
+    hash_table_release(&sums->table);
 }
 
 static int read_metrics(const struct reading_baseline *r, const json_t *metrics, struct baseline *b)
@@ -78,6 +122,25 @@ static char *read_key(const json_t *stack)
     return all;
 }
 
+static int read_place(const struct reading_baseline *r, const char *name, const json_t *value, struct baseline_place *place)
+{
+    const char *colon = strrchr(name, ':'), *lines = colon ? colon + 1 : name;
+
+    *place = (struct baseline_place){ .source = colon ? copy_text(name, (size_t)(colon - name)) : NULL, .lines = copied(lines),
+                                      .is_whole = json_is_object(value) };
+    if (lines[strspn(lines, "0123456789 ")])
+        return bad(r, "sites: lines", "line numbers, or a file, a colon and those");
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS && place->is_whole; kind++)
+        if (json_object_get(value, verdict_kind_name(kind)) && !take_number(value, verdict_kind_name(kind), &place->values[kind]))
+            return bad(r, "sites: lines", "numbers from 0 up");
+    if (place->is_whole)
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return bad(r, "sites: lines", "how many allocations come from there, or an object of metrics");
+    place->values[VERDICT_ALLOCATIONS] = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
 static int read_places(const struct reading_baseline *r, const json_t *lines, struct baseline_site *site)
 {
     const char *name;
@@ -87,9 +150,13 @@ static int read_places(const struct reading_baseline *r, const json_t *lines, st
         return 0;
     site->places = alloc_zeroed(json_object_size(lines) + 1, sizeof *site->places);
     json_object_foreach((json_t *)lines, name, value) {
-        if (!json_is_integer(value) || json_integer_value(value) < 0 || name[strspn(name, "0123456789 ")])
-            return bad(r, "sites: lines", "line numbers, and how many allocations come from there");
-        site->places[site->place_count++] = (struct baseline_place){ copied(name), (uint64_t)json_integer_value(value) };
+        int error = read_place(r, name, value, &site->places[site->place_count++]);
+        if (error)
+            return error;
+    }
+    if (site->place_count == 1) { /* all of the site's */
+        memcpy(site->places[0].values, site->values, sizeof site->values);
+        site->places[0].is_whole = true;
     }
     return json_is_object(lines) ? 0 : bad(r, "sites: lines", "an object");
 }
@@ -122,10 +189,18 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     if (!json_is_object(from))
         return bad(r, "it", "an object");
     b->libc = take_text(from, "libc");
-    if (!take_number(from, "runs", &b->run_count))
-        return bad(r, "runs", "a number from 0 up");
+    if (!take_number(from, "runs", &b->run_count) || !b->run_count)
+        return bad(r, "runs", "a number from 1 up");
     b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
+    if (error)
+        return error;
+    const json_t *functions = json_object_get(from, "functions"), *modules = json_object_get(from, "modules");
+    b->has_sums = functions || modules;
+    if (b->has_sums)
+        error = read_sums(r, "functions", functions, &b->functions);
+    if (b->has_sums && !error)
+        error = read_sums(r, "modules", modules, &b->modules);
     if (error)
         return error;
     if (!json_is_array(sites))
@@ -169,7 +244,7 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     json_t *root;
 
     *ret_baseline = (struct baseline){ 0 };
-    int error = json_file_read(path, "baseline", REMEDY, &root, &ret_baseline->text, ret_failure);
+    int error = json_file_read(path, "baseline", REMEDY, MERGE_REMEDY, &root, &ret_baseline->text, ret_failure);
     if (error)
         return error;
     error = read_root(path, platform, is_replaced, root, ret_baseline, ret_failure);
@@ -177,6 +252,24 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     if (error)
         baseline_release(ret_baseline);
     return error;
+}
+
+bool baseline_can_name(const char *platform)
+{
+    json_t *name = json_string(platform);
+
+    json_decref(name);
+    return name && *platform;
+}
+
+const struct baseline_sum *baseline_find_sum(const struct baseline_sums *sums, const char *name)
+{
+    struct hash_search s = hash_table_search(&sums->table, hash_add_text(0, name));
+
+    while (hash_table_next(&sums->table, &s))
+        if (strcmp(sums->of[s.number].name, name) == 0)
+            return &sums->of[s.number];
+    return NULL;
 }
 
 const struct baseline_site *baseline_find(const struct baseline *b, const char *key)
@@ -200,13 +293,17 @@ void baseline_release(struct baseline *b)
 {
     for (size_t i = 0; i < b->site_count; i++) {
         struct baseline_site *site = &b->sites[i];
-        for (size_t k = 0; k < site->place_count; k++)
+        for (size_t k = 0; k < site->place_count; k++) {
+            free(site->places[k].source);
             free(site->places[k].lines);
+        }
         free(site->places);
         free(site->key);
         free(site->file);
     }
     free(b->sites);
+    release_sums(&b->functions);
+    release_sums(&b->modules);
     hash_table_release(&b->table);
     baseline_scope_release(&b->scope);
     free(b->text);

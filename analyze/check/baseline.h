@@ -8,8 +8,10 @@
 #define BASELINE_SCHEMA "malloscope-baseline/1"
 
 struct baseline_place {
-    char *lines; /* as measured_place.lines */
-    uint64_t allocations;
+    char *source; /* the end of measured_place.source; NULL: the site's file */
+    char *lines;  /* as measured_place.lines */
+    uint64_t values[VERDICT_KINDS];
+    bool is_whole; /* all values are known; else allocations alone */
 };
 
 struct baseline_site {
@@ -25,6 +27,23 @@ struct baseline_scope {
     char *within, *mark, *exclude_modules;
 };
 
+struct baseline_range {
+    bool known;
+    uint64_t least, most;
+};
+
+/* Of functions, or of modules: what they asked for. */
+struct baseline_sums {
+    struct baseline_sum {
+        char *name;
+        struct baseline_range values[VERDICT_KINDS]; /* not known: 0 */
+    } *of;
+    size_t count;
+    struct hash_table table;
+};
+
+#define BASELINE_PROGRAM "(program)" /* the program among the modules: it may be renamed */
+
 struct baseline {
     char *text;   /* the file's; NULL: there is none */
     char *others; /* the platforms that it has but for the one asked for: "a, b"; "" none */
@@ -32,7 +51,9 @@ struct baseline {
     char *libc;   /* "glibc 2.36"; NULL: not told */
     uint64_t run_count;
     struct baseline_scope scope;
-    struct { bool known; uint64_t least, most; } metrics[VERDICT_KINDS];
+    struct baseline_range metrics[VERDICT_KINDS];
+    bool has_sums;
+    struct baseline_sums functions, modules;
     struct baseline_site *sites;
     size_t site_count;
     struct hash_table table;
@@ -41,9 +62,12 @@ struct baseline {
 /* 0, also where the file has not the platform; -ENOENT: there is no file; -EINVAL or another -errno: it cannot be read or is
  * not what it should be. is_replaced: the platform's part will be, and is not looked at. */
 int baseline_read(const char *path, const char *platform, bool is_replaced, struct baseline *ret_baseline, struct failure *ret_failure);
+/* Only UTF-8 comes back from the file as it was. */
+bool baseline_can_name(const char *platform);
 void baseline_release(struct baseline *b);
 void baseline_scope_release(struct baseline_scope *s);
 /* NULL: there is none. */
+const struct baseline_sum *baseline_find_sum(const struct baseline_sums *sums, const char *name);
 const struct baseline_site *baseline_find(const struct baseline *b, const char *key);
 
 /* What goes into a platform's part. */

@@ -56,6 +56,54 @@ static void write_metrics(FILE *to, const struct measured *m)
     fputs("      },\n", to);
 }
 
+static void write_sum(FILE *to, const struct measured *m, const struct measured_sum *sum)
+{
+    const char *between = "";
+
+    fputs("        ", to);
+    write_text(to, sum->is_own ? BASELINE_PROGRAM : sum->name);
+    fputs(": {", to);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        uint64_t least = UINT64_MAX, most = 0;
+        for (size_t run = 0; run < m->run_count; run++) {
+            uint64_t value = measured_sum_value(sum, run, kind);
+            least = value < least ? value : least;
+            most = value > most ? value : most;
+        }
+        if (!most && kind != VERDICT_ALLOCATIONS)
+            continue;
+        fprintf(to, "%s\"%s\": ", between, verdict_kind_name(kind));
+        fprintf(to, least == most ? "%" PRIu64 : "[%" PRIu64 ", %" PRIu64 "]", least, most);
+        between = ", ";
+    }
+    fputs("}", to);
+}
+
+static int by_sum_name(const void *left, const void *right)
+{
+    const struct measured_sum *a = *(const struct measured_sum *const *)left, *b = *(const struct measured_sum *const *)right;
+    return a->is_own != b->is_own ? (a->is_own ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+/* What only passes on is left out: it is the C++ library, mostly, and its figures are those of others. */
+static void write_sums(FILE *to, const char *what, const struct measured *m, const struct measured_sums *sums, bool are_modules)
+{
+    _cleanup_free_ const struct measured_sum **order = alloc_zeroed(sums->count + 1, sizeof *order);
+    size_t count = 0;
+
+    for (size_t i = 0; i < sums->count; i++)
+        if (are_modules || sums->of[i].is_site)
+            order[count++] = &sums->of[i];
+    if (count)
+        qsort(order, count, sizeof *order, by_sum_name);
+    fprintf(to, "      \"%s\": {\n", what);
+    for (size_t i = 0; i < count; i++) {
+        write_sum(to, m, order[i]);
+        fputs(i + 1 < count ? ",\n" : "\n", to);
+    }
+    fputs("      },\n", to);
+}
+
 static void write_stack(FILE *to, const char *key)
 {
     for (const char *at = key, *end; (end = strchr(at, '\n')); at = end + 1) {
@@ -67,25 +115,57 @@ static void write_stack(FILE *to, const char *key)
 
 static int by_lines(const void *left, const void *right)
 {
-    return strverscmp(((const struct measured_place *)left)->lines, ((const struct measured_place *)right)->lines);
+    const struct measured_place *a = left, *b = right;
+    int lines = strverscmp(a->lines, b->lines);
+
+    return lines ? lines : strcmp(a->source, b->source);
+}
+
+/* Functions of one name may be in several files: NULL where the site's file says it all. */
+static const char *source_to_tell(const struct measured_site *site, const struct measured_place *place)
+{
+    const char *file = text_base_name(place->source);
+    bool is_other = strcmp(file, text_base_name(site->places[0].source)) != 0;
+
+    for (size_t i = 0; i < site->place_count; i++)
+        if (strcmp(text_base_name(site->places[i].source), file) == 0 && strcmp(site->places[i].source, place->source) != 0)
+            return place->source;
+    return is_other ? file : NULL;
+}
+
+static void write_place(FILE *to, const struct measured_site *site, const struct measured_place *place, bool is_only)
+{
+    const char *source = source_to_tell(site, place);
+    _cleanup_free_ char *name = format_text("%s%s%s", source ? source : "", source ? ":" : "", place->lines);
+
+    write_text(to, name);
+    if (is_only) { /* the site's figures are its */
+        fprintf(to, ": %" PRIu64, place->last[VERDICT_ALLOCATIONS]);
+        return;
+    }
+    fprintf(to, ": {\"allocations\": %" PRIu64, place->last[VERDICT_ALLOCATIONS]);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (place->last[kind] && kind != VERDICT_ALLOCATIONS)
+            fprintf(to, ", \"%s\": %" PRIu64, verdict_kind_name(kind), place->last[kind]);
+    fputc('}', to);
 }
 
 static void write_places(FILE *to, const struct measured_site *site)
 {
-    const struct verdict_frame *first = &site->places[0].frames[0];
-    const char *between = "";
+    size_t count = 0, written = 0;
 
-    if (!first->file)
+    if (!*site->places[0].source)
         return;
+    for (size_t i = 0; i < site->place_count; i++)
+        count += site->places[i].last[VERDICT_ALLOCATIONS] > 0;
     fputs(", \"file\": ", to);
-    write_text(to, text_base_name(first->file));
+    write_text(to, text_base_name(site->places[0].source));
     fputs(", \"lines\": {", to);
     for (size_t i = 0; i < site->place_count; i++) {
-        const struct measured_place *place = &site->places[i];
-        if (!place->last[VERDICT_ALLOCATIONS])
+        if (!site->places[i].last[VERDICT_ALLOCATIONS])
             continue;
-        fprintf(to, "%s\"%s\": %" PRIu64, between, place->lines, place->last[VERDICT_ALLOCATIONS]);
-        between = ", ";
+        fputs(written++ ? ", " : "", to);
+        write_place(to, site, &site->places[i], count == 1);
     }
     fputs("}", to);
 }
@@ -125,6 +205,8 @@ static void write_part(FILE *to, const struct baseline_part *part)
     fprintf(to, ",\n      \"runs\": %zu,\n", m->run_count);
     write_scope(to, &part->scope);
     write_metrics(to, m);
+    write_sums(to, "functions", m, &m->functions, false);
+    write_sums(to, "modules", m, &m->modules, true);
     fputs("      \"sites\": [\n", to);
     for (size_t i = 0; i < m->site_count; i++) {
         write_site(to, m, order[i]);

@@ -2,6 +2,7 @@
  * its runs differ by is allowed on top of its tolerance, and where they differ by more than that, it is no measure. */
 #include "analyze/check/judge.h"
 
+#include "analyze/hash.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -12,22 +13,30 @@
 
 /* --- building -------------------------------------------------------------------------- */
 
-/* A metric of this name, made if there is none. The list may move. */
-static struct verdict_metric *metric_of(struct verdict *v, const struct metric_id *id)
-{
-    _cleanup_free_ char *name = metric_id_name(id);
+/* There may be thousands. */
+struct listing {
+    struct verdict *v;
+    size_t capacity;
+    struct hash_table table;
+};
 
-    for (size_t i = 0; i < v->metric_count; i++)
-        if (strcmp(v->metrics[i].name, name) == 0)
-            return &v->metrics[i];
-    v->metrics = reallocarray(v->metrics, v->metric_count + 1, sizeof *v->metrics);
-    if (!v->metrics)
-        abort();
-    struct verdict_metric *m = &v->metrics[v->metric_count++];
-    *m = (struct verdict_metric){ .name = name, .kind = id->kind, .scope = id->scope,
-                                  .scope_name = copy_text(id->scope_name, strlen(id->scope_name)), .state = VERDICT_IS_NEW };
+/* A metric of this name, if there is none yet. */
+static void list_metric(struct listing *l, const struct metric_id *id)
+{
+    struct verdict *v = l->v;
+    _cleanup_free_ char *name = metric_id_name(id);
+    uint64_t hash = hash_add_text(0, name);
+    struct hash_search s = hash_table_search(&l->table, hash);
+
+    while (hash_table_next(&l->table, &s))
+        if (strcmp(v->metrics[s.number].name, name) == 0)
+            return;
+    v->metrics = grow(v->metrics, &l->capacity, v->metric_count + 1, sizeof *v->metrics);
+    hash_table_add(&l->table, hash, (uint32_t)v->metric_count);
+    v->metrics[v->metric_count++] = (struct verdict_metric){
+        .name = name, .kind = id->kind, .scope = id->scope, .scope_name = copy_text(id->scope_name, strlen(id->scope_name)),
+        .state = VERDICT_IS_NEW };
     name = NULL;
-    return m;
 }
 
 /* Files and options may have any numbers: no sum is beyond what JSON has. */
@@ -44,9 +53,12 @@ static uint64_t value_of(const struct measured *m, const struct verdict_metric *
 
     if (metric->scope == VERDICT_ALL || metric->scope == VERDICT_MARK)
         return m->totals[run][metric->kind];
-    for (size_t i = 0; i < m->site_count; i++)
-        if (judge_site_counts(metric, &m->sites[i], m->sites[i].key, ""))
-            sum += measured_value(&m->sites[i], run, metric->kind);
+    if (metric->scope == VERDICT_SITE)
+        return measured_sum_value(measured_find_sum(&m->functions, metric->scope_name), run, metric->kind);
+    _cleanup_free_ char *name = measured_module_name(metric->scope_name);
+    for (size_t i = 0; i < m->modules.count; i++)
+        if (judge_is_module(m->modules.of[i].name, name))
+            sum += measured_sum_value(&m->modules.of[i], run, metric->kind);
     return sum;
 }
 
@@ -64,22 +76,45 @@ static void take_values(const struct measured *m, struct verdict_metric *metric)
     metric->spread = metric->maximum - metric->minimum;
 }
 
+static void add_range(struct verdict_metric *metric, const struct baseline_range *range)
+{
+    metric->baseline = sum_of(metric->baseline, range->least);
+    metric->baseline_spread = sum_of(metric->baseline_spread, range->most - range->least);
+}
+
+/* What a baseline has not of a function or module is 0 there. But it has nothing of functions that only pass on. */
+static bool take_baseline_sums(const struct baseline *b, const struct measured *m, struct verdict_metric *metric)
+{
+    if (metric->scope == VERDICT_SITE) {
+        const struct baseline_sum *sum = baseline_find_sum(&b->functions, metric->scope_name);
+        const struct measured_sum *now = measured_find_sum(&m->functions, metric->scope_name);
+        if (sum)
+            add_range(metric, &sum->values[metric->kind]);
+        return sum || !now || now->is_site;
+    }
+    _cleanup_free_ char *name = measured_module_name(metric->scope_name);
+    for (size_t i = 0; i < b->modules.count; i++) {
+        const struct baseline_sum *sum = &b->modules.of[i];
+        if (judge_is_module(strcmp(sum->name, BASELINE_PROGRAM) == 0 ? judge_own_module(m) : sum->name, name))
+            add_range(metric, &sum->values[metric->kind]);
+    }
+    return true;
+}
+
 static void take_baseline(const struct judge *j, const struct measured *m, struct verdict_metric *metric)
 {
     const struct baseline *b = j->baseline;
-    const char *own = judge_own_module(m);
 
     if (!b || metric->scope == VERDICT_MARK || (metric->scope == VERDICT_ALL && !b->metrics[metric->kind].known))
         return;
-    metric->has_baseline = true;
     if (metric->scope == VERDICT_ALL) {
-        metric->baseline = b->metrics[metric->kind].least;
-        metric->baseline_spread = b->metrics[metric->kind].most - metric->baseline;
+        add_range(metric, &b->metrics[metric->kind]);
+        metric->has_baseline = true;
+    } else {
+        metric->has_baseline = b->has_sums && take_baseline_sums(b, m, metric);
     }
-    for (size_t i = 0; metric->scope != VERDICT_ALL && i < b->site_count; i++)
-        if (judge_site_counts(metric, measured_find(m, b->sites[i].key), b->sites[i].key, own))
-            metric->baseline = sum_of(metric->baseline, b->sites[i].values[metric->kind]);
-    metric->change = (int64_t)(metric->value - metric->baseline);
+    if (metric->has_baseline)
+        metric->change = (int64_t)(metric->value - metric->baseline);
 }
 
 static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
@@ -96,22 +131,31 @@ static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
     metric->allowed = sum_of(metric->tolerance, spread);
 }
 
-static void take_limits(const struct judge *j, struct verdict_metric *metric)
+/* Of --max and the budgets; NULL: there is none. */
+static const struct limit *least_given(const struct judge *j, const struct verdict_metric *metric)
 {
     const struct metric_id id = { metric->kind, metric->scope, metric->scope_name };
+    const struct limit *least = NULL;
+
+    for (size_t i = 0; i < j->limits->count; i++)
+        if (metric_id_is(&j->limits->of[i].id, &id) && (!least || j->limits->of[i].most < least->most))
+            least = &j->limits->of[i];
+    return least;
+}
+
+static void take_limits(const struct judge *j, struct verdict_metric *metric)
+{
+    const struct limit *given = least_given(j, metric);
 
     if (metric->has_baseline) {
         metric->has_limit = true;
         metric->limit = sum_of(metric->baseline, metric->allowed);
         metric->limit_from = VERDICT_FROM_BASELINE;
     }
-    for (size_t i = 0; i < j->limits->count; i++) {
-        const struct limit *l = &j->limits->of[i];
-        if (!metric_id_is(&l->id, &id) || (metric->has_limit && metric->limit <= l->most))
-            continue;
+    if (given && (!metric->has_limit || given->most < metric->limit)) {
         metric->has_limit = true;
-        metric->limit = l->most;
-        metric->limit_from = l->from;
+        metric->limit = given->most;
+        metric->limit_from = given->from;
     }
 }
 
@@ -162,7 +206,24 @@ static bool is_unstable(const struct verdict_metric *m)
     return m->has_baseline || (m->value <= m->limit && m->maximum > m->limit);
 }
 
-static void decide(const struct judge *j, struct verdict_metric *m)
+/* Who removes an allocation between another one and its free makes that one temporary: where nothing else has grown, more
+ * temporary ones are no regression. */
+static bool has_grown(const struct judge *j, const struct measured *measured, const struct verdict_metric *m)
+{
+    static const enum verdict_kind kinds[] = { VERDICT_ALLOCATIONS, VERDICT_BYTES, VERDICT_PEAK };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct verdict_metric of = { .kind = kinds[i], .scope = m->scope, .scope_name = m->scope_name };
+        take_values(measured, &of);
+        take_baseline(j, measured, &of);
+        take_tolerance(j, &of);
+        if (!of.has_baseline || of.value > sum_of(of.baseline, of.allowed))
+            return true;
+    }
+    return false;
+}
+
+static void decide(const struct judge *j, const struct measured *measured, struct verdict_metric *m)
 {
     bool beyond_given = m->has_limit && m->limit_from != VERDICT_FROM_BASELINE && m->value > m->limit;
 
@@ -170,11 +231,24 @@ static void decide(const struct judge *j, struct verdict_metric *m)
         m->state = VERDICT_IS_NEW;
         return;
     }
-    if (!beyond_given && !j->allow_unstable && is_unstable(m)) {
+    const struct limit *given = least_given(j, m);
+    bool is_forgiven = m->kind == VERDICT_TEMPORARY && m->limit_from == VERDICT_FROM_BASELINE && m->value > m->limit && !has_grown(j, measured, m);
+    bool is_doubtful = !j->allow_unstable && is_unstable(m);
+    if ((is_forgiven || is_doubtful) && given && m->value > given->most) { /* whatever the baseline's limit is worth, this is beyond doubt */
+        is_forgiven = false;
+        m->limit = given->most;
+        m->limit_from = given->from;
+        beyond_given = true;
+    }
+    if (!beyond_given && is_doubtful) {
         refuse(j, m);
         return;
     }
-    if (m->value > m->limit) {
+    if (is_forgiven) {
+        m->state = VERDICT_IS_WITHIN;
+        m->reason = format_text("is %s, more than the baseline's %s, but allocations, bytes and peak have not grown", text_count(m->value),
+                                text_count(m->baseline));
+    } else if (m->value > m->limit) {
         m->state = VERDICT_IS_REGRESSION;
         m->reason = m->limit_from == VERDICT_FROM_BASELINE
                         ? format_text("is %s, and may be %s: the baseline's %s%s", text_count(m->value), text_count(m->limit), text_count(m->baseline),
@@ -188,11 +262,13 @@ static void decide(const struct judge *j, struct verdict_metric *m)
     }
 }
 
-/* Of which run came nothing at all, where there was something. */
+/* Of which run came nothing at all, where there was something; or there was no run. */
 static void look_for_nothing(const struct judge *j, struct verdict *v)
 {
     const struct measured *m = j->measured;
 
+    if (!m->run_count)
+        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "no run was measured: there is nothing to judge");
     if (!j->baseline || !j->baseline->metrics[VERDICT_ALLOCATIONS].least)
         return;
     for (size_t run = 0; run < m->run_count; run++)
@@ -224,7 +300,7 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
     take_baseline(j, of, m);
     take_tolerance(j, m);
     take_limits(j, m);
-    decide(j, m);
+    decide(j, of, m);
     culprits_find(j, of, m);
     if (m->state == VERDICT_IS_UNSTABLE)
         tell_unstable(v, m);
@@ -232,25 +308,21 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
 
 /* --- which metrics ---------------------------------------------------------------------------- */
 
-static void add_by_key(struct verdict *v, enum verdict_scope scope, const char *key, const char *own)
+static void add_scope(const struct judge *j, struct listing *l, enum verdict_scope scope)
 {
-    _cleanup_free_ char *function = NULL, *file = NULL;
+    const struct measured_sums *now = scope == VERDICT_SITE ? &j->measured->functions : &j->measured->modules;
+    const struct baseline_sums *before = !j->baseline ? NULL : scope == VERDICT_SITE ? &j->baseline->functions : &j->baseline->modules;
+    char *own = (char *)judge_own_module(j->measured);
+    _cleanup_free_ char *own_name = measured_module_name(own);
 
-    judge_split_frame(key, own, &function, &file);
-    _cleanup_free_ char *module = measured_module_name(file);
-    char *name = scope == VERDICT_SITE ? function : module;
-    if (*name)
-        metric_of(v, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, name });
-}
-
-static void add_scope(const struct judge *j, struct verdict *v, enum verdict_scope scope)
-{
-    const char *own = judge_own_module(j->measured);
-
-    for (size_t i = 0; i < j->measured->site_count; i++)
-        add_by_key(v, scope, j->measured->sites[i].key, own);
-    for (size_t i = 0; j->baseline && i < j->baseline->site_count; i++)
-        add_by_key(v, scope, j->baseline->sites[i].key, own);
+    for (size_t i = 0; i < now->count; i++)
+        if (scope == VERDICT_MODULE || now->of[i].is_site)
+            list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, now->of[i].name });
+    for (size_t i = 0; before && i < before->count; i++) {
+        char *name = scope == VERDICT_MODULE && strcmp(before->of[i].name, BASELINE_PROGRAM) == 0 ? own_name : before->of[i].name;
+        if (*name)
+            list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, name });
+    }
 }
 
 static int by_scope_and_name(const void *left, const void *right)
@@ -265,17 +337,19 @@ static int by_scope_and_name(const void *left, const void *right)
 
 static void list_metrics(const struct judge *j, struct verdict *v)
 {
+    struct listing l = { .v = v };
     char none[] = "";
 
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         if (j->kinds[kind])
-            metric_of(v, &(struct metric_id){ kind, VERDICT_ALL, none });
+            list_metric(&l, &(struct metric_id){ kind, VERDICT_ALL, none });
     for (size_t i = 0; i < j->limits->count; i++)
-        metric_of(v, &j->limits->of[i].id);
+        list_metric(&l, &j->limits->of[i].id);
     if (j->sites)
-        add_scope(j, v, VERDICT_SITE);
+        add_scope(j, &l, VERDICT_SITE);
     if (j->modules)
-        add_scope(j, v, VERDICT_MODULE);
+        add_scope(j, &l, VERDICT_MODULE);
+    hash_table_release(&l.table);
     qsort(v->metrics, v->metric_count, sizeof *v->metrics, by_scope_and_name);
 }
 
@@ -296,11 +370,19 @@ void verdict_set_exit_code(struct verdict *v)
                                                        : VERDICT_EXIT_WITHIN;
 }
 
-void judge(const struct judge *j, struct verdict *v)
+void judge(struct judge *j, struct verdict *v)
 {
+    struct pairing pairing = { 0 };
+
+    j->pairing = &pairing;
+    if (j->baseline && !j->baseline->has_sums && (j->sites || j->modules))
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "the baseline has no \"functions\" and \"modules\", with which --metrics sites or "
+                            "modules could be compared; make it anew with --update");
     list_metrics(j, v);
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);
+    culprits_tell_renamed(j, v);
+    pairing_release(&pairing);
     verdict_set_exit_code(v);
 }

@@ -4,6 +4,7 @@
 #include "analyze/check/json_file.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const scope_words[] = { "", "sites", "modules", "marks" };
@@ -179,6 +180,8 @@ static int add_amount(struct limits *l, const char *path, enum verdict_scope sco
                     scope == VERDICT_ALL ? ", sites, modules or marks" : "");
     if (json_is_integer(value) && json_integer_value(value) >= 0)
         limit.most = (uint64_t)json_integer_value(value);
+    else if (json_is_real(value) && json_real_value(value) >= 0 && json_real_value(value) < 1e15 && floor(json_real_value(value)) == json_real_value(value))
+        limit.most = (uint64_t)json_real_value(value); /* 10.0 and 1e6 are integers by JSON's schemas */
     else if (!json_is_string(value) || !parse_amount(json_string_value(value), &limit.most))
         return fail(ret_failure, EINVAL, "%s: %s%s%s%s%s: want a number from 0 up, or a text as \"1MiB\"", path, of, dot, name, dot, kind);
     limit.id.scope_name = copy_text(name, strlen(name));
@@ -192,10 +195,10 @@ static int add_scope(struct limits *l, const char *path, enum verdict_scope scop
     json_t *kinds, *value;
     int error;
 
-    if (!json_is_object(object))
+    if (!json_object_size(object)) /* or it is none */
         return fail(ret_failure, EINVAL, "%s: %s: want an object with names and their limits", path, scope_words[scope]);
     json_object_foreach(object, name, kinds) {
-        if (!json_is_object(kinds) || !*name)
+        if (!json_object_size(kinds) || !*name)
             return fail(ret_failure, EINVAL, "%s: %s.%s: want a name and an object, as {\"allocations\": 100}", path, scope_words[scope],
                         name);
         json_object_foreach(kinds, kind, value) {
@@ -212,7 +215,7 @@ int limits_add_budget(struct limits *l, const char *path, struct failure *ret_fa
     json_t *root, *value;
     const char *key;
     size_t before = l->count;
-    int error = json_file_read(path, "budget", "see docs/baseline.md", &root, NULL, ret_failure);
+    int error = json_file_read(path, "budget", "see docs/baseline.md", "resolve them", &root, NULL, ret_failure);
 
     if (error)
         return error;

@@ -2,6 +2,7 @@
  * or in their lines only. */
 #include "analyze/check/measured.h"
 
+#include "analyze/check/passing.h"
 #include "analyze/hash.h"
 #include "analyze/render/frames.h"
 #include "analyze/render/text.h"
@@ -23,12 +24,49 @@ static char *safe_copy(const char *text) /* as it would come back from a file of
     return copy;
 }
 
-/* A row's frames that are its site's. */
-static size_t find_frames(const struct by_name *b, const struct by_name_row *row, size_t *ret_count)
+/* A log that is being added. */
+struct adding_log {
+    struct by_name table;
+    enum { NOT_ASKED, PASSES_ON, IS_SITE } *kinds; /* by frame */
+    const char *module; /* whose language was asked for last */
+    bool is_rust;
+};
+
+static struct passing passing_of(const struct by_name_frame *f)
 {
+    return (struct passing){ f->is_named ? f->function : NULL, f->module, f->path, false };
+}
+
+static bool is_rust(struct adding_log *a, const char *module)
+{
+    if (a->module && strcmp(a->module, module) == 0)
+        return a->is_rust;
+    a->module = module;
+    a->is_rust = false;
+    for (size_t i = 0; i < a->table.frame_count && !a->is_rust; i++) {
+        const struct passing p = passing_of(&a->table.frames[i]);
+        a->is_rust = strcmp(p.module, module) == 0 && passing_shows_rust(&p);
+    }
+    return a->is_rust;
+}
+
+static bool passes_on(struct adding_log *a, uint32_t frame)
+{
+    if (a->kinds[frame] == NOT_ASKED) {
+        struct passing p = passing_of(&a->table.frames[frame]);
+        p.is_rust = p.function && !p.source && is_rust(a, p.module);
+        a->kinds[frame] = passing_on(&p) ? PASSES_ON : IS_SITE;
+    }
+    return a->kinds[frame] == PASSES_ON;
+}
+
+/* A row's frames that are its site's. */
+static size_t find_frames(struct adding_log *a, const struct by_name_row *row, size_t *ret_count)
+{
+    const struct by_name *b = &a->table;
     size_t first = 0, count = 0;
 
-    while (first + 1 < row->frame_count && b->frames[row->frames[first]].is_named && frames_is_wrapper(b->frames[row->frames[first]].function))
+    while (first + 1 < row->frame_count && passes_on(a, row->frames[first]))
         first++;
     while (first + count < row->frame_count && count < MEASURED_DEPTH) {
         const char *function = b->frames[row->frames[first + count]].function;
@@ -42,20 +80,32 @@ static size_t find_frames(const struct by_name *b, const struct by_name_row *row
     return first;
 }
 
-/* "json_parse", "png_read (libpng16.so)", "?? (libpng16.so)"; what is in no module is as by_name has it. */
-static void write_name(FILE *to, const struct by_name *b, const struct by_name_frame *f)
+/* "??": it has none; what is in no module is as by_name has it. To be freed. */
+static char *function_name(const struct by_name_frame *f)
 {
-    bool is_own = b->program && strcmp(f->module, b->program) == 0;
-    _cleanup_free_ char *module = measured_module_name(f->module);
-    _cleanup_free_ char *function = safe_copy(f->is_named ? f->function : *f->module ? "??" : f->function);
-    _cleanup_free_ char *safe_module = safe_copy(module);
+    char *function = safe_copy(f->is_named ? f->function : *f->module ? "??" : f->function);
 
     for (char *at = function; (at = strchr(at, '\n'));)
         *at = ' ';
+    return function;
+}
+
+static char *module_name(const struct by_name_frame *f)
+{
+    _cleanup_free_ char *module = measured_module_name(f->module);
+    return safe_copy(module);
+}
+
+/* "json_parse", "png_read (libpng16.so)", "?? (libpng16.so)". */
+static void write_name(FILE *to, const struct by_name *b, const struct by_name_frame *f)
+{
+    bool is_own = b->program && strcmp(f->module, b->program) == 0;
+    _cleanup_free_ char *function = function_name(f), *module = module_name(f);
+
     if (is_own || !*module)
         fprintf(to, "%s\n", function);
     else
-        fprintf(to, "%s (%s)\n", function, safe_module);
+        fprintf(to, "%s (%s)\n", function, module);
 }
 
 static void write_key(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count, char **ret_key, char **ret_lines)
@@ -87,6 +137,96 @@ static struct verdict_frame *frames_of_row(const struct by_name *b, const struct
     return frames;
 }
 
+/* --- sums -------------------------------------------------------------------------- */
+
+static uint32_t find_sum_number(const struct measured_sums *sums, const char *name)
+{
+    struct hash_search s = hash_table_search(&sums->table, hash_add_text(0, name));
+
+    while (hash_table_next(&sums->table, &s))
+        if (strcmp(sums->of[s.number].name, name) == 0)
+            return s.number;
+    return UINT32_MAX;
+}
+
+const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name)
+{
+    uint32_t number = find_sum_number(sums, name);
+    return number == UINT32_MAX ? NULL : &sums->of[number];
+}
+
+uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind)
+{
+    return sum && run < sum->run_capacity ? sum->runs[run][kind] : 0;
+}
+
+/* Takes the name. A row counts once, whatever calls itself in its stack. */
+static uint32_t add_to_sum(struct measured_sums *sums, char *name, size_t run, uint32_t row, const uint64_t *values)
+{
+    uint32_t number = find_sum_number(sums, name);
+
+    if (number == UINT32_MAX) {
+        number = (uint32_t)sums->count;
+        sums->of = grow(sums->of, &sums->capacity, sums->count + 1, sizeof *sums->of);
+        sums->of[sums->count++] = (struct measured_sum){ .name = name, .last_row = UINT32_MAX };
+        hash_table_add(&sums->table, hash_add_text(0, name), number);
+    } else {
+        free(name);
+    }
+    struct measured_sum *sum = &sums->of[number];
+    sum->runs = grow(sum->runs, &sum->run_capacity, run + 1, sizeof *sum->runs);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS && sum->last_row != row; kind++)
+        sum->runs[run][kind] += values[kind];
+    sum->last_row = row;
+    return number;
+}
+
+static void add_passed(struct measured_site *site, const char *function)
+{
+    for (size_t i = 0; i < site->passed_count; i++)
+        if (strcmp(site->passed[i], function) == 0)
+            return;
+    site->passed = grow(site->passed, &site->passed_capacity, site->passed_count + 1, sizeof *site->passed);
+    site->passed[site->passed_count++] = function;
+}
+
+static void add_to_sums(struct measured *m, struct measured_site *site, const struct by_name *b, const struct by_name_row *row, size_t first,
+                        const uint64_t *values)
+{
+    size_t run = m->run_count - 1;
+    uint32_t number = (uint32_t)(row - b->rows);
+
+    for (size_t i = 0; i < first; i++) {
+        uint32_t passed = add_to_sum(&m->functions, function_name(&b->frames[row->frames[i]]), run, number, values);
+        add_passed(site, m->functions.of[passed].name);
+    }
+    const struct by_name_frame *f = &b->frames[row->frames[first]];
+    uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
+    m->functions.of[function].is_site = true;
+    if (!*f->module)
+        return;
+    uint32_t module = add_to_sum(&m->modules, module_name(f), run, number, values);
+    m->modules.of[module].is_own |= site->is_own;
+}
+
+static void begin_sums(struct measured_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++)
+        sums->of[i].last_row = UINT32_MAX;
+}
+
+static void release_sums(struct measured_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++) {
+        free(sums->of[i].name);
+        free(sums->of[i].runs);
+    }
+    free(sums->of);
+    hash_table_release(&sums->table);
+}
+
+/* --- sites ------------------------------------------------------------------------- */
+
 static uint32_t find_number(const struct measured *m, const char *key)
 {
     struct hash_search s = hash_table_search(&m->table, hash_add_text(0, key));
@@ -103,21 +243,36 @@ const struct measured_site *measured_find(const struct measured *m, const char *
     return number == UINT32_MAX ? NULL : &m->sites[number];
 }
 
+/* So much of a path is the same wherever the sources are, and tells two files of one name apart. */
+static const char *end_of_path(const char *path)
+{
+    const char *end = path ? path : "";
+
+    for (size_t at = strlen(end), slashes = 0; at-- > 0;)
+        if (end[at] == '/' && ++slashes == 2)
+            return end + at + 1;
+    return end;
+}
+
 static struct measured_place *place_of(struct measured_site *site, const char *lines, const struct by_name *b, const struct by_name_row *row,
                                        size_t first)
 {
+    const char *source = end_of_path(b->frames[row->frames[first]].path);
+
     for (size_t i = 0; i < site->place_count; i++)
-        if (strcmp(site->places[i].lines, lines) == 0)
+        if (strcmp(site->places[i].lines, lines) == 0 && strcmp(site->places[i].source, source) == 0)
             return &site->places[i];
     site->places = grow(site->places, &site->place_capacity, site->place_count + 1, sizeof *site->places);
     struct measured_place *place = &site->places[site->place_count++];
+    place->source = copy_text(source, strlen(source));
     place->lines = copy_text(lines, strlen(lines));
     place->frames = frames_of_row(b, row, first, site->frame_count);
     return place;
 }
 
-static void add_row(struct measured *m, const struct by_name *b, const struct by_name_row *row)
+static void add_row(struct measured *m, struct adding_log *a, const struct by_name_row *row)
 {
+    const struct by_name *b = &a->table;
     const uint64_t values[VERDICT_KINDS] = {
         [VERDICT_ALLOCATIONS] = row->costs[0][COST_ALLOCATIONS], [VERDICT_BYTES] = row->costs[0][COST_ALLOCATED],
         [VERDICT_PEAK] = row->costs[0][COST_PEAK], [VERDICT_LEAKED] = row->costs[0][COST_LEAKED],
@@ -125,7 +280,7 @@ static void add_row(struct measured *m, const struct by_name *b, const struct by
         [VERDICT_REALLOCATIONS] = row->reallocations[0],
     };
     _cleanup_free_ char *key = NULL, *lines = NULL;
-    size_t run = m->run_count - 1, count, first = find_frames(b, row, &count);
+    size_t run = m->run_count - 1, count, first = find_frames(a, row, &count);
 
     write_key(b, row, first, count, &key, &lines);
     uint32_t number = find_number(m, key);
@@ -140,6 +295,7 @@ static void add_row(struct measured *m, const struct by_name *b, const struct by
     }
     struct measured_site *site = &m->sites[number];
     site->runs = grow(site->runs, &site->run_capacity, run + 1, sizeof *site->runs);
+    add_to_sums(m, site, b, row, first, values);
     struct measured_place *place = place_of(site, lines, b, row, first);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
         site->runs[run][kind] += values[kind];
@@ -150,18 +306,22 @@ static void add_row(struct measured *m, const struct by_name *b, const struct by
 
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
-    struct by_name table;
+    struct adding_log a = { .module = NULL };
 
-    by_name_init(&table, &(struct by_name_options){ .stacks = true, .lines = true });
-    by_name_add(&table, source);
+    by_name_init(&a.table, &(struct by_name_options){ .stacks = true, .lines = true });
+    by_name_add(&a.table, source);
+    a.kinds = alloc_zeroed(a.table.frame_count + 1, sizeof *a.kinds);
+    begin_sums(&m->functions);
+    begin_sums(&m->modules);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
     for (size_t i = 0; i < m->site_count; i++)
         for (size_t k = 0; k < m->sites[i].place_count; k++)
             memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
-    for (size_t i = 0; i < table.row_count; i++)
-        add_row(m, &table, &table.rows[i]);
-    by_name_release(&table);
+    for (size_t i = 0; i < a.table.row_count; i++)
+        add_row(m, &a, &a.table.rows[i]);
+    by_name_release(&a.table);
+    free(a.kinds);
 }
 
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind)
@@ -189,6 +349,7 @@ static void release_place(struct measured_place *place, size_t frame_count)
         free(place->frames[i].file);
     }
     free(place->frames);
+    free(place->source);
     free(place->lines);
 }
 
@@ -198,12 +359,15 @@ void measured_release(struct measured *m)
         for (size_t k = 0; k < m->sites[i].place_count; k++)
             release_place(&m->sites[i].places[k], m->sites[i].frame_count);
         free(m->sites[i].places);
+        free(m->sites[i].passed);
         free(m->sites[i].key);
         free(m->sites[i].module);
         free(m->sites[i].runs);
     }
     free(m->sites);
     free(m->totals);
+    release_sums(&m->functions);
+    release_sums(&m->modules);
     hash_table_release(&m->table);
     *m = (struct measured){ 0 };
 }

@@ -14,6 +14,7 @@
 
 /* The lines that a site's frames were on, and what came from there in the last run. */
 struct measured_place {
+    char *source; /* of the first frame: "src/parse.c", the file and the directory it is in; "" unknown */
     char *lines; /* "12 40 7", a number for each frame; 0: unknown */
     struct verdict_frame *frames;
     uint64_t last[VERDICT_KINDS];
@@ -23,6 +24,8 @@ struct measured_site {
     char *key;     /* its frames' names, each with a newline behind it; as the baseline has them */
     char *module;  /* of its first frame; "" none */
     bool is_own;   /* it is the program's */
+    const char **passed; /* names of measured.functions: what only passed its allocations on, in front of it */
+    size_t passed_count, passed_capacity;
     size_t frame_count;
     struct measured_place *places; /* at least one */
     size_t place_count, place_capacity;
@@ -30,10 +33,27 @@ struct measured_site {
     size_t run_capacity;
 };
 
+/* What a function, or a module, asked for: in each run. */
+struct measured_sum {
+    char *name;       /* of a function; of a module as measured_module_name() has it */
+    bool is_site;     /* of a function: it has sites of its own; else it only passed on, and is here for those who ask for it */
+    bool is_own;      /* of a module: it is the program */
+    uint32_t last_row; /* while a log is added: counted in it already */
+    uint64_t (*runs)[VERDICT_KINDS];
+    size_t run_capacity;
+};
+
+struct measured_sums {
+    struct measured_sum *of;
+    size_t count, capacity;
+    struct hash_table table;
+};
+
 struct measured {
     struct measured_site *sites;
     size_t site_count, site_capacity;
     struct hash_table table;
+    struct measured_sums functions, modules;
     uint64_t (*totals)[VERDICT_KINDS]; /* by run */
     size_t run_count, run_capacity;
 };
@@ -45,6 +65,9 @@ void measured_release(struct measured *m);
 const struct measured_site *measured_find(const struct measured *m, const char *key);
 /* In a run; 0 where the site was not met. */
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind);
+/* NULL: there is none. */
+const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name);
+uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind);
 /* Over all runs. */
 void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
 

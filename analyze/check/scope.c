@@ -25,8 +25,7 @@ void judge_split_frame(const char *key, const char *own_module, char **ret_funct
     *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
 }
 
-/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
-static bool is_module(const char *file_name, const char *name)
+bool judge_is_module(const char *file_name, const char *name)
 {
     size_t length = strlen(name);
     const char *rest = file_name + length;
@@ -48,9 +47,12 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
     if (metric->scope != VERDICT_SITE && metric->scope != VERDICT_MODULE)
         return true;
     if (metric->scope == VERDICT_MODULE && measured)
-        return is_module(measured->module, metric->scope_name);
+        return judge_is_module(measured->module, metric->scope_name);
+    for (size_t i = 0; metric->scope == VERDICT_SITE && measured && i < measured->passed_count; i++)
+        if (strcmp(measured->passed[i], metric->scope_name) == 0)
+            return true;
     if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
         return false; /* as nearly all of them, and there may be many */
     judge_split_frame(key, own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 : is_module(module, metric->scope_name);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 : judge_is_module(module, metric->scope_name);
 }

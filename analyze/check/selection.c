@@ -1,7 +1,7 @@
 /* Leaves of stacks -> whether they count. What is asked of a location is asked once. */
 #include "analyze/check/selection.h"
 
-#include "analyze/render/frames.h"
+#include "analyze/check/passing.h"
 #include "analyze/render/text.h"
 
 #include <errno.h>
@@ -11,31 +11,45 @@ int selection_exclude(struct selection *s, const char *regex, struct failure *re
 {
     char why[200];
 
-    s->excluded = grow(s->excluded, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded);
-    int error = regcomp(&s->excluded[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
+    s->excluded_modules = grow(s->excluded_modules, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded_modules);
+    int error = regcomp(&s->excluded_modules[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
     if (error) {
-        regerror(error, &s->excluded[s->excluded_count], why, sizeof why);
+        regerror(error, &s->excluded_modules[s->excluded_count], why, sizeof why);
         return fail(ret_failure, EINVAL, "--exclude-module %s: is no regular expression: %s", regex, why);
     }
     s->excluded_count++;
     return 0;
 }
 
-void selection_use(struct selection *s, struct facts *facts, const struct namer *namer)
+static void free_places(struct selection *s)
 {
     free(s->places);
     s->places = NULL;
     s->place_capacity = 0;
+}
+
+void selection_use(struct selection *s, struct facts *facts, const struct namer *namer)
+{
+    free_places(s);
+    s->is_found = false;
+    s->kept = s->left_out = s->cut = s->partial = 0;
     s->facts = facts;
     s->namer = namer;
+}
+
+void selection_end(struct selection *s)
+{
+    free_places(s);
+    s->facts = NULL;
+    s->namer = NULL;
 }
 
 void selection_release(struct selection *s)
 {
     for (size_t i = 0; i < s->excluded_count; i++)
-        regfree(&s->excluded[i]);
-    free(s->excluded);
-    free(s->places);
+        regfree(&s->excluded_modules[i]);
+    free(s->excluded_modules);
+    free_places(s);
     *s = (struct selection){ 0 };
 }
 
@@ -49,8 +63,7 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     s->places = grow(s->places, &s->place_capacity, location + 1, sizeof *s->places);
     struct selection_place *place = &s->places[location];
     const struct symbols_frame *names;
-    bool has_function = false, matches = false;
-    size_t site;
+    bool has_function = false, matches = false, passes_on = true;
 
     if (place->has_function)
         return place;
@@ -59,9 +72,11 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     size_t count = location ? s->namer->frames(s->namer->data, location, &names) : 0;
     for (size_t i = 0; i < count && s->within; i++)
         has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
+    for (size_t i = 0; i < count && passes_on; i++)
+        passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
     for (size_t i = 0; i < s->excluded_count; i++)
-        matches |= regexec(&s->excluded[i], module, 0, NULL, 0) == 0;
-    *place = (struct selection_place){ answer(has_function), answer(count && !frames_site(names, count, &site)), answer(matches) };
+        matches |= regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0;
+    *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
     return place;
 }
 
@@ -80,5 +95,11 @@ bool selection_wants(void *data, uint32_t leaf)
         has_site = place->passes_on == 2;
         is_excluded = place->is_excluded == 1; /* where all only pass it on, the last is it */
     }
+    const struct stack_leaf *of = &stacks->leaves[leaf];
+    uint64_t allocations = s->facts->costs.of[leaf].allocations;
+    *(is_excluded ? &s->left_out : &s->kept) += allocations;
+    s->is_found |= is_within;
+    if (!is_within && !is_excluded && of->flags & (REC_STACK_CUT | REC_STACK_PARTIAL))
+        *(of->flags & REC_STACK_CUT ? &s->cut : &s->partial) += allocations;
     return is_within && !is_excluded;
 }

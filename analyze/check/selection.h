@@ -10,7 +10,7 @@
 
 struct selection {
     const char *within; /* function, without parameters; NULL: all stacks */
-    regex_t *excluded;  /* of modules' file names, without directories */
+    regex_t *excluded_modules; /* of modules' file names, without directories */
     size_t excluded_count, excluded_capacity;
     /* Of the log that is asked about: */
     struct facts *facts;
@@ -19,11 +19,17 @@ struct selection {
         uint8_t has_function, passes_on, is_excluded; /* 0: not asked yet, 1: yes, 2: no */
     } *places; /* by location */
     size_t place_capacity;
+    /* And what has been found of it: allocations, but for is_found. */
+    bool is_found;          /* a stack has the function */
+    uint64_t kept, left_out; /* by modules, whatever the function */
+    uint64_t cut, partial;  /* with a stack that lacks the function, and outer frames: whether they count is not known */
 };
 
 /* A POSIX extended regular expression. 0 or -EINVAL. */
 int selection_exclude(struct selection *s, const char *regex, struct failure *ret_failure);
 void selection_use(struct selection *s, struct facts *facts, const struct namer *namer);
+/* Of the log no more is asked; what has been found stays. */
+void selection_end(struct selection *s);
 /* As by_name_source.wanted; data: the selection. */
 bool selection_wants(void *data, uint32_t leaf);
 void selection_release(struct selection *s);

@@ -4,6 +4,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/check_session.h"
 #include "analyze/commands/naming.h"
+#include "analyze/launch/target.h"
 #include "analyze/options.h"
 
 #include <string.h>
@@ -53,19 +54,30 @@ const char check_help[] =
     "                       name (malloscope_mark) up to the next mark of another one\n"
     "  --exclude-module RE  not what modules asked for whose file names match this\n"
     "                       POSIX extended expression; may be given more than once\n"
+    "  --suppressions FILE  known leaks, which do not count as leaked: as of `leaks`;\n"
+    "                       may be given more than once\n"
+    "  --no-default-suppressions\n"
+    "                       what the C library, the loader and the C++ library keep\n"
+    "                       for themselves counts as leaked\n"
     "  --input FILE         PROGRAM's standard input (default: none)\n"
     "  --show-output        what PROGRAM prints is shown after each run, on standard\n"
     "                       error (default: what it says of errors, where it fails)\n"
     "  -i, --ignore-failure PROGRAM may end with an exit status other than 0\n"
+    "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
+    "                       (statically linked, set-user-ID, with a malloc of their\n"
+    "                       own) do not count; with --within nor do stacks that are\n"
+    "                       not whole (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
+    "\nMALLOSCOPE_* in the environment, which `record` heeds, are not.\n"
     "\nWhat is written (docs/ci.md):\n"
     CHECK_OUTPUTS_HELP
     "  -h, --help\n\n"
     "Exit codes: 0 within all limits; 2 a regression; 4 an improvement, with\n"
     "--fail-on-improvement; 3 not measurable: not the same in each run, not recorded,\n"
-    "no events, the program failed, no baseline of this platform; 64 usage, and files\n"
+    "no events, something missing, the program failed, no baseline of this platform;\n"
+    "64 usage, and files\n"
     "that are no baseline, budget or log.\n";
 
 static int take_metrics(struct check_options *o, const char *list)
@@ -108,13 +120,28 @@ static int exclude_module(struct check_options *o, const char *regex)
     return 0;
 }
 
+static void add_input(struct check_options *o, const char *file)
+{
+    o->inputs = grow(o->inputs, &o->input_capacity, o->input_count + 1, sizeof *o->inputs);
+    o->inputs[o->input_count++] = file;
+}
+
+static void take_budget(struct check_options *o, const char *file)
+{
+    char *all = format_text("%s%s%s", o->budget_files ? o->budget_files : "", o->budget_files ? ", " : "", file);
+
+    free(o->budget_files);
+    o->budget_files = all;
+    add_input(o, file);
+}
+
 static int report_failure(int error, const struct failure *failure)
 {
     return error ? usage_error("check", "check: %s", failure->text) : 0;
 }
 
-enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, WITHIN, MARK, EXCLUDE_MODULE,
-       INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
+enum { BASELINE = 256, SAVE, UPDATE, MAX, BUDGET, TOLERANCE, METRICS, FAIL_ON_IMPROVEMENT, ALLOW_UNSTABLE, ALLOW_INCOMPLETE, WITHIN, MARK, EXCLUDE_MODULE,
+       SUPPRESSIONS, NO_DEFAULT_SUPPRESSIONS, INPUT, SHOW_OUTPUT, COMPILER, PLATFORM };
 
 static int take_option(struct check_options *o, int option, const char *value)
 {
@@ -122,8 +149,10 @@ static int take_option(struct check_options *o, int option, const char *value)
 
     switch (option) {
     case 'r':
+        o->of_programs = "--runs";
         return take_number("--runs", value, 1, &o->runs);
     case 'w':
+        o->of_programs = "--warmups";
         return take_number("--warmups", value, 0, &o->warmups);
     case 'i':
         o->ignore_failure = true;
@@ -138,7 +167,7 @@ static int take_option(struct check_options *o, int option, const char *value)
     case MAX:
         return report_failure(limits_add_max(&o->limits, value, &failure), &failure);
     case BUDGET:
-        o->budget_file = value;
+        take_budget(o, value);
         return report_failure(limits_add_budget(&o->limits, value, &failure), &failure);
     case TOLERANCE:
         return report_failure(limits_add_tolerance(&o->limits, value, &failure), &failure);
@@ -150,6 +179,9 @@ static int take_option(struct check_options *o, int option, const char *value)
     case ALLOW_UNSTABLE:
         o->allow_unstable = true;
         return 0;
+    case ALLOW_INCOMPLETE:
+        o->allow_incomplete = true;
+        return 0;
     case WITHIN:
         o->within = value;
         return 0;
@@ -158,11 +190,19 @@ static int take_option(struct check_options *o, int option, const char *value)
         return 0;
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
+    case SUPPRESSIONS:
+        add_input(o, value);
+        return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
+    case NO_DEFAULT_SUPPRESSIONS:
+        o->no_default_suppressions = true;
+        return 0;
     case INPUT:
         o->input = value;
+        o->of_programs = "--input";
         return 0;
     case SHOW_OUTPUT:
         o->shows_output = true;
+        o->of_programs = "--show-output";
         return 0;
     case COMPILER:
         o->compiler = value;
@@ -183,6 +223,8 @@ static int take_words(struct check_options *o, int argc, char **argv)
 
     if (optind == argc)
         return usage_error("check", "check: which program, behind --, or which logs?");
+    if (!is_program && o->of_programs)
+        return usage_error("check", "check: %s: says nothing of logs, which were recorded already (a program to run comes behind --)", o->of_programs);
     if (o->save && !o->baseline_file)
         return usage_error("check", "check: %s: into which file? Name it with --baseline", o->save == CHECK_UPDATES ? "--update" : "--save-baseline");
     if (!o->baseline_file && !o->limits.count)
@@ -197,15 +239,24 @@ static int take_words(struct check_options *o, int argc, char **argv)
 static int ready(const struct check_outputs *outputs, const struct check_options *o)
 {
     struct failure failure;
-    const char *const inputs[] = { o->baseline_file, o->budget_file, o->input };
-    _cleanup_free_ const char **all = alloc_zeroed(o->log_count + 4, sizeof *all);
-    size_t count = 0;
+    _cleanup_target_ struct target target = { 0 };
+    size_t words = 0, count = 0;
 
-    for (size_t i = 0; i < 3; i++)
-        if (inputs[i])
-            all[count++] = inputs[i];
+    while (o->command && o->command[words])
+        words++;
+    _cleanup_free_ const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
+    if (o->baseline_file)
+        all[count++] = o->baseline_file;
+    if (o->input)
+        all[count++] = o->input;
+    for (size_t i = 0; i < o->input_count; i++)
+        all[count++] = o->inputs[i];
     for (size_t i = 0; i < o->log_count; i++)
         all[count++] = o->logs[i];
+    for (size_t i = 0; i < words; i++) /* the program, and what it may read */
+        all[count++] = o->command[i];
+    if (words && target_find(o->command[0], &target, &failure) == 0)
+        all[count++] = target.path; /* found in PATH */
     return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
 }
 
@@ -232,8 +283,11 @@ int cmd_check(int argc, char **argv)
         { "max", required_argument, NULL, MAX }, { "budget", required_argument, NULL, BUDGET },
         { "tolerance", required_argument, NULL, TOLERANCE }, { "metrics", required_argument, NULL, METRICS },
         { "fail-on-improvement", no_argument, NULL, FAIL_ON_IMPROVEMENT }, { "allow-unstable", no_argument, NULL, ALLOW_UNSTABLE },
+        { "allow-incomplete", no_argument, NULL, ALLOW_INCOMPLETE },
         { "runs", required_argument, NULL, 'r' }, { "warmups", required_argument, NULL, 'w' }, { "within", required_argument, NULL, WITHIN },
         { "mark", required_argument, NULL, MARK }, { "exclude-module", required_argument, NULL, EXCLUDE_MODULE },
+        { "suppressions", required_argument, NULL, SUPPRESSIONS },
+        { "no-default-suppressions", no_argument, NULL, NO_DEFAULT_SUPPRESSIONS },
         { "input", required_argument, NULL, INPUT }, { "show-output", no_argument, NULL, SHOW_OUTPUT },
         { "ignore-failure", no_argument, NULL, 'i' }, { "compiler", required_argument, NULL, COMPILER },
         { "platform", required_argument, NULL, PLATFORM }, NAMING_OPTIONS, CHECK_OUTPUTS_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
@@ -248,6 +302,8 @@ int cmd_check(int argc, char **argv)
         o.kinds[kind] = true;
     for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
         refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
+    if (!o.no_default_suppressions)
+        suppressions_add_builtin(&o.suppressions);
     if (!refused)
         refused = take_words(&o, argc, argv);
     if (!refused)
@@ -258,6 +314,9 @@ int cmd_check(int argc, char **argv)
     verdict_release(&v);
     limits_release(&o.limits);
     selection_release(&o.selection);
+    suppressions_release(&o.suppressions);
     free(o.exclude_modules);
+    free(o.budget_files);
+    free(o.inputs);
     return code;
 }

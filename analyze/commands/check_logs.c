@@ -6,6 +6,7 @@
 #include "analyze/log/live.h"
 #include "analyze/model/session.h"
 #include "analyze/options.h"
+#include "analyze/render/leaks.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ void check_logs_release(struct check_logs *c)
     free(c->marks);
     measured_release(&c->measured);
     selection_release(&c->selection);
+    suppressions_release(&c->suppressions);
     *c = (struct check_logs){ 0 };
 }
 
@@ -61,7 +63,8 @@ static void add_failure(const char *what, int status, struct verdict *v)
 }
 
 /* False, after a problem. */
-static bool is_measurable(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, struct verdict *v)
+static bool is_measurable(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, unsigned left_out,
+                          struct verdict *v)
 {
     int status;
 
@@ -88,6 +91,26 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
                             "without that", what, f->settings.sample_bytes ? "--sample" : "--min-size");
         return false;
     }
+    if (left_out && !c->allow_incomplete) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: was recorded with --follow %s: what %s allocate is not known; record it without "
+                            "that, or say --allow-incomplete, and they do not count", what, left_out & REC_SESSION_NO_CHILDREN ? "none" : "fork",
+                            left_out & REC_SESSION_NO_CHILDREN ? "the processes that it starts" : "the programs that it executes");
+        return false;
+    }
+    if (f->told.notes.untraced_programs && !c->allow_incomplete) {
+        const struct note_untraced *first = f->told.notes.untraced_count ? &f->told.notes.untraced[0] : NULL;
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: %" PRIu64 " program%s that it executed could not be recorded%s%s: what %s is not known; "
+                            "`malloscope report` says why; leave it out, or say --allow-incomplete, and it does not count", what,
+                            f->told.notes.untraced_programs, f->told.notes.untraced_programs == 1 ? "" : "s", first ? ", as " : "",
+                            first ? first->path : "", f->told.notes.untraced_programs == 1 ? "it allocates" : "they allocate");
+        return false;
+    }
+    if (f->settings.own_mallocs && !c->allow_incomplete) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: %" PRIu64 " process%s a malloc of %s own, which no library can see: what comes from it "
+                            "is not known; link it dynamically, or say --allow-incomplete, and it does not count", what, f->settings.own_mallocs,
+                            f->settings.own_mallocs == 1 ? " has" : "es have", f->settings.own_mallocs == 1 ? "its" : "their");
+        return false;
+    }
     if (!c->ignore_failure && has_failed(f, log, &status)) {
         add_failure(what, status, v);
         return false;
@@ -102,14 +125,25 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 
 /* --- measuring --------------------------------------------------------------------------- */
 
+static void suppress_leaks(struct check_logs *c, struct facts *f, const struct namer *namer)
+{
+    if (!c->suppressions.count)
+        return;
+    _cleanup_free_ bool *suppressed = leaks_suppressed(f, namer, &c->suppressions);
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (suppressed[leaf])
+            f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
     struct naming *naming = naming_open(log, &f->told.code, &c->symbols, &namer);
 
+    suppress_leaks(c, f, &namer);
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
-    selection_use(&c->selection, NULL, NULL);
+    selection_end(&c->selection);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;
@@ -150,6 +184,67 @@ static int measure_mark(struct check_logs *c, const struct log *log, const struc
     return error;
 }
 
+/* Whether the function is anywhere in the log, where only a part of it was measured, and whether all of it is of modules that do
+ * not count. */
+static int look_everywhere(struct check_logs *c, const struct log *log, struct facts *f)
+{
+    struct namer namer;
+    struct naming *naming = naming_open(log, &f->told.code, &c->symbols, &namer);
+
+    code_locate_all(&f->told.code);
+    selection_use(&c->selection, f, &namer);
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
+        if (f->costs.of[leaf].allocations)
+            selection_wants(&c->selection, leaf);
+    selection_end(&c->selection);
+    int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;
+    naming_close(naming);
+    return interrupted;
+}
+
+static uint64_t or_1(uint64_t number)
+{
+    return number ? number : 1;
+}
+
+static void check_whole_stacks(const struct check_logs *c, const char *what, const struct facts *f, struct verdict *v)
+{
+    const struct selection *s = &c->selection;
+    uint64_t hidden = s->cut + s->partial;
+
+    if (!hidden || c->allow_incomplete)
+        return;
+    verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: --within %s: %" PRIu64 " allocation%s (%" PRIu64 " %%) may have come from there or not: "
+                        "their stacks %s; %s, or say --allow-incomplete, and they do not count", what, s->within, hidden, hidden == 1 ? "" : "s",
+                        hidden * 100 / or_1(f->allocations), s->cut ? "are cut" : "end before main, where no unwinding goes further",
+                        !s->cut ? "build what calls back with unwind tables (-fasynchronous-unwind-tables)"
+                        : f->told.max_depth < 1024 ? "record with a greater --max-depth"
+                        : "stacks have 1024 frames at most (--max-depth): name a function that is further in");
+}
+
+/* A misspelt name would be within any limit. */
+static int check_selection(struct check_logs *c, const char *what, const struct log *log, struct facts *f, struct verdict *v)
+{
+    const struct selection *s = &c->selection;
+    size_t before = v->problem_count;
+
+    if (!s->within && !s->excluded_count)
+        return 0;
+    if (s->within)
+        check_whole_stacks(c, what, f, v);
+    int error = c->mark ? look_everywhere(c, log, f) : 0;
+    if (error || v->problem_count > before)
+        return error;
+    if (s->within && !s->is_found)
+        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --within %s: no recorded stack has a function of this name: it allocates nothing, was "
+                            "inlined, or is called otherwise; `malloscope report` shows the names (C++ without parameters)", what,
+                            s->within);
+    if (s->left_out && !s->kept)
+        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --exclude-module leaves nothing: all of its %" PRIu64 " allocations are of such modules; "
+                            "the expressions match too much", what, s->left_out);
+    return 0;
+}
+
 static int measure_all(struct check_logs *c, const char *what, const struct log *log, struct facts *f, struct verdict *v)
 {
     bool is_set = true;
@@ -158,12 +253,15 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     if (!is_set)
         verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --mark %s: the program did not set this mark; `malloscope report` lists those "
                             "that it sets", what, c->mark);
+    if (is_set && !error)
+        error = check_selection(c, what, log, f, v);
     for (size_t i = 0; i < c->mark_count && !error; i++)
         error = measure_mark(c, log, f, c->marks[i].name, &c->marks[i].measured, &c->marks[i].is_set);
     return error;
 }
 
-static void tell(const struct log *log, const struct facts *f, struct verdict *v)
+/* What the session leaves out: rec_session_flags. */
+static unsigned tell(const struct log *log, const struct facts *f, struct verdict *v)
 {
     struct session session;
     struct trust trust;
@@ -173,16 +271,18 @@ static void tell(const struct log *log, const struct facts *f, struct verdict *v
     free(v->program);
     v->program = session.command;
     session.command = NULL;
+    const unsigned left_out = session.flags;
     session_release(&session);
     trust_of_facts(log, f, &trust);
     free(v->trust);
     v->trust = NULL;
     FILE *to = open_memstream(&v->trust, &bytes);
     if (!to)
-        return;
+        return left_out;
     trust_print_short(to, &trust);
     fclose(to);
     v->trust[strcspn(v->trust, "\n")] = 0;
+    return left_out;
 }
 
 static int open_it(const char *path, struct log **ret_log, struct failure *ret_failure)
@@ -191,18 +291,18 @@ static int open_it(const char *path, struct log **ret_log, struct failure *ret_f
     return log_open(path, ret_log, ret_failure);
 }
 
-int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v)
+int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v, struct failure *ret_failure)
 {
-    struct failure failure;
     struct log *log;
+    int error = open_it(path, &log, ret_failure);
 
-    if (open_it(path, &log, &failure) != 0)
-        return usage_error("check", "check: %s (a program to run comes behind --)", failure.text);
+    if (error)
+        return error;
     log->one_thread = c->symbols.jobs == 1;
     struct facts *f = facts_collect(log, &(struct facts_options){ .goes_on = c->goes_on });
-    tell(log, f, v);
+    unsigned left_out = tell(log, f, v);
     c->libc = platform_libc_of_code(&f->told.code);
-    if (is_measurable(c, what, log, f, v)) {
+    if (is_measurable(c, what, log, f, left_out, v)) {
         if (f->told.notes.untraced_programs && !c->count)
             verdict_add_note(v, "%s: %" PRIu64 " program%s that it executed could not be recorded, and do not count", what,
                              f->told.notes.untraced_programs, f->told.notes.untraced_programs == 1 ? "" : "s");

@@ -4,13 +4,16 @@
 
 #include "analyze/check/judge.h"
 #include "analyze/check/selection.h"
+#include "analyze/render/suppressions.h"
 #include "analyze/symbols/symbols.h"
 
 struct check_logs {
     struct symbols_options symbols;
     struct selection selection;
+    struct suppressions suppressions; /* of leaks that do not count */
     const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
     bool ignore_failure;
+    bool allow_incomplete; /* programs that were not recorded, and stacks that are not whole, do not matter */
     bool (*goes_on)(void *data, double progress); /* as facts_options.goes_on; may be NULL */
     /* Filled: */
     struct measured measured;
@@ -22,8 +25,8 @@ struct check_logs {
 
 void check_logs_want_mark(struct check_logs *c, const char *name);
 /* what: "run 2 of 3", or the log's name. 0; what makes it unmeasurable is a problem of the verdict, and then it is not
- * added. EXIT_USAGE after a message: it is no log. */
-int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v);
+ * added. -errno: it is no log. */
+int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v, struct failure *ret_failure);
 void check_logs_release(struct check_logs *c);
 
 #endif

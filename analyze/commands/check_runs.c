@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,16 +48,36 @@ static void give_signals_back(void)
             signal(ending_signals[i], SIG_DFL);
 }
 
+/* The program has the names of log and library in its environment, and programs copy that: they have the same length wherever
+ * they are, or the figures would depend on it. */
+#define DIRECTORY_BYTES 128 /* or a multiple */
+
+static char *directory_in(const char *place)
+{
+    size_t bytes = strlen(place) + strlen("/malloscope-check.XXXXXX");
+    char padding[DIRECTORY_BYTES];
+
+    memset(padding, '.', sizeof padding);
+    return format_text("%s/malloscope-check.%.*sXXXXXX", place, (int)((DIRECTORY_BYTES - bytes % DIRECTORY_BYTES) % DIRECTORY_BYTES), padding);
+}
+
 int check_runs_begin(struct check_runs *r, struct failure *ret_failure)
 {
     const char *place = getenv("TMPDIR");
 
-    r->directory = format_text("%s/malloscope-check.XXXXXX", place && *place ? place : "/tmp");
+    place = place && *place ? place : "/tmp";
+    _cleanup_free_ char *real = realpath(place, NULL);
+    r->directory = directory_in(real ? real : place); /* what is not there, it will say */
     if (!mkdtemp(r->directory))
         return fail(ret_failure, errno, "%s: no directory for logs can be made there: %s; set TMPDIR to another place", r->directory,
                     strerror(errno));
     r->log = format_text("%s/run.mscope", r->directory); /* in each run the same: programs copy their environment */
     r->said = format_text("%s/said", r->directory);
+    /* In a directory of its own: a program that empties all that it finds in TMPDIR would empty the library. Found also by a
+     * program that has become another user's. LD_PRELOAD can hold neither space nor colon. */
+    _cleanup_free_ char *library = format_text("%s/library", r->directory);
+    if (!strpbrk(library, " :") && mkdir(library, 0711) == 0 && chmod(library, 0711) == 0 && chmod(r->directory, 0711) == 0)
+        r->link = format_text("%s/libmalloscope.so", library);
     take_signals();
     return 0;
 }
@@ -88,17 +109,29 @@ static char *pattern_of(const char *path)
     return pattern;
 }
 
+/* What `record` takes from the environment: without everything there is nothing to compare, and the figures would be others
+ * elsewhere. Only where the library is has to stay. */
+static void forget_settings(void)
+{
+    for (char **entry = environ; entry && *entry;) {
+        if (strncmp(*entry, "MALLOSCOPE_", 11) != 0 || strncmp(*entry, "MALLOSCOPE_SHIM=", 16) == 0) {
+            entry++;
+            continue;
+        }
+        _cleanup_free_ char *name = copy_text(*entry, strcspn(*entry, "="));
+        unsetenv(name);
+        entry = environ; /* it has moved */
+    }
+}
+
 static int record_once(const struct check_runs *r)
 {
-    static const char *const only_records[] = { "MALLOSCOPE_SAMPLE", "MALLOSCOPE_MIN_SIZE", "MALLOSCOPE_MAX_LOG" };
-
-    for (size_t i = 0; i < sizeof only_records / sizeof *only_records; i++)
-        unsetenv(only_records[i]); /* without everything there is nothing to compare */
+    forget_settings();
     int refused = replace(STDERR_FILENO, r->said, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
     refused = refused ? refused : replace(STDIN_FILENO, r->input ? r->input : "/dev/null", O_RDONLY);
     refused = refused ? refused : replace(STDOUT_FILENO, r->shows_output ? r->said : "/dev/null", O_WRONLY | O_APPEND);
     _cleanup_free_ char *pattern = pattern_of(r->log);
-    return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100 },
+    return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100, .shim_link = r->link },
                                           r->command);
 }
 
@@ -160,13 +193,19 @@ void check_runs_end(struct check_runs *r)
 {
     if (r->log) {
         check_runs_forget(r);
+        if (r->link) {
+            unlink(r->link);
+            *strrchr(r->link, '/') = 0;
+            rmdir(r->link);
+        }
         rmdir(r->directory);
         give_signals_back();
     }
     free(r->directory);
     free(r->log);
     free(r->said);
-    r->directory = r->log = r->said = NULL;
+    free(r->link);
+    r->directory = r->log = r->said = r->link = NULL;
     if (come)
         raise(come);
 }

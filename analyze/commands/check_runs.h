@@ -10,6 +10,7 @@
 struct check_runs {
     char *directory;
     char *log, *said; /* the last run's log, and what it, and the recorder, have written to standard error */
+    char *link; /* to the library, whose path the program gets; NULL: it gets the library's own */
     char **command;
     const char *input; /* NULL: none */
     bool shows_output; /* after each run, that of standard output, too */
@@ -21,7 +22,7 @@ int check_runs_begin(struct check_runs *r, struct failure *ret_failure);
 bool check_runs_record(struct check_runs *r);
 /* To standard error, what the last run wrote there. */
 void check_runs_repeat(const struct check_runs *r);
-/* Removes the last run's log. */
+/* Removes the last run's log, and what is beside it. */
 void check_runs_forget(struct check_runs *r);
 /* Removes all. Does not return where a signal has come that ends us. */
 void check_runs_end(struct check_runs *r);

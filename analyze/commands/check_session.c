@@ -49,6 +49,13 @@ static bool is_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Of a log only "glibc" is known, of a program "glibc 2.36". */
+static bool is_same_libc(const char *a, const char *b)
+{
+    size_t length = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return strncmp(a, b, length) == 0 && (a[length] == b[length] || ((!a[length] || !b[length]) && !memchr(a, ' ', length)));
+}
+
 static const char *or_none(const char *text)
 {
     return text ? text : "none";
@@ -75,10 +82,14 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
                             "compare with by --platform", o->baseline_file, v->platform, *b->others ? b->others : "no platform at all");
         return false;
     }
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (o->kinds[kind] && !b->metrics[kind].known)
+            verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: has no figures of %s for %s, so that it cannot be compared; make it anew with "
+                                "--update, or leave it out (--metrics)", o->baseline_file, verdict_kind_name(kind), v->platform);
     compare_scope("--within", b->scope.within, o->within, o->baseline_file, v);
     compare_scope("--mark", b->scope.mark, o->mark, o->baseline_file, v);
     compare_scope("--exclude-module", b->scope.exclude_modules, o->exclude_modules, o->baseline_file, v);
-    if (b->libc && s->libc && strcmp(b->libc, s->libc) != 0)
+    if (b->libc && s->libc && !is_same_libc(b->libc, s->libc))
         verdict_add_note(v, "the baseline was made with %s, this is %s: what the C library itself allocates may differ", b->libc, s->libc);
     return v->problem_count == before;
 }
@@ -119,6 +130,17 @@ static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict
 
 /* --- measuring --------------------------------------------------------------------------- */
 
+static void add_run(struct session_state *s, const char *what, struct verdict *v)
+{
+    struct failure failure;
+
+    if (check_logs_add(&s->logs, s->runs.log, what, v, &failure) == 0)
+        v->runs++;
+    else
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: its log cannot be read: %s: somebody has changed it meanwhile; nothing but "
+                            "malloscope may write there", what, failure.text);
+}
+
 static void add_runs(struct session_state *s, struct verdict *v, uint64_t count, uint64_t warmups)
 {
     for (uint64_t i = 0; i < warmups + count && !v->problem_count; i++) {
@@ -132,8 +154,8 @@ static void add_runs(struct session_state *s, struct verdict *v, uint64_t count,
                                 "says more", what, s->o->command[0]);
             return;
         }
-        if (!is_warmup && check_logs_add(&s->logs, s->runs.log, what, v) == 0)
-            v->runs++;
+        if (!is_warmup)
+            add_run(s, what, v);
         if (v->problem_count && !s->o->shows_output)
             check_runs_repeat(&s->runs);
         check_runs_forget(&s->runs);
@@ -143,14 +165,14 @@ static void add_runs(struct session_state *s, struct verdict *v, uint64_t count,
 static int add_logs(struct session_state *s, struct verdict *v)
 {
     const struct check_options *o = s->o;
+    struct failure failure;
 
     v->logs = alloc_zeroed(o->log_count, sizeof *v->logs);
     v->log_count = o->log_count;
     for (size_t i = 0; i < o->log_count; i++) {
         v->logs[i] = copied(o->logs[i]);
-        int refused = check_logs_add(&s->logs, o->logs[i], o->logs[i], v);
-        if (refused)
-            return refused;
+        if (check_logs_add(&s->logs, o->logs[i], o->logs[i], v, &failure) != 0)
+            return usage_error("check", "check: %s (a program to run comes behind --)", failure.text);
         v->runs++;
     }
     return 0;
@@ -219,6 +241,18 @@ static const char *look_at_command(char **command, struct verdict *v)
     return "libc";
 }
 
+/* It is written beside the file, which then goes. Before anything runs, for minutes maybe. */
+static int can_save(const char *file)
+{
+    _cleanup_free_ char *real = realpath(file, NULL);
+    const char *name = real ? real : file, *slash = strrchr(name, '/');
+    _cleanup_free_ char *directory = !slash ? copied(".") : copy_text(name, slash == name ? 1 : (size_t)(slash - name));
+
+    if (access(directory, W_OK | X_OK) == 0)
+        return 0;
+    return usage_error("check", "check: %s: cannot be written: %s: %s", file, directory, strerror(errno));
+}
+
 static int run_session(struct session_state *s, FILE *patch_to, struct verdict *v)
 {
     struct check_options *o = s->o;
@@ -228,6 +262,11 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
 
     if (refused)
         return refused;
+    if (o->save) {
+        refused = can_save(o->baseline_file);
+        if (refused)
+            return refused;
+    }
     if (o->input && access(o->input, R_OK) != 0)
         return usage_error("check", "check: --input %s: cannot be read: %s", o->input, strerror(errno));
     if (o->command) {
@@ -241,6 +280,8 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
         s->libc = copied(libc);
     }
     v->platform = o->platform ? copied(o->platform) : platform_name(libc, o->compiler);
+    if (!baseline_can_name(v->platform))
+        return usage_error("check", "check: %s: no name of a platform: it must be UTF-8 text", o->platform ? "--platform" : "--compiler");
     refused = read_baseline(s, v->platform);
     if (refused)
         return refused;
@@ -277,18 +318,20 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
 {
     struct session_state s = {
         .o = o,
-        .logs = { .symbols = o->symbols, .selection = o->selection, .mark = o->mark, .ignore_failure = o->ignore_failure,
+        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .mark = o->mark, .ignore_failure = o->ignore_failure,
+                  .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
     };
     struct verdict v = {
         .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = words_of(o->command), .warmups = o->command ? o->warmups : 0,
-        .baseline_file = copied(o->baseline_file), .budget_file = copied(o->budget_file), .within = copied(o->within),
+        .baseline_file = copied(o->baseline_file), .budget_file = copied(o->budget_files), .within = copied(o->within),
         .mark = copied(o->mark), .exclude_modules = copied(o->exclude_modules), .fail_on_improvement = o->fail_on_improvement,
         .allow_unstable = o->allow_unstable, .trust = copied(""),
     };
 
-    o->selection = (struct selection){ 0 }; /* it is the logs' now */
+    o->selection = (struct selection){ 0 }; /* they are the logs' now */
+    o->suppressions = (struct suppressions){ 0 };
     s.logs.selection.within = o->within;
     for (size_t i = 0; i < o->limits.count; i++)
         if (o->limits.of[i].id.scope == VERDICT_MARK)

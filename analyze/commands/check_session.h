@@ -8,16 +8,21 @@
 enum check_save { CHECK_COMPARES, CHECK_SAVES, CHECK_UPDATES };
 
 struct check_options {
-    const char *baseline_file, *budget_file; /* NULL: not given */
+    const char *baseline_file; /* NULL: not given */
+    char *budget_files;        /* joined by ", "; likewise */
+    const char **inputs;       /* files that are read: budgets, suppressions */
+    size_t input_count, input_capacity;
+    const char *of_programs;   /* an option that says something only of a program's runs; NULL: none was given */
     enum check_save save;
     uint64_t runs, warmups;
     const char *within, *mark, *compiler, *platform; /* NULL: not given */
     char *exclude_modules;                           /* joined by '|', likewise */
     struct limits limits;
     bool kinds[VERDICT_KINDS], sites, modules; /* what is compared with a baseline */
-    bool allow_unstable, fail_on_improvement, ignore_failure, shows_output;
+    bool no_default_suppressions, allow_unstable, allow_incomplete, fail_on_improvement, ignore_failure, shows_output;
     const char *input;
     struct selection selection;
+    struct suppressions suppressions;
     struct symbols_options symbols;
     char **command; /* NULL: logs are given */
     char **logs;

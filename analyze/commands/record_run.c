@@ -34,20 +34,39 @@
 #include <unistd.h>
 
 /* What the child will inherit, but for the session. */
-static void set_environment(const char *shim)
+static void set_environment(const char *shim, const char *name)
 {
     const char *old = getenv("LD_PRELOAD");
-    _cleanup_free_ char *preload = old && *old ? format_text("%s:%s", shim, old) : copy_text(shim, strlen(shim));
+    size_t length = strlen(shim);
 
     /* Under another `malloscope record` the shim is there already. */
-    if (!old || strncmp(old, shim, strlen(shim)) != 0)
-        setenv("LD_PRELOAD", preload, 1);
+    if (old && strncmp(old, shim, length) == 0 && strchr(": ", old[length])) /* or the end */
+        old += length + (old[length] != 0);
+    _cleanup_free_ char *preload = old && *old ? format_text("%s:%s", name, old) : copy_text(name, strlen(name));
+    setenv("LD_PRELOAD", preload, 1);
+}
+
+/* 0 or -errno. */
+static int make_link(const char *shim, const char *link)
+{
+    if (symlink(shim, link) != 0 && errno != EEXIST) /* one run's is the next one's */
+        return -errno;
+    unsetenv("MALLOSCOPE_SHIM"); /* it tells where we are as well */
+    return 0;
 }
 
 static bool follows_all(void)
 {
     const char *follow = getenv("MALLOSCOPE_FOLLOW");
     return !follow || strcmp(follow, "exec") == 0 || strcmp(follow, "all") == 0;
+}
+
+static unsigned left_out(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    bool none = follow && strcmp(follow, "none") == 0;
+
+    return follows_all() ? 0 : none ? REC_SESSION_NO_PROGRAMS | REC_SESSION_NO_CHILDREN : REC_SESSION_NO_PROGRAMS;
 }
 
 /* The exit code of a shell for what became of the program; says so where a
@@ -286,8 +305,13 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
-    set_environment(shim);
-    int error = child_make(command, &child);
+    int error = options->shim_link ? make_link(shim, options->shim_link) : 0;
+    if (error) {
+        complain("%s: cannot be made: %s", options->shim_link, strerror(-error));
+        return EXIT_NOT_TRACED;
+    }
+    set_environment(shim, options->shim_link ? options->shim_link : shim);
+    error = child_make(command, &child);
     if (error) {
         complain("cannot make a process: %s%s", strerror(-error), error == -EMFILE ? "; it takes a limit of 8 at least "
                  "(ulimit -n)" : "");
@@ -298,7 +322,7 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
-    log_file_begin(&file, command, child.pid);
+    log_file_begin(&file, command, child.pid, left_out());
     error = options->compress ? compressor_start(file.path, options->max_log, &compressor) : 0;
     if (error) {
         child_abandon(&child);

@@ -34,6 +34,8 @@ void frames_release(struct frames *frames);
 
 /* Whether a function of this name only passes allocations on. */
 bool frames_is_wrapper(const char *function);
+/* A C++ template function's name without the type that it returns, which demanglers put in front. */
+const char *frames_without_type(const char *name);
 /* What is outside of main() and of a thread's own function. NULL is not. */
 bool frames_is_start(const char *function);
 

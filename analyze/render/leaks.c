@@ -215,6 +215,27 @@ void leaks_collect(struct facts *facts, const struct namer *namer, struct filter
     *ret_leaks = leaks;
 }
 
+bool *leaks_suppressed(struct facts *facts, const struct namer *namer, struct suppressions *rules)
+{
+    struct leaks leaks = { .count = 0 };
+    struct filter all = { 0 };
+    struct collector c = { .facts = facts, .filter = &all, .rules = rules, .leaks = &leaks };
+    const struct stacks *s = &facts->told.stacks;
+    bool *suppressed = alloc_zeroed(s->leaf_count + 1, sizeof *suppressed);
+
+    filter_use(&all, facts, namer);
+    call_tree_make(facts, namer, &(struct call_tree_options){ .by_line = true, .keep_leaves = true, .wanted = has_leak,
+                                                              .data = &c }, &leaks.tree);
+    _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
+    for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++) {
+        uint32_t node = leaks.tree.node_of_leaf[leaf];
+        suppressed[leaf] = node && rule_of_site(&c, node, s->leaves[leaf].function, rule_of_node);
+    }
+    filter_release(&all);
+    leaks_release(&leaks);
+    return suppressed;
+}
+
 void leaks_release(struct leaks *l)
 {
     call_tree_release(&l->tree);

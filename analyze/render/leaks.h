@@ -49,6 +49,8 @@ size_t leaks_locations(struct facts *facts, uint32_t **ret_locations);
 
 void leaks_collect(struct facts *facts, const struct namer *namer, struct filter *filter,
                    struct suppressions *rules, struct leaks *ret_leaks);
+/* By leaf: whether what it leaked is suppressed. To be freed. */
+bool *leaks_suppressed(struct facts *facts, const struct namer *namer, struct suppressions *rules);
 void leaks_release(struct leaks *leaks);
 
 void leaks_print(const struct leaks *leaks, const struct suppressions *rules, const struct log *log, const struct facts *facts,

@@ -10,8 +10,7 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Without the type that a C++ template function returns, which demanglers put in front. */
-static const char *without_type(const char *name)
+const char *frames_without_type(const char *name)
 {
     const char *start = name;
     int depth = 0;
@@ -89,7 +88,7 @@ bool frames_is_wrapper(const char *function)
 {
     if (!function)
         return false;
-    const char *name = without_type(function), *last = name;
+    const char *name = frames_without_type(function), *last = name;
     if (is_of_library(name))
         return true;
     int depth = 0;
