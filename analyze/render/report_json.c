@@ -90,6 +90,12 @@ static json_t *match(const struct facts *f, const struct sites *sites, const str
                      integer(c.leaked_blocks), "leaked_bytes", integer(c.leaked_bytes));
 }
 
+/* Of the whole session null: there all that is left has leaked. */
+static json_t *left(const struct facts *f, uint64_t number)
+{
+    return f->goes_on ? integer(number) : json_null();
+}
+
 json_t *report_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
                     const struct report_view *view)
 {
@@ -101,13 +107,13 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
     sizes_table(&f->sizes, &table);
     size_table_below(&table, view->threshold, &small, &small_bytes);
     json_t *root = json_pack(
-        "{s:s, s:{s:I, s:I, s:I, s:o, s:o}, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}}",
+        "{s:s, s:{s:I, s:I, s:I, s:o, s:o}, s:{s:I, s:I, s:I, s:o}, s:{s:I, s:I, s:o}, s:{s:I, s:I, s:I, s:I}}",
         "schema", "malloscope-report/1",
         "counts", "allocations", (json_int_t)f->allocations, "frees", (json_int_t)f->frees, "failed",
         (json_int_t)f->failed, "temporary", temporary(f, f->temporary), "by_function", by_function(f),
         "bytes", "allocated", (json_int_t)f->allocated_bytes, "peak", (json_int_t)f->peak_bytes, "leaked",
-        (json_int_t)f->leaked_bytes,
-        "blocks", "peak", (json_int_t)f->peak_blocks, "leaked", (json_int_t)f->leaked_blocks,
+        (json_int_t)f->leaked_bytes, "left", left(f, f->left_bytes),
+        "blocks", "peak", (json_int_t)f->peak_blocks, "leaked", (json_int_t)f->leaked_blocks, "left", left(f, f->left_blocks),
         "sizes", "threshold", (json_int_t)view->threshold, "small_allocations", (json_int_t)small, "small_bytes",
         (json_int_t)small_bytes, "distinct", (json_int_t)table.row_count);
     size_table_release(&table);
