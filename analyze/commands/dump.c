@@ -217,6 +217,7 @@ int cmd_dump(int argc, char **argv)
     int refused = pids_open(&pids, path, "dump", &log);
     if (refused)
         return refused;
+    pids_select(&pids, log);
 
     struct dumper d = { .log = log, .with_stacks = with_stacks };
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);

@@ -102,6 +102,7 @@ int cmd_hist(int argc, char **argv)
     int refused = pids_open(&pids, path, "hist", &log);
     if (refused)
         return refused;
+    pids_select(&pids, log);
 
     struct sizes_counted counted;
     struct size_table table;

@@ -86,4 +86,13 @@ for options in ["--to", "then", log], [part]:
 r, l = asked("report", "--json", log), asked("leaks", "--json", log)
 equal((r["bytes"]["leaked"], r["bytes"]["left"]), (EXITED + OTHERS, None), "report: of the whole")
 equal((l["leaked"]["bytes"], l["not_ended"]["bytes"], l["alive"]), (EXITED, OTHERS, None), "leaks: of the whole")
+
+# --- a mark that one process sets is a moment of all ---
+children = [p["pid"] for p in l["processes"] if p["end"] in ("exit", "left") and p["bytes"] > ALIVE]
+equal(len(children), 2, f"the children that lived to an end: {l['processes']}")
+for pid in map(str, children):
+    for options, allocations in (["--from", "child"], 1), (["--to", "then"], 1), (["--from", "child", "--to", "then"], 1):
+        equal(asked("report", "--json", "--pid", pid, *options, log)["counts"]["allocations"], allocations, f"--pid {pid} {options}")
+    equal(run([MALLOSCOPE, "trim", "-f", log, "-o", part, "--pid", pid, "--to", "then"]).returncode, 0, f"trim --pid {pid}")
+    equal(asked("report", "--json", part)["counts"]["allocations"], 1, f"the part of {pid}")
 sys.exit(done())
