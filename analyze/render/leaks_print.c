@@ -74,9 +74,11 @@ static void print_processes(const struct leaks *l, const struct facts *f, bool i
             continue;
         }
         const char *exe = p->told->exe ? text_base_name(p->told->exe) : "(its start was not recorded)";
-        printf("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
-        text_print_safe(exe, strlen(exe));
-        printf("; %s\n", ending_text(l->endings[order[i]], p->told));
+        _cleanup_free_ char *row = format_text("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
+        _cleanup_free_ char *name = text_make_safe(copy_text(exe, strlen(exe)));
+        _cleanup_free_ char *text = format_text("%s; %s\n", name, ending_text(l->endings[order[i]], p->told));
+        fputs(row, stdout);
+        text_write_wrapped_from(stdout, (int)strlen(row), text, "                                          ");
     }
     if (f->by_start_count > PROCESSES_SHOWN)
         printf("%10s  %12s  %14s  ... %zu more\n", "", text_count(blocks), text_count(bytes), f->by_start_count - PROCESSES_SHOWN);

@@ -42,6 +42,8 @@ const char *text_noun(uint64_t count, const char *word);
  * words allow that: broken after a comma or semicolon, else between words, but not before a %; what comes then begins
  * with the indent. Bytes that are no text of ours are to be safe already. */
 void text_write_wrapped(FILE *to, const char *text, const char *indent);
+/* The same, behind something that has taken so many columns of the first line. */
+void text_write_wrapped_from(FILE *to, int used, const char *text, const char *indent);
 /* The same of a format, to stdout. */
 void text_print_wrapped(const char *indent, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

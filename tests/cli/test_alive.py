@@ -87,6 +87,15 @@ r, l = asked("report", "--json", log), asked("leaks", "--json", log)
 equal((r["bytes"]["leaked"], r["bytes"]["left"]), (EXITED + OTHERS, None), "report: of the whole")
 equal((l["leaked"]["bytes"], l["not_ended"]["bytes"], l["alive"]), (EXITED, OTHERS, None), "leaks: of the whole")
 
+# --- how a process ended is said in the same words ---
+equal(sorted(p["end"] for p in r["processes"]), ["exec", "exit", "exit", "left", "unknown"], "report: ends")
+equal(sorted((p["pid"], p["end"]) for p in r["processes"]), sorted((p["pid"], p["end"]) for p in l["processes"]), "report and leaks: ends")
+wide = {**os.environ, "COLUMNS": "300"}
+words = {command: sorted(re.findall(r"^ +(\d+) .*?; (.*)$", run([MALLOSCOPE, command, log], env=wide).stdout.split("program", 1)[1].split("\n\n")[0], re.M))
+         for command in ("report", "leaks")}
+equal(words["report"], words["leaks"], "report and leaks: in words")
+equal(sorted(text for _, text in words["leaks"]), ["_exit status 0", "ended unseen", "executed another program", "exit status 0", "exited"], "in words")
+
 # --- a mark that one process sets is a moment of all ---
 children = [p["pid"] for p in l["processes"] if p["end"] in ("exit", "left") and p["bytes"] > ALIVE]
 equal(len(children), 2, f"the children that lived to an end: {l['processes']}")
