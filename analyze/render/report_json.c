@@ -91,9 +91,9 @@ static json_t *match(const struct facts *f, const struct sites *sites, const str
 }
 
 /* Of the whole session null: there all that is left has leaked. */
-static json_t *left(const struct facts *f, uint64_t number)
+static json_t *left(const struct facts *f)
 {
-    return f->goes_on ? integer(number) : json_null();
+    return f->goes_on ? json_pack("{s:o, s:o}", "blocks", integer(f->left_blocks), "bytes", integer(f->left_bytes)) : json_null();
 }
 
 json_t *report_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
@@ -107,16 +107,17 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
     sizes_table(&f->sizes, &table);
     size_table_below(&table, view->threshold, &small, &small_bytes);
     json_t *root = json_pack(
-        "{s:s, s:{s:I, s:I, s:I, s:o, s:o}, s:{s:I, s:I, s:I, s:o}, s:{s:I, s:I, s:o}, s:{s:I, s:I, s:I, s:I}}",
+        "{s:s, s:{s:I, s:I, s:I, s:o, s:o}, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}}",
         "schema", "malloscope-report/1",
         "counts", "allocations", (json_int_t)f->allocations, "frees", (json_int_t)f->frees, "failed",
         (json_int_t)f->failed, "temporary", temporary(f, f->temporary), "by_function", by_function(f),
         "bytes", "allocated", (json_int_t)f->allocated_bytes, "peak", (json_int_t)f->peak_bytes, "leaked",
-        (json_int_t)f->leaked_bytes, "left", left(f, f->left_bytes),
-        "blocks", "peak", (json_int_t)f->peak_blocks, "leaked", (json_int_t)f->leaked_blocks, "left", left(f, f->left_blocks),
+        (json_int_t)f->leaked_bytes,
+        "blocks", "peak", (json_int_t)f->peak_blocks, "leaked", (json_int_t)f->leaked_blocks,
         "sizes", "threshold", (json_int_t)view->threshold, "small_allocations", (json_int_t)small, "small_bytes",
         (json_int_t)small_bytes, "distinct", (json_int_t)table.row_count);
     size_table_release(&table);
+    json_object_set_new(root, "left", left(f));
     json_object_set_new(root, "seconds", json_pack("{s:f, s:f}", "duration", (double)f->duration_ns / 1e9, "peak",
                                                    (double)f->peak_ns / 1e9));
     json_object_set_new(root, "threads", integer(f->told.thread_count));

@@ -64,7 +64,7 @@ def asked(*command):
 for options in ["--to", "then", log], [part]:
     r = asked("report", "--json", *options)
     equal((r["bytes"]["leaked"], r["blocks"]["leaked"]), (ALIVE, 1), f"report {options}: alive")
-    equal((r["bytes"]["left"], r["blocks"]["left"]), (EXITED + OTHERS, 4), f"report {options}: left")
+    equal((r["left"]["bytes"], r["left"]["blocks"]), (EXITED + OTHERS, 4), f"report {options}: left")
     check(r["bytes"]["leaked"] <= r["bytes"]["peak"], f"report {options}: no more than the peak: {r['bytes']}")
     text = said("report", *options)
     check(re.search(r"\n  still allocated +6\.7 MiB   in 1 block, at the end of the part\n  left by then +133\.5 MiB   in 4 blocks, by processes that had ended\n",
@@ -84,7 +84,7 @@ for options in ["--to", "then", log], [part]:
 
 # Of the whole the four leaks of ended processes stay what they are.
 r, l = asked("report", "--json", log), asked("leaks", "--json", log)
-equal((r["bytes"]["leaked"], r["bytes"]["left"]), (EXITED + OTHERS, None), "report: of the whole")
+equal((r["bytes"]["leaked"], r["left"]), (EXITED + OTHERS, None), "report: of the whole")
 equal((l["leaked"]["bytes"], l["not_ended"]["bytes"], l["alive"]), (EXITED, OTHERS, None), "leaks: of the whole")
 
 # --- how a process ended is said in the same words ---
@@ -104,4 +104,19 @@ for pid in map(str, children):
         equal(asked("report", "--json", "--pid", pid, *options, log)["counts"]["allocations"], allocations, f"--pid {pid} {options}")
     equal(run([MALLOSCOPE, "trim", "-f", log, "-o", part, "--pid", pid, "--to", "then"]).returncode, 0, f"trim --pid {pid}")
     equal(asked("report", "--json", part)["counts"]["allocations"], 1, f"the part of {pid}")
+
+# --- dump of a part is these lines of the whole; TSV is what sites writes ---
+every = said("dump", "--stacks", log)
+events = re.findall(r"^\S.*\n(?:\t.*\n)*", every, re.M)
+at = {name: float(next(e for e in events if f" mark {name}" in e).split()[0]) for name in ("child", "then")}
+between = said("dump", "--stacks", "--from", "child", "--to", "then", log)
+equal(between, "".join(e for e in events if at["child"] <= float(e.split()[0]) <= at["then"]), "dump --from --to")
+tid = events[-2].split()[2]
+equal(said("dump", "--stacks", "--thread", tid, log), "".join(e for e in events if e.split()[2] == tid), "dump --thread")
+equal(said("dump", "--tsv", "--to", "then", log), "".join(line for line in said("dump", "--tsv", log).splitlines(True)
+                                                          if float(line.split()[0]) <= at["then"]), "dump --tsv --to")
+for options, words in (["--thread", "1"], "has no such thread"), (["--from", "1000s"], "nothing comes after that"):
+    got = run([MALLOSCOPE, "dump", *options, log])
+    check(got.returncode == 2 and words in got.stderr, f"dump {options}: {got.returncode}, {got.stderr}")
+equal(said("sites", "--tsv", log), said("sites", log), "sites --tsv")
 sys.exit(done())

@@ -83,9 +83,9 @@ int main(int argc, char **argv)
     return 0;
 }
 """)
-equal(run(["gcc", "-O0", "-g", "rows.c", "-o", "a-program-of-a-rather-long-name"], cwd=WORK).returncode, 0, "compiling rows")
+equal(run(["gcc", "-O0", "-g", "rows.c", "-o", "a-program-of-a-long-name"], cwd=WORK).returncode, 0, "compiling rows")
 for name, count in ("r1", "1234"), ("r2", "43210"):
-    equal(run([MALLOSCOPE, "record", "-q", "-o", name, "./a-program-of-a-rather-long-name", count, "with", "several", "words", "behind", "it"], cwd=WORK).returncode,
+    equal(run([MALLOSCOPE, "record", "-q", "-o", name, "./a-program-of-a-long-name", count, "with", "several", "words", "behind", "it"], cwd=WORK).returncode,
           0, f"recording {name}")
 for words in (["report"], ["leaks"], ["info"], ["diff", "r2"], ["merge", "r2"]):
     lines, text = wide(*words, "r1")
