@@ -107,7 +107,7 @@ static void print(const struct leaks *leaks, const struct wanted *w, const struc
 {
     if (w->json) {
         json_t *root = leaks_json(leaks, &w->rules, r->log, r->facts, &w->view);
-        json_dumpf(root, stdout, JSON_INDENT(2));
+        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
         putchar('\n');
         json_decref(root);
     } else if (w->tsv) {

@@ -2,6 +2,7 @@
 #include "analyze/commands/reading.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
+#include "analyze/render/text.h"
 
 const char report_help[] =
     "malloscope report [options] LOG\n\n"
@@ -121,7 +122,7 @@ static void show(const struct reading *r, const struct sites *sites, const struc
         return;
     }
     json_t *root = report_json(r->log, r->facts, sites, &r->namer, view);
-    json_dumpf(root, stdout, JSON_INDENT(2));
+    json_dumpf(root, stdout, TEXT_JSON_INDENTED);
     putchar('\n');
     json_decref(root);
 }

@@ -93,8 +93,9 @@ static void print_stack(const struct leaks *l, uint32_t node, size_t depth)
             hidden++;
             continue;
         }
-        _cleanup_free_ char *text = frame_text(&l->tree, node, 0, text_columns() - 6);
-        printf("      %s\n", text);
+        const char *end = l->tree.frames[l->tree.nodes[node].frame].is_inlined ? " (inlined)" : "";
+        _cleanup_free_ char *text = frame_text(&l->tree, node, 0, text_columns() - 6 - (int)strlen(end));
+        printf("      %s%s\n", text, end);
     }
     if (hidden)
         printf("      ... %s (--depth)\n", text_counted(hidden, "more frame"));

@@ -53,7 +53,7 @@ static const char *within(const struct facts_threshold *t)
 
     text[0] = 0;
     if (t->us)
-        snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
+        snprintf(text, sizeof text, ", freed within %s", text_duration(t->us));
     else if (t->allocations)
         snprintf(text, sizeof text, ", freed within %s", text_counted(t->allocations, "allocation"));
     return text;

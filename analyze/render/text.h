@@ -52,6 +52,9 @@ void text_print_wrapped(const char *indent, const char *format, ...) __attribute
 json_t *text_json(const char *text);
 /* A JSON number that is never negative, whatever a log says: one that has no room in a json_int_t becomes a real. */
 json_t *text_json_number(uint64_t number);
+/* How JSON is written: a number of seconds as it was meant, 0.1, and not as a double has it. */
+#define TEXT_JSON_REALS JSON_REAL_PRECISION(15)
+#define TEXT_JSON_INDENTED (JSON_INDENT(2) | TEXT_JSON_REALS)
 
 /* Text that came from outside may move a terminal's cursor, or look like a line of ours. With
  * control characters, and what turns the direction of writing, as \x1b: */

@@ -119,4 +119,23 @@ for options, words in (["--thread", "1"], "has no such thread"), (["--from", "10
     got = run([MALLOSCOPE, "dump", *options, log])
     check(got.returncode == 2 and words in got.stderr, f"dump {options}: {got.returncode}, {got.stderr}")
 equal(said("sites", "--tsv", log), said("sites", log), "sites --tsv")
+
+# --- numbers, places and reasons as a reader expects them ---
+for command in ("report", "leaks", "timeline", "info", "sites", "tree"):
+    equal(re.findall(r"\d+\.\d{16,}", said(command, "--json", log)), [], f"{command}: no double's last digits")
+with open(log, "rb") as file:
+    got = run([MALLOSCOPE, "symbolize", "-"], stdin=file)
+check(got.returncode == 2 and "name a file" in got.stderr and "No such file" not in got.stderr, f"symbolize -: {got.stderr}")
+os.makedirs(path("empty"), exist_ok=True)
+got = run([MALLOSCOPE, "report", "--no-cache", "--sysroot", path("empty"), log])
+check("no such file in the --sysroot" in got.stderr and "says where" not in got.stderr, f"--sysroot: {got.stderr}")
+with open(path("i.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+void *volatile kept;
+static inline __attribute__((always_inline)) void within(size_t n) { kept = malloc(n); }
+int main(void) { within(100); return 0; }
+""")
+equal(run(["gcc", "-O1", "-g", "i.c", "-o", "i"], cwd=WORK).returncode, 0, "compiling")
+equal(run([MALLOSCOPE, "record", "-q", "-f", "-o", path("inlined"), path("i")]).returncode, 0, "recording")
+check(re.search(r"\n      within  \S+i\.c:3 \(inlined\)\n      main  \S+i\.c:4\n", said("leaks", path("inlined"))), "leaks: inlined frames")
 sys.exit(done())
