@@ -73,7 +73,7 @@ static void print_processes(const struct leaks *l, const struct facts *f, bool i
             bytes += p->leaked_bytes;
             continue;
         }
-        const char *exe = p->told->exe ? text_base_name(p->told->exe) : "(its start was not recorded)";
+        const char *exe = !p->told->exe ? "(its start was not recorded)" : *p->told->exe ? text_base_name(p->told->exe) : "(not known)";
         _cleanup_free_ char *row = format_text("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
         _cleanup_free_ char *name = text_make_safe(copy_text(exe, strlen(exe)));
         _cleanup_free_ char *text = format_text("%s; %s\n", name, ending_text(l->endings[order[i]], p->told));

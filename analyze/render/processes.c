@@ -59,10 +59,12 @@ static void write_process(FILE *to, const struct view *v, const struct row *row)
     const struct facts_process *p = process_at(v->facts, row->which);
     const char *start = p->told->started ? starts[p->told->start % 3] : "";
     int columns = text_columns() - FIGURES_COLUMNS - (int)row->level * 3 - (int)strlen(start);
-    _cleanup_free_ char *command = cut(short_command(*p->told->arguments ? p->told->arguments : p->told->exe ? p->told->exe : ""), columns);
+    const char *words = !p->told->started ? "(its start was not recorded)" : *p->told->arguments ? p->told->arguments
+                        : *p->told->exe ? p->told->exe : "(not known)";
+    _cleanup_free_ char *command = cut(p->told->started ? short_command(words) : words, columns);
 
     fputs(start, to);
-    text_write_safe(to, p->told->started ? command : "(its start was not recorded)");
+    text_write_safe(to, command);
     fprintf(to, "; %s", ending_text(v->endings[v->facts->by_start[row->which]], p->told));
     if (p->told->paused_ns)
         fprintf(to, "; paused for %.3f s of %.3f s", seconds(p->told->paused_ns), seconds(p->told->last_ns - p->told->first_ns));
