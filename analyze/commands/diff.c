@@ -2,6 +2,7 @@
 #include "analyze/commands/by_names.h"
 #include "analyze/options.h"
 #include "analyze/render/compare.h"
+#include "analyze/render/text.h"
 
 const char diff_help[] =
     "malloscope diff [options] OLD NEW\n\n"
@@ -49,7 +50,7 @@ static int show(const struct by_names_options *o, bool unchanged, struct compari
     compare_sort(c, o->cost, unchanged);
     if (o->json) {
         json_t *root = compare_json(c, &view);
-        json_dumpf(root, stdout, JSON_INDENT(2));
+        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
         putchar('\n');
         json_decref(root);
     } else {

@@ -1,7 +1,6 @@
 #include "analyze/command.h"
-#include "analyze/commands/naming.h"
-#include "analyze/commands/pids.h"
 #include "analyze/commands/progress.h"
+#include "analyze/commands/reading.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/stacks.h"
 #include "analyze/options.h"
@@ -30,11 +29,17 @@ const char dump_help[] =
     "                       behind all but the last\n"
     "  --tsv                allocations only: seconds.micros<TAB>size; no header line\n"
     PIDS_HELP
+    "  --thread TID[,TID..] only the lines of these threads; may be given more\n"
+    "                       than once\n"
+    "  --from WHEN, --to WHEN\n"
+    "                       nothing earlier, nothing later; WHEN as for report: a\n"
+    "                       time, or a mark\n"
     NAMING_HELP
     "  -h, --help\n\n"
     "Of a sampled recording it shows what was recorded, and estimates nothing.\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
-    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "missing in it, or it is none; 2 usage, or no process has the --pid, no thread\n"
+    "the --thread.\n";
 
 struct dumper {
     const struct log *log;
@@ -44,6 +49,9 @@ struct dumper {
     uint32_t *tids;           /* by stream */
     struct namer namer;
     bool with_stacks;
+    const struct pids *wanted; /* threads; none: all */
+    bool *found;               /* by place in wanted */
+    uint64_t from_ns;          /* as an event's */
 };
 
 static void print_frame(const struct symbols_frame *frame, bool is_inlined)
@@ -157,8 +165,6 @@ static void print_event(struct dumper *d, const struct timed_event *e)
 
     if (event->type == EVENT_OTHER && event->other == REC_PC)
         return;
-    if (event->type == EVENT_OTHER && event->other == REC_THREAD_BEGIN)
-        d->tids[e->stream] = event->thread.tid;
     printf("%.9f %u %u ", (double)(e->ns - d->log->first_ns) / 1e9, d->log->processes[e->process].pid, d->tids[e->stream]);
     if (event->type == EVENT_OTHER) {
         print_other(event);
@@ -182,6 +188,37 @@ static void print_event(struct dumper *d, const struct timed_event *e)
     }
 }
 
+static bool is_wanted(struct dumper *d, const struct timed_event *e)
+{
+    bool wanted = !d->wanted->count;
+
+    if (e->event.type == EVENT_OTHER && e->event.other == REC_THREAD_BEGIN)
+        d->tids[e->stream] = e->event.thread.tid;
+    for (size_t i = 0; i < d->wanted->count; i++)
+        if (d->wanted->list[i] == d->tids[e->stream])
+            wanted = d->found[i] = true;
+    return wanted && e->ns >= d->from_ns;
+}
+
+/* Stacks are told as what differs from the one before. */
+static void pass_over(struct dumper *d, const struct timed_event *e)
+{
+    if (d->with_stacks && (e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END))
+        stack_path_follow(&d->paths[e->stream], &d->stacks, e->chunk, &e->event);
+}
+
+/* 0, or the exit code: what was asked for must be there. */
+static int check_found(const struct dumper *d, const struct reading_options *o, uint64_t last_ns)
+{
+    uint64_t first_ns = d->log->first_ns, end_ns = last_ns > first_ns ? last_ns - first_ns : 0;
+
+    for (size_t i = 0; i < o->tids.count; i++)
+        if (!d->found[i])
+            return usage_error("dump", "dump: --thread %u: %s has no such thread%s; `malloscope report --threads` lists them",
+                               o->tids.list[i], d->log->path, o->to ? " until --to" : "");
+    return o->from && last_ns < d->from_ns ? reading_refuse_from(d->log, "dump", o->from, end_ns) : 0;
+}
+
 static void print_tsv(const struct log *log, const struct timed_event *e)
 {
     uint64_t microseconds = (e->ns - log->first_ns) / 1000;
@@ -192,20 +229,19 @@ static void print_tsv(const struct log *log, const struct timed_event *e)
 
 int cmd_dump(int argc, char **argv)
 {
-    enum { STACKS = 256, TSV, PID };
+    enum { STACKS = 256, TSV };
     static const struct option options[] = {
         { "stacks", no_argument, NULL, STACKS }, { "tsv", no_argument, NULL, TSV },
-        { "pid", required_argument, NULL, PID }, NAMING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD },
+        { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, NAMING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     bool tsv = false, with_stacks = false;
-    _cleanup_pids_ struct pids pids = { 0 };
-    struct symbols_options symbols = { 0 };
+    _cleanup_reading_options_ struct reading_options wanted = { 0 };
 
     for (int option; (option = next_option(argc, argv, ":h", options, dump_help)) != -1;) {
         tsv |= option == TSV;
         with_stacks |= option == STACKS;
-        naming_option(&symbols, option, optarg);
-        if (option == PID && pids_add(&pids, "--pid", optarg, "dump") != 0)
+        if (reading_option(&wanted, option, optarg, "dump") != 0)
             return EXIT_USAGE;
     }
     if (tsv && with_stacks)
@@ -214,11 +250,19 @@ int cmd_dump(int argc, char **argv)
     if (!path)
         return EXIT_USAGE;
     struct log *log;
-    int refused = pids_open(&pids, path, "dump", &log);
+    int refused = pids_open(&wanted.pids, path, "dump", &log);
     if (refused)
         return refused;
+    uint64_t from_ns = 0, to_ns = 0, last_ns = 0;
+    refused = reading_times(&wanted, log, "dump", &from_ns, &to_ns);
+    if (refused) {
+        log_free(log);
+        return refused;
+    }
+    pids_select(&wanted.pids, log);
 
-    struct dumper d = { .log = log, .with_stacks = with_stacks };
+    struct dumper d = { .log = log, .with_stacks = with_stacks, .wanted = &wanted.tids, .from_ns = from_ns ? log->first_ns + from_ns : 0 };
+    d.found = alloc_zeroed(wanted.tids.count + 1, sizeof *d.found);
     d.paths = alloc_zeroed(log->stream_count, sizeof *d.paths);
     d.tids = alloc_zeroed(log->stream_count, sizeof *d.tids);
     code_init(&d.code);
@@ -228,7 +272,7 @@ int cmd_dump(int argc, char **argv)
     progress_begin(&progress, PROGRESS_READS, "reading the log:");
     bool goes_on = !with_stacks || code_read(&d.code, log, progress_goes_on, &progress);
     progress_end(&progress);
-    struct naming *naming = naming_open(log, &d.code, &symbols, &d.namer);
+    struct naming *naming = naming_open(log, &d.code, &wanted.symbols, &d.namer);
     d.stacks.code = &d.code;
     uint32_t root = stacks_root(&d.stacks, 0);
     for (size_t i = 0; i < log->stream_count; i++)
@@ -242,7 +286,12 @@ int cmd_dump(int argc, char **argv)
     for (size_t i = 1; goes_on && !ferror(stdout) && reader_next(reader, &e); i++) {
         if (i % ASKED_EVERY == 0)
             goes_on = progress_goes_on(&progress, reader_progress(reader));
-        if (tsv)
+        if (to_ns && e.ns > log->first_ns && e.ns - log->first_ns > to_ns)
+            break;
+        last_ns = e.ns;
+        if (!is_wanted(&d, &e))
+            pass_over(&d, &e);
+        else if (tsv)
             print_tsv(log, &e);
         else
             print_event(&d, &e);
@@ -257,12 +306,15 @@ int cmd_dump(int argc, char **argv)
     int code = log_verdict(log, bad_chunks, bad_offset);
     if (output_failed() || !goes_on || naming_was_interrupted(naming))
         code = EXIT_DAMAGED;
+    if (goes_on && (refused = check_found(&d, &wanted, last_ns)))
+        code = refused;
     reader_free(reader);
     naming_close(naming);
     for (size_t i = 0; i < log->stream_count; i++)
         stack_path_release(&d.paths[i]);
     free(d.paths);
     free(d.tids);
+    free(d.found);
     stacks_release(&d.stacks);
     code_release(&d.code);
     log_free(log);

@@ -65,7 +65,7 @@ static void print_json(const struct log *log, const struct size_table *table, co
     json_object_set_new(root, "interrupted", json_boolean(counted->interrupted));
     trust_of_sizes(log, counted, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
-    json_dumpf(root, stdout, JSON_INDENT(2));
+    json_dumpf(root, stdout, TEXT_JSON_INDENTED);
     putchar('\n');
     json_decref(root);
 }
@@ -102,6 +102,7 @@ int cmd_hist(int argc, char **argv)
     int refused = pids_open(&pids, path, "hist", &log);
     if (refused)
         return refused;
+    pids_select(&pids, log);
 
     struct sizes_counted counted;
     struct size_table table;

@@ -39,7 +39,7 @@ int cmd_info(int argc, char **argv)
     contents.interrupted |= log->is_beginning;
     if (json) {
         json_t *root = contents_json(log, &contents);
-        json_dumpf(root, stdout, JSON_INDENT(2));
+        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
         putchar('\n');
         json_decref(root);
     } else {

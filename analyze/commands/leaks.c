@@ -11,8 +11,9 @@ const char leaks_help[] =
     "each process how it ended: what it had when it was killed, executed another\n"
     "program, left by _exit, which tidies nothing up, or still ran is shown, but is\n"
     "no leak; LeakSanitizer sees none there either, but valgrind counts what _exit\n"
-    "leaves. With --to, or of a part: what was alive at that moment, and what of it\n"
-    "leaked by then: what is freed later, a part does not tell.\n\n"
+    "leaves. With --to, or of a part: what was alive at that moment in processes\n"
+    "that lived then, and apart from it what others had leaked by then. What is\n"
+    "freed later, a part does not tell.\n\n"
     "  -n, --num-largest N  places shown (default 10; with --json and --tsv all)\n"
     "  --depth N            frames shown of each stack (default 20; 1 or more)\n"
     "  --filter REGEX       only stacks with a frame whose function, source file or\n"
@@ -106,7 +107,7 @@ static void print(const struct leaks *leaks, const struct wanted *w, const struc
 {
     if (w->json) {
         json_t *root = leaks_json(leaks, &w->rules, r->log, r->facts, &w->view);
-        json_dumpf(root, stdout, JSON_INDENT(2));
+        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
         putchar('\n');
         json_decref(root);
     } else if (w->tsv) {

@@ -2,6 +2,7 @@
 #include "analyze/commands/by_names.h"
 #include "analyze/options.h"
 #include "analyze/render/merged.h"
+#include "analyze/render/text.h"
 
 #include <string.h>
 
@@ -57,7 +58,7 @@ static void show(const struct by_names_options *o, struct merged *m)
 
     if (o->json) {
         json_t *root = merged_json(m, &view);
-        json_dumpf(root, stdout, JSON_INDENT(2));
+        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
         putchar('\n');
         json_decref(root);
     } else {

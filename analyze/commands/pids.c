@@ -78,8 +78,12 @@ int pids_open(const struct pids *pids, const char *path, const char *command, st
         log_free(log);
         return code;
     }
-    if (pids->count)
-        log_select(log, pids->list, pids->count);
     *ret_log = log;
     return 0;
+}
+
+void pids_select(const struct pids *pids, struct log *log)
+{
+    if (pids->count)
+        log_select(log, pids->list, pids->count);
 }

@@ -20,8 +20,10 @@ void pids_release(struct pids *pids);
 /* 0, or EXIT_USAGE after a message, which names the option. */
 int pids_add(struct pids *pids, const char *option, const char *text, const char *command);
 
-/* Opens the log with these processes only; with all where none were named. 0, or the
- * exit code after a message: the log is none, or does not have one of them. */
+/* Opens the log. 0, or the exit code after a message: it is none, or does not have one of these processes. */
 int pids_open(const struct pids *pids, const char *path, const char *command, struct log **ret_log);
+/* From now on the log has these processes only; all where none were named. What is looked for in all of it
+ * (a mark that another process set) comes before. */
+void pids_select(const struct pids *pids, struct log *log);
 
 #endif

@@ -106,6 +106,7 @@ int cmd_plot(int argc, char **argv)
     int refused = pids_open(&pids, path, "plot", &log);
     if (refused)
         return refused;
+    pids_select(&pids, log);
 
     struct sizes_counted counted;
     struct size_table table;

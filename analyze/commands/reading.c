@@ -82,7 +82,7 @@ int reading_option(struct reading_options *o, int option, const char *value, con
     }
 }
 
-/* The first mark of this name; after this time, if that is not 0. 1, or 0: there is none, or -EINTR. */
+/* The first mark of this name, of whatever process; after this time, if that is not 0. 1, or 0: there is none, or -EINTR. */
 static int find_mark(const struct log *log, const char *name, uint64_t after_ns, uint64_t *ret_ns)
 {
     struct reader *reader = reader_open(log);
@@ -206,6 +206,7 @@ int reading_open(const struct reading_options *o, const char *path, const char *
         return refused;
     r.log->one_thread = o->symbols.jobs == 1;
     refused = reading_times(o, r.log, command, &r.from_ns, &r.to_ns);
+    pids_select(&o->pids, r.log);
     if (!refused) {
         progress_begin(&progress, PROGRESS_READS, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){

@@ -26,7 +26,7 @@
     "                       (1.5), or with a unit (us, ms, s, min), or the name of a\n"        \
     "                       mark that the program set: its first, or for --to its\n"           \
     "                       first after --from; mark:10 where the name looks like a\n"         \
-    "                       time\n"                                                            \
+    "                       time. With --pid a mark of any process will do\n"                   \
     "  --temporary-within N|TIME\n"                                                            \
     "                       temporary is what was freed before N allocations more, or\n"      \
     "                       at most so much later (10us), by any thread. Default: by\n"       \
@@ -57,7 +57,7 @@ void reading_options_release(struct reading_options *o);
 /* Takes an option of READING_OPTIONS, and leaves any other alone. 0, or EXIT_USAGE after a message. */
 int reading_option(struct reading_options *o, int option, const char *value, const char *command);
 
-/* --from and --to, as times since the session's start; what is not given stays as it is. 0, or
+/* --from and --to, as times since the session's start, before processes are selected; what is not given stays as it is. 0, or
  * the exit code after a message. */
 int reading_times(const struct reading_options *o, const struct log *log, const char *command, uint64_t *ret_from_ns,
                   uint64_t *ret_to_ns);

@@ -2,6 +2,7 @@
 #include "analyze/commands/reading.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
+#include "analyze/render/text.h"
 
 const char report_help[] =
     "malloscope report [options] LOG\n\n"
@@ -35,7 +36,9 @@ const char report_help[] =
     "  temporary    a block freed by its thread before that thread allocated again;\n"
     "               not known where allocations were sampled, or small ones left out\n"
     "  peak         the largest sum of live bytes at one time, over all processes\n"
-    "  still allocated   not freed when its process ended\n"
+    "  still allocated   not freed when its process ended; of a part (--to), at its\n"
+    "                    end in processes that live then. What others had left is\n"
+    "                    told apart\n"
     "  call site    the line that asked for memory: not in what only passes\n"
     "               allocations on (xmalloc, strdup, operator new, C++'s containers),\n"
     "               but in its caller. One line of one function is one site; without\n"
@@ -119,7 +122,7 @@ static void show(const struct reading *r, const struct sites *sites, const struc
         return;
     }
     json_t *root = report_json(r->log, r->facts, sites, &r->namer, view);
-    json_dumpf(root, stdout, JSON_INDENT(2));
+    json_dumpf(root, stdout, TEXT_JSON_INDENTED);
     putchar('\n');
     json_decref(root);
 }

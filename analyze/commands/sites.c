@@ -14,6 +14,7 @@ const char sites_help[] =
     "                       module matches (an extended regular expression)\n"
     "  --module NAME        call sites in this program or library (file name or path)\n"
     READING_HELP
+    "  --tsv                as TSV, which is what it does anyway\n"
     "  --json               as JSON, schema malloscope-sites/1\n"
     "                       (docs/sites.schema.json)\n"
     "  -h, --help\n\n"
@@ -23,7 +24,8 @@ const char sites_help[] =
     "                             recorded\n"
     "  peak_blocks, peak_bytes    live when most bytes were live; their sum is the\n"
     "                             peak\n"
-    "  leaked_blocks, ..._bytes   still allocated when their process ended\n"
+    "  leaked_blocks, ..._bytes   still allocated when their process ended;\n"
+    "                             of a part, at its end in processes that live then\n"
     "  regrown                    made by realloc from a smaller block\n"
     "  rounding                   bytes that glibc's malloc added, by rounding\n"
     "  mean_lifetime_us, ..._allocations\n"
@@ -42,7 +44,7 @@ const char sites_help[] =
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
     "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
-enum { JSON = 256, STACKS, SORT, FILTER, MODULE };
+enum { JSON = 256, TSV, STACKS, SORT, FILTER, MODULE };
 
 static int take_sort(const char *value, enum cost *ret_cost)
 {
@@ -68,7 +70,7 @@ int cmd_sites(int argc, char **argv)
     static const struct option options[] = {
         { "stacks", no_argument, NULL, STACKS }, { "sort", required_argument, NULL, SORT },
         { "filter", required_argument, NULL, FILTER }, { "module", required_argument, NULL, MODULE },
-        { "json", no_argument, NULL, JSON }, READING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "json", no_argument, NULL, JSON }, { "tsv", no_argument, NULL, TSV }, READING_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     _cleanup_reading_options_ struct reading_options wanted = { 0 };
     struct sites_view view = { .sort = COST_ALLOCATED };
@@ -76,16 +78,19 @@ int cmd_sites(int argc, char **argv)
     _cleanup_filter_ struct filter stacks = { 0 };
     struct reading r;
     struct sites sites;
-    bool json = false;
+    bool json = false, tsv = false;
 
     for (int option; (option = next_option(argc, argv, ":h", options, sites_help)) != -1;) {
         json |= option == JSON;
+        tsv |= option == TSV;
         view.stacks |= option == STACKS;
         filter.module = option == MODULE ? optarg : filter.module;
         if ((option == SORT && take_sort(optarg, &view.sort)) || (option == FILTER && take_filter(&filter, optarg, &stacks)) ||
             reading_option(&wanted, option, optarg, "sites"))
             return EXIT_USAGE;
     }
+    if (json && tsv)
+        return usage_error("sites", "sites: --json or --tsv, not both");
     const char *name = only_log(argc, argv, "sites");
     if (!name)
         return EXIT_USAGE;

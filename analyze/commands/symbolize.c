@@ -1,6 +1,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/embedding.h"
 #include "analyze/commands/naming.h"
+#include "analyze/log/piped.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
 
@@ -35,6 +36,8 @@ int cmd_symbolize(int argc, char **argv)
     const char *path = only_log(argc, argv, "symbolize");
     if (!path)
         return EXIT_USAGE;
+    if (piped_is_meant(path))
+        return usage_error("symbolize", "symbolize: names are written into the log itself, which %s is none to write into; name a file", piped_name(path));
     struct log *log = open_log(path);
     if (!log)
         return EXIT_DAMAGED;

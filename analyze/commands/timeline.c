@@ -31,7 +31,7 @@ static void print_json(const struct reading *r, const struct timeline_rows *rows
 {
     json_t *root = timeline_json(r->log, r->facts, rows);
 
-    json_dumpf(root, stdout, JSON_INDENT(2));
+    json_dumpf(root, stdout, TEXT_JSON_INDENTED);
     putchar('\n');
     json_decref(root);
 }

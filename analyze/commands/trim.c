@@ -192,6 +192,7 @@ int cmd_trim(int argc, char **argv)
         return code;
     struct trim_options part = { 0 };
     code = reading_times(&wanted, log, "trim", &part.from_ns, &part.to_ns);
+    pids_select(&wanted.pids, log);
     if (!code)
         code = trim(log, &part, output, force, wanted.from);
     if (output_failed())

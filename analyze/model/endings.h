@@ -20,7 +20,7 @@ enum ending *endings_find(const struct facts *facts);
 
 /* "exit status 1", "killed by signal 9 (Killed)", ... Good until the next call. */
 const char *ending_text(enum ending ending, const struct told_process *process);
-/* For files: "exit", "signal", "exec", "running", "unknown". */
+/* For files: "exit", "signal", "exec", "running", "left", "later", "unknown". */
 const char *ending_name(enum ending ending);
 
 #endif

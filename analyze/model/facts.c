@@ -87,7 +87,8 @@ static void order_processes(struct facts *f, struct log const *log)
 static void round_all(struct facts *f, size_t process_count)
 {
     uint64_t *const totals[] = { &f->allocations, &f->frees, &f->temporary, &f->allocated_bytes, &f->peak_bytes,
-                                 &f->peak_blocks, &f->leaked_bytes, &f->leaked_blocks };
+                                 &f->peak_blocks, &f->leaked_bytes, &f->leaked_blocks,
+                                 &f->left_bytes, &f->left_blocks };
 
     for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
         *totals[i] = settings_rounded(&f->settings, *totals[i]);
@@ -175,7 +176,8 @@ void facts_free(struct facts *f)
     free(f->threads);
     free(f->by_start);
     free(f->leak_times);
-    free(f->unended);
+    free(f->left.of);
+    free(f->unended.of);
     costs_release(&f->costs);
     growth_release(&f->growth);
     chains_release(&f->chains);

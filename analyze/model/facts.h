@@ -6,7 +6,8 @@
  *               and one allocation of the new size
  *   temporary   freed by its own thread before that thread allocated again; or, where
  *               options say so, by any thread within some allocations or some time
- *   leaked      still allocated when its process ended
+ *   leaked      still allocated when its process ended; of a part of the session that ends
+ *               before it, in a process that lives then (what others had left is left_*)
  *   peak        the largest sum of live bytes over all processes at one time
  *   lifetime    from a block's allocation to its free, in time and in allocations
  *               of the session
@@ -44,9 +45,14 @@ struct leak_times {
     uint64_t age_us;   /* the most that one of them has lived */
 };
 
-/* Those of processes that did not come to their end by themselves (ENDING_EXIT), or not by then. */
 struct leak_units {
     uint64_t blocks, bytes;
+};
+
+/* By leaf. */
+struct leak_list {
+    struct leak_units *of; /* what lies beyond has none */
+    size_t capacity;
 };
 
 /* Which part of the log the facts are of; all 0: the whole. */
@@ -74,6 +80,7 @@ struct facts {
     uint64_t allocated_bytes;
     uint64_t peak_bytes, peak_blocks, peak_ns; /* peak_ns: since the session's start */
     uint64_t leaked_bytes, leaked_blocks;
+    uint64_t left_bytes, left_blocks; /* where goes_on: by processes that had ended before that moment */
     uint64_t duration_ns;
     uint64_t events; /* allocations and frees read */
     uint64_t recorded; /* allocations among them */
@@ -98,10 +105,11 @@ struct facts {
     struct told told;
     struct sizes sizes;
     struct costs costs;           /* by leaf; in settings.unit, so that they can be summed */
-    struct leak_times *leak_times; /* by leaf. Only where costs.of[leaf].leaked_blocks is not 0; NULL: nothing leaked */
+    struct leak_times *leak_times; /* by leaf. Only where costs.of[leaf].leaked_blocks or those left are not 0; NULL: nothing is */
     size_t leak_times_capacity;
-    struct leak_units *unended;   /* by leaf, of costs.of[leaf]'s leaked ones; what lies beyond has none */
-    size_t unended_capacity;
+    struct leak_list left;        /* where goes_on: by processes that had ended; not in costs.of[leaf]'s leaked ones */
+    struct leak_list unended;     /* of these, or where the whole is told of costs.of[leaf]'s leaked ones: of processes
+                                   * that did not come to their end by themselves (ENDING_EXIT) */
     struct timeline timeline;     /* in settings.unit */
     struct growth growth;         /* likewise */
     struct chains chains;         /* none where not every allocation was recorded */
@@ -122,6 +130,11 @@ struct facts_options {
     bool (*goes_on)(void *data, double progress);
     void *data;
 };
+
+static inline struct leak_units leak_list_at(const struct leak_list *list, uint32_t leaf)
+{
+    return leaf < list->capacity ? list->of[leaf] : (struct leak_units){ 0 };
+}
 
 struct facts *facts_collect(const struct log *log, const struct facts_options *options);
 void facts_free(struct facts *facts);

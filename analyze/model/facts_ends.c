@@ -11,19 +11,24 @@ struct leak_taker {
     size_t size_count, size_capacity;
 };
 
+static void add_units(struct leak_list *list, uint32_t leaf, uint64_t blocks, uint64_t bytes)
+{
+    list->of = grow(list->of, &list->capacity, leaf + 1, sizeof *list->of);
+    list->of[leaf].blocks += blocks;
+    list->of[leaf].bytes += bytes;
+}
+
 static void note_leak(struct facts *f, const struct leak_taker *t, const struct block *block, uint64_t units)
 {
     f->leak_times = grow(f->leak_times, &f->leak_times_capacity, block->leaf + 1, sizeof *f->leak_times);
     struct leak_times *times = &f->leak_times[block->leaf];
-    if (!f->costs.of[block->leaf].leaked_blocks || block->born_us < times->first_us)
+    bool is_first = !f->costs.of[block->leaf].leaked_blocks && !leak_list_at(&f->left, block->leaf).blocks;
+    if (is_first || block->born_us < times->first_us)
         times->first_us = block->born_us;
     if (t->end_us > block->born_us && t->end_us - block->born_us > times->age_us)
         times->age_us = t->end_us - block->born_us;
-    if (t->has_exited)
-        return;
-    f->unended = grow(f->unended, &f->unended_capacity, block->leaf + 1, sizeof *f->unended);
-    f->unended[block->leaf].blocks += units;
-    f->unended[block->leaf].bytes += block->size * units;
+    if (!t->has_exited && !f->processes[t->process].goes_on)
+        add_units(&f->unended, block->leaf, units, block->size * units);
 }
 
 static void take_leak(void *data, const struct block *block)
@@ -88,7 +93,7 @@ static void lower_timeline(struct collector *c, uint64_t ns)
 /* As endings_find() will tell. */
 static bool has_exited(const struct collector *c, uint32_t process)
 {
-    return !c->f->processes[process].goes_on && !c->ends->is_replaced[process] && told_has_exited(&c->f->told.processes[process]);
+    return !c->ends->is_replaced[process] && told_has_exited(&c->f->told.processes[process]);
 }
 
 /* is_at_end: of the time that is told of. What lives then shows as alive. */
@@ -131,8 +136,25 @@ void collector_end_process(struct collector *c, uint32_t process, uint64_t ns)
         end_process(c, process, ns, c->f->told.processes[process].running);
 }
 
+/* What has leaked so far does not live when the part ends: its processes do not. */
+static void set_left_apart(struct facts *f)
+{
+    for (uint32_t leaf = 0; leaf < f->costs.capacity; leaf++) {
+        struct stack_costs *costs = &f->costs.of[leaf];
+        if (costs->leaked_blocks)
+            add_units(&f->left, leaf, costs->leaked_blocks, costs->leaked_bytes);
+        costs->leaked_blocks = costs->leaked_bytes = 0;
+    }
+    f->left_blocks = f->leaked_blocks;
+    f->left_bytes = f->leaked_bytes;
+    f->leaked_blocks = f->leaked_bytes = 0;
+    f->variance.leaked_blocks = f->variance.leaked_bytes = 0;
+}
+
 void collector_end_all(struct collector *c, uint64_t ns)
 {
+    if (c->f->goes_on)
+        set_left_apart(c->f);
     reach(c, ns);
     for (uint32_t i = 0; i < c->log->stream_count; i++)
         collector_end_stream(c, i, ns);

@@ -85,14 +85,33 @@ static void print_changes(const struct comparison *c, const struct compared_row 
 }
 
 /* "x", or "x → y". */
-static void print_both(const char *words, enum cost cost, const struct by_name_row *row, const char *ending)
+static void print_both(FILE *to, const char *words, enum cost cost, const struct by_name_row *row, const char *ending)
 {
     uint64_t before = row->costs[COMPARE_BEFORE][cost], after = row->costs[COMPARE_AFTER][cost];
 
-    printf("%s%s", words, amount(cost, before));
+    fprintf(to, "%s%s", words, amount(cost, before));
     if (before != after)
-        printf(" %s %s", text_is_utf8() ? "→" : "->", amount(cost, after));
-    fputs(ending, stdout);
+        fprintf(to, " %s %s", text_is_utf8() ? "→" : "->", amount(cost, after));
+    fputs(ending, to);
+}
+
+static void print_costs(const struct comparison *c, const struct by_name_row *row)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&text, &bytes);
+
+    if (!to)
+        return;
+    print_both(to, "      ", COST_ALLOCATED, row, ", in ");
+    print_both(to, "", COST_ALLOCATIONS, row, " ");
+    fprintf(to, "%s\n", text_noun(row->costs[COMPARE_AFTER][COST_ALLOCATIONS], "allocation"));
+    print_both(to, "      peak ", COST_PEAK, row, "; ");
+    print_both(to, "still allocated ", COST_LEAKED, row, compare_is_known(c, COST_TEMPORARY) ? "; " : "\n");
+    if (compare_is_known(c, COST_TEMPORARY))
+        print_both(to, "temporary ", COST_TEMPORARY, row, "\n");
+    fclose(to);
+    text_write_wrapped(stdout, text, "      ");
 }
 
 static void print_row(const struct comparison *c, const struct compared_row *r, size_t number, const struct compare_view *view)
@@ -104,13 +123,8 @@ static void print_row(const struct comparison *c, const struct compared_row *r, 
     print_changes(c, r, view->cost);
     printf("%s\n      ", words[r->change]);
     by_name_print_frames(&c->table, row, view->depth);
-    print_both("\n      ", COST_ALLOCATED, row, ", in ");
-    print_both("", COST_ALLOCATIONS, row, " ");
-    puts(text_noun(row->costs[COMPARE_AFTER][COST_ALLOCATIONS], "allocation"));
-    print_both("      peak ", COST_PEAK, row, "; ");
-    print_both("still allocated ", COST_LEAKED, row, compare_is_known(c, COST_TEMPORARY) ? "; " : "\n");
-    if (compare_is_known(c, COST_TEMPORARY))
-        print_both("temporary ", COST_TEMPORARY, row, "\n");
+    putchar('\n');
+    print_costs(c, row);
 }
 
 static void print_warning(void *data, const char *sentence)

@@ -1,12 +1,14 @@
 #include "analyze/render/contents.h"
 
 #include "analyze/log/reader.h"
+#include "analyze/render/frame_text.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
 #include <time.h>
 
 #define MODULES_SHOWN 40
+#define MODULE_COLUMNS 44 /* beside its path */
 #define MARKS_SHOWN 20
 
 static bool is_whole(const struct log *log, const struct contents *c)
@@ -160,9 +162,9 @@ static void print_modules(const struct contents *c)
         const struct code_file *file = &c->code.files[i];
         char id[2 * sizeof file->build_id + 1];
         hex(file->build_id, file->build_id_bytes, id);
-        printf("  %-40s  ", *id ? id : "-");
-        text_print_safe(file->path, strlen(file->path));
-        putchar('\n');
+        _cleanup_free_ char *path = text_make_safe(copy_text(file->path, strlen(file->path)));
+        bool fits = text_width(path) <= text_columns() - MODULE_COLUMNS;
+        printf(fits ? "  %-40s  %s\n" : "  %s\n      %s\n", *id ? id : "-", path);
     }
     if (count > MODULES_SHOWN + 1)
         printf("  ... and %zu more (all: --json)\n", count - 1 - MODULES_SHOWN);

@@ -14,7 +14,7 @@ struct collector {
 static bool has_leak(void *data, uint32_t leaf)
 {
     const struct collector *c = data;
-    return c->facts->costs.of[leaf].leaked_blocks && filter_wants(c->filter, leaf);
+    return (c->facts->costs.of[leaf].leaked_blocks || leak_list_at(&c->facts->left, leaf).blocks) && filter_wants(c->filter, leaf);
 }
 
 static const char *module_of(const struct collector *c, const struct call_frame *frame)
@@ -83,20 +83,19 @@ static void add_leaf(struct collector *c, uint32_t leaf, struct leak_site *site)
     const struct facts *f = c->facts;
     const struct stack_costs *costs = &f->costs.of[leaf];
     const struct leak_times *times = &f->leak_times[leaf];
-    const struct leak_units unended = leaf < f->unended_capacity ? f->unended[leaf] : (struct leak_units){ 0 };
+    const struct leak_units unended = leak_list_at(&f->unended, leaf), left = leak_list_at(&f->left, leaf);
+    const struct leak_units of_ended = f->goes_on ? left : (struct leak_units){ costs->leaked_blocks, costs->leaked_bytes };
 
     if (!site->blocks || times->first_us < site->first_us)
         site->first_us = times->first_us;
     if (times->age_us > site->age_us)
         site->age_us = times->age_us;
-    site->blocks += costs->leaked_blocks;
-    site->bytes += costs->leaked_bytes;
-    if (!c->leaks->at_moment) {
-        site->unended_blocks += unended.blocks;
-        site->unended_bytes += unended.bytes;
-    }
-    site->at_end_blocks += costs->leaked_blocks - unended.blocks;
-    site->at_end_bytes += costs->leaked_bytes - unended.bytes;
+    site->blocks += costs->leaked_blocks + left.blocks;
+    site->bytes += costs->leaked_bytes + left.bytes;
+    site->unended_blocks += unended.blocks;
+    site->unended_bytes += unended.bytes;
+    site->at_end_blocks += of_ended.blocks - unended.blocks;
+    site->at_end_bytes += of_ended.bytes - unended.bytes;
 }
 
 static void round_site(struct leak_site *s, const struct settings *settings)
@@ -105,6 +104,8 @@ static void round_site(struct leak_site *s, const struct settings *settings)
     s->bytes = settings_rounded(settings, s->bytes);
     s->unended_blocks = settings_rounded(settings, s->unended_blocks);
     s->unended_bytes = settings_rounded(settings, s->unended_bytes);
+    s->at_end_blocks = settings_rounded(settings, s->at_end_blocks);
+    s->at_end_bytes = settings_rounded(settings, s->at_end_bytes);
 }
 
 /* What leaked comes first: what did not, of a shell that executed the program, say, would hide it. */
@@ -152,7 +153,7 @@ size_t leaks_locations(struct facts *f, uint32_t **ret_locations)
 
     *ret_locations = NULL;
     for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++)
-        marked[s->leaves[leaf].node] |= f->costs.of[leaf].leaked_blocks != 0;
+        marked[s->leaves[leaf].node] |= f->costs.of[leaf].leaked_blocks || leak_list_at(&f->left, leaf).blocks;
     for (uint32_t node = (uint32_t)s->node_count; node-- > 1;) { /* parents come before their children */
         if (!marked[node] || stack_is_root(s, node))
             continue;
@@ -198,6 +199,8 @@ void leaks_collect(struct facts *facts, const struct namer *namer, struct filter
         }
         add_sum(&leaks.leaked, site->blocks - site->unended_blocks, site->bytes - site->unended_bytes);
         add_sum(&leaks.unended, site->unended_blocks, site->unended_bytes);
+        add_sum(&leaks.alive, site->blocks - site->unended_blocks - site->at_end_blocks,
+                site->bytes - site->unended_bytes - site->at_end_bytes);
         add_sum(&leaks.at_end, site->at_end_blocks, site->at_end_bytes);
         round_site(site, &facts->settings);
         leaks.sites[leaks.count++] = *site;
@@ -206,6 +209,7 @@ void leaks_collect(struct facts *facts, const struct namer *namer, struct filter
         qsort_r(leaks.sites, leaks.count, sizeof *leaks.sites, by_bytes, &leaks.tree);
     round_sum(&leaks.leaked, &facts->settings);
     round_sum(&leaks.unended, &facts->settings);
+    round_sum(&leaks.alive, &facts->settings);
     round_sum(&leaks.at_end, &facts->settings);
     round_sum(&leaks.suppressed, &facts->settings);
     for (size_t i = 0; i < rules->count; i++) {

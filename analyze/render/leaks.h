@@ -1,4 +1,4 @@
-/* What is still allocated when its process ends, by stack: a site here is one stack of functions
+/* What is still allocated when its process ends, or in those that live when a part of the session does, by stack: a site here is one stack of functions
  * and lines, of all processes that have it; where the line is unknown, of functions, and where
  * these are, of addresses. So no two look the same. What a process had when it was
  * killed, was replaced by another program or still ran is no leak: it is counted apart. */
@@ -18,9 +18,9 @@ struct leak_sum {
 
 struct leak_site {
     uint32_t node;             /* in the tree, where the stack ends */
-    uint64_t blocks, bytes;    /* all that is still allocated; of it, in ... */
-    uint64_t unended_blocks, unended_bytes; /* ... processes that did not end by themselves */
-    uint64_t at_end_blocks, at_end_bytes;   /* ... processes that did, by then */
+    uint64_t blocks, bytes;    /* all that is not freed; of it, in ... */
+    uint64_t unended_blocks, unended_bytes; /* ... processes that ended, but not by themselves */
+    uint64_t at_end_blocks, at_end_bytes;   /* ... processes that did; the rest is alive at the moment */
     uint64_t first_us;         /* since the session's start: when the first of them was allocated */
     uint64_t age_us;           /* the most that one of them has lived */
 };
@@ -30,10 +30,9 @@ struct leaks {
     struct leak_site *sites;   /* not suppressed, the most bytes first */
     size_t count;
     struct leak_sum leaked, unended, suppressed; /* leaked and unended: not suppressed */
-    struct leak_sum at_end;    /* of `leaked`, what is of processes that came to their own end: at_moment by then, else all */
+    struct leak_sum alive, at_end; /* of `leaked`: in processes that live at_moment; of those that came to their own end */
     enum ending *endings;      /* by process */
-    bool at_moment;            /* what is alive at the end of a part (--to, trim, or an interruption): counted as leaked,
-                                * whatever became of the processes; what of it is freed later is not told */
+    bool at_moment;            /* it is of a part (--to, trim, or an interruption); what of `alive` is freed later is not told */
 };
 
 struct leaks_view {

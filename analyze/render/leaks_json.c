@@ -84,6 +84,7 @@ json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, cons
     struct trust trust;
     json_t *sites = json_array(), *root = json_pack("{s:s, s:o}", "schema", "malloscope-leaks/1", "leaked", sum(&l->leaked));
 
+    json_object_set_new(root, "alive", l->at_moment ? sum(&l->alive) : json_null());
     json_object_set_new(root, "leaked_at_end", sum(&l->at_end));
     json_object_set_new(root, "not_ended", sum(&l->unended));
     json_object_set_new(root, "suppressed", sum(&l->suppressed));

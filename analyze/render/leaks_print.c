@@ -15,27 +15,28 @@ static void print_sum(const struct leak_sum *sum, const char *about)
     printf("%s%s in %s%s", about, text_counted(sum->bytes, "byte"), about, text_counted(sum->blocks, "block"));
 }
 
+static void print_sites_sum(const struct leak_sum *sum, const struct facts *f)
+{
+    if (!sum->blocks) {
+        puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
+        return;
+    }
+    print_sum(sum, text_about(f->settings.sample_bytes));
+    printf(", from %s\n", text_counted(sum->sites, "place"));
+}
+
 static void print_totals(const struct leaks *l, const struct facts *f)
 {
     const char *about = text_about(f->settings.sample_bytes);
 
-    if (l->at_moment)
+    if (l->at_moment) {
         printf("Alive at %.3f s: ", (double)f->duration_ns / 1e9);
-    else
-        printf("Leaked: ");
-    if (l->leaked.blocks) {
-        print_sum(&l->leaked, about);
-        printf(", from %s\n", text_counted(l->leaked.sites, "place"));
-    } else {
-        puts(f->settings.sample_bytes ? "none of the recorded blocks" : "nothing");
+        print_sites_sum(&l->alive, f);
     }
-    if (l->at_moment && l->leaked.blocks > l->at_end.blocks) {
-        printf("Of that leaked by then: ");
-        if (l->at_end.blocks)
-            print_sum(&l->at_end, about);
-        puts(l->at_end.blocks ? "" : "nothing");
-        puts("   the rest is of processes that had not ended by exit() or a return from main by\n   then: what they free later is not told here");
-    }
+    if (l->at_moment && l->alive.blocks)
+        puts("   in processes that lived then: what they free later is not told here");
+    printf(l->at_moment ? "Leaked by then: " : "Leaked: ");
+    print_sites_sum(&l->at_end, f);
     if (l->unended.blocks) {
         text_print_wrapped("  ", "No leaks: %s%s in %s%s of processes that did not end by exit() or a return from main\n", about,
                            text_counted(l->unended.bytes, "byte"), about, text_counted(l->unended.blocks, "block"));
@@ -73,9 +74,11 @@ static void print_processes(const struct leaks *l, const struct facts *f, bool i
             continue;
         }
         const char *exe = !p->told->exe ? "(its start was not recorded)" : *p->told->exe ? text_base_name(p->told->exe) : "(not known)";
-        printf("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
-        text_print_safe(exe, strlen(exe));
-        printf("; %s\n", ending_text(l->endings[order[i]], p->told));
+        _cleanup_free_ char *row = format_text("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
+        _cleanup_free_ char *name = text_make_safe(copy_text(exe, strlen(exe)));
+        _cleanup_free_ char *text = format_text("%s; %s\n", name, ending_text(l->endings[order[i]], p->told));
+        fputs(row, stdout);
+        text_write_wrapped_from(stdout, (int)strlen(row), text, "                                          ");
     }
     if (f->by_start_count > PROCESSES_SHOWN)
         printf("%10s  %12s  %14s  ... %zu more\n", "", text_count(blocks), text_count(bytes), f->by_start_count - PROCESSES_SHOWN);
@@ -90,8 +93,9 @@ static void print_stack(const struct leaks *l, uint32_t node, size_t depth)
             hidden++;
             continue;
         }
-        _cleanup_free_ char *text = frame_text(&l->tree, node, 0, text_columns() - 6);
-        printf("      %s\n", text);
+        const char *end = l->tree.frames[l->tree.nodes[node].frame].is_inlined ? " (inlined)" : "";
+        _cleanup_free_ char *text = frame_text(&l->tree, node, 0, text_columns() - 6 - (int)strlen(end));
+        printf("      %s%s\n", text, end);
     }
     if (hidden)
         printf("      ... %s (--depth)\n", text_counted(hidden, "more frame"));
@@ -111,6 +115,9 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
     else if (s->unended_blocks)
         text_print_wrapped("   ", "   of these no leak: %s in %s; their processes did not end by exit() or a return from main\n",
                text_counted(s->unended_bytes, "byte"), text_counted(s->unended_blocks, "block"));
+    if (l->at_moment && s->at_end_blocks)
+        text_print_wrapped("   ", s->at_end_blocks == s->blocks ? "   leaked by then\n" : "   of these leaked by then: %s in %s\n",
+                           text_counted(s->at_end_bytes, "byte"), text_counted(s->at_end_blocks, "block"));
     print_stack(l, s->node, view->depth);
 }
 

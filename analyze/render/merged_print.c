@@ -53,6 +53,9 @@ static void sort_rows(struct by_name *table, enum cost cost)
         qsort_r(table->rows, table->row_count, sizeof *table->rows, by_cost, &order);
 }
 
+#define LOG_COLUMNS 59  /* the figures beside a log's name */
+#define PEAK_COLUMNS 18 /* what stands before a peak */
+
 /* --- text ---------------------------------------------------------------------------- */
 
 static void print_figures(const uint64_t totals[COST_COUNT])
@@ -69,13 +72,9 @@ static void print_logs(const struct merged *m, const struct sum *sum)
         printf("%10.3f ", (double)l->duration_ns / 1e9);
         print_figures(l->totals);
         printf("  ");
-        text_print_safe(l->name, strlen(l->name));
-        if (*l->host) {
-            printf(" (");
-            text_print_safe(l->host, strlen(l->host));
-            putchar(')');
-        }
-        putchar('\n');
+        _cleanup_free_ char *name = text_make_safe(copy_text(l->name, strlen(l->name))), *host = text_make_safe(copy_text(l->host, strlen(l->host)));
+        _cleanup_free_ char *text = *host ? format_text("%s (%s)\n", name, host) : format_text("%s\n", name);
+        text_write_wrapped_from(stdout, LOG_COLUMNS, text, "                                                           ");
     }
     printf("%10s ", "sum");
     print_figures(sum->totals);
@@ -101,9 +100,10 @@ static void print_peaks(const struct merged *m, const struct sum *sum)
         printf("not known: not every log tells when it began\n");
         return;
     }
-    if (strcmp(text_bytes(peak.at_least), text_bytes(peak.at_most)) != 0)
-        printf("between %s and ", text_bytes(peak.at_least));
-    printf("%s, at %.3f s since the first began\n", text_bytes(peak.at_most), (double)peak.at_ns / 1e9);
+    _cleanup_free_ char *least = strcmp(text_bytes(peak.at_least), text_bytes(peak.at_most)) != 0
+                                     ? format_text("between %s and ", text_bytes(peak.at_least)) : copy_text("", 0);
+    _cleanup_free_ char *text = format_text("%s%s, at %.3f s since the first began\n", least, text_bytes(peak.at_most), (double)peak.at_ns / 1e9);
+    text_write_wrapped_from(stdout, PEAK_COLUMNS, text, "                  ");
     printf("                  (aligned by the hosts' clocks, to %.*f ms)\n", peak.bucket_ns < 1000000 ? 3 : 0, (double)peak.bucket_ns / 1e6);
 }
 

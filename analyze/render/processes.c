@@ -4,26 +4,31 @@
 
 #include "analyze/render/text.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define COMMAND_LEAST 60  /* characters of a command line that are shown; more on a wide terminal */
 #define FIGURES_COLUMNS 52
 
-/* Roots have no lines. Returns the columns. */
-static int print_lines(const struct row *row)
+/* Text behind the figures and the tree's lines; folded, it goes on below itself. Roots have no lines. */
+static void print_text(const struct row *row, const char *text)
 {
     bool utf8 = text_is_utf8();
+    char indent[FIGURES_COLUMNS + 64 * 8], *at = indent + sprintf(indent, "%*s", FIGURES_COLUMNS, "");
+    int columns = FIGURES_COLUMNS + (int)row->level * 3;
 
-    for (unsigned level = 1; level < row->level; level++)
-        fputs(!(row->open >> level & 1) ? "   " : utf8 ? "│  " : "|  ", stdout);
-    if (row->level)
-        fputs(utf8 ? row->is_last ? "└─ " : "├─ " : row->is_last ? "`- " : "|- ", stdout);
-    return (int)row->level * 3 + (row->beyond ? printf("+%u ", row->beyond) : 0);
+    for (unsigned level = 1; level <= row->level; level++) {
+        bool is_open = level < row->level ? row->open >> level & 1 : !row->is_last;
+        if (level == row->level)
+            printf("%s%s", indent + FIGURES_COLUMNS, utf8 ? row->is_last ? "└─ " : "├─ " : row->is_last ? "`- " : "|- ");
+        at = stpcpy(at, !is_open ? "   " : utf8 ? "│  " : "|  ");
+    }
+    if (row->beyond)
+        columns += printf("+%u ", row->beyond);
+    text_write_wrapped_from(stdout, columns, text, indent);
 }
 
-static void print_cut(const char *text, int columns)
+/* What is shown of a command line. */
+static char *cut(const char *text, int columns)
 {
     int room = columns > COMMAND_LEAST ? columns : COMMAND_LEAST;
     size_t bytes = strlen(text), shown = bytes;
@@ -31,9 +36,8 @@ static void print_cut(const char *text, int columns)
     if (bytes > (size_t)room)
         for (shown = (size_t)room; shown && ((unsigned char)text[shown] & 0xc0) == 0x80;)
             shown--; /* not inside a character */
-    text_print_safe(text, shown);
-    if (shown < bytes)
-        printf("...");
+    _cleanup_free_ char *begin = copy_text(text, shown);
+    return format_text("%s%s", begin, shown < bytes ? "..." : "");
 }
 
 /* Without the directory of its first word. */
@@ -49,33 +53,24 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-static void print_process(const struct facts_process *p, const struct row *row)
+static void write_process(FILE *to, const struct view *v, const struct row *row)
 {
     static const char *const starts[] = { "", "fork: ", "exec: " };
+    const struct facts_process *p = process_at(v->facts, row->which);
     const char *start = p->told->started ? starts[p->told->start % 3] : "";
+    int columns = text_columns() - FIGURES_COLUMNS - (int)row->level * 3 - (int)strlen(start);
+    const char *words = !p->told->started ? "(its start was not recorded)" : *p->told->arguments ? p->told->arguments
+                        : *p->told->exe ? p->told->exe : "(not known)";
+    _cleanup_free_ char *command = cut(p->told->started ? short_command(words) : words, columns);
 
-    printf("%10u  %12s  %10s  %12s  ", p->told->pid, text_count(p->allocations), text_bytes(p->allocated_bytes),
-           text_bytes(p->leaked_bytes));
-    int columns = text_columns() - FIGURES_COLUMNS - print_lines(row) - (int)strlen(start);
-    fputs(start, stdout);
-    if (!p->told->started)
-        printf("(its start was not recorded)");
-    else
-        print_cut(short_command(*p->told->arguments ? p->told->arguments : *p->told->exe ? p->told->exe : "(not known)"), columns);
-    if (p->goes_on)
-        printf("; went on");
-    else if (p->told->status_known && WIFSIGNALED(p->told->wait_status))
-        printf("; killed by signal %d (%s)", WTERMSIG(p->told->wait_status), strsignal(WTERMSIG(p->told->wait_status)));
-    else if (p->told->status_known)
-        printf("; exit status %d", WEXITSTATUS(p->told->wait_status));
-    else if (p->told->running)
-        printf("; still running");
+    fputs(start, to);
+    text_write_safe(to, command);
+    fprintf(to, "; %s", ending_text(v->endings[v->facts->by_start[row->which]], p->told));
     if (p->told->paused_ns)
-        printf("; paused for %.3f s of %.3f s", seconds(p->told->paused_ns), seconds(p->told->last_ns - p->told->first_ns));
-    putchar('\n');
+        fprintf(to, "; paused for %.3f s of %.3f s", seconds(p->told->paused_ns), seconds(p->told->last_ns - p->told->first_ns));
 }
 
-static void print_untraced(const struct note_untraced *n)
+static void write_untraced(FILE *to, const struct note_untraced *n)
 {
     static const char *const reasons[] = {
         [REC_UNTRACED_STATIC] = "statically linked",
@@ -91,54 +86,79 @@ static void print_untraced(const struct note_untraced *n)
     };
     bool known = n->reason < sizeof reasons / sizeof *reasons && reasons[n->reason];
 
-    printf("not recorded, %s what it starts: ", n->reason == REC_UNTRACED_STATIC_PASSES ? "unlike" : "nor");
-    text_print_safe(*n->path ? n->path : "?", *n->path ? strlen(n->path) : 1); /* of some only the number is known */
-    printf(" (%s)", known ? reasons[n->reason] : "for a reason that this version does not know");
+    fprintf(to, "not recorded, %s what it starts: ", n->reason == REC_UNTRACED_STATIC_PASSES ? "unlike" : "nor");
+    text_write_safe(to, *n->path ? n->path : "?"); /* of some only the number is known */
+    fprintf(to, " (%s)", known ? reasons[n->reason] : "for a reason that this version does not know");
     if (n->count > 1)
-        printf(", %s times", text_count(n->count));
-    putchar('\n');
+        fprintf(to, ", %s times", text_count(n->count));
 }
 
-static void print_own_malloc(const char *path)
+static void write_own_malloc(FILE *to, const char *path)
 {
-    printf("not recorded: calls that reach the malloc in ");
-    text_print_safe(path, strlen(path));
-    printf(", which goes before the recorder's\n");
+    fprintf(to, "not recorded: calls that reach the malloc in ");
+    text_write_safe(to, path);
+    fprintf(to, ", which goes before the recorder's");
 }
 
-static void print_own_heap(const char *path)
+static void write_own_heap(FILE *to, const char *path)
 {
-    printf("not recorded: its own calls of the malloc in ");
-    text_print_safe(path, strlen(path));
-    printf(", which is not exported\n");
+    fprintf(to, "not recorded: its own calls of the malloc in ");
+    text_write_safe(to, path);
+    fprintf(to, ", which is not exported");
+}
+
+static void write_row(FILE *to, const struct view *v, const struct row *row)
+{
+    switch (row->kind) {
+    case ROW_PROCESS:
+        write_process(to, v, row);
+        return;
+    case ROW_OWN_MALLOC:
+        write_own_malloc(to, process_at(v->facts, row->which)->told->other_malloc);
+        return;
+    case ROW_OWN_HEAP:
+        write_own_heap(to, process_at(v->facts, row->which)->told->own_heap);
+        return;
+    case ROW_UNTRACED:
+        write_untraced(to, &v->facts->told.notes.untraced[row->which]);
+        return;
+    case ROW_UNTRACED_MORE:
+        fprintf(to, "... %s that %s not recorded", text_counted(row->sum.processes, "more program"), row->sum.processes == 1 ? "was" : "were");
+        return;
+    case ROW_MORE:
+        fprintf(to, "... %s", text_counted(row->sum.processes, "more process"));
+    }
+}
+
+static void print_figures(const struct view *v, const struct row *row)
+{
+    const struct facts_process *p = row->kind == ROW_PROCESS ? process_at(v->facts, row->which) : NULL;
+
+    if (p)
+        printf("%10u  %12s  %10s  %12s  ", p->told->pid, text_count(p->allocations), text_bytes(p->allocated_bytes),
+               text_bytes(p->leaked_bytes));
+    else if (row->kind == ROW_MORE)
+        printf("%10s  %12s  %10s  %12s  ", "", text_count(row->sum.allocations), text_bytes(row->sum.bytes),
+               text_bytes(row->sum.leaked_bytes));
+    else if (row->kind == ROW_UNTRACED)
+        printf("%10u  %12s  %10s  %12s  ", v->facts->told.notes.untraced[row->which].pid, "-", "-", "-");
+    else
+        printf("%10s  %12s  %10s  %12s  ", "", "", "", "");
 }
 
 static void print_row(const struct view *v, const struct row *row)
 {
-    if (row->kind == ROW_PROCESS) {
-        print_process(process_at(v->facts, row->which), row);
+    _cleanup_free_ char *text = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&text, &bytes);
+
+    if (!to)
         return;
-    }
-    if (row->kind == ROW_MORE) {
-        printf("%10s  %12s  %10s  %12s  ", "", text_count(row->sum.allocations), text_bytes(row->sum.bytes),
-               text_bytes(row->sum.leaked_bytes));
-        print_lines(row);
-        printf("... %s\n", text_counted(row->sum.processes, "more process"));
-        return;
-    }
-    if (row->kind == ROW_UNTRACED)
-        printf("%10u  %12s  %10s  %12s  ", v->facts->told.notes.untraced[row->which].pid, "-", "-", "-");
-    else
-        printf("%10s  %12s  %10s  %12s  ", "", "", "", "");
-    print_lines(row);
-    if (row->kind == ROW_OWN_MALLOC)
-        print_own_malloc(process_at(v->facts, row->which)->told->other_malloc);
-    else if (row->kind == ROW_OWN_HEAP)
-        print_own_heap(process_at(v->facts, row->which)->told->own_heap);
-    else if (row->kind == ROW_UNTRACED)
-        print_untraced(&v->facts->told.notes.untraced[row->which]);
-    else
-        printf("... %s that %s not recorded\n", text_counted(row->sum.processes, "more program"), row->sum.processes == 1 ? "was" : "were");
+    write_row(to, v, row);
+    fputc('\n', to);
+    fclose(to);
+    print_figures(v, row);
+    print_text(row, text);
 }
 
 void processes_print(const struct facts *f)
@@ -151,6 +171,7 @@ void processes_print(const struct facts *f)
         process_tree_release(&v.tree);
         return;
     }
+    v.endings = endings_find(f);
     v.more = alloc_zeroed(v.tree.count + 1, sizeof *v.more);
     v.untraced = alloc_zeroed(f->told.process_count, sizeof *v.untraced);
     for (size_t i = f->told.notes.untraced_count; i-- > 0;)
@@ -164,6 +185,7 @@ void processes_print(const struct facts *f)
         print_row(&v, &v.rows.rows[i]);
     process_tree_release(&v.tree);
     free(v.shown);
+    free(v.endings);
     free(v.more);
     free(v.untraced);
     free(v.rows.rows);

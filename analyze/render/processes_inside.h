@@ -4,6 +4,7 @@
 
 #include "analyze/render/processes.h"
 
+#include "analyze/model/endings.h"
 #include "analyze/model/process_tree.h"
 
 struct sum {
@@ -27,6 +28,7 @@ struct rows {
 struct view {
     const struct facts *facts;
     struct process_tree tree;
+    enum ending *endings; /* by process */
     bool *shown;       /* by place; all: NULL */
     struct sum *more;  /* by place: what is not shown below it; the last is for roots */
     size_t *untraced;  /* by process index: where its own begin in notes.untraced */

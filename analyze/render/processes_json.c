@@ -1,5 +1,6 @@
 #include "analyze/render/processes.h"
 
+#include "analyze/model/endings.h"
 #include "analyze/model/process_tree.h"
 #include "analyze/render/text.h"
 
@@ -9,6 +10,7 @@ json_t *processes_json(const struct facts *f)
     struct process_tree tree;
     json_t *list = json_array();
 
+    _cleanup_free_ enum ending *endings = endings_find(f);
     process_tree_make(f, &tree);
     for (uint32_t i = 0; i < f->by_start_count; i++) {
         const struct facts_process *p = &f->processes[f->by_start[i]];
@@ -25,6 +27,7 @@ json_t *processes_json(const struct facts *f)
         json_object_set_new(object, "other_malloc", text_json(p->told->other_malloc ? p->told->other_malloc : ""));
         json_object_set_new(object, "own_heap", text_json(p->told->own_heap ? p->told->own_heap : ""));
         json_object_set_new(object, "call_graph", text_json(p->told->call_graph ? p->told->call_graph : ""));
+        json_object_set_new(object, "end", json_string(ending_name(endings[f->by_start[i]])));
         json_object_set_new(object, "wait_status", p->told->status_known && !p->goes_on ? json_integer(p->told->wait_status) : json_null());
         json_object_set_new(object, "running", json_boolean(p->told->running));
         json_object_set_new(object, "went_on", json_boolean(p->goes_on));

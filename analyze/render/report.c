@@ -53,7 +53,7 @@ static const char *within(const struct facts_threshold *t)
 
     text[0] = 0;
     if (t->us)
-        snprintf(text, sizeof text, ", freed within %s us", text_count(t->us));
+        snprintf(text, sizeof text, ", freed within %s", text_duration(t->us));
     else if (t->allocations)
         snprintf(text, sizeof text, ", freed within %s", text_counted(t->allocations, "allocation"));
     return text;
@@ -99,6 +99,9 @@ static void print_totals(const struct facts *f)
         text_print_wrapped(indent, "  still allocated  %s%s   in %s%s%s, %s\n", figure(f, text_bytes(f->leaked_bytes)),
                text_error(settings_error(f->variance.leaked_bytes), true), text_about(sampled), text_counted(f->leaked_blocks, "block"),
                text_error(settings_error(f->variance.leaked_blocks), false), at_end(f));
+    if (f->left_blocks)
+        text_print_wrapped(indent, "  left by then     %s   in %s%s, by processes that had ended\n", figure(f, text_bytes(f->left_bytes)),
+               text_about(sampled), text_counted(f->left_blocks, "block"));
     if (f->part.thread_count)
         printf("  threads          %15s   of %s\n", text_count(f->part.thread_count), text_count(f->told.thread_count));
     else

@@ -328,7 +328,7 @@ static json_t *row_json(const struct table *t, const struct row *row, const uint
 static void print_member(const char *before, json_t *value)
 {
     fputs(before, stdout);
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_COMPACT | TEXT_JSON_REALS | JSON_ENCODE_ANY);
     json_decref(value);
 }
 
@@ -347,7 +347,7 @@ void sites_print_json(const struct log *log, struct facts *facts, const struct s
         next_sums(facts, &running, &t.rows[i].sum, sums);
         json_t *row = row_json(&t, &t.rows[i], sums);
         printf(i ? ",\n" : "\n");
-        json_dumpf(row, stdout, JSON_COMPACT);
+        json_dumpf(row, stdout, JSON_COMPACT | TEXT_JSON_REALS);
         json_decref(row);
     }
     trust_of_facts(log, facts, &trust);

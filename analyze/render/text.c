@@ -213,9 +213,18 @@ static const char *break_line(const char *text, const char *end, int columns)
     return width > columns && (clause || word) ? clause ? clause : word : end;
 }
 
-void text_write_wrapped(FILE *to, const char *text, const char *indent)
+static int columns_of(const char *text)
 {
-    int columns = text_columns(), used = 0;
+    int columns = 0;
+
+    for (; *text; text++)
+        columns += ((unsigned char)*text & 0xc0) != 0x80;
+    return columns;
+}
+
+void text_write_wrapped_from(FILE *to, int used, const char *text, const char *indent)
+{
+    int columns = text_columns();
 
     while (*text) {
         const char *end = strchrnul(text, '\n'), *next = break_line(text, end, columns - used), *shown = next;
@@ -225,10 +234,15 @@ void text_write_wrapped(FILE *to, const char *text, const char *indent)
         if (next < end || *end)
             fputc('\n', to);
         text = next < end ? next : end + (*end != 0);
-        used = next < end ? (int)strlen(indent) : 0;
+        used = next < end ? columns_of(indent) : 0;
         if (used)
             fputs(indent, to);
     }
+}
+
+void text_write_wrapped(FILE *to, const char *text, const char *indent)
+{
+    text_write_wrapped_from(to, 0, text, indent);
 }
 
 void text_print_wrapped(const char *indent, const char *format, ...)

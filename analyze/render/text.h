@@ -42,6 +42,8 @@ const char *text_noun(uint64_t count, const char *word);
  * words allow that: broken after a comma or semicolon, else between words, but not before a %; what comes then begins
  * with the indent. Bytes that are no text of ours are to be safe already. */
 void text_write_wrapped(FILE *to, const char *text, const char *indent);
+/* The same, behind something that has taken so many columns of the first line. */
+void text_write_wrapped_from(FILE *to, int used, const char *text, const char *indent);
 /* The same of a format, to stdout. */
 void text_print_wrapped(const char *indent, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -50,6 +52,9 @@ void text_print_wrapped(const char *indent, const char *format, ...) __attribute
 json_t *text_json(const char *text);
 /* A JSON number that is never negative, whatever a log says: one that has no room in a json_int_t becomes a real. */
 json_t *text_json_number(uint64_t number);
+/* How JSON is written: a number of seconds as it was meant, 0.1, and not as a double has it. */
+#define TEXT_JSON_REALS JSON_REAL_PRECISION(15)
+#define TEXT_JSON_INDENTED (JSON_INDENT(2) | TEXT_JSON_REALS)
 
 /* Text that came from outside may move a terminal's cursor, or look like a line of ours. With
  * control characters, and what turns the direction of writing, as \x1b: */

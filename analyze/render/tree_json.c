@@ -55,7 +55,7 @@ static void print_nodes(const struct call_tree *t, const struct facts *f, const 
         json_t *object = node_json(t, f, &w, w.level ? places[w.level - 1] : -1);
         places[w.level] = count++;
         fputs(w.node ? ",\n    " : "\n    ", stdout);
-        json_dumpf(object, stdout, JSON_COMPACT);
+        json_dumpf(object, stdout, JSON_COMPACT | TEXT_JSON_REALS);
         json_decref(object);
     } while (call_walk_next(&w));
 }
@@ -74,7 +74,7 @@ void tree_print_json(const struct call_tree *t, const struct log *log, const str
     coverage_json(tail, &coverage, json_null());
     trust_of_facts(log, f, &trust);
     json_object_set_new(tail, "trust", trust_json(&trust));
-    json_dumpf(tail, stdout, JSON_INDENT(2));
+    json_dumpf(tail, stdout, TEXT_JSON_INDENTED);
     puts("\n}");
     json_decref(tail);
 }

@@ -249,7 +249,7 @@ static int find_binary(struct module_files *f, const struct symbols_options *o, 
     return error;
 }
 
-static const char *problem_of(int error)
+static const char *problem_of(int error, bool has_sysroot)
 {
     switch (error) {
     case -ESTALE:
@@ -258,7 +258,8 @@ static const char *problem_of(int error)
         return ": it was deleted before the recording's end: its functions have no names";
     case -ENOENT:
     case -ENOTDIR:
-        return ": no such file here: its functions have no names; --sysroot says where the recorded machine's files are";
+        return has_sysroot ? ": no such file in the --sysroot: its functions have no names"
+                           : ": no such file here: its functions have no names; --sysroot says where the recorded machine's files are";
     case -EACCES:
     case -EPERM:
         return ": may not be read: its functions have no names";
@@ -289,7 +290,7 @@ void find_files(struct module_files *f, const struct symbols_options *o, const c
     }
     find_debug_file(f, o, path, &binary, build_id, build_id_bytes);
     if (error && !f->debug)
-        f->problem = problem_of(error);
+        f->problem = problem_of(error, o->sysroot);
 }
 
 void module_files_release(struct module_files *f)

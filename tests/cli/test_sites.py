@@ -136,7 +136,8 @@ for within, wanted in (("1", {"allocations": 1, "us": None}), ("100", {"allocati
 check(counts[0] < counts[1] < counts[2] == counts[4] == r["counts"]["frees"] - r["counts"]["by_function"]["realloc"] + 1 and
       counts[3] < counts[4], f"the longer, the more: {counts}")
 check("freed within 100 allocations\n" in command("report", "--temporary-within", "100") and
-      "freed within 1,000 us\n" in command("report", "--temporary-within", "1ms"), "said so")
+      "freed within 1.0 ms\n" in command("report", "--temporary-within", "1ms") and
+      "freed within 600.000 s\n" in command("report", "--temporary-within", "10min"), "said so")
 equal(sum(int(row["temporary"]) for row in csv.DictReader(io.StringIO(command("sites", "--temporary-within", "100")), delimiter="\t")),
       counts[1], "sites, too")
 for within in ("0", "1ns", "2.5", "5m", "soon", "", "-1"):

@@ -59,6 +59,40 @@ for words in (["diff", "a", "b"], ["diff", "a", "c"], ["diff", "--sites", "--cos
               ["merge", "--stacks", "a", "c"]):
     equal(wide(*words)[0], [], f"{words}")
 
+# Rows whose text is longer than what is left beside their figures are folded.
+with open(path("rows.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void *volatile kept;
+int main(int argc, char **argv)
+{
+    kept = malloc(123456789 + atoi(argv[1]));
+    if (argc == 3)
+        return 0;
+    if (fork() == 0) {
+        kept = malloc(123456);
+        if (fork() == 0)
+            execl("/proc/self/exe", "some-other-name-of-it", "77", "3", (char *)0);
+        wait(0);
+        abort();
+    }
+    wait(0);
+    for (int i = 0; i < atoi(argv[1]); i++)
+        free(malloc(1234567));
+    return 0;
+}
+""")
+equal(run(["gcc", "-O0", "-g", "rows.c", "-o", "a-program-of-a-long-name"], cwd=WORK).returncode, 0, "compiling rows")
+for name, count in ("r1", "1234"), ("r2", "43210"):
+    equal(run([MALLOSCOPE, "record", "-q", "-o", name, "./a-program-of-a-long-name", count, "with", "several", "words", "behind", "it"], cwd=WORK).returncode,
+          0, f"recording {name}")
+for words in (["report"], ["leaks"], ["info"], ["diff", "r2"], ["merge", "r2"]):
+    lines, text = wide(*words, "r1")
+    equal([line for line in lines if " " in line.strip()], [], f"{words}: rows of several words")
+    check("\n " + " " * 40 in text or words[0] in ("diff", "info", "merge"), f"{words}: something is folded: {text}")
+check(re.search(r"\n  [0-9a-f]{40}\n      /", wide("info", "r1")[1]), "info: a long path on its own line")
+
 # What a long path makes wide is its own line, but not what is said after it.
 where = "ranks/of/a/job/with/a/name/of/its/own"
 os.makedirs(os.path.join(WORK, where))

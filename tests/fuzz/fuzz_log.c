@@ -331,7 +331,7 @@ static void draw(struct facts *facts, const struct namer *namer)
     }
     suppressions_add_builtin(&rules);
     leaks_collect(facts, namer, &filter, &rules, &leaks);
-    demand(facts->settings.unit > 1 || leaks.leaked.bytes + leaks.unended.bytes + leaks.suppressed.bytes == facts->leaked_bytes,
+    demand(facts->settings.unit > 1 || leaks.leaked.bytes + leaks.unended.bytes + leaks.suppressed.bytes == facts->leaked_bytes + facts->left_bytes,
            "what leaked is shown or suppressed");
     leaks_release(&leaks);
     suppressions_release(&rules);
@@ -394,7 +394,7 @@ static int64_t read_log(uint64_t *ret_lost_events)
     differs |= table.bytes >= COUNTABLE;
     demand(table.count == facts->allocations || differs, "counted in any order, or in order, it is the same");
     demand(counted.bad_chunks == facts->bad_chunks || differs, "bad chunks are bad both times");
-    demand(facts->leaked_blocks <= facts->allocations, "what leaked was allocated");
+    demand(facts->leaked_blocks + facts->left_blocks <= facts->allocations, "what leaked was allocated");
     static uint8_t payload[REC_CHUNK_PAYLOAD_MAX];
     for (size_t i = 0; i < log->names_count; i++)
         if (log_load(log, &log->names[i].chunk, payload) == 0)

@@ -100,6 +100,7 @@ static void compare(const struct facts *part, const struct facts *whole)
     demand(part->allocations == whole->allocations && part->allocated_bytes == whole->allocated_bytes, "allocations are the same");
     demand(part->goes_on == whole->goes_on && (part->duration_ns == whole->duration_ns || !whole->goes_on), "it is cut at the same time");
     demand(part->peak_bytes == whole->peak_bytes && part->peak_ns == whole->peak_ns, "the peak is the same");
+    demand(part->left_blocks == whole->left_blocks && part->left_bytes == whole->left_bytes, "what others left is the same");
     demand(part->leaked_blocks == whole->leaked_blocks && part->leaked_bytes == whole->leaked_bytes, "what lives is the same");
     demand(sum(part->lifetimes_us, FACTS_LIFETIMES) == sum(whole->lifetimes_us, FACTS_LIFETIMES), "what was freed is the same");
     demand(part->frees == whole->frees && memcmp(part->by_function, whole->by_function, sizeof part->by_function) == 0, "frees and calls are the same");

@@ -292,15 +292,15 @@ static void test_tree(void)
         CHECK(parent_of(report, i) == parents[i]);
     CHECK(says("Processes\n"
                "       pid   allocations       bytes     not freed  program\n"
-               "        10             1     1,000 B       1,000 B  make -j2\n"
-               "        11             1        50 B          50 B  `- fork: make -j2\n"
-               "        11             1        60 B          60 B     |- exec: sh -c true\n"
+               "        10             1     1,000 B       1,000 B  make -j2; ended unseen\n"
+               "        11             1        50 B          50 B  `- fork: make -j2; executed another program\n"
+               "        11             1        60 B          60 B     |- exec: sh -c true; ended unseen\n"
                "        14             -           -             -     |  |- not recorded, nor what it starts: /bin/busybox (statically linked), 2 times\n"
                "        16             -           -             -     |  |- not recorded, nor what it starts: /bin/su (set-user-ID, set-group-ID, with capabilities, or under another user's rights)\n"
                "        12             1        80 B          80 B     |  `- cc -c x.c; killed by signal 9 (Killed)\n"
-               "        13             1        70 B          70 B     `- fork: make -j2\n"
-               "        17             0         0 B           0 B        `- x\n"
-               "        20             1        90 B          90 B  daemon\n"));
+               "        13             1        70 B          70 B     `- fork: make -j2; ended unseen\n"
+               "        17             0         0 B           0 B        `- x; ended unseen\n"
+               "        20             1        90 B          90 B  daemon; ended unseen\n"));
     CHECK(says("allocator libc.so.6, libjemalloc.so.2"));
     CHECK(says("3 programs were executed that could not be recorded"));
     CHECK(trust(report, "untraced_programs") == 3);
@@ -355,10 +355,14 @@ static void test_chain(void)
     setenv("COLUMNS", "80", 1);
     json_decref(make_report());
     setenv("COLUMNS", "1000", 1);
-    CHECK(says("       103             1        10 B          10 B        `- fork: chain\n"
-               "       104             1        10 B          10 B           |- fork: chain\n"
-               "       105             1        10 B          10 B           |- +1 fork: chain\n"));
-    CHECK(says("                      40       400 B         400 B           `- +16 ... 40 more processes\n"));
+    CHECK(says("       103             1        10 B          10 B        `- fork: chain;\n"
+               "                                                             ended unseen\n"
+               "       104             1        10 B          10 B           |- fork: chain;\n"
+               "                                                             |  ended unseen\n"
+               "       105             1        10 B          10 B           |- +1 fork: chain;\n"
+               "                                                             |  ended unseen\n"));
+    CHECK(says("                      40       400 B         400 B           `- +16 ... 40 more\n"
+               "                                                                processes\n"));
 }
 
 /* Only some processes: with all their programs, and nothing of the others. */
@@ -395,11 +399,11 @@ static void test_many(void)
     CHECK(says("        20            20    41.0 KiB      41.0 KiB  even\n"
                "        19            19    39.0 KiB      39.0 KiB  odd\n"
                "         1             1         1 B           1 B  top\n"));
-    CHECK(says("  top\n"
-               "         3             1       300 B         300 B  |- odd 3\n"
-               "        40             1     4,000 B       4,000 B  |  `- even 40\n"
-               "        21             1     2,100 B       2,100 B  |- odd 21\n"));
-    CHECK(says("        39             1     3,900 B       3,900 B  |- odd 39\n"
+    CHECK(says("  top; ended unseen\n"
+               "         3             1       300 B         300 B  |- odd 3; ended unseen\n"
+               "        40             1     4,000 B       4,000 B  |  `- even 40; ended unseen\n"
+               "        21             1     2,100 B       2,100 B  |- odd 21; ended unseen\n"));
+    CHECK(says("        39             1     3,900 B       3,900 B  |- odd 39; ended unseen\n"
                "                      18    20.1 KiB      20.1 KiB  `- ... 18 more processes\n"));
     CHECK(json_array_size(json_object_get(report, "processes")) == 40);
     json_decref(report);
@@ -422,7 +426,7 @@ static void test_marks_and_pauses(void)
     chunk_end(&bytes);
     json_t *report = make_report();
     CHECK(says("Recording was paused for some time: allocations made then are not in the log\n"));
-    CHECK(says("  a; paused for 0.700 s of 1.000 s\n"));
+    CHECK(says("  a; ended unseen; paused for 0.700 s of 1.000 s\n"));
     CHECK(says("     0.700           7           123 B  load\\x1bed\\xc2\\x9b\\xff\n     1.000           7             0 B  end\n"));
     CHECK(says("\nWarning: /lib/libx.so was loaded with RTLD_DEEPBIND (or dlmopen): its allocations may not be here\n"
                "Warning: /lib/liby.so was"));
