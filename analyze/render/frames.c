@@ -10,7 +10,7 @@
 bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
 {
     for (size_t i = 0; i < count; i++)
-        if (!frames_is_wrapper(names[i].function)) {
+        if (!frames_passes_on(&names[i], i + 1 == count)) {
             *ret_index = i;
             return true;
         }
@@ -38,6 +38,7 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
         frame->source = names[i].file;
         frame->line = names[i].line;
         frame->is_inlined = i + 1 < count;
+        frame->passes_on = frames_passes_on(&names[i], !frame->is_inlined);
     }
 }
 
@@ -50,7 +51,7 @@ void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, st
         add_frame(&f, 0);
     for (; !stack_is_root(s, node); node = s->nodes[node].parent)
         add_location(&f, namer, code_location(&facts->told.code, s->nodes[node].pc));
-    while (f.site + 1 < f.count && f.of[f.site].function && frames_is_wrapper(f.of[f.site].function))
+    while (f.site + 1 < f.count && f.of[f.site].passes_on)
         f.site++;
     *ret_frames = f;
 }
