@@ -42,10 +42,18 @@ def charged(name, file):
 
 
 for name, command in (("gcc", ["g++", "-O2", "-g"]), ("gcc-plain", ["g++", "-O0", "-g"]), ("gcc-g1", ["g++", "-O2", "-g1"]),
-                      ("clang", ["clang++", "-O2", "-g"])):
+                      ("clang", ["clang++", "-O2", "-g"]), ("clang-lines", ["clang++", "-O1", "-gline-tables-only"])):
     must(*command, "-std=c++17", os.path.join(SOURCES, "passed_on.cpp"), "-o", path(name), cwd=WORK)
     equal(charged(name, "passed_on.cpp"),
           {"main": 1, "hold": 50, "share": 80, "sort": 30, "append": 40, "prepare": 10, "put": 5}, f"of {name}")
+
+# What has no linkage name is named with what it is in; with lines only the function itself by its symbol.
+stacks = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", "--module", "gcc", path("gcc.mscope")))["sites"]
+names = {name for site in stacks for name in site["stack"]}
+check(any(name.startswith("std::_Function_base::_Base_manager<hold(int)::<lambda(int)> >::_M_create<") for name in names), f"with spaces: {names}")
+equal([name for name in names if re.match("_M_|allocate|function<|__stable_sort|__shared", name)], [], "without")
+stacks = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", "--module", "clang-lines", path("clang-lines.mscope")))["sites"]
+check(any(name.startswith("app::cache::put<long>") for site in stacks for name in site["stack"]), f"the symbol's names: {stacks}")
 
 # Not by rustup's rustc: it may ask the network.
 rustc = [file for file in ["/usr/bin/rustc", *glob.glob(os.path.expanduser("~/.rustup/toolchains/*/bin/rustc"))] if os.path.exists(file)]
