@@ -173,6 +173,38 @@ static size_t characters(const char *text)
     return count;
 }
 
+/* `<T as alloc::string::ToString>::to_string`, `<impl [T]>::to_vec`, `<lambda(int)>::operator()`: what a name is of, and not
+ * its arguments. */
+static bool begins_type(const char *function, const char *at)
+{
+    if (at == function)
+        return true;
+    return at - function >= 2 && memcmp(at - 2, "::", 2) == 0 &&
+           (strncmp(at, "<impl ", 6) == 0 || strncmp(at, "<lambda", 7) == 0 || strncmp(at, "<unnamed", 8) == 0);
+}
+
+/* Of such a type, from behind its `<` up to its `>`: the last parts of its paths, without arguments. Returns where it ends. */
+static const char *shorten_type(const char *at, char *text, size_t bytes, size_t *used)
+{
+    size_t part = *used; /* where the path begins */
+    int depth = 0;
+
+    for (; *at && (depth || *at != '>' || at[-1] == '-') && *used < bytes; at++) {
+        bool is_end = *at == '>' && at[-1] != '-';
+        depth -= is_end;
+        if (depth == 0 && at[0] == ':' && at[1] == ':') {
+            *used = part;
+            at++;
+        } else if (depth == 0) {
+            text[(*used)++] = *at;
+            if (strchr(" &[(,*", *at))
+                part = *used;
+        }
+        depth += *at == '<';
+    }
+    return at;
+}
+
 const char *frames_short_name(const char *function)
 {
     static char text[300];
@@ -184,6 +216,14 @@ const char *frames_short_name(const char *function)
         if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
             for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
                 text[used++] = *at;
+        if (*at == '<' && depth == 0 && begins_type(function, at)) {
+            text[used++] = *at;
+            at = shorten_type(at + 1, text, sizeof text - 1, &used);
+            if (*at && used < sizeof text - 1)
+                text[used++] = *at;
+            if (*at)
+                continue;
+        }
         if (!*at)
             break;
         depth -= *at == '>' && depth > 0 && at[-1] != '-';
