@@ -144,6 +144,10 @@ struct rec_unrecorded {
 #define REC_LIVE_HEADER_BYTES 4096u
 #define REC_LIVE_SLOT_BYTES 65536u
 
+/* A program that may have less than this of data (RLIMIT_DATA) is not recorded: what it can write of
+ * the recorder's counts, too. */
+#define REC_LEAST_DATA_LIMIT (64u << 20)
+
 /* Each slot: this, then a chunk header, then payload. The chunk in a slot is
  * whole up to used_bytes; it has no length and no checksum yet. */
 struct rec_live_slot {

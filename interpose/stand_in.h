@@ -4,6 +4,7 @@
 
 #include "interpose/inside/arch.h"
 #include "interpose/inside/walk.h"
+#include "interpose/outside/own_calls.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -26,6 +27,7 @@
  * next success: those that may be missing come first. */
 static inline void stand_in_find(const char *name, void *pointer)
 {
+    own_calls_bind();
     void *found = dlsym(RTLD_NEXT, name);
     if (found)
         memcpy(pointer, &found, sizeof found);

@@ -4,6 +4,7 @@
 #include "analyze/commands/findings.h"
 #include "analyze/launch/confinement.h"
 #include "analyze/launch/handshake.h"
+#include "analyze/launch/limits.h"
 #include "analyze/launch/machine.h"
 #include "analyze/launch/shim.h"
 #include "analyze/launch/target.h"
@@ -109,7 +110,10 @@ static void examine_log(struct findings *f, const char *shim, const char *output
 static void examine_limits(struct findings *f)
 {
     struct rlimit bytes, descriptors;
+    struct failure failure;
 
+    if (limits_check(&failure) != 0)
+        say(f, LEVEL_FAIL, "limits", "%s", failure.text);
     if (getrlimit(RLIMIT_FSIZE, &bytes) != 0 || getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
         return;
     if (bytes.rlim_cur != RLIM_INFINITY)

@@ -176,13 +176,18 @@ void naming_complain_of_stripped(const struct naming *n)
 
 void naming_complain(const struct naming *n)
 {
-    size_t count = 0;
+    size_t count = 0, nameless = 0;
 
     for (uint32_t i = 0; i < symbols_module_count(n->symbols); i++) {
         const char *problem = symbols_problem(n->symbols, i);
-        if (problem && problem != symbols_stopped && count++ < PROBLEMS_SHOWN)
+        if (problem && !*symbols_path(n->symbols, i))
+            nameless++;
+        else if (problem && problem != symbols_stopped && count++ < PROBLEMS_SHOWN)
             complain("%s%s", symbols_path(n->symbols, i), problem);
     }
+    if (nameless)
+        complain("%s in the log without a path, as there was no /proc: %s functions have no names",
+                 text_counted(nameless, "program"), nameless == 1 ? "its" : "their");
     if (symbols_were_interrupted(n->symbols))
         complain("interrupted: names are missing");
     if (n->damaged)

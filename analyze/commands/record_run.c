@@ -6,6 +6,7 @@
 #include "analyze/commands/embedding.h"
 #include "analyze/commands/own_heaps.h"
 #include "analyze/launch/compressor.h"
+#include "analyze/launch/limits.h"
 #include "analyze/launch/loaded.h"
 #include "analyze/launch/log_file.h"
 #include "analyze/launch/not_loaded.h"
@@ -26,6 +27,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,6 +141,22 @@ static void explain(const struct target *target, const char *program, const char
                  "LD_PRELOAD, or it ended before, or %s.live.* could not be made; nothing was recorded", program, log_name);
 }
 
+/* It had the library, as there was a live file, and nothing was recorded. */
+static void explain_loaded(const struct log *log, const char *program, int status)
+{
+    struct reader_lost lost = reader_lost_events(log);
+    const char *name = text_base_name(log->path);
+
+    if (lost.reason)
+        complain("%s ran, but nothing could be recorded: %s", program, text_stop_reason(lost.reason));
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+        complain("%s was recorded, but all is lost: %s.live.*, which it had in use, was cut short, and that is probably what "
+                 "killed it", program, name);
+    else
+        complain("%s was recorded, but nothing is left of it: it was killed when it had hardly begun, or %s.live.* was "
+                 "emptied or overwritten", program, name);
+}
+
 static void embed(const struct log *log)
 {
     struct embedding done;
@@ -189,6 +207,7 @@ static int finish(struct log_file *file, const struct target *target, const char
                  short_path(file->path), error ? ", and it cannot be mended: " : "", error ? strerror(-error) : "");
     if (error)
         return code;
+    const bool had_live = live_is_there(file->path, file->session);
     error = live_adopt(file->path);
     if (error) {
         _cleanup_free_ char *names = live_names(file->path);
@@ -200,10 +219,13 @@ static int finish(struct log_file *file, const struct target *target, const char
         return code;
     }
     if (!log->recorded_count) {
-        explain(target, program, shim, text_base_name(file->path), seen->status);
+        if (had_live)
+            explain_loaded(log, program, seen->status);
+        else
+            explain(target, program, shim, text_base_name(file->path), seen->status);
         log_free(log);
         log_file_discard(file);
-        return EXIT_NOT_TRACED;
+        return had_live ? code : EXIT_NOT_TRACED;
     }
     note_own_heaps(log, file, target->heap.malloc == MALLOC_HIDDEN);
     int end_error = append_end_of(log, file, pid, seen);
@@ -271,7 +293,7 @@ int record_run(const struct record_options *options, char **command)
     _cleanup_free_ char *own_heap = target.loader ? program_own_heap(&target.heap) : NULL;
     if (own_heap)
         complain("warning: %s: %s", target.program, own_heap);
-    if (shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
+    if (limits_check(&failure) != 0 || shim_find(&shim, &failure) != 0 || check_libraries(&target, shim, &failure) != 0) {
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }

@@ -36,6 +36,9 @@ int shim_find(char **ret_path, struct failure *ret_failure)
             found = access(path, R_OK) == 0 ? realpath(path, NULL) : NULL;
         }
     }
+    if (!found && length < 0 && access("/proc/self", F_OK) != 0)
+        return fail(ret_failure, ENOENT, "/proc is not mounted here, by which malloscope finds its library, and processes that still run: "
+                    "mount -t proc proc /proc");
     if (!found)
         return fail(ret_failure, ENOENT, "libmalloscope.so is not beside this program (%s/%s): install malloscope whole, "
                     "or name the library in MALLOSCOPE_SHIM", length > 0 ? self : "?", places[0]);

@@ -111,6 +111,21 @@ int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *
     return error ? error : other_error == -ENOENT || other_error == -EACCES ? 0 : other_error;
 }
 
+static int say_there(void *data, const char *path)
+{
+    (void)path;
+    *(bool *)data = true;
+    return 1;
+}
+
+bool live_is_there(const char *log_path, const uint8_t session[16])
+{
+    bool is_there = false;
+
+    live_each(log_path, session, say_there, &is_there);
+    return is_there;
+}
+
 int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes)
 {
     struct stat st;

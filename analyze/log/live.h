@@ -40,6 +40,9 @@ struct log_slot {
  * returns another value than 0. */
 int live_each(const char *log_path, const uint8_t session[16], int (*use)(void *data, const char *path), void *data);
 
+/* Whether there is such a file, whatever became of what was in it: some process had the library loaded. */
+bool live_is_there(const char *log_path, const uint8_t session[16]);
+
 /* A descriptor of a sound live file of this session, or -1. */
 int live_open(const char *path, const uint8_t session[16], struct rec_live_header *ret_header, uint64_t *ret_bytes);
 

@@ -72,7 +72,7 @@ static void print_processes(const struct leaks *l, const struct facts *f, bool i
             bytes += p->leaked_bytes;
             continue;
         }
-        const char *exe = p->told->exe ? text_base_name(p->told->exe) : "(its start was not recorded)";
+        const char *exe = !p->told->exe ? "(its start was not recorded)" : *p->told->exe ? text_base_name(p->told->exe) : "(not known)";
         printf("%10u  %12s  %14s  ", p->told->pid, text_count(p->leaked_blocks), text_count(p->leaked_bytes));
         text_print_safe(exe, strlen(exe));
         printf("; %s\n", ending_text(l->endings[order[i]], p->told));

@@ -61,7 +61,7 @@ static void print_process(const struct facts_process *p, const struct row *row)
     if (!p->told->started)
         printf("(its start was not recorded)");
     else
-        print_cut(short_command(*p->told->arguments ? p->told->arguments : p->told->exe), columns);
+        print_cut(short_command(*p->told->arguments ? p->told->arguments : *p->told->exe ? p->told->exe : "(not known)"), columns);
     if (p->goes_on)
         printf("; went on");
     else if (p->told->status_known && WIFSIGNALED(p->told->wait_status))

@@ -13,7 +13,7 @@ struct program {
 
 static const char *program_name(const struct facts_process *p)
 {
-    return p->told->exe ? text_base_name(p->told->exe) : "(not known)";
+    return p->told->exe && *p->told->exe ? text_base_name(p->told->exe) : "(not known)";
 }
 
 static int by_name(const void *left, const void *right)

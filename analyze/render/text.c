@@ -69,8 +69,8 @@ const char *text_lost_programs(uint64_t count)
 {
     char *text = next_buffer();
 
-    snprintf(text, BUFFER_BYTES, "%s %s executed that could not be recorded: no room or no right to make a file "
-             "beside the log", text_counted(count, "program"), count == 1 ? "was" : "were");
+    snprintf(text, BUFFER_BYTES, "%s %s executed that could not be recorded: no memory, or no room or no right to "
+             "make a file beside the log", text_counted(count, "program"), count == 1 ? "was" : "were");
     return text;
 }
 

@@ -70,6 +70,12 @@ static const char *at_least(const struct trust *t)
     return t->missing_chunks || t->damaged_bytes || t->cut_processes || t->lacks_processes ? "at least " : "";
 }
 
+static void print_lost_reason(FILE *to, const struct trust *t)
+{
+    if (t->lost_reason)
+        fprintf(to, " (%s%s)", t->lost_events ? "" : "nothing came after it had ended early: ", text_stop_reason(t->lost_reason));
+}
+
 static void print_frees(FILE *to, const struct facts *f)
 {
     if (!f) {
@@ -80,7 +86,7 @@ static void print_frees(FILE *to, const struct facts *f)
     if (f->inherited_frees)
         fprintf(to, ", %s of blocks from before a fork", text_counted(f->inherited_frees, "free"));
     if (f->unseen_frees)
-        fprintf(to, ", %s not seen", text_counted(f->unseen_frees, "free"));
+        fprintf(to, ", at least %s not seen", text_counted(f->unseen_frees, "free")); /* an address that was not given out again tells nothing */
 }
 
 static void print_stacks(FILE *to, const struct trust *t)
@@ -146,8 +152,7 @@ static void write_long(FILE *to, const struct trust *t)
     text_write_safe(to, allocators(t));
     fprintf(to, "); %s, %s;\n       %s%s lost", text_counted(t->streams, "stream"), text_counted(t->events, "event"),
             at_least(t), text_count(t->lost_events));
-    if (t->lost_reason)
-        fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
+    print_lost_reason(to, t);
     fputs(", ", to);
     print_frees(to, f);
     print_stacks(to, t);
@@ -200,8 +205,7 @@ void trust_print_short(FILE *to, const struct trust *t)
     text_write_safe(to, allocators(t));
     fprintf(to, "), %s, %s; %s%s lost", text_counted(t->streams, "stream"), text_counted(t->events, "event"), at_least(t),
             text_count(t->lost_events));
-    if (t->lost_reason)
-        fprintf(to, " (%s)", text_stop_reason(t->lost_reason));
+    print_lost_reason(to, t);
     fputs(", ", to);
     print_frees(to, t->facts);
     fprintf(to, ", %s, %s damaged", text_counted(t->partial_stacks, "partial stack"), text_counted(t->damaged_bytes, "byte"));

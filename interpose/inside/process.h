@@ -77,6 +77,7 @@ struct session {
     uint32_t max_depth; /* frames of a stack that are logged, at most WALK_DEPTH_MAX */
     bool walks;         /* by walk.h; the last stack can be the answer */
     bool check_stacks;  /* each is compared with libunwind's */
+    volatile bool may_load_unwinder; /* it is not there yet; a stack that needs it may bring it in */
     bool had_threads; /* more than one, at some time */
     enum follow follow;
     bool unrecorded;  /* this program, or this forked child, by `follow` */

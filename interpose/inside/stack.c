@@ -9,6 +9,7 @@
 #include "interpose/inside/guess.h"
 #include "interpose/inside/hints.h"
 #include "interpose/inside/process.h"
+#include "interpose/inside/start.h"
 #include "interpose/inside/step.h"
 #include "interpose/inside/sys.h"
 
@@ -128,10 +129,17 @@ static bool take_by_rules(struct context *c, const struct walk_start *start, str
     bool forgot = false;
 
     c->walk.unknown.again = false;
+    c->walk.is_unaided = false;
     for (;;) {
         enum walk_result result = walk_take(c, start, limit, match, ret_shared);
         if (result == WALK_UNKNOWN && step_learn(c))
             continue;
+        if (result == WALK_UNSUPPORTED && !stack_backtrace) {
+            start_unwinder_late(c, start->pc);
+            c->walk.is_unaided = !stack_backtrace;
+            if (c->walk.is_unaided)
+                continue;
+        }
         if (result == WALK_UNSUPPORTED || (result == WALK_STALE && forgot))
             return take_by_libunwind(c, start->pc, REC_STACK_FALLBACK, ret_shared);
         if (result != WALK_STALE)

@@ -223,7 +223,7 @@ enum walk_result walk_take(struct context *c, const struct walk_start *start, ui
         if (UNLIKELY(match.frame >= 0))
             match.changed = walk_verify(w->check, w->frame[match.frame].checks);
     }
-    if (outcome == STEP_UNSUPPORTED && stack_backtrace && has_room(c))
+    if (outcome == STEP_UNSUPPORTED && (stack_backtrace || (session.may_load_unwinder && !w->is_unaided)) && has_room(c))
         return WALK_UNSUPPORTED;
     if (outcome == STEP_STALE)
         return WALK_STALE;

@@ -73,6 +73,7 @@ struct walk {
     uint16_t place[1 << WALK_PLACE_BITS];
     struct walk_step step[WALK_DEPTH_MAX];
     struct walk_unknown unknown;
+    bool is_unaided; /* the stack is to be taken as far as it goes: libunwind cannot be brought in now */
 };
 
 static inline uint16_t *walk_place(struct walk *w, uint64_t sp)

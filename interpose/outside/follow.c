@@ -88,9 +88,10 @@ static bool can_open(const char *path, int flags)
 
 static bool can_record(void)
 {
-    /* Within such limits the loader would fail to load us, and say so, or no live file could be made. */
+    /* Within such limits the loader would fail to load us, and say so, or no live file could be made; or the program
+     * would lack the memory that we have: 2 MB of what it can write. */
     if (sys_file_size_limit() < REC_LIVE_HEADER_BYTES + REC_LIVE_SLOT_BYTES || sys_descriptor_limit() < 8 ||
-        sys_limit(RLIMIT_AS) < 256u << 20)
+        sys_limit(RLIMIT_AS) < 256u << 20 || sys_limit(RLIMIT_DATA) < REC_LEAST_DATA_LIMIT)
         return false;
     /* Neither the session's id nor a pid has a slash: the first begins the log's path. */
     return can_open(kept.shim, O_RDONLY) && (!kept.session || can_open(strchr(kept.session, '/'), O_RDWR));

@@ -20,15 +20,17 @@ static bool read_status(const char *path, char ret_text[STATUS_BYTES])
     return got > 0;
 }
 
-/* The number in a line of it; 0 where there is none. */
+/* The number in a line of it; 0 where there is none. Called before a program's own functions can be, of which
+ * strstr might be one. */
 static uint32_t number_of(const char *status, const char *name)
 {
-    const char *at = strstr(status, name);
+    const size_t length = strlen(name);
+    const char *at = status;
     uint32_t number = 0;
 
-    if (!at)
-        return 0;
-    for (at += strlen(name); *at >= '0' && *at <= '9'; at++)
+    while (*at && strncmp(at, name, length) != 0)
+        at++;
+    for (at += *at ? length : 0; *at >= '0' && *at <= '9'; at++)
         number = number * 10 + (uint32_t)(*at - '0');
     return number;
 }

@@ -53,6 +53,48 @@ static size_t mapped_path(uint64_t address, char *ret_path, size_t bytes)
     return length;
 }
 
+/* The interpreter that a script names; length as it is where the file is none. */
+static size_t interpreter_of(size_t length, char *path, size_t bytes)
+{
+    char line[256];
+    long fd = sys_open(path, O_RDONLY, 0), got = fd < 0 ? 0 : sys_read((int)fd, line, sizeof line - 1);
+
+    if (fd >= 0)
+        sys_close((int)fd);
+    if (got < 3 || memcmp(line, "#!", 2) != 0)
+        return length;
+    line[got] = 0;
+    const char *name = line + 2 + strspn(line + 2, " \t");
+    size_t name_length = strcspn(name, " \t\n");
+    if (*name != '/' || name_length >= bytes)
+        return length;
+    memcpy(path, name, name_length);
+    path[name_length] = 0;
+    return name_length;
+}
+
+/* The path that was executed, made absolute; for where there is no /proc. */
+static size_t executed_path(char *ret_path, size_t bytes)
+{
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    size_t used = 0;
+
+    while (name && strncmp(name, "./", 2) == 0)
+        name += 2;
+    size_t length = name ? strlen(name) : 0;
+    if (length && *name != '/' && !sys_careful) {
+        long got = sys_getcwd(ret_path, bytes);
+        if (got > 1) {
+            used = got == 2 ? 1 : (size_t)got; /* its final 0 makes room for the slash, but in the root */
+            ret_path[used - 1] = '/';
+        }
+    }
+    if (!length || length >= bytes - used)
+        return 0;
+    memcpy(ret_path + used, name, length + 1);
+    return sys_careful ? length : interpreter_of(used + length, ret_path, bytes);
+}
+
 size_t program_path(char *ret_path, size_t bytes)
 {
     bool loader_was_started = getauxval(AT_BASE) == 0;
@@ -60,5 +102,7 @@ size_t program_path(char *ret_path, size_t bytes)
 
     if (!length && !sys_careful)
         length = sys_readlink("/proc/self/exe", ret_path, bytes);
+    if (length <= 0 && !loader_was_started)
+        length = (long)executed_path(ret_path, bytes);
     return length > 0 ? (size_t)length : 0;
 }

@@ -11,7 +11,7 @@
 #include "interpose/inside/sys.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <sys/auxv.h>
 
 #if defined(__x86_64__)
 #define ADDRESS_WORD R_X86_64_64
@@ -108,7 +108,7 @@ static bool is_made_read_only(const struct linked_module *m, uint64_t address, u
 
 static bool write_word(const struct linked_module *m, uint64_t address, const void *value)
 {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t page = getauxval(AT_PAGESZ);
     const ElfW(Phdr) *segment = segment_of(m, address);
 
     if (!segment || address % sizeof value)
@@ -182,6 +182,18 @@ static int is_module_of(struct dl_phdr_info *info, size_t bytes, void *data)
 bool redirect_module_of(const void *address, struct linked_module *ret)
 {
     return dl_iterate_phdr(is_module_of, &(struct search){ (uint64_t)address, ret }) == 1;
+}
+
+/* A shared library's first bytes in memory are its file's. */
+bool redirect_module_at(const struct link_map *map, struct linked_module *ret)
+{
+    const ElfW(Ehdr) *file = (const void *)map->l_addr;
+
+    if (!map->l_addr || !*map->l_name || (uint64_t)map->l_ld - map->l_addr > INT32_MAX || memcmp(file->e_ident, ELFMAG, SELFMAG) != 0)
+        return false;
+    struct dl_phdr_info info = { .dlpi_addr = map->l_addr, .dlpi_name = map->l_name, .dlpi_phnum = file->e_phnum,
+                                 .dlpi_phdr = (const void *)(map->l_addr + file->e_phoff) };
+    return read_module(&info, ret);
 }
 
 bool redirect_find(const struct linked_module *module, struct redirection *list, size_t count)

@@ -41,6 +41,10 @@ struct linked_module {
 /* The module that an address is in. False: in none, or it has no symbols. */
 bool redirect_module_of(const void *address, struct linked_module *ret);
 
+/* A module of the loader's list, but for the program, which may lie where its file does not say. False: it has no
+ * symbols. Calls nothing of the loader. */
+bool redirect_module_at(const struct link_map *map, struct linked_module *ret);
+
 /* Finds what the module defines: sets real and found. False: nothing. */
 bool redirect_find(const struct linked_module *module, struct redirection *list, size_t count);
 

@@ -6,10 +6,22 @@
 #include "interpose/inside/early_heap.h"
 #include "interpose/stand_in.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
+
+/* Of glibc's functions. */
+#if defined(__x86_64__)
+#define FIRST_VERSION "GLIBC_2.2.5"
+#define ALIGNED_ALLOC_VERSION "GLIBC_2.16"
+#else
+#define FIRST_VERSION "GLIBC_2.17"
+#define ALIGNED_ALLOC_VERSION FIRST_VERSION
+#endif
 
 static atomic_flag resolving = ATOMIC_FLAG_INIT;
 
@@ -36,6 +48,33 @@ static void *reallocarray_by_realloc(void *p, size_t count, size_t size)
     return real.realloc(p, bytes);
 }
 
+/* Which of two functions' modules the loader has first. */
+static bool comes_before(const void *function, const void *other)
+{
+    void *map, *other_map;
+    Dl_info info;
+
+    if (!dladdr1(function, &info, &map, RTLD_DL_LINKMAP) || !dladdr1(other, &info, &other_map, RTLD_DL_LINKMAP))
+        return false;
+    const struct link_map *at = map;
+    while (at && at != other_map)
+        at = at->l_next;
+    return at && map != other_map;
+}
+
+/* As a program finds it that was linked with this version of glibc's: that or one without a version, whichever comes
+ * first. A library that is not to be linked with, as libc_malloc_debug, has it in old versions only. */
+static void find(const char *name, const char *version, void *pointer)
+{
+    own_calls_bind();
+    void *old = dlvsym(RTLD_NEXT, name, version), *found = dlsym(RTLD_NEXT, name);
+
+    if (old && found && old != found && comes_before(old, found))
+        found = old;
+    if (found)
+        memcpy(pointer, &found, sizeof found);
+}
+
 /* True: real has the real functions. */
 static bool resolve(void)
 {
@@ -50,18 +89,18 @@ static bool resolve(void)
     found.free_sized = free_sized_by_free;
     found.free_aligned_sized = free_aligned_sized_by_free;
     stand_in_find("reallocarray", &found.reallocarray);
-    stand_in_find("valloc", &found.valloc);
-    stand_in_find("pvalloc", &found.pvalloc);
-    stand_in_find("cfree", &found.cfree);
+    find("valloc", FIRST_VERSION, &found.valloc);
+    find("pvalloc", FIRST_VERSION, &found.pvalloc);
+    find("cfree", FIRST_VERSION, &found.cfree);
     stand_in_find("free_sized", &found.free_sized);
     stand_in_find("free_aligned_sized", &found.free_aligned_sized);
-    stand_in_find("malloc", &found.malloc);
-    stand_in_find("calloc", &found.calloc);
-    stand_in_find("realloc", &found.realloc);
-    stand_in_find("free", &found.free);
-    stand_in_find("posix_memalign", &found.posix_memalign);
-    stand_in_find("aligned_alloc", &found.aligned_alloc);
-    stand_in_find("memalign", &found.memalign);
+    find("malloc", FIRST_VERSION, &found.malloc);
+    find("calloc", FIRST_VERSION, &found.calloc);
+    find("realloc", FIRST_VERSION, &found.realloc);
+    find("free", FIRST_VERSION, &found.free);
+    find("posix_memalign", FIRST_VERSION, &found.posix_memalign);
+    find("aligned_alloc", ALIGNED_ALLOC_VERSION, &found.aligned_alloc);
+    find("memalign", FIRST_VERSION, &found.memalign);
     if (!found.cfree)
         found.cfree = found.free;
     real = found;

@@ -202,21 +202,18 @@ static uint32_t parent_pid(void)
 static void log_process(struct context *c, enum rec_start start, uint64_t parent_image)
 {
     size_t bytes = ARGUMENTS_BYTES + ENVIRONMENT_BYTES + 2 * 4096;
-    char *texts = sys_map(-1, 0, bytes);
-
-    if (!texts)
-        return;
-    char *environment = texts + ARGUMENTS_BYTES, *directory = environment + ENVIRONMENT_BYTES;
-    long got = sys_getcwd(directory, 4096);
+    char *texts = sys_map(-1, 0, bytes); /* NULL: all that was allowed is used: the record is without them */
+    char *environment = texts ? texts + ARGUMENTS_BYTES : NULL, *directory = texts ? environment + ENVIRONMENT_BYTES : NULL;
+    long got = texts ? sys_getcwd(directory, 4096) : 0;
     struct encode_process record = {
         .start = start,
         .ppid = parent_pid(),
         .realtime_ns = clock_realtime_ns(),
         .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
         .exe = { session.exe, strlen(session.exe) },
-        .arguments = { texts, read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) },
+        .arguments = { texts, texts ? read_file("/proc/self/cmdline", texts, ARGUMENTS_BYTES) : 0 },
         .directory = { directory, got > 0 ? (size_t)got - 1 : 0 },
-        .environment = { environment, our_environment(environment, ENVIRONMENT_BYTES) },
+        .environment = { environment, texts ? our_environment(environment, ENVIRONMENT_BYTES) : 0 },
         .call_graph = call_graph_name(),
         .max_depth = session.max_depth,
         .thread_bytes = sizeof(struct context),
@@ -232,7 +229,8 @@ static void log_process(struct context *c, enum rec_start start, uint64_t parent
     c = context_room(c, ENCODE_TEXTS_MAX + bytes + 4096);
     if (c)
         context_publish(c, encode_process_start(&c->encoder, c->at, clock_before_free(), &record));
-    sys_unmap(texts, bytes);
+    if (texts)
+        sys_unmap(texts, bytes);
 }
 
 /* The current context is context_busy. */
@@ -278,8 +276,10 @@ static NOINLINE struct context *start_process(uint32_t tid)
     if (start != REC_START_FORK)
         operators_begin();
     buffer_keep_limit(c);
-    if (start == REC_START_FORK && session.had_threads)
+    if (start == REC_START_FORK && session.had_threads) {
         stack_backtrace = stack_backtrace_slow = NULL; /* libunwind's locks may be held by threads that are not here */
+        session.may_load_unwinder = false; /* or the loader's */
+    }
     return c;
 }
 
@@ -290,15 +290,51 @@ static struct context *unrecorded(void)
     return &context_unrecorded;
 }
 
-/* Not while the loader is at work: it calls us in states that dlopen must not
- * see. Then the constructor does it. */
+/* Where each stack needs it: at the start. Not while the loader is at work: it calls us in states that dlopen
+ * must not see. Then the constructor does it. */
 static void start_unwinder(const void *caller)
 {
+    bool is_wanted_always = session.call_graph == CALL_GRAPH_LIBUNWIND || session.check_stacks;
+
     if (sys_forbidden || sys_careful || unwinder_asked || session.call_graph == CALL_GRAPH_NONE || session.call_graph == CALL_GRAPH_FP ||
         modules_loader_calls(caller))
         return;
     unwinder_asked = true;
+    if (is_wanted_always)
+        unwinder_load();
+    else
+        session.may_load_unwinder = true;
+}
+
+/* dlopen takes more of the stack than a hook may: of one that is the kernel's to grow there is enough. */
+static bool has_room_to_load(struct context *c)
+{
+    enum { ROOM_BYTES = 48 << 10, STEP_BYTES = 4096 };
+    const uint64_t here = (uint64_t)__builtin_frame_address(0) & ~7ull;
+
+    if (process_thread_id() == process->pid && reach_is_own(&c->own_stack, reach_limit(&c->own_stack, here)))
+        return true;
+    for (uint64_t below = STEP_BYTES; below <= ROOM_BYTES; below += STEP_BYTES)
+        if (!reach_can_read(here - below, here - below + 8))
+            return false;
+    return true;
+}
+
+void start_unwinder_late(struct context *c, uint64_t pc)
+{
+    /* In a handler the loader may have been interrupted; and only the current context makes dlopen's own
+     * allocations pass by. */
+    if (c != current_context || sys_forbidden || sys_careful || sys_on_signal_stack() || modules_loader_calls((void *)pc) ||
+        !has_room_to_load(c) || !__atomic_exchange_n(&session.may_load_unwinder, false, __ATOMIC_RELAXED))
+        return;
+    const uint64_t busy = c->busy;
+    int saved_errno = errno;
+    uint64_t mask = sys_block_signals();
+    c->busy = CONTEXT_IN_ALLOCATOR;
     unwinder_load();
+    c->busy = busy;
+    sys_restore_signals(mask);
+    errno = saved_errno;
 }
 
 struct context *start_thread(const void *caller)

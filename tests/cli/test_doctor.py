@@ -140,6 +140,9 @@ code, said = limited("-f 1000")
 check(code == 0 and "warn  limits" in said and "ulimit -f" in said, f"little room for a log: {said}")
 code, said = limited("-n 20")
 check(code == 0 and "warn  limits" in said and "only 20 descriptors" in said, f"few descriptors: {said}")
+if not SANITIZED: # whose shadow is data
+    code, said = limited("-d 40000")
+    check(code == 125 and "FAIL  limits" in said and "ulimit -d" in said, f"little room for data: {said}")
 equal(sorted(n for n in os.listdir(WORK) if "doctor" in n or n.startswith("program.")), [], "nothing is left behind")
 if os.getuid() == 0:
     os.mkdir(path("mounted"))

@@ -163,6 +163,9 @@ for limit in 4, 5, 6:
     one_line(got, 125, "Too many open files", "ulimit -n")
 got = run(["sh", "-c", f"ulimit -f 32; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
 one_line(got, 125, "limit.mscope", "File too large")
+if not os.environ.get("TEST_SANITIZED"): # whose shadow is data
+    got = run(["sh", "-c", f"ulimit -d 40000; exec {MALLOSCOPE} record -o limit.mscope {' '.join(touch)}"], cwd=WORK)
+    one_line(got, 125, "only 40000 KiB of data (ulimit -d)", "allow 64 MiB")
 check("limit.mscope" not in logs(), "no half log is left")
 one_line(call("record", "-o", "", *touch), 125, "empty")
 one_line(call("record", "-o", "x" * 246, *touch), 125, "too long")
@@ -204,6 +207,21 @@ if os.getuid() == 0:
     os.chmod(path("suid"), 0o4755)
     one_line(call("record", "./suid"), 125, "suid", "set-user-ID")
 equal(logs(), before, "refused programs leave no log")
+
+# --- who may do anything cuts the live file short: that kills the program, and is said ---
+if os.getuid() == 0:
+    for events, words in (0, "all is lost"), (20000, "INCOMPLETE: the end of 1 of its processes"):
+        code = f"l = [str(i) for i in range({events})]; " \
+               "print('ready', flush=True); input(); l += [str(i) for i in range(20000)]; print('end')"
+        process = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", "cut.mscope", "--", sys.executable, "-c", code], cwd=WORK,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "PYTHONMALLOC": "malloc" if events else "pymalloc"})
+        equal(process.stdout.readline(), "ready\n", "it has begun")
+        for name in live_files(path("cut.mscope")):
+            os.truncate(name, 0)
+        out, err = process.communicate("\n", timeout=60)
+        equal((process.returncode, out), (135, ""), "a live file that is cut short kills its program, and its status is passed on")
+        check("was killed by signal 7" in err and words in err and "never loaded" not in err, f"a live file that is cut short: {err}")
 
 # --- the library was never loaded, although the program ran ---
 with open(path("none.c"), "w") as file:

@@ -172,7 +172,7 @@ static void trim(struct log *log, uint64_t from_ns, uint64_t to_ns, bool is_coun
     demand(part->bad_chunks == 0, "its chunks are good");
     /* How much a sampled allocation stands for a process's first record tells, which in a made-up log may come late. */
     bool is_sampled = !settings_all_recorded(&whole->settings) || !settings_all_recorded(&part->settings);
-    if (is_countable && !is_sampled && log->stream_count && is_ordered(log))
+    if (is_countable && !is_sampled && is_ordered(log))
         compare(part, whole);
     facts_free(whole);
     facts_free(part);
@@ -216,8 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log->one_thread = true;
     struct facts *all = facts_collect(log, NULL);
     uint64_t from_ns = (uint64_t)((double)all->duration_ns * part[0] / 65536), to_ns = (uint64_t)((double)all->duration_ns * part[1] / 65536);
-    /* What no sum holds counts as lost: in the part less may be before it. */
-    bool is_countable = all->allocated_bytes < 1ull << 48 && !all->told.lost_events;
+    /* What no sum holds counts as lost: in the part less may be before it. And a log of no event has no time. */
+    bool is_countable = all->allocated_bytes < 1ull << 48 && !all->told.lost_events && all->events;
     facts_free(all);
     trim(log, from_ns, to_ns > from_ns ? to_ns : 0, is_countable);
     log_free(log);

@@ -4,6 +4,7 @@ out what they should. The programs notice nothing of it. Who must be in the log 
 from what the programs tell (truth.h), or from the kinds of programs that a tool starts."""
 import collections
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -103,6 +104,19 @@ if ROOT:
     os.chmod(WORK, 0o755)
     followed([sys.executable, "-c", "import os; os.seteuid(65534); os.execv('/bin/true', ['true'])"], "other effective ids",
              untold=True, more_untraced=[(PRIVILEGED, "true")])
+for kibibytes in 300, 1200, 6000: # of data: the library's own would be missing in the program
+    command = ["sh", "-c", f"ulimit -d {kibibytes}; exec /bin/ls /"]
+    followed(command, f"exec within {kibibytes} KiB of data", untold=True, more_untraced=[(UNREACHABLE, "ls")])
+    command[2] = f"ulimit -d {kibibytes}; /bin/ls /; {sys.executable} -c 'import json; print(1)'; exit 5"
+    got, untraced = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--", *command]), run(command)
+    equal(got.returncode, 5, f"within {kibibytes} KiB of data")
+    check(got.stderr.startswith(untraced.stderr) and "ERROR: ld.so" not in got.stderr, f"within {kibibytes} KiB of data: {got.stderr}")
+    equal(got.stdout, untraced.stdout, f"within {kibibytes} KiB of data: output")
+    # Where the shell itself has not the memory for another stream, it is told beside the log.
+    json_report = json.loads(run([MALLOSCOPE, "report", "--json", LOG]).stdout)
+    equal({(u["path"], u["reason"]) for u in json_report["untraced_programs"]}, {(p, "unreachable") for p in ("/bin/ls", sys.executable)},
+          f"within {kibibytes} KiB of data: noted")
+followed(["sh", "-c", "ulimit -d 200000; /bin/true; exit 5"], "a limit of data that leaves room", untold=True)
 
 # --- before the program's first event ---
 truth, events, r = followed([program("first_exec"), FOLLOW, "end", "7"], "before the first event")

@@ -1,6 +1,7 @@
 """Processes of other pid namespaces, as containers have them: equal pids there are other processes, in the tree
 of the report, in the log's streams, and beside the log."""
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -70,4 +71,26 @@ if shutil.which("strace") and run([*STRACE, "true"]).returncode == 0:
     equal(glob.glob(LOG + ".live.*"), [], "a reader outside: no live file remains")
 else:
     print("skipped: a reader that comes at the wrong moment (it takes strace)")
+
+# --- /proc is not there, or goes: programs are known by what was executed ---
+WITHOUT_PROC = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+if run(WITHOUT_PROC + ["true"]).returncode == 0:
+    with open(path("script"), "w") as file:
+        file.write("#! /bin/sh -e\nexec /bin/ls /proc\n")
+    os.chmod(path("script"), 0o755)
+    shutil.copy("/bin/true", path("relative"))
+    loader = next(word for word in run(["ldd", "/bin/ls"]).stdout.split() if "/ld-linux" in word)
+    got = record([*WITHOUT_PROC, "sh", "-c", f"./script; ./relative; {loader} /bin/true; {loader} /bin/ls /proc"], LOG, cwd=WORK)
+    equal((got.returncode, got.stdout, got.stderr), (0, "", ""), "without /proc: run")
+    r = run([MALLOSCOPE, "report", "--json", LOG])
+    exes = {os.path.basename(p["exe"]) for p in json.loads(r.stdout)["processes"] if p["command"] == ""}
+    equal(exes, {"sh", "ls", "relative", ""}, "without /proc: names")
+    r = run([MALLOSCOPE, "report", "--no-cache", LOG])
+    check("(not known)" in r.stdout, f"without /proc: a program that the loader was given: {r.stdout}")
+    check("malloscope: :" not in r.stderr and r.stderr.count("in the log without a path") == 1, f"without /proc: complaints: {r.stderr}")
+    for words in ["record", "-o", LOG + "2", "--", "true"], ["doctor"]:
+        got = run([*WITHOUT_PROC, MALLOSCOPE, *words], env={"MALLOSCOPE_SHIM": ""})
+        check(got.returncode == 125 and "/proc is not mounted" in got.stdout + got.stderr, f"without /proc: {words}: {got}")
+else:
+    print("skipped: a place without /proc (it takes mount namespaces)")
 sys.exit(done())

@@ -34,6 +34,12 @@ struct context *start_thread(const void *caller)
     return NULL;
 }
 
+void start_unwinder_late(struct context *c, uint64_t pc)
+{
+    (void)c;
+    (void)pc;
+}
+
 struct context *start_nested(void)
 {
     return NULL;

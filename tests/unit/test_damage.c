@@ -475,12 +475,39 @@ static void test_session_twice(void)
     free(twice.data);
 }
 
+/* Processes that lost no event: one is in the log, one had no memory to get there, one had no reason to end early. */
+static void test_no_stream(void)
+{
+    struct failure unused;
+    struct log_bytes bytes = { 0 };
+    struct log *log;
+
+    log_bytes_begin(&bytes);
+    chunk_begin(1, 0, 0, 100);
+    add_malloc(100, 0x1000, 5);
+    chunk_end(&bytes);
+    for (uint32_t pid = 1; pid <= 3; pid++) {
+        chunk_begin(pid, pid == 1, REC_SESSION_SUM, 200);
+        made.header.type = REC_CHUNK_SESSION;
+        at = encode_lost(&encoder, at, 200, 0, pid < 3 ? ENOMEM : 0);
+        chunk_end(&bytes);
+    }
+    log_bytes_write(&bytes);
+    if (CHECK(log_open(log_path, &log, &unused) == 0)) {
+        struct reader_lost lost = reader_lost_events(log);
+        CHECK(lost.count == 0 && lost.reason == ENOMEM && lost.programs == 1);
+        log_free(log);
+    }
+    free(bytes.data);
+}
+
 int main(void)
 {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* thousands of logs, one after another */
     directory_make();
     test_absurd_sizes();
     test_session_twice();
+    test_no_stream();
     make_log();
     CHECK(whole.count > 2000 && whole.count < 5000);
     test_cuts();

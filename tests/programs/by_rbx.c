@@ -1,0 +1,77 @@
+/* by_rbx [COUNT]: allocates 1001 bytes COUNT times (default 5) under a function whose frame only its register rbx
+ * tells, which an unwinder that follows two registers cannot find; once in a thread with a small stack before that.
+ * Prints how many of libunwind and liblzma are mapped before, and after. x86-64. */
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOINLINE __attribute__((noinline))
+
+static void *volatile kept;
+
+void take(void);
+NOINLINE void take(void)
+{
+    kept = malloc(1001);
+    free(kept);
+}
+
+void through_rbx(void);
+
+__asm__(".text\n"
+        ".globl through_rbx\n"
+        ".type through_rbx, @function\n"
+        "through_rbx:\n"
+        ".cfi_startproc\n"
+        "push %rbx\n"
+        ".cfi_def_cfa_offset 16\n"
+        ".cfi_offset %rbx, -16\n"
+        "lea 16(%rsp), %rbx\n"
+        ".cfi_def_cfa %rbx, 0\n"
+        "call take\n"
+        ".cfi_def_cfa %rsp, 16\n"
+        "pop %rbx\n"
+        ".cfi_def_cfa_offset 8\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size through_rbx, .-through_rbx\n"
+        ".section .note.GNU-stack,\"\",@progbits\n"
+        ".text\n");
+
+static int libraries(void)
+{
+    char line[4096];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int count = 0;
+
+    while (maps && fgets(line, sizeof line, maps))
+        count += (strstr(line, "libunwind.so") || strstr(line, "liblzma.so")) && strstr(line, " 00000000 ");
+    if (maps)
+        fclose(maps);
+    return count;
+}
+
+static void *in_thread(void *unused)
+{
+    (void)unused;
+    through_rbx();
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    int before = libraries();
+
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 32768);
+    if (pthread_create(&thread, &small, in_thread, NULL) == 0)
+        pthread_join(thread, NULL);
+    for (int i = argc > 1 ? atoi(argv[1]) : 5; i > 0; i--)
+        through_rbx();
+    printf("%d %d\n", before, libraries());
+    return 0;
+}
