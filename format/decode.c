@@ -277,6 +277,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
         e->session.host = take_text(s);
         e->session.version = take_text(s);
         e->session.first = (uint32_t)take_number_if_there(s);
+        e->session.flags = (uint32_t)take_number_if_there(s);
         return;
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)take_number(s);

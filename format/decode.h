@@ -63,7 +63,7 @@ struct event {
         } process;
         struct { uint32_t pid; unsigned how; uint32_t wait_status; } end; /* how: rec_end */
         struct { uint64_t count; uint32_t reason; } lost; /* reason: errno that stopped logging, 0 none */
-        struct { uint64_t realtime_ns; struct text command, host, version; uint32_t first; } session;
+        struct { uint64_t realtime_ns; struct text command, host, version; uint32_t first, flags; } session; /* flags: rec_session_flags */
         struct { uint32_t pid; unsigned reason; struct text path; } untraced; /* reason: rec_untraced */
         struct { struct text name; } mark;
         struct { bool on; unsigned by; } recording; /* by: rec_switch */

@@ -267,7 +267,7 @@ uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t
 
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
-                              struct encode_text version, uint32_t first_pid)
+                              struct encode_text version, uint32_t first_pid, uint32_t flags)
 {
     struct body b = body_begin(e, at, REC_SESSION_START);
 
@@ -277,5 +277,6 @@ uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, ui
     body_text(&b, host);
     body_text(&b, version);
     body_number(&b, first_pid);
+    body_number(&b, flags);
     return body_end(&b);
 }

@@ -220,6 +220,6 @@ uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t
                         uint64_t left_out, uint32_t flags);
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
-                              struct encode_text version, uint32_t first_pid);
+                              struct encode_text version, uint32_t first_pid, uint32_t flags);
 
 #endif

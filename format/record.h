@@ -133,6 +133,12 @@ enum rec_trimmed_flags {
     REC_TRIMMED_INCOMPLETE = 1, /* it was damaged, or something was missing in it */
 };
 
+/* What a session leaves out. */
+enum rec_session_flags {
+    REC_SESSION_NO_PROGRAMS = 1, /* that its processes execute: --follow fork or none */
+    REC_SESSION_NO_CHILDREN = 2, /* forked ones: --follow none */
+};
+
 /* Who says that a process ended, and how. */
 enum rec_end { REC_END_EXIT = 0, REC_END_AWAITED = 1, REC_END_LEFT = 2 };
 

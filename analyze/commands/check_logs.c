@@ -63,7 +63,8 @@ static void add_failure(const char *what, int status, struct verdict *v)
 }
 
 /* False, after a problem. */
-static bool is_measurable(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, struct verdict *v)
+static bool is_measurable(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, unsigned left_out,
+                          struct verdict *v)
 {
     int status;
 
@@ -88,6 +89,12 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
     if (!settings_all_recorded(&f->settings)) {
         verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: not every allocation was recorded (%s): estimates are no gate; record it "
                             "without that", what, f->settings.sample_bytes ? "--sample" : "--min-size");
+        return false;
+    }
+    if (left_out && !c->allow_incomplete) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: was recorded with --follow %s: what %s allocate is not known; record it without "
+                            "that, or say --allow-incomplete, and they do not count", what, left_out & REC_SESSION_NO_CHILDREN ? "none" : "fork",
+                            left_out & REC_SESSION_NO_CHILDREN ? "the processes that it starts" : "the programs that it executes");
         return false;
     }
     if (f->told.notes.untraced_programs && !c->allow_incomplete) {
@@ -253,7 +260,8 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     return error;
 }
 
-static void tell(const struct log *log, const struct facts *f, struct verdict *v)
+/* What the session leaves out: rec_session_flags. */
+static unsigned tell(const struct log *log, const struct facts *f, struct verdict *v)
 {
     struct session session;
     struct trust trust;
@@ -263,16 +271,18 @@ static void tell(const struct log *log, const struct facts *f, struct verdict *v
     free(v->program);
     v->program = session.command;
     session.command = NULL;
+    const unsigned left_out = session.flags;
     session_release(&session);
     trust_of_facts(log, f, &trust);
     free(v->trust);
     v->trust = NULL;
     FILE *to = open_memstream(&v->trust, &bytes);
     if (!to)
-        return;
+        return left_out;
     trust_print_short(to, &trust);
     fclose(to);
     v->trust[strcspn(v->trust, "\n")] = 0;
+    return left_out;
 }
 
 static int open_it(const char *path, struct log **ret_log, struct failure *ret_failure)
@@ -290,9 +300,9 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
         return error;
     log->one_thread = c->symbols.jobs == 1;
     struct facts *f = facts_collect(log, &(struct facts_options){ .goes_on = c->goes_on });
-    tell(log, f, v);
+    unsigned left_out = tell(log, f, v);
     c->libc = platform_libc_of_code(&f->told.code);
-    if (is_measurable(c, what, log, f, v)) {
+    if (is_measurable(c, what, log, f, left_out, v)) {
         if (f->told.notes.untraced_programs && !c->count)
             verdict_add_note(v, "%s: %" PRIu64 " program%s that it executed could not be recorded, and do not count", what,
                              f->told.notes.untraced_programs, f->told.notes.untraced_programs == 1 ? "" : "s");

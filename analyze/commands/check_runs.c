@@ -50,7 +50,7 @@ static void give_signals_back(void)
 
 /* The program has the names of log and library in its environment, and programs copy that: they have the same length wherever
  * they are, or the figures would depend on it. */
-#define DIRECTORY_BYTES 160 /* or a multiple */
+#define DIRECTORY_BYTES 128 /* or a multiple */
 
 static char *directory_in(const char *place)
 {
@@ -73,8 +73,11 @@ int check_runs_begin(struct check_runs *r, struct failure *ret_failure)
                     strerror(errno));
     r->log = format_text("%s/run.mscope", r->directory); /* in each run the same: programs copy their environment */
     r->said = format_text("%s/said", r->directory);
-    r->link = strpbrk(r->directory, " :") ? NULL /* LD_PRELOAD cannot hold it */ : format_text("%s/libmalloscope.so", r->directory);
-    chmod(r->directory, 0711); /* it is found also by a program that has become another user's */
+    /* In a directory of its own: a program that empties all that it finds in TMPDIR would empty the library. Found also by a
+     * program that has become another user's. LD_PRELOAD can hold neither space nor colon. */
+    _cleanup_free_ char *library = format_text("%s/library", r->directory);
+    if (!strpbrk(library, " :") && mkdir(library, 0711) == 0 && chmod(library, 0711) == 0 && chmod(r->directory, 0711) == 0)
+        r->link = format_text("%s/libmalloscope.so", library);
     take_signals();
     return 0;
 }
@@ -180,7 +183,7 @@ void check_runs_forget(struct check_runs *r)
     DIR *all = opendir(r->directory);
 
     for (struct dirent *one; all && (one = readdir(all));)
-        if (one->d_name[0] != '.' && strcmp(one->d_name, "libmalloscope.so") != 0)
+        if (one->d_name[0] != '.')
             unlinkat(dirfd(all), one->d_name, 0);
     if (all)
         closedir(all);
@@ -190,8 +193,11 @@ void check_runs_end(struct check_runs *r)
 {
     if (r->log) {
         check_runs_forget(r);
-        if (r->link)
+        if (r->link) {
             unlink(r->link);
+            *strrchr(r->link, '/') = 0;
+            rmdir(r->link);
+        }
         rmdir(r->directory);
         give_signals_back();
     }

@@ -61,6 +61,14 @@ static bool follows_all(void)
     return !follow || strcmp(follow, "exec") == 0 || strcmp(follow, "all") == 0;
 }
 
+static unsigned left_out(void)
+{
+    const char *follow = getenv("MALLOSCOPE_FOLLOW");
+    bool none = follow && strcmp(follow, "none") == 0;
+
+    return follows_all() ? 0 : none ? REC_SESSION_NO_PROGRAMS | REC_SESSION_NO_CHILDREN : REC_SESSION_NO_PROGRAMS;
+}
+
 /* The exit code of a shell for what became of the program; says so where a
  * signal ended it. */
 static int exit_code_of(int status, const char *program)
@@ -314,7 +322,7 @@ int record_run(const struct record_options *options, char **command)
         complain("%s", failure.text);
         return EXIT_NOT_TRACED;
     }
-    log_file_begin(&file, command, child.pid);
+    log_file_begin(&file, command, child.pid, left_out());
     error = options->compress ? compressor_start(file.path, options->max_log, &compressor) : 0;
     if (error) {
         child_abandon(&child);

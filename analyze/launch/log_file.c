@@ -215,7 +215,7 @@ char *log_file_session(const struct log_file *file, pid_t first)
                  : format_text("MALLOSCOPE_SESSION=%s:%s", hex, file->path);
 }
 
-int log_file_begin(struct log_file *file, char **command, pid_t first)
+int log_file_begin(struct log_file *file, char **command, pid_t first, unsigned flags)
 {
     _cleanup_free_ uint8_t *records = alloc_zeroed(1, ENCODE_TEXTS_MAX + COMMAND_BYTES + sizeof(struct utsname));
     _cleanup_free_ char *joined = alloc_zeroed(1, COMMAND_BYTES);
@@ -232,6 +232,6 @@ int log_file_begin(struct log_file *file, char **command, pid_t first)
     chunk.at = encode_session_start(&chunk.encoder, chunk.at, chunk.encoder.ticks,
                                     (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
                                     (struct encode_text){ joined, used }, (struct encode_text){ host.nodename, strlen(host.nodename) },
-                                    (struct encode_text){ MALLOSCOPE_VERSION, strlen(MALLOSCOPE_VERSION) }, (uint32_t)first);
+                                    (struct encode_text){ MALLOSCOPE_VERSION, strlen(MALLOSCOPE_VERSION) }, (uint32_t)first, flags);
     return append_end(&chunk, file->fd);
 }

@@ -39,7 +39,7 @@ void log_file_discard(struct log_file *file);
  * pid of the first one, by which the recorder knows where not to record; 0: all are. */
 char *log_file_session(const struct log_file *file, pid_t first);
 
-/* Appends what the launcher knows at the start: command line, host, version. */
-int log_file_begin(struct log_file *file, char **command, pid_t first);
+/* Appends what the launcher knows at the start: command line, host, version; flags: rec_session_flags. */
+int log_file_begin(struct log_file *file, char **command, pid_t first, unsigned flags);
 
 #endif

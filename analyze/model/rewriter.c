@@ -221,7 +221,7 @@ static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event 
         return encode_lost(to, at, ns, e->lost.count, e->lost.reason);
     case REC_SESSION_START:
         return encode_session_start(to, at, ns, e->session.realtime_ns, text_of(e->session.command), text_of(e->session.host),
-                                    text_of(e->session.version), e->session.first);
+                                    text_of(e->session.version), e->session.first, e->session.flags);
     case REC_UNTRACED:
         return encode_untraced(to, at, ns, e->untraced.pid, (enum rec_untraced)e->untraced.reason, text_of(e->untraced.path));
     case REC_MARK:

@@ -16,6 +16,7 @@ static void take(void *data, const struct timed_event *e)
         return;
     s->command = copy_words(e->event.session.command.data, e->event.session.command.bytes);
     s->host = copy_text(e->event.session.host.data, e->event.session.host.bytes);
+    s->flags = e->event.session.flags;
     s->realtime_ns = e->event.session.realtime_ns - (e->ns - t->log->first_ns);
 }
 

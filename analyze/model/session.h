@@ -8,6 +8,7 @@
 struct session {
     char *command;        /* words with spaces between them; "" unknown */
     char *host;           /* "" unknown */
+    unsigned flags;       /* rec_session_flags */
     uint64_t realtime_ns; /* CLOCK_REALTIME at log->first_ns; 0: unknown */
 };
 

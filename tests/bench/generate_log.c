@@ -207,7 +207,7 @@ static void put_session(uint32_t pid, uint32_t stream, uint32_t sequence)
 
     encoder_begin(&e, g.ns);
     if (!pid)
-        at = encode_session_start(&e, at, g.ns, IMAGE + g.delay_ns, TEXT("generate_log"), TEXT("nowhere"), TEXT("0"), 0);
+        at = encode_session_start(&e, at, g.ns, IMAGE + g.delay_ns, TEXT("generate_log"), TEXT("nowhere"), TEXT("0"), 0, 0);
     else if (sequence == REC_SESSION_END)
         at = encode_process_end(&e, at, g.ns, pid, true, 0);
     put_chunk(&chunk.header, (size_t)(at - chunk.records));

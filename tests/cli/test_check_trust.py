@@ -52,6 +52,10 @@ base = path("base.json")
 gate("--baseline", base, "--save-baseline", "--", ONE)
 
 # --- logs that are none ---
+empties = write("empties.sh", "#!/bin/sh\nfor f in $TMPDIR/malloscope-check.*/*; do : > $f; done 2>/dev/null\n:\n", 0o755)
+before = os.stat(SHIM).st_size
+gate("--max", "allocations=10", "--", empties, code=3)
+equal(os.stat(SHIM).st_size, before, "the library is as it was")
 junk = write("junk.sh", "#!/bin/sh\nfor f in $TMPDIR/malloscope-check.*/run.mscope; do rm -f $f; echo hello > $f; done\n", 0o755)
 for options in ["--max", "allocations=10"], ["--baseline", base], ["--baseline", path("new.json"), "--save-baseline"]:
     got = gate(*options, "--", junk, code=3)
@@ -151,6 +155,13 @@ check("1 program that it executed could not be recorded, as " + alone in got.std
 gate("--max", "allocations=300", "-r", "1", "--allow-incomplete", "--", "sh", "-c", f"{alone}; :")
 equal(record(["sh", "-c", f"{alone}; :"], path("static.mscope")).returncode, 0, "recording")
 gate("--max", "allocations=300", path("static.mscope"), code=3)
+for follow, code in ("none", 3), ("fork", 3), ("exec", 0), ("all", 0):
+    equal(record(["sh", "-c", f"{shared} && :"], path("follow.mscope"), "--follow", follow).returncode, 0, "recording")
+    got = gate("--max", "allocations=10000", path("follow.mscope"), code=code)
+    check(code == 0 or f"was recorded with --follow {follow}" in got.stderr, f"--follow {follow}: {got.stderr}")
+    gate("--max", "allocations=10000", "--allow-incomplete", path("follow.mscope"))
+    equal(run([MALLOSCOPE, "trim", "-f", "-o", path("part.mscope"), path("follow.mscope")]).returncode, 0, "trimming")
+    gate("--max", "allocations=10000", path("part.mscope"), code=code)
 others = {"FOLLOW": "fork", "MAX_DEPTH": "1", "CALL_GRAPH": "none", "START_PAUSED": "1", "SAMPLE": "100", "MIN_SIZE": "100", "OUTPUT": path("elsewhere")}
 env = {f"MALLOSCOPE_{name}": value for name, value in others.items()}
 gate("--max", "allocations=300", "-r", "1", "--", "sh", "-c", f"{shared}; :", code=2, env=env)

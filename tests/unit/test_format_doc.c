@@ -213,6 +213,15 @@ static const char *name_of_process_flag(unsigned value)
     return NULL;
 }
 
+static const char *name_of_session_flag(unsigned value)
+{
+    switch ((enum rec_session_flags)value) {
+    case REC_SESSION_NO_PROGRAMS: return "no-programs";
+    case REC_SESSION_NO_CHILDREN: return "no-children";
+    }
+    return NULL;
+}
+
 static const char *name_of_trimmed_flag(unsigned value)
 {
     switch ((enum rec_trimmed_flags)value) {
@@ -399,9 +408,9 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_REALLOC_FAILED, "stamp=7 function=3 size=500", encode_realloc_failed(&e, at, REC_FN_REALLOCARRAY, 500, 1007));
     SAMPLE(REC_REALLOC_FREED, "stamp=7", encode_realloc_freed(&e, at, 1007));
     SAMPLE(REC_FREE_BY, "stamp=7 function=10 address=-69", encode_free_by(&e, at, REC_FN_CFREE, 0x4ffb, 1007));
-    SAMPLE(REC_SESSION_START, "stamp=7 realtime=123456789012 command=ls host=h version=0.1 first=7",
+    SAMPLE(REC_SESSION_START, "stamp=7 realtime=123456789012 command=ls host=h version=0.1 first=7 flags=3",
            encode_session_start(&e, at, 1007, 123456789012, (struct encode_text)T("ls"), (struct encode_text)T("h"),
-                                (struct encode_text)T("0.1"), 7));
+                                (struct encode_text)T("0.1"), 7, REC_SESSION_NO_PROGRAMS | REC_SESSION_NO_CHILDREN));
     SAMPLE(REC_UNTRACED, "stamp=7 pid=300 reason=4 path=/m",
            encode_untraced(&e, at, 1007, 300, REC_UNTRACED_LIBC, (struct encode_text)T("/m")));
     SAMPLE(REC_MARK, "stamp=7 name=ready", encode_mark(&e, at, 1007, (struct encode_text)T("ready")));
@@ -517,6 +526,7 @@ int main(void)
     test_numbers("enum rec_pc_flags", name_of_pc_flag);
     test_numbers("enum rec_start", name_of_start);
     test_numbers("enum rec_process_flags", name_of_process_flag);
+    test_numbers("enum rec_session_flags", name_of_session_flag);
     test_numbers("enum rec_trimmed_flags", name_of_trimmed_flag);
     test_numbers("enum rec_untraced", name_of_untraced);
     test_numbers("enum rec_switch", name_of_switch);

@@ -280,8 +280,9 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         text = random_text(c, &e->session.command);
         host = random_text(c, &e->session.host);
         e->session.first = (uint32_t)random_magnitude();
+        e->session.flags = (uint32_t)random_magnitude();
         return encode_session_start(encoder, at, random_ticks(c, e), e->session.realtime_ns, text, host,
-                                    random_text(c, &e->session.version), e->session.first);
+                                    random_text(c, &e->session.version), e->session.first, e->session.flags);
     case REC_UNTRACED:
         e->untraced.pid = (uint32_t)random_magnitude();
         e->untraced.reason = (unsigned)random_below(6);
@@ -383,7 +384,7 @@ static bool same_body(const struct event *a, const struct event *b)
     case REC_SESSION_START:
         return a->session.realtime_ns == b->session.realtime_ns && same_text(a->session.command, b->session.command) &&
                same_text(a->session.host, b->session.host) && same_text(a->session.version, b->session.version) &&
-               a->session.first == b->session.first;
+               a->session.first == b->session.first && a->session.flags == b->session.flags;
     case REC_UNTRACED:
         return a->untraced.pid == b->untraced.pid && a->untraced.reason == b->untraced.reason &&
                same_text(a->untraced.path, b->untraced.path);

@@ -510,7 +510,7 @@ static void test_relatives(void)
         chunk_begin(0, 0, 0, 0);
         made.header.type = REC_CHUNK_SESSION;
         made.header.image = 0;
-        at = encode_session_start(&encoder, at, 0, 5, text_of("a"), text_of("h"), text_of("v"), is_first || is_part ? 6 : 0);
+        at = encode_session_start(&encoder, at, 0, 5, text_of("a"), text_of("h"), text_of("v"), is_first || is_part ? 6 : 0, 0);
         if (is_part)
             at = encode_trimmed(&encoder, at, 0, 0, 0, 1, 0);
         chunk_end(&bytes);
