@@ -62,11 +62,16 @@ def record(command, log, *options, **more):
     return run([MALLOSCOPE, "record", "-q", "-f", "-o", log, *options, "--", *command], **more)
 
 
-def live_files(log):
-    """Those beside a log, and where its file system does not suit them in memory."""
+def files_in_memory(log, kind="*"):
+    """What a log's session has in memory; other sessions have theirs."""
     with open(log, "rb") as file:
         session = file.read(48)[32:].hex()
-    return sorted(glob.glob(log + ".live.*") + glob.glob(f"/dev/shm/malloscope.{session}.live.*"))
+    return sorted(glob.glob(f"/dev/shm/malloscope.{session}.{kind}"))
+
+
+def live_files(log):
+    """Those beside a log, and where its file system does not suit them in memory."""
+    return sorted(glob.glob(log + ".live.*")) + files_in_memory(log, "live.*")
 
 
 def must(*command, **more):

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REMEDY "mend it, or remove it and make it anew with --save-baseline"
+#define MERGE_REMEDY "take one side of them (git checkout --theirs, or --ours), then --update what the other side had (docs/baseline.md)"
 
 /* Where in the file something is wrong. */
 struct reading_baseline {
@@ -121,6 +122,25 @@ static char *read_key(const json_t *stack)
     return all;
 }
 
+static int read_place(const struct reading_baseline *r, const char *name, const json_t *value, struct baseline_place *place)
+{
+    const char *colon = strrchr(name, ':'), *lines = colon ? colon + 1 : name;
+
+    *place = (struct baseline_place){ .source = colon ? copy_text(name, (size_t)(colon - name)) : NULL, .lines = copied(lines),
+                                      .is_whole = json_is_object(value) };
+    if (lines[strspn(lines, "0123456789 ")])
+        return bad(r, "sites: lines", "line numbers, or a file, a colon and those");
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS && place->is_whole; kind++)
+        if (json_object_get(value, verdict_kind_name(kind)) && !take_number(value, verdict_kind_name(kind), &place->values[kind]))
+            return bad(r, "sites: lines", "numbers from 0 up");
+    if (place->is_whole)
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return bad(r, "sites: lines", "how many allocations come from there, or an object of metrics");
+    place->values[VERDICT_ALLOCATIONS] = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
 static int read_places(const struct reading_baseline *r, const json_t *lines, struct baseline_site *site)
 {
     const char *name;
@@ -130,9 +150,13 @@ static int read_places(const struct reading_baseline *r, const json_t *lines, st
         return 0;
     site->places = alloc_zeroed(json_object_size(lines) + 1, sizeof *site->places);
     json_object_foreach((json_t *)lines, name, value) {
-        if (!json_is_integer(value) || json_integer_value(value) < 0 || name[strspn(name, "0123456789 ")])
-            return bad(r, "sites: lines", "line numbers, and how many allocations come from there");
-        site->places[site->place_count++] = (struct baseline_place){ copied(name), (uint64_t)json_integer_value(value) };
+        int error = read_place(r, name, value, &site->places[site->place_count++]);
+        if (error)
+            return error;
+    }
+    if (site->place_count == 1) { /* all of the site's */
+        memcpy(site->places[0].values, site->values, sizeof site->values);
+        site->places[0].is_whole = true;
     }
     return json_is_object(lines) ? 0 : bad(r, "sites: lines", "an object");
 }
@@ -220,7 +244,7 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     json_t *root;
 
     *ret_baseline = (struct baseline){ 0 };
-    int error = json_file_read(path, "baseline", REMEDY, &root, &ret_baseline->text, ret_failure);
+    int error = json_file_read(path, "baseline", REMEDY, MERGE_REMEDY, &root, &ret_baseline->text, ret_failure);
     if (error)
         return error;
     error = read_root(path, platform, is_replaced, root, ret_baseline, ret_failure);
@@ -228,6 +252,14 @@ int baseline_read(const char *path, const char *platform, bool is_replaced, stru
     if (error)
         baseline_release(ret_baseline);
     return error;
+}
+
+bool baseline_can_name(const char *platform)
+{
+    json_t *name = json_string(platform);
+
+    json_decref(name);
+    return name && *platform;
 }
 
 const struct baseline_sum *baseline_find_sum(const struct baseline_sums *sums, const char *name)
@@ -261,8 +293,10 @@ void baseline_release(struct baseline *b)
 {
     for (size_t i = 0; i < b->site_count; i++) {
         struct baseline_site *site = &b->sites[i];
-        for (size_t k = 0; k < site->place_count; k++)
+        for (size_t k = 0; k < site->place_count; k++) {
+            free(site->places[k].source);
             free(site->places[k].lines);
+        }
         free(site->places);
         free(site->key);
         free(site->file);

@@ -8,8 +8,10 @@
 #define BASELINE_SCHEMA "malloscope-baseline/1"
 
 struct baseline_place {
-    char *lines; /* as measured_place.lines */
-    uint64_t allocations;
+    char *source; /* the end of measured_place.source; NULL: the site's file */
+    char *lines;  /* as measured_place.lines */
+    uint64_t values[VERDICT_KINDS];
+    bool is_whole; /* all values are known; else allocations alone */
 };
 
 struct baseline_site {
@@ -60,6 +62,8 @@ struct baseline {
 /* 0, also where the file has not the platform; -ENOENT: there is no file; -EINVAL or another -errno: it cannot be read or is
  * not what it should be. is_replaced: the platform's part will be, and is not looked at. */
 int baseline_read(const char *path, const char *platform, bool is_replaced, struct baseline *ret_baseline, struct failure *ret_failure);
+/* Only UTF-8 comes back from the file as it was. */
+bool baseline_can_name(const char *platform);
 void baseline_release(struct baseline *b);
 void baseline_scope_release(struct baseline_scope *s);
 /* NULL: there is none. */

@@ -115,25 +115,57 @@ static void write_stack(FILE *to, const char *key)
 
 static int by_lines(const void *left, const void *right)
 {
-    return strverscmp(((const struct measured_place *)left)->lines, ((const struct measured_place *)right)->lines);
+    const struct measured_place *a = left, *b = right;
+    int lines = strverscmp(a->lines, b->lines);
+
+    return lines ? lines : strcmp(a->source, b->source);
+}
+
+/* Functions of one name may be in several files: NULL where the site's file says it all. */
+static const char *source_to_tell(const struct measured_site *site, const struct measured_place *place)
+{
+    const char *file = text_base_name(place->source);
+    bool is_other = strcmp(file, text_base_name(site->places[0].source)) != 0;
+
+    for (size_t i = 0; i < site->place_count; i++)
+        if (strcmp(text_base_name(site->places[i].source), file) == 0 && strcmp(site->places[i].source, place->source) != 0)
+            return place->source;
+    return is_other ? file : NULL;
+}
+
+static void write_place(FILE *to, const struct measured_site *site, const struct measured_place *place, bool is_only)
+{
+    const char *source = source_to_tell(site, place);
+    _cleanup_free_ char *name = format_text("%s%s%s", source ? source : "", source ? ":" : "", place->lines);
+
+    write_text(to, name);
+    if (is_only) { /* the site's figures are its */
+        fprintf(to, ": %" PRIu64, place->last[VERDICT_ALLOCATIONS]);
+        return;
+    }
+    fprintf(to, ": {\"allocations\": %" PRIu64, place->last[VERDICT_ALLOCATIONS]);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (place->last[kind] && kind != VERDICT_ALLOCATIONS)
+            fprintf(to, ", \"%s\": %" PRIu64, verdict_kind_name(kind), place->last[kind]);
+    fputc('}', to);
 }
 
 static void write_places(FILE *to, const struct measured_site *site)
 {
-    const struct verdict_frame *first = &site->places[0].frames[0];
-    const char *between = "";
+    size_t count = 0, written = 0;
 
-    if (!first->file)
+    if (!*site->places[0].source)
         return;
+    for (size_t i = 0; i < site->place_count; i++)
+        count += site->places[i].last[VERDICT_ALLOCATIONS] > 0;
     fputs(", \"file\": ", to);
-    write_text(to, text_base_name(first->file));
+    write_text(to, text_base_name(site->places[0].source));
     fputs(", \"lines\": {", to);
     for (size_t i = 0; i < site->place_count; i++) {
-        const struct measured_place *place = &site->places[i];
-        if (!place->last[VERDICT_ALLOCATIONS])
+        if (!site->places[i].last[VERDICT_ALLOCATIONS])
             continue;
-        fprintf(to, "%s\"%s\": %" PRIu64, between, place->lines, place->last[VERDICT_ALLOCATIONS]);
-        between = ", ";
+        fputs(written++ ? ", " : "", to);
+        write_place(to, site, &site->places[i], count == 1);
     }
     fputs("}", to);
 }

@@ -1,18 +1,20 @@
-/* A metric's failure -> the sites that it comes from, with the lines. A site is known by names, and may have several lines:
- * the one shown is that from which more comes than the baseline knew of. Lines move, so those that the baseline has
- * are found by how much comes from them first, and by their numbers only then. */
+/* A metric's failure -> the sites that it comes from, with the lines (places.c). */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/pairing.h"
+#include "analyze/check/places.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
 
 #define CULPRITS_MOST 10
+#define RENAMED_MOST 3
 
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
     uint64_t before, now;
+    bool is_new;
 };
 
 struct suspects {
@@ -44,27 +46,46 @@ static bool is_compared(const struct verdict_metric *metric)
 
 /* --- which --------------------------------------------------------------------------------- */
 
+static const struct pairing *pairing_of(const struct judge *j)
+{
+    if (!j->pairing->count)
+        pairing_make(j->pairing, j->measured, j->baseline);
+    return j->pairing;
+}
+
+/* A site may be in the metric's scope only under its old name, or only under its new one. */
 static void gather(const struct judge *j, const struct measured *m, const struct verdict_metric *metric, struct suspects *ret)
 {
     const struct baseline *b = is_compared(metric) ? j->baseline : NULL;
     const char *own = judge_own_module(m);
+    struct pairing unpaired = { 0 };
+    const struct pairing *pairing = b ? pairing_of(j) : &unpaired;
 
-    for (size_t i = 0; i < m->site_count; i++) {
-        struct suspect s = { .measured = &m->sites[i], .baseline = b ? baseline_find(b, m->sites[i].key) : NULL };
-        uint64_t most;
-        if (!judge_site_counts(metric, s.measured, s.measured->key, own))
+    if (!b)
+        pairing_make(&unpaired, m, NULL);
+    for (size_t i = 0; i < pairing->count; i++) {
+        const struct paired_site *p = &pairing->of[i];
+        struct suspect s = { .measured = p->measured, .baseline = p->baseline };
+        bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
+        bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
+        uint64_t most = 0;
+        if (!now && (!before || metric->state == VERDICT_IS_UNSTABLE))
             continue;
-        measured_range(m, s.measured, metric->kind, &s.now, &most);
-        s.before = s.baseline ? s.baseline->values[metric->kind] : 0;
+        if (now)
+            measured_range(m, s.measured, metric->kind, &s.now, &most);
+        else
+            s.measured = NULL;
+        if (before)
+            s.before = s.baseline->values[metric->kind];
+        else if (s.measured)
+            s.is_new = true;
         if (metric->state == VERDICT_IS_UNSTABLE) {
             s.before = s.now;
             s.now = most;
         }
         add(ret, &s);
     }
-    for (size_t i = 0; b && metric->state != VERDICT_IS_UNSTABLE && i < b->site_count; i++)
-        if (!measured_find(m, b->sites[i].key) && judge_site_counts(metric, NULL, b->sites[i].key, own))
-            add(ret, &(struct suspect){ .baseline = &b->sites[i], .before = b->sites[i].values[metric->kind] });
+    pairing_release(&unpaired);
 }
 
 static int by_more(const void *left, const void *right)
@@ -92,53 +113,6 @@ static void keep(struct suspects *s, bool is_less)
         qsort(s->of, kept, sizeof *s->of, is_less ? by_less : by_more);
 }
 
-/* --- which line ------------------------------------------------------------------------------ */
-
-/* Marks the pairs of places that are the same by a rule, each once. */
-static void pair(const struct measured_site *m, const struct baseline_site *b, bool by_lines, bool by_count, uint64_t *before, bool *is_paired,
-                 bool *is_taken)
-{
-    for (size_t i = 0; i < m->place_count; i++)
-        for (size_t k = 0; k < b->place_count && !is_paired[i]; k++) {
-            if (is_taken[k] || (by_lines && strcmp(m->places[i].lines, b->places[k].lines) != 0) ||
-                (by_count && m->places[i].last[VERDICT_ALLOCATIONS] != b->places[k].allocations))
-                continue;
-            is_paired[i] = is_taken[k] = true;
-            before[i] = b->places[k].allocations;
-        }
-}
-
-static const struct measured_place *place_of(const struct suspect *s, const struct verdict_metric *metric)
-{
-    const struct measured_site *m = s->measured;
-    _cleanup_free_ uint64_t *before = alloc_zeroed(m->place_count, sizeof *before);
-    _cleanup_free_ bool *is_paired = alloc_zeroed(m->place_count, sizeof *is_paired);
-    const struct measured_place *best = &m->places[0];
-    int64_t best_more = INT64_MIN;
-    uint64_t best_value = 0;
-
-    if (s->baseline && s->baseline->place_count) {
-        _cleanup_free_ bool *is_taken = alloc_zeroed(s->baseline->place_count, sizeof *is_taken);
-        pair(m, s->baseline, true, true, before, is_paired, is_taken);
-        pair(m, s->baseline, false, true, before, is_paired, is_taken);
-        pair(m, s->baseline, true, false, before, is_paired, is_taken);
-    }
-    for (size_t i = 0; i < m->place_count; i++) {
-        int64_t more = (int64_t)(m->places[i].last[VERDICT_ALLOCATIONS] - before[i]);
-        uint64_t value = m->places[i].last[metric->kind];
-        if (!s->baseline || !s->baseline->place_count)
-            more = 0;
-        if (metric->state == VERDICT_IS_IMPROVEMENT)
-            more = -more;
-        if (more > best_more || (more == best_more && value > best_value)) {
-            best = &m->places[i];
-            best_more = more;
-            best_value = value;
-        }
-    }
-    return best;
-}
-
 /* --- in words ---------------------------------------------------------------------------------- */
 
 static char *copied(const char *text)
@@ -146,13 +120,16 @@ static char *copied(const char *text)
     return text ? copy_text(text, strlen(text)) : NULL;
 }
 
-static void take_frames(struct verdict_culprit *c, const struct measured_place *place, size_t count)
+/* place: NULL: its line is no longer there, and the others are not those that led to it. */
+static void take_frames(struct verdict_culprit *c, const struct measured_site *site, const struct measured_place *place)
 {
+    size_t count = site->frame_count;
+
     c->frame_count = count;
     c->frames = alloc_zeroed(count, sizeof *c->frames);
     for (size_t i = 0; i < count; i++) {
-        const struct verdict_frame *f = &place->frames[i];
-        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(f->file), f->line };
+        const struct verdict_frame *f = place ? &place->frames[i] : &site->places[0].frames[i];
+        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(place ? f->file : NULL), place ? f->line : 0 };
     }
 }
 
@@ -168,7 +145,7 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
     }
     c->frame_count = count;
     if (site->file && site->place_count) {
-        c->frames[0].file = copied(site->file);
+        c->frames[0].file = copied(site->places[0].source ? site->places[0].source : site->file);
         c->frames[0].line = (uint32_t)strtoul(site->places[0].lines, NULL, 10);
     }
 }
@@ -177,9 +154,9 @@ static void take(const struct suspect *s, const struct verdict_metric *metric, c
 {
     *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s),
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
-                                     .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && !s->baseline, .is_gone = !s->measured };
+                                     .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && s->is_new, .is_gone = !s->measured };
     if (s->measured)
-        take_frames(ret, place_of(s, metric), s->measured->frame_count);
+        take_frames(ret, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT));
     else
         take_names(ret, s->baseline, own);
 }
@@ -198,4 +175,40 @@ void culprits_find(const struct judge *j, const struct measured *m, struct verdi
     for (size_t i = 0; i < metric->culprit_count; i++)
         take(&suspects.of[i], metric, judge_own_module(m), &metric->culprits[i]);
     free(suspects.of);
+}
+
+static bool is_told(const struct pairing *p, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        if (p->of[i].was && strcmp(p->of[i].was, p->of[number].was) == 0 && strcmp(p->of[i].is, p->of[number].is) == 0)
+            return true;
+    return false;
+}
+
+/* Who measures again judges again. */
+static void add_note_once(struct verdict *v, char *note)
+{
+    bool is_there = false;
+
+    for (size_t i = 0; i < v->note_count; i++)
+        is_there |= strcmp(v->notes[i], note) == 0;
+    if (!is_there)
+        verdict_add_note(v, "%s", note);
+    free(note);
+}
+
+void culprits_tell_renamed(const struct judge *j, struct verdict *v)
+{
+    size_t told = 0, culprits = 0;
+
+    for (size_t i = 0; i < v->metric_count; i++)
+        culprits += v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE ? v->metrics[i].culprit_count : 0;
+    if (!culprits || !j->baseline)
+        return;
+    const struct pairing *p = pairing_of(j);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->of[i].was && !is_told(p, i) && ++told <= RENAMED_MOST)
+            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
+    if (told > RENAMED_MOST)
+        add_note_once(v, format_text("%s of another name likewise", text_counted(told - RENAMED_MOST, "more function")));
 }

@@ -101,7 +101,7 @@ static int64_t change_at(const struct verdict_metric *m, const struct annotation
     for (size_t i = 0; i < m->culprit_count; i++) {
         bool inside;
         const struct verdict_frame *place = wording_place(&m->culprits[i]);
-        _cleanup_free_ char *path = place ? wording_path(place->file, &inside) : NULL;
+        _cleanup_free_ char *path = place ? wording_path(place, &inside) : NULL;
         if (path ? a->path && place->line == a->line && strcmp(path, a->path) == 0 : !a->path)
             sum += m->culprits[i].change;
     }
@@ -113,7 +113,7 @@ static void add_culprit(struct annotations *all, const struct verdict *v, enum l
 {
     const struct verdict_frame *place = wording_place(c);
     bool inside;
-    char *path = place ? wording_path(place->file, &inside) : NULL;
+    char *path = place ? wording_path(place, &inside) : NULL;
     struct annotation *a = at_place(all, level, path, place ? place->line : 0, m);
     _cleanup_free_ char *name = text_safe_utf8(m->name, WORDING_NAME_MOST), *change = wording_culprit_change(m, c);
 

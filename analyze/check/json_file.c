@@ -35,7 +35,23 @@ static int read_all(const char *path, const char *what, char **ret_text, size_t 
     return 0;
 }
 
-int json_file_read(const char *path, const char *what, const char *remedy, json_t **ret_root, char **ret_text, struct failure *ret_failure)
+/* The line of a merge's first conflict marker; 0: none. */
+static int conflict_line(const char *text)
+{
+    int line = 1;
+
+    for (const char *at = text; *at; at++, line++) {
+        if (strncmp(at, "<<<<<<< ", 8) == 0)
+            return line;
+        at = strchrnul(at, '\n');
+        if (!*at)
+            break;
+    }
+    return 0;
+}
+
+int json_file_read(const char *path, const char *what, const char *remedy, const char *merge_remedy, json_t **ret_root, char **ret_text,
+                   struct failure *ret_failure)
 {
     json_error_t why;
     char *text = NULL;
@@ -47,6 +63,8 @@ int json_file_read(const char *path, const char *what, const char *remedy, json_
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &why);
     if (strspn(text, " \t\r\n") == bytes)
         error = fail(ret_failure, EINVAL, "%s: is empty, and no %s; %s", path, what, remedy);
+    else if (!root && conflict_line(text))
+        error = fail(ret_failure, EINVAL, "%s: has a merge's conflict markers (line %d), and is no %s yet; %s", path, conflict_line(text), what, merge_remedy);
     else if (!root)
         error = fail(ret_failure, EINVAL, "%s: is no JSON, and no %s: line %d: %s; %s", path, what, why.line, why.text, remedy);
     else if (!json_is_object(root))
@@ -88,6 +106,23 @@ static int write_all(int fd, const char *text, mode_t mode)
     return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
+/* Where a link leads to, also if nothing is there yet; ELOOP is told by whoever opens it. */
+static void follow(const char *path, char ret_real[PATH_MAX])
+{
+    char target[PATH_MAX];
+    ssize_t bytes;
+
+    if (realpath(path, ret_real))
+        return;
+    snprintf(ret_real, PATH_MAX, "%s", path);
+    for (int links = 0; links < 40 && (bytes = readlink(ret_real, target, sizeof target - 1)) > 0; links++) {
+        char *slash = strrchr(ret_real, '/');
+        size_t kept = *target == '/' || !slash ? 0 : (size_t)(slash + 1 - ret_real);
+        target[bytes] = 0;
+        snprintf(ret_real + kept, PATH_MAX - kept, "%s", target);
+    }
+}
+
 int json_file_write(const char *path, const char *text, struct failure *ret_failure)
 {
     char real[PATH_MAX];
@@ -96,10 +131,13 @@ int json_file_write(const char *path, const char *text, struct failure *ret_fail
     int error = 0;
 
     umask(mask);
-    if (stat(path, &st) == 0)
+    follow(path, real);
+    if (stat(real, &st) == 0) {
         mode = st.st_mode & 07777;
-    if (realpath(path, real)) /* a link stays one */
-        path = real;
+        if (!(mode & 0222) || access(real, W_OK) != 0) /* root may, and so may who owns the directory: it is meant all the same */
+            return fail(ret_failure, EACCES, "%s: is read-only, and stays as it is; make it writable (chmod u+w), or name another file", path);
+    }
+    path = real;
     _cleanup_free_ char *beside = format_text("%s.XXXXXX", path);
     _cleanup_close_ int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)

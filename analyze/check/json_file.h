@@ -6,14 +6,16 @@
 
 #include <jansson.h>
 
-/* Its object, and its text as it is, to be freed (NULL: not wanted). what: "baseline"; remedy: ends the line, what to do. 0;
- * -ENOENT: there is no such file; or another -errno: it cannot be read, is empty, or is no object of JSON. */
-int json_file_read(const char *path, const char *what, const char *remedy, json_t **ret_root, char **ret_text, struct failure *ret_failure);
+/* Its object, and its text as it is, to be freed (NULL: not wanted). what: "baseline"; remedy: ends the line, what to do; merge_remedy:
+ * the same where the file has a merge's conflict markers. 0; -ENOENT: there is no such file; or another -errno: it cannot be read, is empty, or is no object of JSON. */
+int json_file_read(const char *path, const char *what, const char *remedy, const char *merge_remedy, json_t **ret_root, char **ret_text,
+                   struct failure *ret_failure);
 
 /* Whether its "schema" is this one. 0 or -EINVAL. */
 int json_file_check_schema(const char *path, const json_t *root, const char *schema, struct failure *ret_failure);
 
-/* Replaces the file, or makes it: never half of it is there. 0 or -errno. */
+/* Replaces the file, or makes it: never half of it is there. A link stays one, also where what it leads to is made. 0 or -errno:
+ * -EACCES also where the file is read-only, whoever asks. */
 int json_file_write(const char *path, const char *text, struct failure *ret_failure);
 
 #endif

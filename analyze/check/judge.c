@@ -370,8 +370,11 @@ void verdict_set_exit_code(struct verdict *v)
                                                        : VERDICT_EXIT_WITHIN;
 }
 
-void judge(const struct judge *j, struct verdict *v)
+void judge(struct judge *j, struct verdict *v)
 {
+    struct pairing pairing = { 0 };
+
+    j->pairing = &pairing;
     if (j->baseline && !j->baseline->has_sums && (j->sites || j->modules))
         verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "the baseline has no \"functions\" and \"modules\", with which --metrics sites or "
                             "modules could be compared; make it anew with --update");
@@ -379,5 +382,7 @@ void judge(const struct judge *j, struct verdict *v)
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);
+    culprits_tell_renamed(j, v);
+    pairing_release(&pairing);
     verdict_set_exit_code(v);
 }

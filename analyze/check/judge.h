@@ -4,6 +4,7 @@
 
 #include "analyze/check/baseline.h"
 #include "analyze/check/limits.h"
+#include "analyze/check/pairing.h"
 #include "analyze/check/verdict_make.h"
 
 /* Of a mark that a budget names. */
@@ -22,13 +23,16 @@ struct judge {
     bool kinds[VERDICT_KINDS]; /* totals that are compared with the baseline */
     bool sites, modules;       /* so are the allocations of each function and module */
     bool allow_unstable, fail_on_improvement;
+    struct pairing *pairing; /* judge()'s own: of measured and baseline, once somebody asks for it */
 };
 
 /* Adds metrics, problems and notes to a verdict that has none of its metrics yet, and sets its exit code. */
-void judge(const struct judge *j, struct verdict *v);
+void judge(struct judge *j, struct verdict *v);
 
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
+/* Notes of functions that are taken to be the baseline's under other names, where something has culprits. */
+void culprits_tell_renamed(const struct judge *j, struct verdict *v);
 /* scope.c: whether a site is in a metric's scope, also as one whose memory the function only passes on. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
 /* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */

@@ -94,7 +94,7 @@ static void write_place(FILE *to, const struct verdict_metric *m)
 {
     const struct verdict_frame *place = m->culprit_count ? wording_place(&m->culprits[0]) : NULL;
     bool inside = false;
-    _cleanup_free_ char *path = place ? wording_path(place->file, &inside) : NULL;
+    _cleanup_free_ char *path = place ? wording_path(place, &inside) : NULL;
 
     if (inside) {
         write_attribute(to, "file", path, SIZE_MAX);

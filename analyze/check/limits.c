@@ -215,7 +215,7 @@ int limits_add_budget(struct limits *l, const char *path, struct failure *ret_fa
     json_t *root, *value;
     const char *key;
     size_t before = l->count;
-    int error = json_file_read(path, "budget", "see docs/baseline.md", &root, NULL, ret_failure);
+    int error = json_file_read(path, "budget", "see docs/baseline.md", "resolve them", &root, NULL, ret_failure);
 
     if (error)
         return error;

@@ -98,7 +98,7 @@ static void write_table(FILE *to, const struct verdict *v)
 static void write_frame(FILE *to, const struct verdict_frame *f)
 {
     bool inside;
-    _cleanup_free_ char *path = f->file && f->line ? wording_path(f->file, &inside) : NULL;
+    _cleanup_free_ char *path = f->file && f->line ? wording_path(f, &inside) : NULL;
     _cleanup_free_ char *place = path ? format_text("%s:%" PRIu32, path, f->line) : NULL;
 
     write_code(to, f->function);

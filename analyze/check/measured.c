@@ -243,14 +243,28 @@ const struct measured_site *measured_find(const struct measured *m, const char *
     return number == UINT32_MAX ? NULL : &m->sites[number];
 }
 
+/* So much of a path is the same wherever the sources are, and tells two files of one name apart. */
+static const char *end_of_path(const char *path)
+{
+    const char *end = path ? path : "";
+
+    for (size_t at = strlen(end), slashes = 0; at-- > 0;)
+        if (end[at] == '/' && ++slashes == 2)
+            return end + at + 1;
+    return end;
+}
+
 static struct measured_place *place_of(struct measured_site *site, const char *lines, const struct by_name *b, const struct by_name_row *row,
                                        size_t first)
 {
+    const char *source = end_of_path(b->frames[row->frames[first]].path);
+
     for (size_t i = 0; i < site->place_count; i++)
-        if (strcmp(site->places[i].lines, lines) == 0)
+        if (strcmp(site->places[i].lines, lines) == 0 && strcmp(site->places[i].source, source) == 0)
             return &site->places[i];
     site->places = grow(site->places, &site->place_capacity, site->place_count + 1, sizeof *site->places);
     struct measured_place *place = &site->places[site->place_count++];
+    place->source = copy_text(source, strlen(source));
     place->lines = copy_text(lines, strlen(lines));
     place->frames = frames_of_row(b, row, first, site->frame_count);
     return place;
@@ -335,6 +349,7 @@ static void release_place(struct measured_place *place, size_t frame_count)
         free(place->frames[i].file);
     }
     free(place->frames);
+    free(place->source);
     free(place->lines);
 }
 

@@ -14,6 +14,7 @@
 
 /* The lines that a site's frames were on, and what came from there in the last run. */
 struct measured_place {
+    char *source; /* of the first frame: "src/parse.c", the file and the directory it is in; "" unknown */
     char *lines; /* "12 40 7", a number for each frame; 0: unknown */
     struct verdict_frame *frames;
     uint64_t last[VERDICT_KINDS];

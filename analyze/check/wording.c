@@ -145,7 +145,7 @@ char *wording_frame(const struct verdict_frame *f)
 {
     bool inside;
     _cleanup_free_ char *function = text_safe_utf8(f->function, WORDING_NAME_MOST);
-    _cleanup_free_ char *path = f->file ? wording_path(f->file, &inside) : NULL, *module = text_safe_utf8(f->module, WORDING_NAME_MOST);
+    _cleanup_free_ char *path = f->file ? wording_path(f, &inside) : NULL, *module = text_safe_utf8(f->module, WORDING_NAME_MOST);
 
     if (path && f->line)
         return format_text("%s  %s:%" PRIu32, function, path, f->line);

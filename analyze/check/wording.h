@@ -36,12 +36,13 @@ char *wording_frame(const struct verdict_frame *f);
 /* The problem that is this metric's (NULL: the first of all); NULL: none. */
 const struct verdict_problem *wording_problem(const struct verdict *v, const char *metric);
 
-/* The file without "x/..", relative to the tree of sources where it lies in that: GITHUB_WORKSPACE,
- * CI_PROJECT_DIR or else the working directory. *ret_inside: it does. */
-char *wording_path(const char *file, bool *ret_inside);
+/* A frame's file without "x/..", relative to the tree of sources where it lies in that: GITHUB_WORKSPACE,
+ * CI_PROJECT_DIR or else the working directory. *ret_inside: it does, for certain. The frame must have a file. */
+char *wording_path(const struct verdict_frame *f, bool *ret_inside);
 /* The frame to point at: the innermost one in the tree of sources, as nobody mends a line of
- * the C++ library's headers; else verdict_culprit_place's. NULL: there is
- * none, or no longer. */
+ * the C++ library's headers. NULL: there is none, or no longer. */
 const struct verdict_frame *wording_place(const struct verdict_culprit *c);
+/* Whether a function with this line can be in a file of the directory. */
+bool wording_source_has(const char *directory, const char *file, const char *function, uint32_t line);
 
 #endif

@@ -76,28 +76,33 @@ static void simplify(char *path)
     *to = 0;
 }
 
-/* Of a file that is not below the tree: the longest end of it that is there; of a rooted one of two
- * parts at least. What lies in /usr is the system's, whatever the tree has of the same name. */
-static const char *by_its_end(const char *directory, const char *path)
+/* Of a file that is not below the tree, as another checkout or a container had it: the end of its path that is there, of two
+ * parts at least, if the function is there as well. Other projects have a src/util.c, too: it is not this one.
+ * What lies in /usr is the system's, whatever the tree has of the same name. */
+static const char *by_its_end(const char *directory, const char *path, const struct verdict_frame *f)
 {
-    const char *relative = path;
+    const char *found = NULL;
 
-    while (strncmp(relative, "../", 3) == 0)
-        relative += 3;
-    if (*relative && *relative != '/' && strcmp(relative, "..") != 0 && is_in(directory, relative))
-        return relative;
+    if (*path && *path != '/' && strncmp(path, "../", 3) != 0 && strcmp(path, "..") != 0)
+        return is_in(directory, path) ? path : NULL;
     if (strncmp(path, "/usr/", 5) == 0 || strncmp(path, "/lib/", 5) == 0)
         return NULL;
-    for (const char *at = path; (at = strchr(at, '/')) && strchr(at + 1, '/'); at++)
-        if (at[1] != '.' && is_in(directory, at + 1))
-            return at + 1;
-    return NULL;
+    for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
+        const char *end = at + 1;
+        bool is_long = strchr(end, '/') || (end - path >= 3 && strncmp(end - 3, "../", 3) == 0);
+        if (!is_long || *end == '.' || !wording_source_has(directory, end, f->function, f->line))
+            continue;
+        if (found)
+            return NULL; /* one of them; which? */
+        found = end;
+    }
+    return found;
 }
 
-char *wording_path(const char *file, bool *ret_inside)
+char *wording_path(const struct verdict_frame *f, bool *ret_inside)
 {
     char directory[PATH_MAX];
-    _cleanup_free_ char *path = copy_text(file, strlen(file));
+    _cleanup_free_ char *path = copy_text(f->file, strlen(f->file));
     const char *found = NULL;
 
     simplify(path);
@@ -106,7 +111,7 @@ char *wording_path(const char *file, bool *ret_inside)
         if (*path == '/' && bytes > 1 && strncmp(path, directory, bytes) == 0 && path[bytes] == '/')
             found = path + bytes + 1;
         else
-            found = by_its_end(directory, path);
+            found = by_its_end(directory, path, f);
     }
     *ret_inside = found;
     return text_safe_utf8(found ? found : path, 1000);
@@ -121,9 +126,10 @@ const struct verdict_frame *wording_place(const struct verdict_culprit *c)
         if (!f->file || !f->line)
             continue;
         bool inside;
-        free(wording_path(f->file, &inside));
+        free(wording_path(f, &inside));
         if (inside)
             return f;
     }
-    return verdict_culprit_place(c);
+    const struct verdict_frame *f = verdict_culprit_place(c);
+    return f && *f->file != '/' ? f : NULL; /* a rooted one is another project's */
 }

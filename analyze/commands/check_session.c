@@ -280,6 +280,8 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
         s->libc = copied(libc);
     }
     v->platform = o->platform ? copied(o->platform) : platform_name(libc, o->compiler);
+    if (!baseline_can_name(v->platform))
+        return usage_error("check", "check: %s: no name of a platform: it must be UTF-8 text", o->platform ? "--platform" : "--compiler");
     refused = read_baseline(s, v->platform);
     if (refused)
         return refused;

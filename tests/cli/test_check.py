@@ -337,6 +337,34 @@ with open(path("odd.json")) as file:
 equal([name for name in os.listdir(WORK) if name.startswith("odd.json.")], [], "nothing beside it")
 
 # --- hostile baselines ---
+# A merge in git: what to do is said; a link stays one, though nothing is there yet; what is read-only stays as it is.
+with open(path("merged.json"), "w") as file:
+    file.write(text.replace('      "runs"', '<<<<<<< HEAD\n      "runs"', 1))
+for action in [], ["--update"]:
+    got = gate("--baseline", path("merged.json"), *action, "--", ONE, code=64)
+    one_line(got, "conflict markers (line 6)", "git checkout --theirs", "--update")
+with open(path("merged_budget.json"), "w") as file:
+    file.write("<<<<<<< HEAD\n")
+one_line(gate("--budget", path("merged_budget.json"), "--", ONE, code=64), "conflict markers (line 1)", "resolve")
+os.mkdir(path("linked"))
+os.symlink("linked/second.json", path("first.json"))
+os.symlink("third.json", path("linked/second.json"))
+gate("--baseline", path("first.json"), "--save-baseline", "--", ONE)
+check(os.path.islink(path("first.json")) and os.path.islink(path("linked/second.json")) and os.path.isfile(path("linked/third.json")), "links stay")
+gate("--baseline", path("first.json"), "--", ONE)
+os.symlink("loop.json", path("loop.json"))
+one_line(gate("--baseline", path("loop.json"), "--save-baseline", "--", ONE, code=64), "loop.json", "symbolic links")
+os.chmod(path("linked/third.json"), 0o444)
+with open(path("first.json"), "rb") as file:
+    before = file.read()
+one_line(gate("--baseline", path("first.json"), "--update", "--", TWO, code=64), "first.json: is read-only", "chmod u+w")
+with open(path("first.json"), "rb") as file:
+    check(file.read() == before, "what is read-only stays as it is")
+for option in "--compiler", "--platform":
+    for _ in range(2):
+        one_line(gate("--baseline", path("names.json"), "--update", option, b"g\xff", "--", ONE, code=64), option, "UTF-8")
+check(not os.path.exists(path("names.json")), "no name that would not come back")
+
 for bad, *words in ("", "is empty"), (" \n", "is empty"), ("\0\1\2", "is no JSON"), (text[:300], "is no JSON"), ("[1]", "no object"), ("{}", "schema"), \
         (text.replace("baseline/1", "baseline/2"), "malloscope-baseline/2", "reads malloscope-baseline/1"), \
         (text.replace("baseline/1", "diff/1"), "malloscope-diff/1"), ('{"schema": "malloscope-baseline/1"}', "platforms"), \

@@ -3,6 +3,7 @@
 workflow, as a job of GitLab's, and in git bisect. Each passes, then something is planted, and each fails with its line."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,26 @@ with open(os.path.join(meson, "prog.c"), "w") as file:
     file.write(PROGRAM.replace("ALLOCATIONS", "20").replace("free(sink);", ""))
 fails(user("ninja -C build && meson test -C build --setup leaks --no-suite tap --print-errorlogs", meson), "meson: a leak", "leaked_blocks", "prog.c:7")
 
+# Two programs of one name in two directories, and a file as an argument: each has a baseline, and it is the same in another checkout.
+units = make_project("units")
+for directory, count in ("a", 11), ("b", 22):
+    os.mkdir(os.path.join(units, directory))
+    with open(os.path.join(units, directory, "meson.build"), "w") as file:
+        file.write("unit = executable('unit', 't.c')\ntest('unit', unit)\ntest('file', unit, args: files('../tests/input.json'))\n")
+    with open(os.path.join(units, directory, "t.c"), "w") as file:
+        file.write(PROGRAM.replace("ALLOCATIONS", str(count)))
+with open(os.path.join(units, "meson.build"), "w") as file:
+    file.write("project('units', 'c', default_options: ['debug=true'])\nsubdir('ci/meson')\nsubdir('a')\nsubdir('b')\n")
+passes(user("meson setup build && ninja -C build && UPDATE_BASELINES=1 meson test -C build --setup allocations", units), "units: writes baselines")
+written = sorted(os.path.relpath(os.path.join(where, name), os.path.join(units, "tests/allocations"))
+                 for where, _, names in os.walk(os.path.join(units, "tests/allocations")) for name in names)
+equal([re.sub(r"-[0-9]+\.json", "-N.json", name) for name in written],
+      ["a/unit+tests_input.json-N.json", "a/unit.json", "b/unit+tests_input.json-N.json", "b/unit.json"], "one for each program and its arguments")
+equal(len({re.search("-[0-9]+", name)[0] for name in written if "+" in name}), 1, "the same arguments")
+shutil.copytree(units, path("another/checkout"), ignore=shutil.ignore_patterns("build"))
+passes(user("meson setup elsewhere && ninja -C elsewhere && meson test -C elsewhere --setup allocations --print-errorlogs", path("another/checkout")),
+       "units: another checkout")
+
 # --- CMake ---
 cmake = make_project("cmake")
 with open(os.path.join(cmake, "CMakeLists.txt"), "w") as file:
@@ -114,6 +135,9 @@ steps = workflow["jobs"]["allocations"]["steps"]
 build = next(step["run"] for step in steps if "cmake" in step.get("run", ""))
 try_runner("ctest", cmake, build, "ctest --test-dir build -L allocations --output-on-failure",
            "UPDATE_BASELINES=1 ctest --test-dir build -L allocations --output-on-failure")
+check([re.sub("-[0-9]+", "", name) for name in os.listdir(os.path.join(cmake, "tests/allocations"))] == ["prog+tests_input.json.json"],
+      f"its name: {os.listdir(os.path.join(cmake, 'tests/allocations'))}")
+check("allocations.prog-tests/input.json" in user("ctest --test-dir build -N", cmake).stdout, "ctest: its test's name")
 
 # --- the action, in the workflow's steps ---
 action = yaml.safe_load(open(os.path.join(CI, "action.yml")))
@@ -168,6 +192,11 @@ code, text, summary, outputs = act(cmake, program="build/prog 'tests/$(touch own
 equal((code, os.path.exists(os.path.join(cmake, "owned"))), (3, False), f"nothing is expanded, a failing program is not measured: {text}")
 code, text, summary, outputs = act(cmake, program="build/prog", options="--max nonsense", reports="r")
 equal((code, outputs.get("exit-code")), (64, "64"), f"wrong options: {text}")
+for inputs in {"program": "build/prog tests/input.json", "options": "--max allocations=1 'unclosed"}, {"program": 'build/prog "tests/input.json'}:
+    code, text, summary, outputs = act(cmake, **inputs, reports="r")
+    equal((code, outputs.get("exit-code")), (64, "64"), f"a quote that is not closed: {text}")
+    check("has a quote without its second one" in text and sorted(os.listdir(os.path.join(cmake, "r"))) == ["benchmark.json", "check.json", "check.md", "check.xml"],
+          f"it says so: {text}")
 
 # The step that is commented out is one when it is not.
 with open(os.path.join(CI, "github.yml")) as file:
@@ -193,6 +222,30 @@ with open(os.path.join(suite, "tests/test_parse.py"), "w") as file:
     file.write("def test_parse(check_allocations):\n    check_allocations(['./prog', 'tests/input.json'], '--max', 'leaked=1M')\n")
 pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
 try_runner("pytest", suite, ["cc", "-g", "-O1", "prog.c", "-o", "prog"], pytest, pytest + ["--update-baselines"])
+
+
+def go(count):
+    return f"check_allocations(['./prog{count}'])\n"
+
+
+with open(os.path.join(suite, "prog.c"), "w") as file:
+    file.write(PROGRAM)
+for count in range(1, 7):
+    must("cc", "-g", "-O1", "-DALLOCATIONS=" + str(10 * count), "prog.c", "-o", f"prog{count}", cwd=suite)
+shutil.rmtree(os.path.join(suite, "tests/allocations"))
+with open(os.path.join(suite, "tests/test_one.py"), "w") as file:
+    file.write("import pytest\nclass TestA:\n    def test_go(self, check_allocations): " + go(1) + "class TestB:\n    def test_go(self, check_allocations): " + go(2) +
+               "def test_go(check_allocations):\n    " + go(3) + "    " + go(4) +
+               "@pytest.mark.parametrize('which', ['a b', 'a_b'])\ndef test_kind(check_allocations, which):\n    check_allocations(['./prog' + str(1 + (which == 'a b'))])\n")
+with open(os.path.join(suite, "tests/test_two.py"), "w") as file:
+    file.write("def test_go(check_allocations):\n    " + go(5))
+passes(user(pytest + ["--update-baselines"], suite), "pytest: several tests of one name")
+equal(len(os.listdir(os.path.join(suite, "tests/allocations"))), 8, f"each has a baseline: {os.listdir(os.path.join(suite, 'tests/allocations'))}")
+passes(user(pytest, suite), "pytest: and passes with it")
+with open(os.path.join(suite, "tests/test_two.py"), "w") as file:
+    file.write("import pytest\ndef test_go(check_allocations):\n    " + go(6) + "class TestC:\n    def test_go(self, check_allocations): " + go(5) +
+               "@pytest.fixture\ndef other(request):\n    request.node.name = 'test_go'\ndef test_else(other, check_allocations):\n    " + go(6))
+fails(user(pytest + ["--update-baselines"], suite), "pytest: two tests with one baseline", "is tests/test_two.py::test_go's baseline, too")
 
 # --- git bisect ---
 repository = make_project("repository")
@@ -234,6 +287,20 @@ for options, build, code in ((["--max", "allocations=25"], "true", 1), (["--max"
     must("cc", "-g", "prog.c", "-o", "prog", cwd=repository)
     got = user([bisect, build, *options, "--", "./prog"], repository)
     equal(got.returncode, code, f"bisect {options} {build}: {got.stdout}")
+
+# --- names of baselines: of each command another one ---
+def name_of(*words, roots=("/s/build", "/s")):
+    got = user([os.path.join(CI, "check-each"), *(word for root in roots for word in ("--root", root)), "D", "--", *words], path("."), env={"MALLOSCOPE": "echo"})
+    return re.fullmatch(r"check --baseline D/(.*)\.json -- (?s:.*)\n", got.stdout)[1]
+
+
+names = [name_of(*words) for words in (["p"], ["a/p"], ["b/p"], ["p", ""], ["p", "a"], ["p-a"], ["p", "a", "b"], ["p", "a-b"], ["p", "a_b"], ["p", "a b"], ["p", "a/b"],
+                                       ["p", "a\nb"], ["p q"], ["p_q"], ["../p"], [".._p"], ["p", "x" * 400], ["p", "x" * 401])]
+equal(len(set(names)), len(names), f"names: {names}")
+check(all(re.fullmatch("[A-Za-z0-9._/+-]{1,180}", name) and ".." not in name.split("/") for name in names), f"files in the directory: {names}")
+equal(name_of("/s/build/a/p", "--in=/s/x", "/s/build/y"), name_of("a/p", "--in=x", "y"), "without the roots")
+equal(name_of("/t/o/a/p", "--in=/t/x", roots=("/t/o", "/t")), name_of("/s/build/a/p", "--in=/s/x"), "the same in each checkout")
+equal(name_of("/usr/bin/python3", "x.py"), "python3+x.py", "a program from elsewhere")
 
 # --- the scripts themselves ---
 for script in ("check-each", "bisect"):

@@ -430,7 +430,7 @@ def fill_disk():
             os.sync()
 
 
-image, in_memory = path("image"), set(glob.glob("/dev/shm/malloscope.*"))
+image = path("image")
 with open(image, "wb") as file:
     file.truncate(120 << 20)
 if ROOT and shutil.which("mkfs.btrfs") and run(["mkfs.btrfs", "-q", "--mixed", image]).returncode == 0 and \
@@ -442,7 +442,7 @@ if ROOT and shutil.which("mkfs.btrfs") and run(["mkfs.btrfs", "-q", "--mixed", i
             os.unlink(filler)
         run([MALLOSCOPE, "report", log])
         complete(log, truth, "a full btrfs", "No space left on device" if lost else None)
-        equal(set(glob.glob("/dev/shm/malloscope.*")) - in_memory, set(), "a full btrfs: nothing is left in memory")
+        equal(files_in_memory(log), [], "a full btrfs: nothing is left in memory")
     finally:
         unmount()
 else:

@@ -55,6 +55,38 @@ static void test_safe_utf8(void)
     }
 }
 
+static void write_source(const char *path, const char *text)
+{
+    FILE *to = fopen(path, "w");
+    CHECK(to && fputs(text, to) >= 0 && fclose(to) == 0);
+}
+
+static void test_sources(void)
+{
+    static const struct {
+        const char *function, *text;
+        uint32_t line;
+        bool has;
+    } cases[] = {
+        { "parse", "int parse(void) { return 0; }\n", 1, true }, { "parse", "int parse(void) { return 0; }\n", 2, false }, { "parse", "\nint parse(void)\n", 1, false },
+        { "parse", "  x = parse(1);\n", 1, false }, { "parse", "int sparse(void) {\n", 1, false }, { "a::parse::{lambda(int)#2}::operator()", "void parse() {\n", 1, true },
+        { "main::$_0::operator()", "int main() {\n", 1, true }, { "a::b<c<d>>::~e", "b::~e() {\n", 1, true }, { "<T as x::Y>::new", "fn new(a: u8) -> T {\n", 1, true },
+        { "x::{{closure}}", "fn x<T>(t: T) {\n", 1, true }, { "operator new", "int new(void) {\n", 1, false }, { "a::operator<<", "void a(void) {\n", 1, true },
+        { "prog+0x12", "int prog(void) {\n", 1, false }, { "", "int main(void) {\n", 1, false },
+    };
+    char tree[] = "/tmp/test_check_outputs.XXXXXX";
+
+    if (!CHECK(mkdtemp(tree)))
+        return;
+    _cleanup_free_ char *path = format_text("%s/file", tree);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_source(path, cases[i].text);
+        if (!CHECK(wording_source_has(tree, "file", cases[i].function, cases[i].line) == cases[i].has))
+            printf("case %zu\n", i);
+    }
+    CHECK(unlink(path) == 0 && rmdir(tree) == 0);
+}
+
 /* In a tree of sources of the test's own. */
 static void test_paths(void)
 {
@@ -66,14 +98,20 @@ static void test_paths(void)
         { "%s/src/parser.c", "src/parser.c", true }, { "%s/build/../src/./parser.c", "src/parser.c", true }, { "%s//src/none.c", "src/none.c", true },
         { "src/parser.c", "src/parser.c", true }, { "../src/parser.c", "src/parser.c", true }, { "../top.c", "top.c", true },
         { "../../x/../../src/parser.c", "src/parser.c", true }, { "/build/x/src/parser.c", "src/parser.c", true }, { "/build/top.c", "/build/top.c", false },
+        { "/build/x/src/other.c", "/build/x/src/other.c", false }, { "../src/other.c", "../src/other.c", false }, { "src/other.c", "src/other.c", true },
+        { "/build/src/src/twice.c", "/build/src/src/twice.c", false },
         { "/usr/include/src/parser.c", "/usr/include/src/parser.c", false }, { "%snot/src/none.c", "%snot/src/none.c", false }, { "/../..", "/", false },
         { "none.c", "none.c", false }, { "", "", false }, { "..", "..", false }, { "/", "/", false },
     };
 
     if (!CHECK(getcwd(old, sizeof old) && mkdtemp(tree) && chdir(tree) == 0 && mkdir("src", 0700) == 0 && mkdir("build", 0700) == 0))
         return;
-    fclose(fopen("src/parser.c", "w"));
-    fclose(fopen("top.c", "w"));
+    CHECK(mkdir("src/src", 0700) == 0);
+    write_source("src/parser.c", "#include <x.h>\nstatic void *parse (int n)\n{\n    return malloc(n);\n}\n");
+    write_source("src/other.c", "#include <x.h>\nvoid unlike(void)\n{\n    parse(1);\n    parsed();\n}\n"); /* another project's, of the same name */
+    write_source("src/twice.c", "void parse(void)\n{\n}\n\n");
+    write_source("src/src/twice.c", "void parse(void)\n{\n}\n\n");
+    write_source("top.c", "void parse(void)\n{\n}\n\n");
     for (int where = 0; where < 4; where++) { /* named by GitHub, by GitLab, the directory itself, a repository around it */
         unsetenv("GITHUB_WORKSPACE");
         unsetenv("CI_PROJECT_DIR");
@@ -83,16 +121,17 @@ static void test_paths(void)
         if (where == 3)
             CHECK(mkdir(".git", 0700) == 0 && chdir("build") == 0);
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-            char file[PATH_MAX], wanted[PATH_MAX];
+            char file[PATH_MAX], wanted[PATH_MAX], function[] = "v::(anonymous namespace)::T<int>::parse<char>";
             bool inside;
             snprintf(file, sizeof file, cases[i].file, tree);
             snprintf(wanted, sizeof wanted, cases[i].wanted, tree);
-            _cleanup_free_ char *got = wording_path(file, &inside);
+            _cleanup_free_ char *got = wording_path(&(struct verdict_frame){ .function = function, .file = file, .line = 4 }, &inside);
             if (!CHECK(strcmp(got, wanted) == 0 && inside == cases[i].inside))
                 printf("%s: %s, %d\n", file, got, inside);
         }
     }
-    CHECK(chdir(tree) == 0 && unlink("src/parser.c") == 0 && unlink("top.c") == 0 && rmdir("src") == 0 && rmdir("build") == 0 && rmdir(".git") == 0);
+    CHECK(chdir(tree) == 0 && unlink("src/parser.c") == 0 && unlink("top.c") == 0 && unlink("src/other.c") == 0 &&
+          unlink("src/twice.c") == 0 && unlink("src/src/twice.c") == 0 && rmdir("src/src") == 0 && rmdir("src") == 0 && rmdir("build") == 0 && rmdir(".git") == 0);
     CHECK(chdir(old) == 0 && rmdir(tree) == 0);
 }
 
@@ -183,6 +222,7 @@ int main(void)
 {
     unsetenv("CI_PROJECT_DIR");
     test_safe_utf8();
+    test_sources();
     test_paths();
     test_github();
     test_tap();

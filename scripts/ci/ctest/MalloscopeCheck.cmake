@@ -2,15 +2,17 @@
 #   include(ci/ctest/MalloscopeCheck.cmake)
 #   malloscope_check(prog ARGS input.json OPTIONS --max leaked=0)
 # adds the test allocations.prog-input.json, which compares the target prog, run with input.json, with its baseline in
-# tests/allocations/. `ctest -L allocations` runs these tests alone; `UPDATE_BASELINES=1 ctest -L allocations` writes
+# tests/allocations/. Names have no paths of this checkout. `ctest -L allocations` runs these tests alone; `UPDATE_BASELINES=1 ctest -L allocations` writes
 # the baselines.
 find_program(MALLOSCOPE malloscope REQUIRED)
 
 function(malloscope_check target)
   cmake_parse_arguments(PARSE_ARGV 1 check "" "" "ARGS;OPTIONS")
   string(JOIN - name allocations.${target} ${check_ARGS})
-  add_test(NAME ${name}
-    COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../check-each ${CMAKE_SOURCE_DIR}/tests/allocations ${check_OPTIONS}
+  string(REPLACE "${CMAKE_BINARY_DIR}/" "" name "${name}")
+  string(REPLACE "${CMAKE_SOURCE_DIR}/" "" name "${name}")
+  add_test(NAME "${name}"
+    COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../check-each --root ${CMAKE_BINARY_DIR} --root ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests/allocations ${check_OPTIONS}
       -- $<TARGET_FILE:${target}> ${check_ARGS})
-  set_tests_properties(${name} PROPERTIES LABELS allocations ENVIRONMENT MALLOSCOPE=${MALLOSCOPE})
+  set_tests_properties("${name}" PROPERTIES LABELS allocations ENVIRONMENT MALLOSCOPE=${MALLOSCOPE})
 endfunction()

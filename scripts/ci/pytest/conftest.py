@@ -3,8 +3,10 @@
     def test_parse(check_allocations):
         check_allocations(["build/prog", "input.json"], "--max", "leaked=0")
 
-and fails with the call sites that allocate more than the test's baseline, allocations/TEST.json beside the test file.
+and fails with the call sites that allocate more than the test's baseline, allocations/FILE.CLASS.TEST.json beside the test
+file; a second call in one test has TEST-2, and so on.
 `pytest --update-baselines` writes the baselines; they are to be committed. MALLOSCOPE names the malloscope to use."""
+import hashlib
 import json
 import os
 import re
@@ -33,13 +35,30 @@ def describe(verdict):
     return "\n".join(lines)
 
 
+def name_baseline(node):
+    """Of a test: its file, its classes and itself, with their parameters; what is not plain in these has a number behind it."""
+    file = os.path.splitext(os.path.basename(str(node.fspath)))[0]
+    names = [file, *(above.name for above in node.listchain() if isinstance(above, pytest.Class)), node.name]
+    name = ".".join(names)
+    plain = re.sub(r"[^A-Za-z0-9._]", "_", name)[:150]
+    return plain if plain == name else plain + "-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:10]
+
+
+USED = {}  # baseline → the test that it is of
+
+
 @pytest.fixture
 def check_allocations(request):
     """Runs a command (list) under `malloscope check`, with more of its options behind it."""
+    calls = 0
 
     def check(command, *options):
+        nonlocal calls
+        calls += 1
         directory = os.path.join(os.path.dirname(str(request.node.fspath)), "allocations")
-        baseline = os.path.join(directory, re.sub(r"[^A-Za-z0-9._-]", "_", request.node.name) + ".json")
+        baseline = os.path.join(directory, name_baseline(request.node) + (f"-{calls}" if calls > 1 else "") + ".json")
+        if USED.setdefault(baseline, request.node.nodeid) != request.node.nodeid:
+            pytest.fail(f"{baseline} is {USED[baseline]}'s baseline, too: give this test another name", pytrace=False)
         if request.config.getoption("--update-baselines"):
             os.makedirs(directory, exist_ok=True)
             options += ("--update",)

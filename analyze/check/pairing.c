@@ -1,0 +1,327 @@
+/* In this order: sites whose names are the same but for such numbers, by their figures and in the numbers' order; then, of those
+ * that are left, a new one and a gone one that come to the same figures, or that differ in one function's name alone,
+ * which nobody else has had or has. */
+#include "analyze/check/pairing.h"
+
+#include "analyze/check/align.h"
+#include "analyze/hash.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define RENAMED_MOST 1000 /* sites; each is compared with each */
+#define MANY_ALLOCATIONS 10 /* that two functions come to by chance is unlikely */
+
+/* One side's site. */
+struct side {
+    const struct measured_site *measured;
+    const struct baseline_site *baseline;
+    const char *key;
+    char *generic; /* without what compilers have numbered */
+    uint64_t values[VERDICT_KINDS];
+    bool is_paired;
+};
+
+struct sides {
+    struct side *of;
+    size_t count;
+    struct hash_table functions; /* whose names some frame has */
+    char **names;
+    size_t name_count, name_capacity;
+};
+
+/* --- what they are ------------------------------------------------------------------------------- */
+
+/* "{lambda(int)#2}" and "$_2" without their numbers. */
+static char *generic_of(const char *key)
+{
+    char *generic = copy_text(key, strlen(key)), *to = generic;
+
+    for (const char *at = key; *at; at++) {
+        *to++ = *at;
+        if (*at == '#' || (*at == '_' && at > key && at[-1] == '$'))
+            while (isdigit((unsigned char)at[1]))
+                at++;
+    }
+    *to = 0;
+    return generic;
+}
+
+static uint64_t hash_of(const char *name, size_t bytes)
+{
+    _cleanup_free_ char *text = copy_text(name, bytes);
+    return hash_add_text(0, text);
+}
+
+static bool has_name(const struct sides *s, const char *name, size_t bytes)
+{
+    struct hash_search search = hash_table_search(&s->functions, hash_of(name, bytes));
+
+    while (hash_table_next(&s->functions, &search))
+        if (strlen(s->names[search.number]) == bytes && memcmp(s->names[search.number], name, bytes) == 0)
+            return true;
+    return false;
+}
+
+static void add_names(struct sides *s, const char *key)
+{
+    for (const char *at = key, *end; (end = strchr(at, '\n')); at = end + 1) {
+        size_t bytes = (size_t)(end - at);
+        if (has_name(s, at, bytes))
+            continue;
+        s->names = grow(s->names, &s->name_capacity, s->name_count + 1, sizeof *s->names);
+        s->names[s->name_count] = copy_text(at, bytes);
+        hash_table_add(&s->functions, hash_of(at, bytes), (uint32_t)s->name_count++);
+    }
+}
+
+static int by_generic(const void *left, const void *right)
+{
+    const struct side *a = left, *b = right;
+    int order = strcmp(a->generic, b->generic);
+
+    return order ? order : strverscmp(a->key, b->key);
+}
+
+static void finish(struct sides *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        s->of[i].generic = generic_of(s->of[i].key);
+        add_names(s, s->of[i].key);
+    }
+    if (s->count)
+        qsort(s->of, s->count, sizeof *s->of, by_generic);
+}
+
+static void take_measured(struct sides *s, const struct measured *m)
+{
+    s->of = alloc_zeroed(m->site_count + 1, sizeof *s->of);
+    for (; s->count < m->site_count; s->count++) {
+        struct side *side = &s->of[s->count];
+        uint64_t most;
+        side->measured = &m->sites[s->count];
+        side->key = side->measured->key;
+        for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+            measured_range(m, side->measured, kind, &side->values[kind], &most);
+    }
+    finish(s);
+}
+
+static void take_baseline(struct sides *s, const struct baseline *b)
+{
+    s->of = alloc_zeroed(b->site_count + 1, sizeof *s->of);
+    for (; s->count < b->site_count; s->count++) {
+        struct side *side = &s->of[s->count];
+        side->baseline = &b->sites[s->count];
+        side->key = side->baseline->key;
+        memcpy(side->values, side->baseline->values, sizeof side->values);
+    }
+    finish(s);
+}
+
+static void release(struct sides *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->of[i].generic);
+    for (size_t i = 0; i < s->name_count; i++)
+        free(s->names[i]);
+    free(s->of);
+    free(s->names);
+    hash_table_release(&s->functions);
+}
+
+/* --- pairs ---------------------------------------------------------------------------------------- */
+
+int64_t pairing_likeness(const uint64_t before[VERDICT_KINDS], const uint64_t now[VERDICT_KINDS])
+{
+    bool is_same = before[VERDICT_ALLOCATIONS] == now[VERDICT_ALLOCATIONS] && before[VERDICT_BYTES] == now[VERDICT_BYTES];
+    int64_t likeness = is_same ? PAIRING_SAME : 256;
+
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        uint64_t less = before[kind] < now[kind] ? before[kind] : now[kind], more = before[kind] < now[kind] ? now[kind] : before[kind];
+        likeness += more ? (int64_t)(64 * ((double)less / (double)more)) : 64;
+    }
+    return likeness;
+}
+
+static void add(struct pairing *p, struct side *before, struct side *now)
+{
+    p->of = grow(p->of, &p->capacity, p->count + 1, sizeof *p->of);
+    p->of[p->count++] = (struct paired_site){ .measured = now ? now->measured : NULL, .baseline = before ? before->baseline : NULL };
+    if (before)
+        before->is_paired = true;
+    if (now)
+        now->is_paired = true;
+}
+
+struct group {
+    struct side *before, *now;
+};
+
+static int64_t score(const void *data, size_t old, size_t new)
+{
+    const struct group *g = data;
+    const struct side *before = &g->before[old], *now = &g->now[new];
+
+    return 2 * pairing_likeness(before->values, now->values) + (strcmp(before->key, now->key) == 0);
+}
+
+static void pair_group(struct pairing *p, struct group *g, size_t before_count, size_t now_count)
+{
+    _cleanup_free_ size_t *pairs = alloc_zeroed(now_count, sizeof *pairs);
+
+    align(before_count, now_count, score, g, pairs);
+    for (size_t i = 0; i < now_count; i++)
+        if (pairs[i] != ALIGN_NONE)
+            add(p, &g->before[pairs[i]], &g->now[i]);
+}
+
+static size_t group_end(const struct sides *s, size_t from)
+{
+    size_t end = from;
+
+    while (end < s->count && strcmp(s->of[end].generic, s->of[from].generic) == 0)
+        end++;
+    return end;
+}
+
+static void pair_by_names(struct pairing *p, struct sides *before, struct sides *now)
+{
+    for (size_t i = 0, k = 0; i < before->count && k < now->count;) {
+        int order = strcmp(before->of[i].generic, now->of[k].generic);
+        size_t i_end = order <= 0 ? group_end(before, i) : i, k_end = order >= 0 ? group_end(now, k) : k;
+        if (!order)
+            pair_group(p, &(struct group){ &before->of[i], &now->of[k] }, i_end - i, k_end - k);
+        i = i_end;
+        k = k_end;
+    }
+}
+
+/* --- other names ------------------------------------------------------------------------------------ */
+
+/* Of frames that differ, the first one's names; false: they differ in more than one function's name, or in their number. */
+static bool is_substitution(const char *a, const char *b, const char **ret_a, size_t *ret_a_bytes, const char **ret_b, size_t *ret_b_bytes,
+                            size_t *ret_equal)
+{
+    bool is_one = true;
+
+    *ret_a = NULL;
+    *ret_equal = 0;
+    for (; *a && *b; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
+        size_t a_bytes = strcspn(a, "\n"), b_bytes = strcspn(b, "\n");
+        if (a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0) {
+            (*ret_equal)++;
+            continue;
+        }
+        if (*ret_a)
+            is_one &= a_bytes == *ret_a_bytes && b_bytes == *ret_b_bytes && memcmp(a, *ret_a, a_bytes) == 0 && memcmp(b, *ret_b, b_bytes) == 0;
+        else
+            *ret_a = a, *ret_b = b, *ret_a_bytes = a_bytes, *ret_b_bytes = b_bytes;
+    }
+    return is_one && !*a && !*b && *ret_a;
+}
+
+/* How many characters they begin and end with in common, of no more than 99. */
+static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+{
+    size_t less = a_bytes < b_bytes ? a_bytes : b_bytes, begin = 0, end = 0;
+
+    while (begin < less && a[begin] == b[begin])
+        begin++;
+    while (begin + end < less && a[a_bytes - end - 1] == b[b_bytes - end - 1])
+        end++;
+    return begin + end < 99 ? begin + end : 99;
+}
+
+/* How sure it is that they are one; 0: it is not. By thousands; then by the frames, and then by the names. */
+static size_t renamed(const struct sides *all_before, const struct sides *all_now, const struct side *before, const struct side *now)
+{
+    const char *a, *b;
+    size_t a_bytes, b_bytes, equal;
+    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    bool is_same = memcmp(before->values, now->values, sizeof now->values) == 0;
+    uint64_t was = before->values[VERDICT_ALLOCATIONS], is = now->values[VERDICT_ALLOCATIONS];
+
+    if (is_one && !has_name(all_now, a, a_bytes) && !has_name(all_before, b, b_bytes)) {
+        size_t alike = 100 * equal + names_alike(a, a_bytes, b, b_bytes);
+        if (is_same)
+            return 3000 + alike;
+        return was && is >= was / 2 && is / 2 <= was ? 1000 + alike : 0;
+    }
+    return is_same && was >= MANY_ALLOCATIONS ? 2000 + 100 * equal : 0;
+}
+
+static void add_renamed(struct pairing *p, struct side *before, struct side *now)
+{
+    const char *a, *b;
+    size_t a_bytes, b_bytes, equal;
+
+    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    add(p, before, now);
+    p->of[p->count - 1].was = is_one ? copy_text(a, a_bytes) : NULL;
+    p->of[p->count - 1].is = is_one ? copy_text(b, b_bytes) : NULL;
+}
+
+/* The surest first. */
+static void pair_renamed(struct pairing *p, struct sides *before, struct sides *now)
+{
+    _cleanup_free_ struct side **gone = alloc_zeroed(before->count + 1, sizeof *gone), **new = alloc_zeroed(now->count + 1, sizeof *new);
+    size_t gone_count = 0, new_count = 0;
+
+    for (size_t i = 0; i < before->count; i++)
+        if (!before->of[i].is_paired)
+            gone[gone_count++] = &before->of[i];
+    for (size_t i = 0; i < now->count; i++)
+        if (!now->of[i].is_paired)
+            new[new_count++] = &now->of[i];
+    if (gone_count > RENAMED_MOST || new_count > RENAMED_MOST) /* another program, or built in another way */
+        return;
+    for (size_t least = 3000; least; least -= 1000)
+        for (size_t i = 0; i < gone_count; i++) {
+            struct side *best = NULL;
+            size_t best_sure = least - 1;
+            for (size_t k = 0; k < new_count && !gone[i]->is_paired; k++) {
+                size_t sure = new[k]->is_paired ? 0 : renamed(before, now, gone[i], new[k]);
+                if (sure > best_sure) {
+                    best = new[k];
+                    best_sure = sure;
+                }
+            }
+            if (best)
+                add_renamed(p, gone[i], best);
+        }
+}
+
+void pairing_make(struct pairing *p, const struct measured *m, const struct baseline *b)
+{
+    struct sides before = { 0 }, now = { 0 };
+
+    *p = (struct pairing){ 0 };
+    if (!b) {
+        for (size_t i = 0; i < m->site_count; i++)
+            add(p, NULL, &(struct side){ .measured = &m->sites[i] });
+        return;
+    }
+    take_baseline(&before, b);
+    take_measured(&now, m);
+    pair_by_names(p, &before, &now);
+    pair_renamed(p, &before, &now);
+    for (size_t i = 0; i < now.count; i++)
+        if (!now.of[i].is_paired)
+            add(p, NULL, &now.of[i]);
+    for (size_t i = 0; i < before.count; i++)
+        if (!before.of[i].is_paired)
+            add(p, &before.of[i], NULL);
+    release(&before);
+    release(&now);
+}
+
+void pairing_release(struct pairing *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->of[i].was);
+        free(p->of[i].is);
+    }
+    free(p->of);
+    *p = (struct pairing){ 0 };
+}

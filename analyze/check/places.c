@@ -1,0 +1,152 @@
+/* Lines move when others are added or removed above them, and move together. What was on them mostly stays what it was.
+ * So a site's places, in the order of their lines, are paired with the baseline's as a diff pairs lines: those with the same
+ * figures first of all, then those that have the same numbers once all have moved by as much. What is left has been added or is
+ * gone; and the place whose figure has changed most is the one that is meant. */
+#include "analyze/check/places.h"
+
+#include "analyze/check/align.h"
+#include "analyze/check/pairing.h"
+
+#include <string.h>
+
+#define DISTANCE_MOST 1000
+#define SCORE_LIKENESS ((int64_t)1 << 20) /* distances only decide between what is as good */
+#define SCORE_FILE (256 * SCORE_LIKENESS)
+
+struct comparison {
+    const struct measured_place **now;
+    const struct baseline_place **before;
+    const char *file; /* of those of the baseline that tell none */
+    int64_t moved;    /* lines, downwards */
+};
+
+static int by_lines_now(const void *left, const void *right)
+{
+    const struct measured_place *a = *(const struct measured_place *const *)left, *b = *(const struct measured_place *const *)right;
+    int files = strcmp(a->source, b->source);
+
+    return files ? files : strverscmp(a->lines, b->lines);
+}
+
+static int by_lines_before(const void *left, const void *right)
+{
+    const struct baseline_place *a = *(const struct baseline_place *const *)left, *b = *(const struct baseline_place *const *)right;
+    int files = strcmp(a->source ? a->source : "", b->source ? b->source : "");
+
+    return files ? files : strverscmp(a->lines, b->lines);
+}
+
+/* The baseline's tell only as much of it as they need to. */
+static bool is_file(const char *source, const char *known)
+{
+    size_t bytes = strlen(source), end = strlen(known);
+
+    return end <= bytes && strcmp(source + bytes - end, known) == 0 && (end == bytes || source[bytes - end - 1] == '/');
+}
+
+static int64_t line_of(const char *lines)
+{
+    return strtoll(lines, NULL, 10);
+}
+
+static int64_t distance_of(const struct comparison *c, const struct baseline_place *before, const struct measured_place *now)
+{
+    int64_t distance = llabs(line_of(now->lines) - line_of(before->lines) - c->moved);
+    const char *a = strchr(now->lines, ' '), *b = strchr(before->lines, ' ');
+
+    distance = 2 * distance + ((a && b) ? strcmp(a, b) != 0 : a || b);
+    return distance < DISTANCE_MOST ? distance : DISTANCE_MOST;
+}
+
+static int64_t score(const void *data, size_t old, size_t new)
+{
+    const struct comparison *c = data;
+    const struct baseline_place *before = c->before[old];
+    const struct measured_place *now = c->now[new];
+    int64_t score = before->is_whole ? pairing_likeness(before->values, now->last)
+                    : before->values[VERDICT_ALLOCATIONS] == now->last[VERDICT_ALLOCATIONS] ? PAIRING_SAME : 256;
+
+    score *= SCORE_LIKENESS;
+    if (c->file && is_file(now->source, before->source ? before->source : c->file))
+        score += SCORE_FILE;
+    return score - distance_of(c, before, now);
+}
+
+/* All may have moved by as much as the first, or as the last. */
+static void pair(struct comparison *c, size_t now_count, size_t before_count, size_t *ret_pairs)
+{
+    const int64_t moves[] = { 0, line_of(c->now[0]->lines) - line_of(c->before[0]->lines),
+                              line_of(c->now[now_count - 1]->lines) - line_of(c->before[before_count - 1]->lines) };
+    _cleanup_free_ size_t *pairs = alloc_zeroed(now_count, sizeof *pairs);
+    int64_t best = -1;
+
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+        c->moved = moves[i];
+        int64_t sum = align(before_count, now_count, score, c, pairs);
+        if (sum > best) {
+            best = sum;
+            memcpy(ret_pairs, pairs, now_count * sizeof *pairs);
+        }
+    }
+}
+
+struct guilty {
+    const struct measured_place *place;
+    int64_t more;
+    uint64_t value;
+    bool any;
+};
+
+static void accuse(struct guilty *g, const struct measured_place *place, int64_t more, uint64_t value)
+{
+    if (!g->any || more > g->more || (more == g->more && value > g->value))
+        *g = (struct guilty){ place, more, value, true };
+}
+
+static const struct measured_place *compared(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline,
+                                             enum verdict_kind kind, bool is_less)
+{
+    _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
+    _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
+    enum verdict_kind known = kind;
+    struct guilty g = { 0 };
+
+    for (size_t i = 0; i < site->place_count; i++)
+        c->now[i] = &site->places[i];
+    for (size_t i = 0; i < baseline->place_count; i++) {
+        c->before[i] = &baseline->places[i];
+        if (!baseline->places[i].is_whole)
+            known = VERDICT_ALLOCATIONS;
+    }
+    qsort(c->now, site->place_count, sizeof(void *), by_lines_now);
+    qsort(c->before, baseline->place_count, sizeof(void *), by_lines_before);
+    pair(c, site->place_count, baseline->place_count, pairs);
+    for (size_t i = 0; i < site->place_count; i++) {
+        uint64_t now = c->now[i]->last[known], before = 0;
+        if (pairs[i] != ALIGN_NONE) {
+            before = c->before[pairs[i]]->values[known];
+            is_there[pairs[i]] = true;
+        }
+        accuse(&g, c->now[i], (int64_t)(is_less ? before - now : now - before), c->now[i]->last[kind]);
+    }
+    for (size_t i = 0; is_less && i < baseline->place_count; i++)
+        if (!is_there[i])
+            accuse(&g, NULL, (int64_t)c->before[i]->values[known], 0);
+    return g.place;
+}
+
+const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less)
+{
+    struct guilty g = { 0 };
+
+    if (site->place_count == 1 && !is_less)
+        return &site->places[0];
+    if (baseline && baseline->place_count) {
+        _cleanup_free_ const struct measured_place **now = alloc_zeroed(site->place_count, sizeof *now);
+        _cleanup_free_ const struct baseline_place **before = alloc_zeroed(baseline->place_count, sizeof *before);
+        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less);
+    }
+    for (size_t i = 0; i < site->place_count; i++)
+        accuse(&g, &site->places[i], 0, site->places[i].last[kind]);
+    return g.place;
+}
