@@ -4,6 +4,7 @@
 
 #include "analyze/hash.h"
 #include "analyze/render/frames.h"
+#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -14,13 +15,17 @@ struct adding {
     struct by_name *b;
     const struct by_name_source *source;
     struct names {
-        uint32_t *of; /* frames, the innermost first; NULL: not asked yet */
+        struct step {
+            uint32_t frame, line;
+        } *of;        /* the innermost first; NULL: not asked yet */
         size_t count;
         size_t site;  /* the first that does not only pass allocations on; count: all do */
     } *names; /* by location */
     size_t capacity;
-    uint32_t *path;
+    struct step *path;
     size_t path_count, path_capacity;
+    size_t root_bytes, first_root_bytes; /* where its tree of sources is elsewhere than the first log's: both paths' lengths */
+    const char *main_path;               /* begins with the first of them */
 };
 
 static const char *base_name(const char *path)
@@ -30,36 +35,114 @@ static const char *base_name(const char *path)
 
 /* --- names ------------------------------------------------------------------------- */
 
+static struct identity identity_of(const struct by_name_frame *f)
+{
+    return (struct identity){ f->function, f->signature, f->home };
+}
+
 static bool is_same_frame(const struct by_name *b, const struct by_name_frame *x, const struct by_name_frame *y)
 {
-    return strcmp(x->function, y->function) == 0 && strcmp(x->module, y->module) == 0 &&
+    struct identity mine = identity_of(x), other = identity_of(y);
+
+    return identity_is_same(&mine, &other) && strcmp(x->module, y->module) == 0 &&
            (!b->options.lines || (x->line == y->line && strcmp(x->source, y->source) == 0));
 }
 
 static uint64_t hash_frame(const struct by_name *b, const struct by_name_frame *frame)
 {
-    uint64_t hash = hash_add_text(hash_add_text(0, frame->function), frame->module);
+    struct identity identity = identity_of(frame);
+    uint64_t hash = identity_hash(hash_add_text(0, frame->module), &identity);
     return b->options.lines ? hash_add_text(hash_add(hash, frame->line), frame->source) : hash;
 }
 
 static char *copied(const char *text)
 {
-    return copy_text(text, strlen(text));
+    return text ? copy_text(text, strlen(text)) : NULL;
+}
+
+/* The first frame of a module and name, and signature if that is asked for; UINT32_MAX: none, *ret_hash is where it is to be. */
+static uint32_t first_named(const struct by_name *b, const struct by_name_frame *frame, bool signature, uint64_t *ret_hash)
+{
+    const struct hash_table *table = signature ? &b->signature_table : &b->name_table;
+
+    *ret_hash = hash_add_text(hash_add_text(0, frame->module), frame->function);
+    *ret_hash = signature ? hash_add_text(*ret_hash, frame->signature) : *ret_hash;
+    struct hash_search s = hash_table_search(table, *ret_hash);
+    while (hash_table_next(table, &s)) {
+        const struct by_name_frame *first = &b->frames[s.number];
+        if (strcmp(first->module, frame->module) == 0 && strcmp(first->function, frame->function) == 0 &&
+            (!signature || strcmp(first->signature, frame->signature) == 0))
+            return s.number;
+    }
+    return UINT32_MAX;
+}
+
+/* Files where they were last: they go with the lines there. */
+static void take_file(struct by_name *b, struct by_name_frame *known, const struct by_name_frame *frame)
+{
+    if (!frame->path || (known->path && known->log == b->log_count))
+        return;
+    if (!known->path || strcmp(known->path, frame->path) != 0) {
+        free(known->path);
+        free(known->source);
+        known->path = copied(frame->path);
+        known->source = copied(frame->source);
+        known->home = known->home ? known->home : copied(frame->home);
+    }
+    known->log = b->log_count;
+}
+
+/* Where its file would tell it, but one of the two has none: what a log without debug information names is the same
+ * as in one with it. UINT32_MAX: there is none. */
+static uint32_t find_without_file(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
+{
+    uint64_t by_signature;
+    uint32_t first = b->options.lines ? UINT32_MAX : first_named(b, frame, true, &by_signature);
+
+    if (first == UINT32_MAX || (frame->home && b->frames[first].home))
+        return UINT32_MAX;
+    if (frame->home)
+        hash_table_add(&b->frame_table, hash, first);
+    return first;
+}
+
+static uint32_t add_frame(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
+{
+    uint32_t number = (uint32_t)b->frame_count++;
+    uint64_t by_name, by_signature;
+
+    b->frames = grow(b->frames, &b->frame_capacity, b->frame_count, sizeof *b->frames);
+    struct by_name_frame *added = &b->frames[number];
+    *added = (struct by_name_frame){
+        .module = copied(frame->module), .function = copied(frame->function), .signature = copied(frame->signature),
+        .source = copied(frame->source), .path = copied(frame->path), .home = copied(frame->home), .line = b->options.lines ? frame->line : 0,
+        .is_named = frame->is_named, .namesake = first_named(b, frame, false, &by_name), .log = b->log_count };
+    hash_table_add(&b->frame_table, hash, number);
+    if (added->namesake == UINT32_MAX) {
+        hash_table_add(&b->name_table, by_name, number);
+        added->namesake = number;
+    }
+    if (first_named(b, frame, true, &by_signature) == UINT32_MAX)
+        hash_table_add(&b->signature_table, by_signature, number);
+    b->frames[added->namesake].is_overload |= strcmp(b->frames[added->namesake].signature, frame->signature) != 0;
+    return number;
 }
 
 static uint32_t frame_number(struct by_name *b, const struct by_name_frame *frame)
 {
     uint64_t hash = hash_frame(b, frame);
     struct hash_search s = hash_table_search(&b->frame_table, hash);
+    uint32_t found = UINT32_MAX;
 
-    while (hash_table_next(&b->frame_table, &s))
+    while (found == UINT32_MAX && hash_table_next(&b->frame_table, &s))
         if (is_same_frame(b, &b->frames[s.number], frame))
-            return s.number;
-    b->frames = grow(b->frames, &b->frame_capacity, b->frame_count + 1, sizeof *b->frames);
-    b->frames[b->frame_count] = (struct by_name_frame){ copied(frame->module), copied(frame->function), copied(frame->source),
-                                                        frame->path ? copied(frame->path) : NULL, frame->line, frame->is_named };
-    hash_table_add(&b->frame_table, hash, (uint32_t)b->frame_count);
-    return (uint32_t)b->frame_count++;
+            found = s.number;
+    if (found == UINT32_MAX)
+        found = find_without_file(b, frame, hash);
+    if (found == UINT32_MAX)
+        return add_frame(b, frame, hash);
+    take_file(b, &b->frames[found], frame);
+    return found;
 }
 
 static const char *module_name(const struct by_name *b, const char *path)
@@ -69,22 +152,33 @@ static const char *module_name(const struct by_name *b, const char *path)
     return b->renamed && strcmp(name, b->renamed) == 0 ? b->program : name;
 }
 
+static char *home_of(const struct adding *a, const char *path)
+{
+    if (!a->main_path || strncmp(path, a->main_path, a->root_bytes) != 0 || path[a->root_bytes] != '/')
+        return copied(path);
+    return format_text("%.*s%s", (int)a->first_root_bytes, a->b->main_path, path + a->root_bytes);
+}
+
 static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name)
 {
     const struct code *code = &a->source->facts->told.code;
     const struct code_location *place = &code->locations[location];
     const char *module = module_name(a->b, code->files[place->file].path);
+    _cleanup_free_ char *home = name && name->file ? home_of(a, name->file) : NULL;
     char unnamed[300] = "(no file)";
 
     if (name && name->function)
         return frame_number(a->b, &(struct by_name_frame){
-            .module = (char *)module, .function = (char *)name->function, .source = (char *)(name->file ? base_name(name->file) : ""),
-            .path = (char *)name->file, .line = name->line, .is_named = true });
+            .module = (char *)module, .function = (char *)name->function,
+            .signature = (char *)(name->signature ? name->signature : name->function),
+            .source = (char *)(name->file ? base_name(name->file) : ""),
+            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true });
     if (!location)
         strcpy(unnamed, "(no stack)");
     else if (place->file)
         snprintf(unnamed, sizeof unnamed, "%.250s+0x%" PRIx64, module, place->address);
-    return frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .source = (char *)"" });
+    return frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .signature = unnamed,
+                                                           .source = (char *)"" });
 }
 
 static const struct names *names_of(struct adding *a, uint32_t location)
@@ -98,7 +192,7 @@ static const struct names *names_of(struct adding *a, uint32_t location)
         names->count = count ? count : 1;
         names->of = alloc_zeroed(names->count, sizeof *names->of);
         for (size_t i = 0; i < names->count; i++)
-            names->of[i] = frame_of(a, location, count ? &frames[i] : NULL);
+            names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL), count ? frames[i].line : 0 };
         if (count && !frames_site(frames, count, &names->site))
             names->site = count;
     }
@@ -117,21 +211,61 @@ size_t by_name_key_count(const struct by_name *b, const struct by_name_row *row)
     return key_count(b, row->frame_count);
 }
 
-static struct by_name_row *row_of(struct by_name *b, const uint32_t *frames, size_t count)
+static bool is_row_of(const struct by_name *b, const struct by_name_row *row, const struct step *path, size_t keys)
 {
-    size_t key_bytes = key_count(b, count) * sizeof *frames;
-    uint64_t hash = hash_add_bytes(0, frames, key_bytes);
-    struct hash_search s = hash_table_search(&b->row_table, hash);
+    if (key_count(b, row->frame_count) != keys)
+        return false;
+    for (size_t i = 0; i < keys; i++)
+        if (row->frames[i] != path[i].frame)
+            return false;
+    return true;
+}
 
-    while (hash_table_next(&b->row_table, &s)) {
-        struct by_name_row *row = &b->rows[s.number];
-        if (key_count(b, row->frame_count) * sizeof *frames == key_bytes && memcmp(row->frames, frames, key_bytes) == 0)
-            return row;
+/* The frames of a path, and their lines but for those of what the row is known by. */
+static void take_path(struct by_name *b, struct by_name_row *row, unsigned side, const struct step *path, size_t count)
+{
+    size_t keys = key_count(b, count);
+    uint32_t *frames = alloc_zeroed(count, sizeof *frames);
+
+    for (size_t i = 0; i < count; i++)
+        frames[i] = path[i].frame;
+    for (unsigned s = 0; s < BY_NAME_SIDES; s++) {
+        uint32_t *lines = alloc_zeroed(count, sizeof *lines);
+        for (size_t i = 0; i < count; i++)
+            lines[i] = i < keys ? (row->lines[s] ? row->lines[s][i] : 0) : s == side ? path[i].line : 0;
+        free(row->lines[s]);
+        row->lines[s] = lines;
     }
+    free(row->frames);
+    row->frames = frames;
+    row->frame_count = count;
+}
+
+static void take_lines(const struct by_name *b, struct by_name_row *row, unsigned side, const struct step *path)
+{
+    bool is_first = !row->logs[side] && !row->is_pending;
+
+    for (size_t i = 0; i < key_count(b, row->frame_count); i++) {
+        uint32_t *line = &row->lines[side][i];
+        *line = is_first || *line == path[i].line ? path[i].line : BY_NAME_LINE_VARIES;
+    }
+}
+
+static struct by_name_row *row_of(struct by_name *b, unsigned side, const struct step *path, size_t count)
+{
+    size_t keys = key_count(b, count);
+    uint64_t hash = hash_add(0, keys);
+
+    for (size_t i = 0; i < keys; i++)
+        hash = hash_add(hash, path[i].frame);
+    struct hash_search s = hash_table_search(&b->row_table, hash);
+    while (hash_table_next(&b->row_table, &s))
+        if (is_row_of(b, &b->rows[s.number], path, keys))
+            return &b->rows[s.number];
     b->rows = grow(b->rows, &b->row_capacity, b->row_count + 1, sizeof *b->rows);
     struct by_name_row *row = &b->rows[b->row_count];
-    *row = (struct by_name_row){ .frame_count = count, .frames = alloc_zeroed(count, sizeof *frames) };
-    memcpy(row->frames, frames, count * sizeof *frames);
+    *row = (struct by_name_row){ 0 };
+    take_path(b, row, side, path, count);
     hash_table_add(&b->row_table, hash, (uint32_t)b->row_count++);
     return row;
 }
@@ -185,7 +319,8 @@ static void add_leaf(struct adding *a, uint32_t leaf)
     const struct stack_costs *costs = &a->source->facts->costs.of[leaf];
 
     find_path(a, leaf);
-    struct by_name_row *row = row_of(a->b, a->path, a->path_count);
+    struct by_name_row *row = row_of(a->b, a->source->side, a->path, a->path_count);
+    take_lines(a->b, row, a->source->side, a->path);
     if (!row->is_pending) {
         row->pending = (struct stack_costs){ 0 };
         row->pending_reallocations = 0;
@@ -196,10 +331,7 @@ static void add_leaf(struct adding *a, uint32_t leaf)
         row->pending_reallocations += costs->allocations;
     if (costs->bytes > row->heaviest_bytes) {
         row->heaviest_bytes = costs->bytes;
-        free(row->frames);
-        row->frame_count = a->path_count;
-        row->frames = alloc_zeroed(a->path_count, sizeof *row->frames);
-        memcpy(row->frames, a->path, a->path_count * sizeof *row->frames);
+        take_path(a->b, row, a->source->side, a->path, a->path_count);
     }
 }
 
@@ -256,6 +388,42 @@ static void name_program(struct by_name *b, const struct facts *f, unsigned side
         b->renamed = copied(name);
 }
 
+static const char *find_main(const struct adding *a)
+{
+    const struct code *code = &a->source->facts->told.code;
+    const struct symbols_frame *frames;
+
+    for (uint32_t i = 1; i < code->location_count; i++) {
+        if (!a->b->program || strcmp(module_name(a->b, code->files[code->locations[i].file].path), a->b->program) != 0)
+            continue;
+        size_t count = a->source->namer->frames(a->source->namer->data, i, &frames);
+        for (size_t k = 0; k < count; k++)
+            if (frames[k].function && frames[k].file && strcmp(frames[k].function, "main") == 0)
+                return frames[k].file;
+    }
+    return NULL;
+}
+
+/* Where main is in both tells where the trees are: /old/src/x.c and /new/src/x.c are in /old and /new. */
+static void find_root(struct adding *a)
+{
+    const char *path = find_main(a), *first = a->b->main_path;
+
+    if (!path)
+        return;
+    if (!first) {
+        a->b->main_path = copied(path);
+        return;
+    }
+    size_t bytes = strlen(path), first_bytes = strlen(first);
+    for (size_t same = 0; same < bytes && same < first_bytes && path[bytes - 1 - same] == first[first_bytes - 1 - same]; same++)
+        if (path[bytes - 1 - same] == '/') {
+            a->root_bytes = bytes - 1 - same;
+            a->first_root_bytes = first_bytes - 1 - same;
+            a->main_path = path;
+        }
+}
+
 void by_name_init(struct by_name *b, const struct by_name_options *options)
 {
     *b = (struct by_name){ .options = *options };
@@ -266,8 +434,10 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
     struct adding a = { .b = b, .source = source };
     struct facts *f = source->facts;
 
+    b->log_count++;
     name_program(b, f, source->side);
     code_locate_all(&f->told.code);
+    find_root(&a);
     for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++)
         if (f->costs.of[leaf].allocations && (!source->wanted || source->wanted(source->wanted_data, leaf)))
             add_leaf(&a, leaf);
@@ -283,16 +453,24 @@ void by_name_release(struct by_name *b)
     for (size_t i = 0; i < b->frame_count; i++) {
         free(b->frames[i].module);
         free(b->frames[i].function);
+        free(b->frames[i].signature);
         free(b->frames[i].source);
         free(b->frames[i].path);
+        free(b->frames[i].home);
     }
-    for (size_t i = 0; i < b->row_count; i++)
+    for (size_t i = 0; i < b->row_count; i++) {
         free(b->rows[i].frames);
+        for (unsigned side = 0; side < BY_NAME_SIDES; side++)
+            free(b->rows[i].lines[side]);
+    }
     free(b->frames);
     free(b->rows);
     hash_table_release(&b->frame_table);
     hash_table_release(&b->row_table);
+    hash_table_release(&b->name_table);
+    hash_table_release(&b->signature_table);
     free(b->program);
+    free(b->main_path);
     free(b->renamed);
     *b = (struct by_name){ 0 };
 }

@@ -1,7 +1,8 @@
 /* Stacks, or their call sites, of one log or several, under names that mean the same in
- * all of them: functions and the file names of their modules, without directories. So
- * where a program was loaded, how often it was rebuilt, and on which lines its functions
- * are do not matter. What has no function is told by its module and the address in it,
+ * all of them: functions (render/identity.h) and the file names of their modules, without
+ * directories. So where a program was loaded, how often it was rebuilt, and on which lines
+ * its functions are do not matter; nor whether a log's names come with source files, as
+ * far as those are needed: a function without one is the first of its name. What has no function is told by its module and the address in it,
  * what is in no file only as such.
  *
  * A log is needed while it is added, and not after that. Memory grows with distinct names
@@ -18,6 +19,7 @@
 
 #define BY_NAME_SIDES 2
 #define BY_NAME_CALLERS 3
+#define BY_NAME_LINE_VARIES UINT32_MAX
 
 struct by_name_options {
     bool stacks; /* whole ones; else only the frame that asked for memory (render/frames.h) */
@@ -27,15 +29,21 @@ struct by_name_options {
 struct by_name_frame {
     char *module;   /* "" none */
     char *function; /* or "module+0x1234", "(no file)", "(no stack)" */
-    char *source;   /* file without directories; "" unknown. As met first, if it is no part of the name */
+    char *signature; /* with parameters, if it has them */
+    char *source;   /* file without directories; "" unknown. Of the last log, if it is no part of the name */
     char *path;     /* the same as the compiler named it; NULL: unknown */
-    uint32_t line;  /* 0: unknown */
+    char *home;     /* where the first log's tree of sources would have it */
+    uint32_t line;  /* 0: unknown, or no part of the name */
     bool is_named;  /* there was a function */
+    bool is_overload;    /* of the first of its name: others have it, too, and another signature */
+    uint32_t namesake;   /* the first of its module and name */
+    uint32_t log;        /* the last that it was met in */
 };
 
 struct by_name_row {
     uint32_t *frames;   /* in the table's, the innermost first */
     size_t frame_count; /* of a site: itself and some callers in its heaviest stack */
+    uint32_t *lines[BY_NAME_SIDES]; /* of each frame; 0: unknown, BY_NAME_LINE_VARIES: it is not one */
     uint64_t costs[BY_NAME_SIDES][COST_COUNT];
     uint64_t leaked_blocks[BY_NAME_SIDES], reallocations[BY_NAME_SIDES];
     uint32_t logs[BY_NAME_SIDES]; /* in how many of the side's it was met */
@@ -53,6 +61,9 @@ struct by_name {
     struct by_name_row *rows;
     size_t row_count, row_capacity;
     struct hash_table frame_table, row_table;
+    struct hash_table name_table, signature_table; /* the first frame of each, in its module */
+    uint32_t log_count;
+    char *main_path; /* the source of the first log's program's main; NULL: unknown */
     char *program; /* the first log's first program */
     char *renamed; /* the other side's, that counts as the same module under another name; NULL: none */
 };

@@ -2,6 +2,7 @@
 #include "analyze/render/by_name.h"
 
 #include "analyze/render/frames.h"
+#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -14,29 +15,49 @@ int by_name_order(const struct by_name *table, const struct by_name_row *x, cons
         const struct by_name_frame *a = &table->frames[x->frames[i]], *b = &table->frames[y->frames[i]];
         int order = strcmp(a->function, b->function);
         order = order ? order : strcmp(a->module, b->module);
+        order = order ? order : strcmp(a->signature, b->signature);
         order = order ? order : strcmp(a->source, b->source);
+        order = order ? order : strcmp(a->path ? a->path : "", b->path ? b->path : "");
         if (order || a->line != b->line)
             return order ? order : a->line < b->line ? -1 : 1;
     }
     return x->frame_count < y->frame_count ? -1 : x->frame_count > y->frame_count;
 }
 
-static void print_name(const struct by_name_frame *frame)
+/* Where it was before, and is now; where it is not one line, or none is known, nothing. */
+static void print_lines(uint32_t before, uint32_t after)
 {
-    size_t bytes = strlen(frame->function);
+    if (before == BY_NAME_LINE_VARIES || after == BY_NAME_LINE_VARIES || !(before | after))
+        return;
+    printf(":%u", before ? before : after);
+    if (before && after && before != after)
+        printf(" %s %u", text_is_utf8() ? "→" : "->", after);
+}
+
+static json_t *line_json(uint32_t before, uint32_t after)
+{
+    uint32_t line = after ? after : before;
+    return before == BY_NAME_LINE_VARIES || line == BY_NAME_LINE_VARIES || !line ? json_null() : json_integer(line);
+}
+
+static void print_name(const struct by_name *table, const struct by_name_row *row, size_t at)
+{
+    const struct by_name_frame *frame = &table->frames[row->frames[at]];
+    const char *name = table->frames[frame->namesake].is_overload ? frame->signature : frame->function;
+    size_t bytes = strlen(name);
 
     if (frame->is_named && *frame->module) {
         text_print_safe(frame->module, strlen(frame->module));
         putchar(' ');
     }
-    text_print_safe(frame->function, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
+    text_print_safe(name, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
     if (bytes > NAME_SHOWN)
         printf("...");
-    if (*frame->source) {
+    if (frame->path && *frame->source) {
+        const char *source = identity_file(frame->path);
         printf("  ");
-        text_print_safe(frame->source, strlen(frame->source));
-        if (frame->line)
-            printf(":%u", frame->line);
+        text_print_safe(source, strlen(source));
+        print_lines(row->lines[0][at], row->lines[1][at]);
     }
 }
 
@@ -50,7 +71,7 @@ void by_name_print_frames(const struct by_name *table, const struct by_name_row 
     for (size_t i = 0; i < count - left; i++) {
         if (i)
             printf("\n        from  ");
-        print_name(&table->frames[row->frames[i]]);
+        print_name(table, row, i);
     }
     if (left)
         printf("\n        ... %s (--depth)", text_counted(left, "more frame"));
@@ -62,10 +83,10 @@ json_t *by_name_frames_json(const struct by_name *table, const struct by_name_ro
 
     for (size_t i = 0; i < row->frame_count; i++) {
         const struct by_name_frame *f = &table->frames[row->frames[i]];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "module", text_json(f->module), "function",
-                                              text_json(f->function), "is_named", f->is_named, "file",
-                                              *f->source ? text_json(f->source) : json_null(), "line",
-                                              f->line ? json_integer(f->line) : json_null()));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "module", text_json(f->module), "function",
+                                              text_json(f->function), "signature", f->is_named ? text_json(f->signature) : json_null(),
+                                              "is_named", f->is_named, "file", f->path ? text_json(f->path) : json_null(), "line",
+                                              line_json(row->lines[0][i], row->lines[1][i])));
     }
     return list;
 }

@@ -1,6 +1,7 @@
 #include "analyze/render/call_tree.h"
 
 #include "analyze/hash.h"
+#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 #include "analyze/hash_table.h"
 
@@ -26,15 +27,19 @@ static uint32_t file_of(const struct call_tree *t, uint32_t location)
     return t->code->locations[location].file;
 }
 
-/* Of all that frames_are_same() looks at. */
+static struct identity identity_of(const struct call_frame *f)
+{
+    return (struct identity){ f->function, f->signature, f->source };
+}
+
+/* Of what frames_are_same() looks at. */
 static uint64_t hash_frame(const struct builder *b, const struct call_frame *frame)
 {
     if (!frame->function)
         return hash_add(0, frame->location);
-    uint64_t hash = hash_add_text(hash_add(0, file_of(b->tree, frame->location)), frame->function);
-    if (!b->by_line)
-        return hash_add(hash, frame->is_inlined);
-    return hash_add_text(hash_add_text(hash_add(hash, frame->line), frame->source), frame->signature);
+    struct identity identity = identity_of(frame);
+    uint64_t hash = identity_hash(hash_add(0, file_of(b->tree, frame->location)), &identity);
+    return b->by_line ? hash_add_text(hash_add(hash, frame->line), frame->source) : hash_add(hash, frame->is_inlined);
 }
 
 static bool texts_are_same(const char *x, const char *y)
@@ -42,17 +47,20 @@ static bool texts_are_same(const char *x, const char *y)
     return x == y || (x && y && strcmp(x, y) == 0);
 }
 
-static bool lines_are_same(const struct call_frame *x, const struct call_frame *y)
+static bool places_are_same(const struct builder *b, const struct call_frame *x, const struct call_frame *y)
 {
-    return x->line == y->line && texts_are_same(x->source, y->source) && texts_are_same(x->signature, y->signature);
+    struct identity mine = identity_of(x), other = identity_of(y);
+
+    if (b->by_line)
+        return x->line == y->line && texts_are_same(x->source, y->source) && identity_is_named_alike(&mine, &other);
+    return x->is_inlined == y->is_inlined && identity_is_same(&mine, &other);
 }
 
 static bool frames_are_same(const struct builder *b, const struct call_frame *x, const struct call_frame *y)
 {
     if (!x->function || !y->function)
         return !x->function && !y->function && x->location == y->location;
-    return file_of(b->tree, x->location) == file_of(b->tree, y->location) && texts_are_same(x->function, y->function) &&
-           (b->by_line ? lines_are_same(x, y) : x->is_inlined == y->is_inlined);
+    return file_of(b->tree, x->location) == file_of(b->tree, y->location) && places_are_same(b, x, y);
 }
 
 /* Of all that are one frame, whichever comes first in the log, the first by location stands for it. */
@@ -77,6 +85,50 @@ static uint32_t frame_number(struct builder *b, const struct call_frame *frame)
     t->frames[t->frame_count] = *frame;
     hash_table_add(&b->frame_table, hash, (uint32_t)t->frame_count);
     return (uint32_t)t->frame_count++;
+}
+
+/* The first frame with the name of this one, or with its signature as well; frames are asked for in their order. */
+static struct call_frame *first_namesake(struct call_tree *t, struct hash_table *names, uint32_t frame, bool signature)
+{
+    const struct call_frame *f = &t->frames[frame];
+    uint64_t hash = hash_add_text(hash_add(0, file_of(t, f->location)), f->function);
+    hash = signature ? hash_add_text(hash, f->signature) : hash;
+    struct hash_search s = hash_table_search(names, hash);
+
+    while (hash_table_next(names, &s)) {
+        struct call_frame *first = &t->frames[s.number];
+        if (file_of(t, first->location) == file_of(t, f->location) && strcmp(first->function, f->function) == 0 &&
+            (!signature || texts_are_same(first->signature, f->signature)))
+            return first;
+    }
+    hash_table_add(names, hash, frame);
+    return &t->frames[frame];
+}
+
+/* What has the name of another of its module tells itself apart: all of them do, by way of the first. */
+static void find_namesakes(struct call_tree *t)
+{
+    _cleanup_free_ struct call_frame **by_name = alloc_zeroed(t->frame_count, sizeof(void *));
+    _cleanup_free_ struct call_frame **by_signature = alloc_zeroed(t->frame_count, sizeof(void *));
+    struct hash_table names = { 0 }, signatures = { 0 };
+
+    for (uint32_t i = 0; i < t->frame_count; i++) {
+        struct call_frame *f = &t->frames[i];
+        if (!f->function)
+            continue;
+        by_name[i] = first_namesake(t, &names, i, false);
+        by_signature[i] = first_namesake(t, &signatures, i, true);
+        struct identity mine = identity_of(f), its = identity_of(by_signature[i]);
+        by_name[i]->is_overload |= !texts_are_same(by_name[i]->signature, f->signature);
+        by_signature[i]->is_twin |= !identity_is_same(&mine, &its);
+    }
+    for (uint32_t i = 0; i < t->frame_count; i++)
+        if (by_name[i]) {
+            t->frames[i].is_overload = by_name[i]->is_overload;
+            t->frames[i].is_twin = by_signature[i]->is_twin;
+        }
+    hash_table_release(&names);
+    hash_table_release(&signatures);
 }
 
 /* The frames of one location, the innermost first. */
@@ -242,6 +294,8 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
         add_callers_first(&b, wanted);
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
+    if (!options->by_line)
+        find_namesakes(&tree);
     hash_table_release(&b.frame_table);
     hash_table_release(&b.node_table);
     free(b.path);
@@ -334,9 +388,20 @@ const char *call_frame_name(const struct call_tree *t, uint32_t frame, char buff
     const struct code_location *place = &t->code->locations[f->location];
 
     if (f->function)
-        return f->function;
+        return f->is_overload ? f->signature : f->function;
     if (!f->location)
         return "(no stack)";
     snprintf(buffer, CALL_NAME_BYTES, "%.200s+0x%" PRIx64, place->file ? call_frame_module(t, frame) : "?", place->address);
     return buffer;
+}
+
+char *call_frame_text(const struct call_tree *t, uint32_t frame)
+{
+    const struct call_frame *f = &t->frames[frame];
+    char buffer[CALL_NAME_BYTES];
+    const char *name = call_frame_name(t, frame, buffer);
+
+    if (!f->function)
+        return copy_text(name, strlen(name));
+    return identity_text(&(struct identity){ f->function, f->signature, f->source }, f->is_overload, f->is_twin);
 }

@@ -1,7 +1,7 @@
 /* All stacks of a session as one tree of named frames, with costs: what `tree`, `flame`,
- * `sites` and `diff` show. Frames are the same where module and function are, or, where
- * no function is known, the address in the module; inlined functions are frames of their
- * own. Processes are added up.
+ * `sites` and `diff` show. Frames are the same where module and function are
+ * (render/identity.h), or, where no function is known, the address in the module; inlined
+ * functions are frames of their own. Processes are added up.
  *
  * Callers are parents, from the program's start down to the call site; inverted, the call
  * site is the child of the root, and its callers are below it.
@@ -21,6 +21,8 @@ struct call_frame {
     uint32_t line;        /* in the source, where frames differ by line; else, and if unknown, 0 */
     uint32_t location;    /* in facts->told.code: 0: the stack's record was lost, or none was taken */
     bool is_inlined;
+    bool is_overload;     /* others of the module have its name, and another signature; not known by line */
+    bool is_twin;         /* or another file */
 };
 
 struct call_node {
@@ -48,8 +50,8 @@ struct call_tree {
 struct call_tree_options {
     unsigned costs; /* that the tree is to tell: bits, CALL_TREE_COST() */
     bool inverted;
-    bool by_line;     /* frames in different lines differ, though they be of one function; and overloads of one
-                       * name, but not those that are inlined from those that are not */
+    bool by_line;     /* frames in different lines differ, though they be of one function; but not those that are
+                       * inlined from those that are not */
     bool keep_leaves; /* fills node_of_leaf */
     /* Whether a stack, given by its leaf, is to be in the tree; NULL: all are. */
     bool (*wanted)(void *data, uint32_t leaf);
@@ -70,10 +72,12 @@ void call_tree_sort(struct call_tree *tree, enum cost cost);
 /* By where frames are, not by which was met first: <0, 0, >0. */
 int call_frame_compare(const struct call_tree *tree, uint32_t left, uint32_t right);
 
-/* What a frame is called: its function, or "module+0x1234", or "(no stack)". Into
- * buffer, if it has to be made. */
+/* What a frame is called: its function, with parameters where it is an overload, or "module+0x1234",
+ * or "(no stack)". Into buffer, if it has to be made. */
 #define CALL_NAME_BYTES 300
 const char *call_frame_name(const struct call_tree *tree, uint32_t frame, char buffer[CALL_NAME_BYTES]);
+/* The same, with its file where it has a twin: that alone tells it from all others. The caller frees it. */
+char *call_frame_text(const struct call_tree *tree, uint32_t frame);
 /* The module's path; "" unknown. */
 const char *call_frame_module_path(const struct call_tree *tree, uint32_t frame);
 /* Its file name without the directories. */

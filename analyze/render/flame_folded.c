@@ -15,8 +15,7 @@ struct path {
 /* The characters that mean something in this format become others. */
 static void add_name(struct path *p, const struct call_tree *t, uint32_t node, size_t level)
 {
-    char buffer[CALL_NAME_BYTES];
-    const char *name = call_frame_name(t, t->nodes[node].frame, buffer);
+    _cleanup_free_ char *name = call_frame_text(t, t->nodes[node].frame);
     size_t used = p->ends[level - 1], bytes = strlen(name);
     _cleanup_free_ char *plain = text_make_safe(copy_text(name, bytes));
 

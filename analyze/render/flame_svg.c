@@ -215,8 +215,7 @@ static void print_title(const struct drawer *d, uint32_t node, const char *name)
 
 static void draw(const struct drawer *d, uint32_t node, uint64_t from, size_t level)
 {
-    char buffer[CALL_NAME_BYTES];
-    const char *name = node ? call_frame_name(d->tree, d->tree->nodes[node].frame, buffer) : "all";
+    _cleanup_free_ char *name = node ? call_frame_text(d->tree, d->tree->nodes[node].frame) : copy_text("all", 3);
     double all = d->all ? (double)d->all : 1;
 
     fprintf(d->to, "<svg class=\"f\" x=\"%.6f%%\" y=\"%zu\" width=\"%.6f%%\" height=\"%d\" data-below=\"%" PRIu32 "\">",

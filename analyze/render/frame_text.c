@@ -1,5 +1,6 @@
 #include "analyze/render/frame_text.h"
 
+#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -18,17 +19,6 @@ int text_width(const char *text)
     for (; *text; text++)
         width += begins_character(*text);
     return width;
-}
-
-/* The file with the directory that it is in: enough to know it. */
-static const char *short_path(const char *path)
-{
-    const char *last = strrchr(path, '/');
-
-    for (const char *at = last; at && at > path; at--)
-        if (at[-1] == '/')
-            return at;
-    return path;
 }
 
 /* So many characters at most, the last of which tell that there were more. Frees text. */
@@ -56,7 +46,7 @@ static char *place_of(const struct call_tree *t, uint32_t node, uint32_t beside,
         return *module && (!beside || strcmp(module, call_frame_module(t, t->nodes[beside].frame)) != 0)
                    ? format_text("  %s", module) : format_text("%s", "");
     _cleanup_free_ char *line = n->line ? format_text(":%u", n->line) : format_text("%s", "");
-    char *text = format_text("  %s%s", short_path(f->source), line);
+    char *text = format_text("  %s%s", identity_file(f->source), line);
     if (name_width + text_width(text) <= columns)
         return text;
     free(text);

@@ -1,5 +1,6 @@
 #include "analyze/render/frames.h"
 
+#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -35,6 +36,7 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
     for (size_t i = 0; i < count; i++) {
         struct frame *frame = add_frame(f, location);
         frame->function = names[i].function;
+        frame->signature = names[i].signature;
         frame->source = names[i].file;
         frame->line = names[i].line;
         frame->is_inlined = i + 1 < count;
@@ -69,7 +71,14 @@ static bool are_same(const struct code *code, const struct frame *a, const struc
     if (!a->function || !b->function)
         return !a->function && !b->function && a->location == b->location;
     return code->locations[a->location].file == code->locations[b->location].file &&
-           (a->function == b->function || strcmp(a->function, b->function) == 0);
+           identity_is_same(&(struct identity){ a->function, a->signature, a->source },
+                            &(struct identity){ b->function, b->signature, b->source });
+}
+
+/* A function of which a compiler has inlined one part, and left the other as a function of that name: each has its line. */
+static bool are_parts(const struct frame *inner, const struct frame *outer)
+{
+    return inner->is_inlined != outer->is_inlined;
 }
 
 /* How often the period frames from `at` on follow each other. */
@@ -91,6 +100,8 @@ static void fold_recursion(const struct code *code, struct frames *f)
         uint32_t turns = 1;
         for (size_t p = 1; p <= PERIOD_MOST && turns == 1; p++) {
             turns = turns_from(code, f, at, p);
+            if (p == 1 && turns == 2 && are_parts(&f->of[at], &f->of[at + 1]))
+                turns = 1;
             period = turns > 1 ? p : 1;
         }
         for (size_t i = 0; i < period; i++)
@@ -115,11 +126,24 @@ bool frames_is_start(const char *function)
     return strncmp(function, "__libc_start_", 13) == 0;
 }
 
+/* Two of one name beside each other are no recursion, and must not look like one. */
+static void find_overloads(struct frames *f)
+{
+    for (size_t i = f->site; i + 1 < f->count; i++) {
+        struct frame *inner = &f->of[i], *outer = &f->of[i + 1];
+        if (!inner->function || !outer->function || strcmp(inner->function, outer->function) != 0 ||
+            strcmp(inner->signature, outer->signature) == 0)
+            continue;
+        inner->is_overload = outer->is_overload = true;
+    }
+}
+
 void frames_fold(const struct code *code, struct frames *f)
 {
     while (f->count > f->site + 1 && frames_is_start(f->of[f->count - 1].function))
         f->count--;
     fold_recursion(code, f);
+    find_overloads(f);
 }
 
 /* --- words ------------------------------------------------------------------------ */
@@ -130,23 +154,12 @@ const char *frames_name(const struct code *code, const struct frame *frame)
     const struct code_location *place = &code->locations[frame->location];
 
     if (frame->function)
-        return frame->function;
+        return frame->is_overload ? frame->signature : frame->function;
     if (!frame->location)
         return "(no stack)";
     snprintf(text, sizeof text, "%.200s+0x%" PRIx64, place->file ? text_base_name(code->files[place->file].path) : "?",
              place->address);
     return text;
-}
-
-/* The file with the directory that it is in: enough to know it. */
-static const char *short_source(const char *file)
-{
-    const char *last = strrchr(file, '/');
-
-    for (const char *at = last; at && at > file; at--)
-        if (at[-1] == '/')
-            return at;
-    return file;
 }
 
 /* What follows the function: its source, else where it is in its module. */
@@ -157,9 +170,9 @@ static void place_text(const struct code *code, const struct frame *frame, char 
 
     *text = 0;
     if (frame->source && frame->line)
-        snprintf(text, bytes, "  %s:%u%s", short_source(frame->source), frame->line, end);
+        snprintf(text, bytes, "  %s:%u%s", identity_file(frame->source), frame->line, end);
     else if (frame->source)
-        snprintf(text, bytes, "  %s%s", short_source(frame->source), end);
+        snprintf(text, bytes, "  %s%s", identity_file(frame->source), end);
     else if (frame->function && place->file)
         snprintf(text, bytes, "  %s+0x%" PRIx64 "%s", text_base_name(code->files[place->file].path), place->address, end);
 }

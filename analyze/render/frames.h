@@ -11,11 +11,12 @@
 #include <jansson.h>
 
 struct frame {
-    const char *function; /* the namer's; NULL: unknown */
+    const char *function, *signature; /* the namer's; NULL: unknown */
     const char *source;   /* file; NULL: unknown */
     uint32_t line;        /* 0: unknown */
     uint32_t location;    /* in facts->told.code; 0: unknown */
     bool is_inlined, passes_on;
+    bool is_overload;     /* beside another of its name: told with its parameters */
     uint32_t turns;       /* how often the `period` frames up to this one follow each other; 1: once */
     uint32_t period;
 };

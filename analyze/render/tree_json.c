@@ -34,6 +34,7 @@ static json_t *node_json(const struct call_tree *t, const struct facts *facts, c
     const struct call_frame *f = &t->frames[n->frame];
     json_object_set_new(object, "name", text_json(call_frame_name(t, n->frame, buffer)));
     json_object_set_new(object, "function", f->function ? text_json(f->function) : json_null());
+    json_object_set_new(object, "signature", f->signature ? text_json(f->signature) : json_null());
     json_object_set_new(object, "module", text_json(call_frame_module_path(t, n->frame)));
     json_object_set_new(object, "file", f->source ? text_json(f->source) : json_null());
     json_object_set_new(object, "line", n->line ? json_integer(n->line) : json_null());

@@ -1,0 +1,55 @@
+#include "analyze/render/identity.h"
+
+#include "analyze/hash.h"
+#include "analyze/util.h"
+
+#include <string.h>
+
+static const char *signature_of(const struct identity *i)
+{
+    return i->signature ? i->signature : i->function;
+}
+
+/* What has parameters, or is in a space, has its name of the linker's, which is one alone; but for what is in a space
+ * without a name. A program has one main, whatever its file is called in the next version. */
+bool identity_has_file(const struct identity *i)
+{
+    if (strstr(i->function, "(anonymous namespace)"))
+        return i->file;
+    return i->file && strcmp(signature_of(i), i->function) == 0 && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
+}
+
+bool identity_is_named_alike(const struct identity *a, const struct identity *b)
+{
+    return strcmp(a->function, b->function) == 0 && strcmp(signature_of(a), signature_of(b)) == 0;
+}
+
+bool identity_is_same(const struct identity *a, const struct identity *b)
+{
+    if (!identity_is_named_alike(a, b) || identity_has_file(a) != identity_has_file(b))
+        return false;
+    return !identity_has_file(a) || strcmp(identity_file(a->file), identity_file(b->file)) == 0;
+}
+
+uint64_t identity_hash(uint64_t hash, const struct identity *i)
+{
+    hash = hash_add_text(hash_add_text(hash, i->function), signature_of(i));
+    return identity_has_file(i) ? hash_add_text(hash, identity_file(i->file)) : hash;
+}
+
+const char *identity_file(const char *path)
+{
+    const char *last = strrchr(path, '/');
+
+    for (const char *at = last; at && at > path; at--)
+        if (at[-1] == '/')
+            return at;
+    return path;
+}
+
+char *identity_text(const struct identity *i, bool signature, bool file)
+{
+    const char *name = signature ? signature_of(i) : i->function;
+
+    return file && i->file ? format_text("%s (%s)", name, identity_file(i->file)) : copy_text(name, strlen(name));
+}

@@ -1,0 +1,192 @@
+"""Functions of one name: overloads, and static functions of several files, are told apart wherever functions are added
+up, and are no recursion; what recurses still is, and a tree of sources that is elsewhere is the same one."""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+FLAGS = ["-O1", "-g", "-fno-builtin", "-fno-optimize-sibling-calls", "-fno-ipa-cp", "-fno-ipa-sra", "-fno-inline"]
+OVERLOADS = """#include <cstdlib>
+void *volatile kept;
+struct buffer { void add(int n); void add(const char *n); void add(double n); void again(int n); };
+void buffer::add(int n) { for (int i = 0; i < n; i++) kept = malloc(64); kept = 0; }
+void buffer::add(const char *n) { add(atoi(n)); kept = 0; }
+void buffer::add(double n) { add("7"); kept = 0; }
+void buffer::again(int n) { if (n) again(n - 1); else for (int i = 0; i < 3; i++) kept = malloc(80); kept = 0; }
+void fill(int n) { for (int i = 0; i < n; i++) kept = malloc(100); }
+void fill(double n) { for (int i = 0; i < n; i++) kept = malloc(100); }
+namespace { void once() { kept = malloc(10); } }
+int main(int, char **values)
+{
+    buffer b;
+    b.add(5);
+    b.add(2.0);
+    b.again(4);
+    fill(atoi(values[1]));
+    fill((double)atoi(values[2]));
+    once();
+}
+"""
+STATIC = "#include <stdlib.h>\nextern void *volatile kept;\nstatic void init(int n) { for (int i = 0; i < n; i++) kept = malloc(100); }\n%s"
+MAIN = """#include <stdlib.h>
+void *volatile kept;
+void a_init(int), b_init(int);
+static void twice(int n, int m)
+{
+    for (int i = 0; i < n; i++)
+        kept = malloc(10);
+    for (int i = 0; i < m; i++)
+        kept = malloc(20);
+}
+int main(int count, char **values) { a_init(atoi(values[1])); b_init(atoi(values[2])); twice(3, 4); return 0; }
+"""
+
+
+def write(name, text):
+    os.makedirs(os.path.dirname(path(name)), exist_ok=True)
+    with open(path(name), "w") as file:
+        file.write(text)
+
+
+def build(compiler, output, *sources, flags=FLAGS):
+    got = run([compiler, *flags, "-o", path(output), *map(path, sources)])
+    equal(got.returncode, 0, f"building {output}: {got.stderr}")
+
+
+def make(command, *values):
+    log = path(f"{command}-{'-'.join(map(str, values))}.mscope".replace("/", "-"))
+    got = record([path(command), *map(str, values)], log)
+    equal(got.returncode, 0, f"recording {command} {values}: {got.stderr}")
+    return log
+
+
+def ask(command, *arguments):
+    got = run([MALLOSCOPE, command, *arguments], env={"COLUMNS": "200", "LC_ALL": "C"})
+    equal(got.returncode, 0, f"{command} {arguments}: {got.stderr}")
+    return got.stdout
+
+
+def of(rows, name):
+    """Signatures of that function's rows → allocations before, and after."""
+    found = {}
+    for row in rows:
+        frame = row["frames"][0]
+        if frame["function"] == name:
+            check(frame["signature"] not in found, f"{frame['signature']} twice")
+            found[frame["signature"]] = (row["before"]["allocations"], row["after"]["allocations"])
+    return found
+
+
+def diff(*arguments):
+    return json.loads(ask("diff", "--json", *arguments))
+
+
+write("new/overloads.cpp", OVERLOADS)
+build("g++", "overloads", "new/overloads.cpp")
+for tree in "here", "there":
+    for file, function in ("a/x.c", "a_init"), ("b/x.c", "b_init"):
+        write(f"{tree}/{file}", STATIC % f"void {function}(int n) {{ init(n); kept = 0; }}\n")
+    write(f"{tree}/src/main.c", MAIN)
+    os.makedirs(path(f"{tree}/bin"))
+    build("gcc", f"{tree}/bin/statics", *(f"{tree}/{file}" for file in ("a/x.c", "b/x.c", "src/main.c")))
+os.makedirs(path("bare"))
+build("gcc", "bare/statics", *(f"here/{file}" for file in ("a/x.c", "b/x.c", "src/main.c")), flags=[flag for flag in FLAGS if flag != "-g"])
+
+# --- overloads: what one allocates less the other allocates more ---
+one, two = make("overloads", 1000, 10), make("overloads", 10, 1000)
+WANTED = {"fill(int)": (1000, 10), "fill(double)": (10, 1000)}
+for options in [], ["--sites"], ["--by", "line"]:
+    equal(of(diff(*options, one, two)["rows"], "fill"), WANTED, f"overloads, diff {options}")
+text = ask("diff", one, two)
+check("overloads fill(int)  new/overloads.cpp:8" in text and "overloads fill(double)  new/overloads.cpp:9" in text, f"diff tells them: {text}")
+check("overloads main  new" in text, f"what has no namesake has no parameters: {text}")
+tree = json.loads(ask("tree", "--json", one))["nodes"]
+equal({n["signature"]: (n["name"], n["total"]["allocations"]) for n in tree if n.get("function") == "fill"},
+      {"fill(int)": ("fill(int)", 1000), "fill(double)": ("fill(double)", 10)}, "overloads in the tree")
+ask("flame", one, "-o", path("f.folded"))
+with open(path("f.folded")) as file:
+    folded = file.read()
+check(re.search(r";main;fill\(int\) 1000$", folded, re.M) and re.search(r";main;fill\(double\) 10$", folded, re.M), f"in folded stacks: {folded}")
+merged = json.loads(ask("merge", "--json", one, two))["rows"]
+equal({row["frames"][0]["signature"]: row["costs"]["allocations"] for row in merged if row["frames"][0]["function"] == "fill"},
+      {"fill(int)": 1010, "fill(double)": 1010}, "merged")
+
+# --- calls from one overload to another are no recursion, and have their lines ---
+text = ask("report", "--sort", "allocations", one)
+add = re.search(r" +buffer::add.*\n( +< .*\n)*", text)
+check(add and add.group().strip().startswith("buffer::add(int)"), f"the site, as it is called by its overload: {text}")
+equal(re.findall(r"overloads\.cpp:(\d+)", add.group()), ["4", "5", "6", "15"], f"every caller has its line: {text}")
+check("recursive" not in add.group(), f"no recursion: {text}")
+check(re.search(r"buffer::again .*recursive x5", text), f"recursion: {text}")
+
+# --- one part of a function inlined, the other left as a function: both have their line ---
+write("parts/x.c", """#include <stdlib.h>
+void *volatile kept;
+static void work(void) { kept = malloc(10); kept = 0; }
+void (*volatile rest)(void) = work;
+""")
+write("parts/main.c", f"""extern void (*volatile rest)(void);
+extern void *volatile kept;
+#line 30 "{path('parts/x.c')}"
+static inline __attribute__((always_inline)) void work(void) {{ rest(); kept = 0; }}
+int main(void) {{ work(); return 0; }}
+""")
+build("gcc", "split", "parts/x.c", "parts/main.c")
+text = ask("report", make("split"))
+check(re.search(r"work  parts/x.c:3\n +< work  parts/x.c:30 \(inlined\)\n +< main  parts/x.c:31\n", text), f"a function in two parts: {text}")
+
+# --- static functions of two files ---
+one, two = make("here/bin/statics", 100, 2000), make("here/bin/statics", 2000, 100)
+for options in [], ["--sites"]:
+    rows = diff(*options, one, two)["rows"]
+    equal(sorted((row["frames"][0]["file"].split("/")[-2], row["before"]["allocations"], row["after"]["allocations"]) for row in rows),
+          [("a", 100, 2000), ("b", 2000, 100)], f"statics, diff {options}")
+    check(all(row["frames"][0]["file"] == path(f"here/{row['frames'][0]['file'].split('/')[-2]}/x.c") for row in rows), "whole paths")
+tree = json.loads(ask("tree", "--json", one))["nodes"]
+equal({n["file"]: n["total"]["allocations"] for n in tree if n.get("function") == "init"},
+      {path("here/a/x.c"): 100, path("here/b/x.c"): 2000}, "statics in the tree")
+text = ask("merge", one)
+check(re.search(r"init  b/x\.c:3\n( +from .*\n)+ +2,000 allocations", text) and re.search(r"init  a/x\.c:3\n( +from .*\n)+ +100 allocations", text), f"merged: {text}")
+inverted = ask("tree", "--inverted", one)
+check(re.search(r"2,000 .* init  b/x\.c:3", inverted) and re.search(r" 100 .* init  a/x\.c:3", inverted), f"call sites first: {inverted}")
+ask("flame", "--inverted", one, "-o", path("f.folded"))
+with open(path("f.folded")) as file:
+    folded = file.read()
+check("init (b/x.c);" in folded and "init (a/x.c);" in folded, f"in folded stacks: {folded}")
+# Only one in each log: they are two, all the same.
+alone = diff(make("here/bin/statics", 1000, 0), make("here/bin/statics", 0, 1000))
+equal(alone["counts"], {"changed": 0, "only_before": 1, "only_after": 1, "unchanged": 1}, "one file's before, the other's after")
+
+# --- the tree elsewhere, and one without debug information ---
+moved = make("there/bin/statics", 100, 2000)
+d = diff("--unchanged", one, moved)
+equal((d["counts"]["changed"], d["counts"]["only_before"], d["counts"]["only_after"]), (0, 0, 0), f"the sources were elsewhere: {d['counts']}")
+for directory in "v1", "v2": # the sources are at the tree's root
+    write(f"{directory}/main.c", MAIN.replace("int main", "static void init(void) { kept = malloc(9); }\nint main").replace("{ a_init", "{ init(); a_init"))
+    for file, function in ("x.c", "a_init"), ("sub/x.c", "b_init"):
+        write(f"{directory}/{file}", STATIC % f"void {function}(int n) {{ init(n); kept = 0; }}\n")
+    build("gcc", f"{directory}/rooted", *(f"{directory}/{file}" for file in ("x.c", "sub/x.c", "main.c")))
+d = diff("--sites", make("v1/rooted", 100, 2000), make("v2/rooted", 2000, 100))
+equal(sorted((row["frames"][0]["file"], row["before"]["allocations"], row["after"]["allocations"]) for row in d["rows"]),
+      [(path("v2/sub/x.c"), 2000, 100), (path("v2/x.c"), 100, 2000)], "another directory altogether")
+equal(d["counts"], {"changed": 2, "only_before": 0, "only_after": 0, "unchanged": 2}, "and nothing else has changed")
+bare = make("bare/statics", 100, 2000)
+for old, new in (bare, one), (one, bare):
+    d = diff("--sites", "--unchanged", old, new)
+    init = [row for row in d["rows"] if row["frames"][0]["function"] == "init"]
+    check(init and all(row["change"] != "only_before" for row in init[:1]), f"what has no file goes by its name: {init}")
+    equal([row["change"] for row in d["rows"] if row["frames"][0]["function"] == "twice"], ["unchanged"], "what has no namesake")
+
+# --- a sum over several lines claims none ---
+for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):
+    frame = [row["frames"][0] for row in json.loads(ask(command, "--json", *log))["rows"] if row["frames"][0]["function"] == "twice"]
+    equal([(f["file"], f["line"]) for f in frame], [(path("here/src/main.c"), None)], f"{command}: two lines are none")
+    lines = re.findall(r"twice.*", ask(command, *log))
+    equal(lines, ["twice  src/main.c"], f"{command}: in text")
+by_line = [row["frames"][0]["line"] for row in json.loads(ask("merge", "--json", "--by", "line", one))["rows"] if row["frames"][0]["function"] == "twice"]
+equal(sorted(by_line), [7, 9], "kept apart by line")
+
+sys.exit(done())
