@@ -11,7 +11,7 @@
 bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
 {
     for (size_t i = 0; i < count; i++)
-        if (!frames_is_wrapper(names[i].function)) {
+        if (!frames_passes_on(&names[i], i + 1 == count)) {
             *ret_index = i;
             return true;
         }
@@ -40,6 +40,7 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
         frame->source = names[i].file;
         frame->line = names[i].line;
         frame->is_inlined = i + 1 < count;
+        frame->passes_on = frames_passes_on(&names[i], !frame->is_inlined);
     }
 }
 
@@ -52,7 +53,7 @@ void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, st
         add_frame(&f, 0);
     for (; !stack_is_root(s, node); node = s->nodes[node].parent)
         add_location(&f, namer, code_location(&facts->told.code, s->nodes[node].pc));
-    while (f.site + 1 < f.count && f.of[f.site].function && frames_is_wrapper(f.of[f.site].function))
+    while (f.site + 1 < f.count && f.of[f.site].passes_on)
         f.site++;
     *ret_frames = f;
 }
@@ -185,6 +186,38 @@ static size_t characters(const char *text)
     return count;
 }
 
+/* `<T as alloc::string::ToString>::to_string`, `<impl [T]>::to_vec`, `<lambda(int)>::operator()`: what a name is of, and not
+ * its arguments. */
+static bool begins_type(const char *function, const char *at)
+{
+    if (at == function)
+        return true;
+    return at - function >= 2 && memcmp(at - 2, "::", 2) == 0 &&
+           (strncmp(at, "<impl ", 6) == 0 || strncmp(at, "<lambda", 7) == 0 || strncmp(at, "<unnamed", 8) == 0);
+}
+
+/* Of such a type, from behind its `<` up to its `>`: the last parts of its paths, without arguments. Returns where it ends. */
+static const char *shorten_type(const char *at, char *text, size_t bytes, size_t *used)
+{
+    size_t part = *used; /* where the path begins */
+    int depth = 0;
+
+    for (; *at && (depth || *at != '>' || at[-1] == '-') && *used < bytes; at++) {
+        bool is_end = *at == '>' && at[-1] != '-';
+        depth -= is_end;
+        if (depth == 0 && at[0] == ':' && at[1] == ':') {
+            *used = part;
+            at++;
+        } else if (depth == 0) {
+            text[(*used)++] = *at;
+            if (strchr(" &[(,*", *at))
+                part = *used;
+        }
+        depth += *at == '<';
+    }
+    return at;
+}
+
 const char *frames_short_name(const char *function)
 {
     static char text[300];
@@ -196,6 +229,14 @@ const char *frames_short_name(const char *function)
         if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
             for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
                 text[used++] = *at;
+        if (*at == '<' && depth == 0 && begins_type(function, at)) {
+            text[used++] = *at;
+            at = shorten_type(at + 1, text, sizeof text - 1, &used);
+            if (*at && used < sizeof text - 1)
+                text[used++] = *at;
+            if (*at)
+                continue;
+        }
         if (!*at)
             break;
         depth -= *at == '>' && depth > 0 && at[-1] != '-';

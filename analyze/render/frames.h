@@ -15,7 +15,7 @@ struct frame {
     const char *source;   /* file; NULL: unknown */
     uint32_t line;        /* 0: unknown */
     uint32_t location;    /* in facts->told.code; 0: unknown */
-    bool is_inlined;
+    bool is_inlined, passes_on;
     bool is_overload;     /* beside another of its name: told with its parameters */
     uint32_t turns;       /* how often the `period` frames up to this one follow each other; 1: once */
     uint32_t period;
@@ -32,7 +32,9 @@ void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, st
 void frames_fold(const struct code *code, struct frames *frames);
 void frames_release(struct frames *frames);
 
-/* Whether a function of this name only passes allocations on. */
+/* Whether a function only passes allocations on: by its name and the file of its source. is_real: it was not inlined. */
+bool frames_passes_on(const struct symbols_frame *frame, bool is_real);
+/* The same by the name alone. */
 bool frames_is_wrapper(const char *function);
 /* A C++ template function's name without the type that it returns, which demanglers put in front. */
 const char *frames_without_type(const char *name);

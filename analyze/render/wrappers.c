@@ -1,5 +1,6 @@
-/* Which functions only pass allocations on, by their names: what no program's author
- * wants to read when he asks who allocates. */
+/* Which functions only pass allocations on: what no program's author wants to read when he asks who allocates. Names
+ * alone may be mistaken: another library has a namespace core, a compiler leaves `std::` out. So where the source file is
+ * known it decides what is of the C++ or Rust library. */
 #include "analyze/render/frames.h"
 
 #include <ctype.h>
@@ -27,20 +28,68 @@ const char *frames_without_type(const char *name)
     return *start ? start : name;
 }
 
-static bool is_of_library(const char *name)
-{
-    static const char *const spaces[] = { "std::", "__gnu_cxx::", "__cxxabiv1::", "alloc::", "core::", "hashbrown::" };
-    static const char *const starts[] = { "operator new", "__cxa_allocate_", "__gmp_default_allocate", "__gmp_default_reallocate",
-                                          "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
+#define COUNT(list) (sizeof(list) / sizeof *(list))
 
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (begins(name, starts[i]))
-            return true;
-    name += *name == '<'; /* Rust: <alloc::vec::Vec<T> as ...>::clone */
-    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
-        if (begins(name, spaces[i]))
+static bool begins_with_one(const char *text, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (begins(text, list[i]))
             return true;
     return false;
+}
+
+static const char *const rusts_spaces[] = { "alloc::", "core::", "hashbrown::", "std::" };
+
+/* Whether a type of Rust has none but the library's names in front: `T`, `[mine::Node]`, `&alloc::string::String`. Others may
+ * not define what the library has on such types, nor its traits for them. */
+static bool is_librarys_type(const char *type)
+{
+    static const char *const marks[] = { "&", "mut ", "dyn " };
+
+    for (size_t i = 0; i < COUNT(marks); i++)
+        if (begins(type, marks[i])) {
+            type += strlen(marks[i]);
+            i = (size_t)-1;
+        }
+    if (begins_with_one(type, rusts_spaces, COUNT(rusts_spaces)) || strchr("[(*", *type))
+        return true;
+    return strncmp(type + strcspn(type, " <>:"), "::", 2) != 0;
+}
+
+/* `<alloc::vec::Vec<T> as mine::Trait>::f`, `<T as alloc::slice::hack::ConvertVec>::to_vec`, `<[u8]>::to_vec_in`. */
+static bool is_librarys_implementation(const char *name)
+{
+    const char *type = name + 1, *at = type, *trait = NULL;
+    int depth = 0;
+
+    for (; *at && (depth || *at != '>'); at++) {
+        if (!depth && begins(at, " as "))
+            trait = at + 4;
+        depth += (*at == '<') - (*at == '>' && at[-1] != '-');
+    }
+    if (begins(type, "lambda") || begins(type, "unnamed") || !begins(at, ">::")) /* C++'s */
+        return false;
+    if (begins_with_one(type, rusts_spaces, COUNT(rusts_spaces)))
+        return true;
+    if (trait && *trait == '<') /* is in a function of this type */
+        return is_librarys_type(type) && is_librarys_type(trait + 1);
+    return is_librarys_type(type) && (!trait || begins_with_one(trait, rusts_spaces, COUNT(rusts_spaces)));
+}
+
+/* Of Rust's library, if it is Rust. */
+static bool is_of_rust(const char *name)
+{
+    return *name == '<' ? is_librarys_implementation(name) : begins_with_one(name, rusts_spaces, COUNT(rusts_spaces));
+}
+
+/* Nobody else may have these. */
+static bool is_reserved(const char *name)
+{
+    static const char *const starts[] = { "std::", "__gnu_cxx::", "__cxxabiv1::",
+                                          "operator new", "__cxa_allocate_", "__gmp_default_allocate", "__gmp_default_reallocate",
+                                          "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
+
+    return begins_with_one(name, starts, COUNT(starts));
 }
 
 /* What may follow in a wrapper's name: xmalloc, g_malloc0_n, PyMem_RawMalloc, ggc_alloc_cleared. */
@@ -84,18 +133,68 @@ static bool is_named_so(const char *name)
     return false;
 }
 
-bool frames_is_wrapper(const char *function)
+/* By its own name, behind the spaces that it is in. */
+static bool is_allocators(const char *name)
 {
-    if (!function)
-        return false;
-    const char *name = frames_without_type(function), *last = name;
-    if (is_of_library(name))
-        return true;
+    const char *last = name;
     int depth = 0;
-    for (const char *at = name; *at && *at != '('; at++) { /* its own name, behind the spaces that it is in */
+
+    for (const char *at = name; *at && *at != '('; at++) {
         depth += (*at == '<') - (*at == '>');
         if (depth == 0 && at[0] == ':' && at[1] == ':')
             last = at + 2;
     }
     return is_named_so(last);
+}
+
+bool frames_is_wrapper(const char *function)
+{
+    if (!function)
+        return false;
+    const char *name = frames_without_type(function);
+    return is_reserved(name) || is_of_rust(name) || is_allocators(name);
+}
+
+/* Behind a directory for headers: c++/12, c++/v1. */
+static bool is_source_of_cpp(const char *file)
+{
+    const char *at = strstr(file, "/include/");
+
+    at = at ? strstr(at, "/c++/") : NULL;
+    return at && (isdigit((unsigned char)at[5]) || begins(at + 5, "v1/"));
+}
+
+static bool is_source_of_rust(const char *file, const char *name)
+{
+    static const char *const crates[] = { "/library/core/src/", "/library/alloc/src/", "/library/std/src/", "/hashbrown" };
+
+    if (begins(file, "/rustc/") || begins(file, "/rust/deps/") || strstr(file, "/rustlib/src/"))
+        return true;
+    for (size_t i = 0; i < COUNT(crates); i++) /* built elsewhere */
+        if (strstr(file, crates[i]))
+            return is_of_rust(name);
+    return false;
+}
+
+/* In C++'s headers a function that was not inlined has its name from the table of symbols: the program's own has a line
+ * there if the compiler has lost what was inlined into it. */
+static bool is_of_cpp(const char *name, bool is_cpp, bool is_real)
+{
+    return is_cpp ? begins(name, "__") || is_reserved(name) : !is_real;
+}
+
+bool frames_passes_on(const struct symbols_frame *frame, bool is_real)
+{
+    if (!frame->function)
+        return false;
+    /* Only C++'s names tell parameters. */
+    bool is_cpp = frame->signature && strcmp(frame->signature, frame->function) != 0;
+    const char *name = is_cpp ? frames_without_type(frame->function) : frame->function;
+    if (is_reserved(name) || is_allocators(name))
+        return true;
+    if (!frame->file)
+        return !is_cpp && is_of_rust(name);
+    if (is_source_of_cpp(frame->file))
+        return is_of_cpp(name, is_cpp, is_real);
+    return !is_cpp && is_source_of_rust(frame->file, name);
 }

@@ -9,6 +9,7 @@
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/line_program.h"
 #include "analyze/symbols/packed_sections.h"
+#include "analyze/symbols/qualified.h"
 #include "analyze/symbols/source_path.h"
 #include "analyze/util.h"
 
@@ -24,7 +25,7 @@ struct scope {
     Dwarf_Die die;
     uint32_t outer; /* 0: none */
     bool described;
-    const char *name;
+    const char *name, *qualified;
     const char *call_file; /* of an inlined call: where it is called from */
     uint32_t call_line, call_column;
 };
@@ -65,6 +66,7 @@ struct dwarf_index {
     struct level *levels;
     size_t depth, level_capacity;
     struct source_paths paths;
+    struct qualified *names;
     bool damaged, lacks;
 };
 
@@ -354,6 +356,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, cons
     struct dwarf_index *x = alloc_zeroed(1, sizeof *x);
     x->dwarf = dwarf;
     x->starts = code_starts_make(elf, symtab);
+    x->names = qualified_new();
     x->lines = find_lines_section(elf); /* after libdw has unpacked it */
     x->scopes = grow(NULL, &x->scope_capacity, 1, sizeof *x->scopes);
     x->scope_count = 1;
@@ -391,6 +394,7 @@ void dwarf_index_free(struct dwarf_index *x)
     free(x->levels);
     code_starts_free(x->starts);
     source_paths_release(&x->paths);
+    qualified_free(x->names);
     free(x);
 }
 
@@ -431,6 +435,8 @@ static void describe(struct dwarf_index *x, struct scope *scope)
         const char *name = dwarf_formstring(&attribute);
         scope->name = is_text(name) ? name : NULL;
         x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
+        if (scope->name && names[i] == DW_AT_name)
+            scope->qualified = qualified_name(x->names, &scope->die, scope->name);
     }
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
@@ -456,11 +462,12 @@ size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_f
         if (!scope->described)
             describe(x, scope);
         frame.function = scope->name;
+        frame.qualified = scope->qualified;
         if (count == DWARF_FRAMES_MAX - 1)
             count--; /* of too many it is not the function itself that is left out */
         ret_frames[count++] = frame;
         last = at;
-        frame = (struct dwarf_frame){ NULL, scope->call_file, scope->call_line, scope->call_column };
+        frame = (struct dwarf_frame){ .file = scope->call_file, .line = scope->call_line, .column = scope->call_column };
     }
     /* No function around it: the symbol table may know its name. */
     if (!count || dwarf_tag(&x->scopes[last].die) == DW_TAG_inlined_subroutine)

@@ -105,27 +105,43 @@ static struct symtab *read_symtab(const struct elf_file *binary, const struct el
 
 static bool is_mangled(const char *name)
 {
-    return strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0;
+    return strncmp(name, "_Z", 2) == 0 || (strncmp(name, "_R", 2) == 0 && strchr("CMXYNIB", name[2])); /* not _Rb_tree */
 }
 
-/* Whether this may be the last part of a mangled name. */
+/* Whether this may be the last part of a mangled name, or what it begins with, without templates' arguments. */
 static bool may_be_of(const char *part, const char *mangled)
 {
-    return strncmp(part, "operator", 8) == 0 || strstr(mangled, part + (*part == '~')) ||
-           (strstr(part, "<lambda") && strstr(mangled, "Ul"));
+    char bare[256];
+    size_t length;
+
+    part += *part == '~';
+    if (strncmp(part, "operator", 8) == 0 || *part == '{') /* Rust's {closure#0} */
+        return true;
+    if (strncmp(part, "<lambda", 7) == 0)
+        return strstr(mangled, "Ul") != NULL;
+    length = strcspn(part, "<");
+    if (!length || length >= sizeof bare)
+        return false;
+    memcpy(bare, part, length);
+    bare[length] = 0;
+    return strstr(mangled, bare) != NULL;
 }
 
 /* Debug information knows which of several functions with the same code it was. But some
  * libraries define a function under a name of their own, like __libc_malloc, and export it
- * by another, which is the one that people know; and of a local class's functions gcc gives
- * the last part of their names only. */
-static const char *better_name(const char *in_dwarf, const char *in_symtab)
+ * by another, which is the one that people know; and where it has no linkage name (gcc gives
+ * none to a local class's functions; with lines only there are none), the symbol says more. */
+static const char *better_name(const struct dwarf_frame *in_dwarf, const char *in_symtab)
 {
-    if (!in_dwarf || !in_symtab)
-        return in_dwarf ? in_dwarf : in_symtab;
-    if (!is_mangled(in_dwarf) && is_mangled(in_symtab) && may_be_of(in_dwarf, in_symtab))
+    const char *name = in_dwarf->function;
+
+    if (!name || !in_symtab)
+        return in_dwarf->qualified ? in_dwarf->qualified : name ? name : in_symtab;
+    if (!is_mangled(name) && is_mangled(in_symtab) && may_be_of(name, in_symtab))
         return in_symtab;
-    return strncmp(in_dwarf, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(in_dwarf, "_") ? in_symtab : in_dwarf;
+    if (in_dwarf->qualified && strcmp(name, in_symtab) != 0) /* else it is of C, wherever it is declared */
+        return in_dwarf->qualified;
+    return strncmp(name, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(name, "_") ? in_symtab : name;
 }
 
 enum names_outcome module_names_read(const struct module_names *n,
@@ -159,11 +175,13 @@ enum names_outcome module_names_read(const struct module_names *n,
         if (!count)
             found[0] = (struct dwarf_frame){ 0 };
         struct dwarf_frame *real = &found[count ? count - 1 : 0];
-        real->function = better_name(real->function, symtab_find(symtab, n->addresses[i], &offset));
+        real->function = better_name(real, symtab_find(symtab, n->addresses[i], &offset));
+        real->qualified = NULL;
         if (!count && real->function)
             count = 1;
         for (size_t k = 0; k < count; k++) {
-            const struct known_name *name = found[k].function ? know(&known, found[k].function) : NULL;
+            const char *as_in_file = found[k].qualified ? found[k].qualified : found[k].function;
+            const struct known_name *name = as_in_file ? know(&known, as_in_file) : NULL;
             frames[k] = (struct symbols_frame){ name ? name->function : NULL, name ? name->signature : NULL, found[k].file,
                                                 found[k].line, found[k].column };
         }

@@ -15,6 +15,9 @@ static const char *const wrappers[] = {
     "std::__cxx11::basic_string<char>::_M_create", "__gnu_cxx::new_allocator<int>::allocate", "my::pool<std::string>::xmalloc",
     "alloc::raw_vec::finish_grow", "<alloc::vec::Vec<T,A> as core::clone::Clone>::clone", "__rust_alloc", "__rdl_alloc",
     "hashbrown::raw::RawTable<T,A>::reserve_rehash",
+    "<T as alloc::slice::hack::ConvertVec>::to_vec", "<[u8]>::to_vec_in::<alloc::alloc::Global>", "<str as alloc::borrow::ToOwned>::to_owned",
+    "<u8 as <[_]>::to_vec_in::ConvertVec>::to_vec::<alloc::alloc::Global>",
+    "<&mut [mine::Node] as core::iter::traits::iterator::Iterator>::next", "<F as core::ops::function::FnOnce<()>>::call_once",
     "__cxa_allocate_exception", "__cxa_allocate_dependent_exception", "ggc_internal_alloc",
     "ggc_internal_cleared_alloc", "ggc_internal_cleared_alloc_stat", "__gmp_default_allocate",
 };
@@ -22,9 +25,35 @@ static const char *const wrappers[] = {
 static const char *const others[] = {
     "main", "take", "", "allocate_dtv", "PyUnicode_New", "parse_malloc_options", "malloc_consolidate", "reallocate", "realloc_buffer",
     "new_node", "pieces::keeper::fill", "my::std::thing", "standard::make", "void pieces::fill<std::vector<int> >", "buffer_alloc",
-    "<mine::Node as core::clone::Clone>::clone", "mystrdup_list_all", "strdupes", "core_init",
+    "<mine::Node as core::clone::Clone>::clone", "<&mine::Node as core::clone::Clone>::clone", "<T as mine::Trait>::make",
+    "<str as mine::Trait>::make", "<lambda()>::operator()", "mystrdup_list_all", "strdupes", "core_init",
     "bool operator<(std::pair<int, int> const&)", "my_string::my_string(std::allocator<char>)", "xmallocs::count",
     "__cxa_throw", "my_ggc_internal_alloc", "rtx_alloc", "gimple_alloc",
+};
+
+/* With a file of the source, and a signature that is another one where the name is C++'s. */
+static const struct { const char *function, *signature, *file; bool is_real, passes_on; } placed[] = {
+    { "allocate", NULL, "/usr/include/c++/12/bits/new_allocator.h", false, true },
+    { "allocate", NULL, "/usr/include/c++/v1/__memory/allocator.h", false, true },
+    { "allocate", NULL, "/opt/gcc/include/x86_64-linux-gnu/c++/13/bits/x.h", false, true },
+    { "allocate", NULL, "/home/me/pool.h", false, false },
+    { "allocate", NULL, "/home/me/c++/12/pool.h", false, false },
+    { "main", NULL, "/usr/include/c++/12/bits/stl_vector.h", true, false },
+    { "app::load", "app::load(int)", "/usr/include/c++/12/bits/stl_vector.h", true, false },
+    { "std::_V2::take<app::x>", "std::_V2::take<app::x>(int)", "/home/me/app.cpp", true, true },
+    { "__pstl::run", "void __pstl::run<int>()", "/usr/include/c++/12/pstl/x.h", false, true },
+    { "core::load", "core::load()", "/home/me/core.cpp", true, false },
+    { "core::load", "core::load()", NULL, true, false },
+    { "core::load", "core::load", "/home/me/core/src/lib.rs", true, false },
+    { "core::load", "core::load", NULL, true, true },
+    { "alloc::pool::take", NULL, "src/alloc/pool.rs", false, false },
+    { "grow_one<i32>", NULL, "/rustc/59807616/library/alloc/src/raw_vec/mod.rs", true, true },
+    { "to_vec<u8>", NULL, "/home/me/.rustup/toolchains/x/lib/rustlib/src/rust/library/alloc/src/slice.rs", false, true },
+    { "alloc::vec::from_elem", NULL, "/build/rustc-1.70.0-src/library/alloc/src/vec/mod.rs", false, true },
+    { "mine::from_elem", NULL, "/home/me/library/core/src/vec.rs", false, false },
+    { "<T as alloc::slice::hack::ConvertVec>::to_vec", NULL, NULL, false, true },
+    { "<T as alloc::string::ToString>::to_string", NULL, "/home/me/a.rs", false, false },
+    { NULL, NULL, "/usr/include/c++/12/bits/new_allocator.h", false, false },
 };
 
 static const struct { const char *name, *wanted; } short_names[] = {
@@ -35,6 +64,20 @@ static const struct { const char *name, *wanted; } short_names[] = {
     { "a<b>::operator->", "a<>::operator->" },
     { "a<b>::operator<<c>", "a<>::operator<<c>" },
     { "operator new", "operator new" },
+    { "<T as alloc::slice::hack::ConvertVec>::to_vec::<A>", "<T as ConvertVec>::to_vec::<>" },
+    { "<alloc::string::String as core::clone::Clone>::clone", "<String as Clone>::clone" },
+    { "<alloc::vec::Vec<T,A> as core::clone::Clone>::clone", "<Vec<> as Clone>::clone" },
+    { "<alloc::boxed::Box<dyn core::ops::function::FnOnce<()>> as core::ops::function::FnOnce<()>>::call_once", "<Box<> as FnOnce<>>::call_once" },
+    { "<&mut [mine::a::Node] as mine::b::Walk>::next", "<&mut [Node] as Walk>::next" },
+    { "<[u8]>::to_vec_in::<alloc::alloc::Global>", "<[u8]>::to_vec_in::<>" },
+    { "<mine::main::{closure#0} as core::ops::function::FnMut<(u32,)>>::call_mut", "<{closure#0} as FnMut<>>::call_mut" },
+    { "<<a::B as c::D>::E as f::G<h::I>>::j", "<E as G<>>::j" },
+    { "alloc::slice::<impl [T]>::to_vec", "alloc::slice::<impl [T]>::to_vec" },
+    { "<fn(a::b) -> c::d as e::f>::g", "<fn(b) -> d as f>::g" },
+    { "fun::<lambda(std::vector<int>&)>::operator()", "fun::<lambda(vector<>&)>::operator()" },
+    { "std::function<int(int)>::operator=<fun(int)::<lambda(int)> >", "std::function<>::operator=<fun(int)::<lambda(int)> >" },
+    { "<", "<" },
+    { "<a::", "<" },
     { "a<", "a<" },
     { "a>b", "a>b" },
 };
@@ -48,6 +91,11 @@ int main(void)
         if (!CHECK(!frames_is_wrapper(others[i])))
             printf("    %s\n", others[i]);
     CHECK(!frames_is_wrapper(NULL));
+    for (size_t i = 0; i < sizeof placed / sizeof *placed; i++) {
+        struct symbols_frame frame = { placed[i].function, placed[i].signature, placed[i].file, 1, 0 };
+        if (!CHECK(frames_passes_on(&frame, placed[i].is_real) == placed[i].passes_on))
+            printf("    %s in %s\n", frame.function, frame.file);
+    }
     for (size_t i = 0; i < sizeof short_names / sizeof *short_names; i++)
         if (!CHECK(strcmp(frames_short_name(short_names[i].name), short_names[i].wanted) == 0))
             printf("    %s: %s\n", short_names[i].name, frames_short_name(short_names[i].name));

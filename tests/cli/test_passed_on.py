@@ -1,0 +1,66 @@
+"""Whose allocations they are that go through the C++ and Rust libraries, in programs with much and with little debug
+information, of several compilers: a site is a line of the program's own source, and each of its functions has as many
+as it makes. Compilers name what is inlined from a library's headers in their own ways, or hardly."""
+import collections
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import *
+
+os.environ["XDG_CACHE_HOME"] = path("cache")
+SOURCES = os.path.join(SOURCE, "tests/programs")
+
+
+def functions_of(file):
+    """Line → the function around it."""
+    found, name = {}, None
+    with open(os.path.join(SOURCES, file)) as source:
+        for number, line in enumerate(source, 1):
+            begun = re.search(r"\b(?:fn |int |long |void )(\w+)(?:<.*>)?\(.*\).*(?<!;)$", line.rstrip())
+            if begun and "[" not in line.split("(")[0]:
+                name = begun[1]
+            found[number] = name
+    return found
+
+
+def charged(name, file):
+    """Function of the source → allocations of the sites in it, and of those of the program that are elsewhere."""
+    log = path(name + ".mscope")
+    equal(record([path(name)], log).returncode, 0, f"record {name}")
+    got = run([MALLOSCOPE, "sites", "--json", "--module", name, log])
+    equal(got.returncode, 0, f"sites of {name}: {got.stderr}")
+    functions, sums = functions_of(file), collections.Counter()
+    for site in json.loads(got.stdout)["sites"]:
+        own = os.path.basename(site["file"] or "") == file
+        sums[functions[site["line"]] if own else f"{site['function']} {site['file']}"] += site["allocations"]
+    return sums
+
+
+for name, command in (("gcc", ["g++", "-O2", "-g"]), ("gcc-plain", ["g++", "-O0", "-g"]), ("gcc-g1", ["g++", "-O2", "-g1"]),
+                      ("clang", ["clang++", "-O2", "-g"]), ("clang-lines", ["clang++", "-O1", "-gline-tables-only"])):
+    must(*command, "-std=c++17", os.path.join(SOURCES, "passed_on.cpp"), "-o", path(name), cwd=WORK)
+    equal(charged(name, "passed_on.cpp"),
+          {"main": 1, "hold": 50, "share": 80, "sort": 30, "append": 40, "prepare": 10, "put": 5}, f"of {name}")
+
+# What has no linkage name is named with what it is in; with lines only the function itself by its symbol.
+stacks = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", "--module", "gcc", path("gcc.mscope")))["sites"]
+names = {name for site in stacks for name in site["stack"]}
+check(any(name.startswith("std::_Function_base::_Base_manager<hold(int)::<lambda(int)> >::_M_create<") for name in names), f"with spaces: {names}")
+equal([name for name in names if re.match("_M_|allocate|function<|__stable_sort|__shared", name)], [], "without")
+stacks = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", "--module", "clang-lines", path("clang-lines.mscope")))["sites"]
+check(any(name.startswith("app::cache::put<long>") for site in stacks for name in site["stack"]), f"the symbol's names: {stacks}")
+
+# Not by rustup's rustc: it may ask the network.
+rustc = [file for file in ["/usr/bin/rustc", *glob.glob(os.path.expanduser("~/.rustup/toolchains/*/bin/rustc"))] if os.path.exists(file)]
+for name, compiler, options in ((f"{name}{i}", compiler, options) for i, compiler in enumerate(rustc[:2]) for name, options in (
+        ("rust", ["-g"]), ("rust-v0", ["-g", "-C", "symbol-mangling-version=v0"]), ("rust-lines", ["-C", "debuginfo=1"]))):
+    must(compiler, "-O", *options, os.path.join(SOURCES, "passed_on.rs"), "-o", path(name), cwd=WORK)
+    sums = charged(name, "passed_on.rs")
+    equal({function: sums[function] for function in ("copies", "texts", "boxes", "prepare", "clone")},
+          {"copies": 1001, "texts": 301, "boxes": 201, "prepare": 100, "clone": 50}, f"of {name}: {sums}")
+sys.exit(done())
