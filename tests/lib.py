@@ -7,6 +7,7 @@ directory of the built test programs)."""
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,11 @@ def program(name):
 def record(command, log, *options, **more):
     """`malloscope record -q -f -o LOG OPTIONS -- COMMAND`."""
     return run([MALLOSCOPE, "record", "-q", "-f", "-o", log, *options, "--", *command], **more)
+
+
+def unfolded(text):
+    """A report's rows of processes, each in one line."""
+    return re.sub(r"\n[ │]{20,}(?![ │├└])", " ", text)
 
 
 def files_in_memory(log, kind="*"):

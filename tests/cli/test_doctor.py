@@ -248,7 +248,7 @@ for how in (["-pie", "-fPIE"], ["-no-pie", "-fno-pie"], ["-rdynamic"]):
         got, process = recorded("./own")
         equal((got.returncode, process["allocations"], process["other_malloc"]), (3, 0, path("own")), f"exported {how}")
         check(len(got.stderr.splitlines()) == 1 and "warning: ./own: it has a malloc of its own" in got.stderr, f"{got.stderr}")
-        text = run([MALLOSCOPE, "report", LOG]).stdout
+        text = unfolded(run([MALLOSCOPE, "report", LOG]).stdout)
         check(f"not recorded: calls that reach the malloc in {path('own')}" in text and
               "not recorded: 1 process with a malloc of its own" in text, f"the report says it: {text}")
         equal(report(LOG)["trust"]["own_mallocs"], 1, "and its JSON")
@@ -276,7 +276,7 @@ if build("other", "gcc", "-O0", "other.c") and build("own", "gcc", "-O0", "-fno-
     run([MALLOSCOPE, "trim", "-f", "-o", path("part.mscope"), "--from", "0", LOG])
     for log in LOG, path("part.mscope"):
         equal(report(log)["trust"]["own_mallocs"], 3, f"{log}: JSON")
-        text = run([MALLOSCOPE, "report", log]).stdout
+        text = unfolded(run([MALLOSCOPE, "report", log]).stdout)
         equal(text.count(f"not recorded: its own calls of the malloc in {path('own')}, which is not exported"), 3, f"{log}: the tree says it")
         for command in "report", "hist", "leaks":
             check("not recorded: 3 processes with a malloc of their own" in run([MALLOSCOPE, command, log]).stdout, f"{log}: {command} says it")

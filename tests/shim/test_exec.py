@@ -132,11 +132,11 @@ words = ["sh", "-c", f"{starter} {FOLLOW} end 3; {starter} {starter} {FOLLOW} ex
 truth, events, r = followed(words, "static", untold=True, follow="all", more_untraced=[(STATIC_PASSES, "starter")] * 2)
 equal(names(events), {SH: 1, "follow": 4}, "static, --follow=all: programs")
 told_in(truth, "static, --follow=all", 2 * 2 + 3 * 2 + 2 * 2)
-text = run([MALLOSCOPE, "report", LOG]).stdout
+text = unfolded(run([MALLOSCOPE, "report", LOG]).stdout)
 check(f"not recorded, unlike what it starts: {starter} (statically linked)" in text, f"static, --follow=all: {text[-2000:]}")
 got = run([MALLOSCOPE, "record", "-q", "-f", "-o", LOG, "--", *words])
 equal(names(dump(LOG)), {SH: 1, "follow": 1}, "static, --follow=exec: programs")
-text = run([MALLOSCOPE, "report", LOG]).stdout
+text = unfolded(run([MALLOSCOPE, "report", LOG]).stdout)
 check(f"not recorded, nor what it starts: {starter} (statically linked)" in text, f"static, --follow=exec: {text[-2000:]}")
 followed([ODD, "spawn", f"LD_PRELOAD={libasan}", "--", starter, plain], "static with a sanitizer", untold=True, follow="all", more_untraced=[(STATIC, "starter")])
 
