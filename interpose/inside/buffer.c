@@ -137,11 +137,12 @@ bool buffer_flush(struct context *c)
 
     if (!error)
         error = kept_file_append(&session.log, chunk_of(c), whole);
+    bool was_forbidden = error == -EPERM && sys_forbidden; /* since it was looked at above */
     if (!error) {
         buffer_begin_chunk(c);
-    } else {
+    } else if (!was_forbidden) {
         stop_for(c, -error);
     }
     sys_restore_signals(mask);
-    return !error;
+    return was_forbidden ? buffer_begin_elsewhere(c) : !error;
 }

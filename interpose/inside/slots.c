@@ -23,22 +23,27 @@ static int map_slots(uint32_t count, uint8_t **ret_first)
     return 0;
 }
 
+static int take_reserved(uint8_t **ret_slot)
+{
+    uint32_t number = atomic_fetch_add(&process->reserved_slots_used, 1);
+
+    if (number >= process->reserved_slots) {
+        atomic_fetch_sub(&process->reserved_slots_used, 1);
+        return -(int)REC_STOP_SANDBOX;
+    }
+    *ret_slot = process->first_reserved_slot + (size_t)number * REC_LIVE_SLOT_BYTES;
+    return 0;
+}
+
 int slot_take(struct rec_live_slot **ret_slot)
 {
     uint8_t *at;
+    int error = sys_forbidden ? -EPERM : map_slots(1, &at);
 
-    if (sys_forbidden) {
-        uint32_t number = atomic_fetch_add(&process->reserved_slots_used, 1);
-        if (number >= process->reserved_slots) {
-            atomic_fetch_sub(&process->reserved_slots_used, 1);
-            return -(int)REC_STOP_SANDBOX;
-        }
-        at = process->first_reserved_slot + (size_t)number * REC_LIVE_SLOT_BYTES;
-    } else {
-        int error = map_slots(1, &at);
-        if (error)
-            return error;
-    }
+    if (error == -EPERM && sys_forbidden) /* perhaps since it was looked at */
+        error = take_reserved(&at);
+    if (error)
+        return error;
     *ret_slot = (struct rec_live_slot *)at;
     (*ret_slot)->owner_start = process->guest_start;
     return 0;
