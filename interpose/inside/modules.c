@@ -6,6 +6,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/loader_list.h"
 #include "interpose/inside/memory_map.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -21,9 +22,6 @@
 /* In the context's scratch: a directory with a path below it, then a module's segments. */
 #define SEGMENTS_AT (3 * PATH_BYTES)
 _Static_assert(SEGMENTS_AT + ENCODE_SEGMENTS_MAX * sizeof(struct encode_segment) <= CONTEXT_SCRATCH_BYTES, "scratch");
-
-/* Where the loader's list of modules begins; in the loader's own data. */
-extern struct r_debug _r_debug __attribute__((weak));
 
 static uint64_t loader_start, loader_bytes; /* the same in a forked child */
 static bool may_wait_for_loader; /* for its lock, which in a child a thread of the parent may have held */
@@ -240,7 +238,7 @@ static uint32_t known_number(const struct module_table *table, uint64_t address,
 static const void *link_map_of(const struct dl_phdr_info *info)
 {
     /* The loader's lock is held here, so its list stands still. */
-    for (struct link_map *map = &_r_debug ? _r_debug.r_map : NULL; map; map = map->l_next)
+    for (const struct link_map *map = loader_first_module(); map; map = map->l_next)
         if (map->l_addr == info->dlpi_addr && map->l_name == info->dlpi_name)
             return map;
     return NULL;

@@ -2,12 +2,11 @@
  * libc chooses one by the processor, as strlen, and those that only compute: whoever defines them, does the same. */
 #include "interpose/outside/own_calls.h"
 
+#include "interpose/inside/loader_list.h"
 #include "interpose/outside/redirect.h"
 
 #include <stdatomic.h>
 #include <string.h>
-
-extern struct r_debug _r_debug __attribute__((weak));
 
 /* Until glibc 2.34 libc was in several files. */
 static bool is_libc(const char *path)
@@ -30,7 +29,7 @@ static void bind(void)
     struct linked_module own = { 0 }, other;
     size_t found = 0;
 
-    for (const struct link_map *map = &_r_debug ? _r_debug.r_map : NULL; map; map = map->l_next) {
+    for (const struct link_map *map = loader_first_module(); map; map = map->l_next) {
         if (!redirect_module_at(map, &other))
             continue;
         if ((uint64_t)&own_calls_bind - other.start < other.end - other.start)

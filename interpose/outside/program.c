@@ -3,21 +3,19 @@
  * Then the file is the one that is mapped where the program's dynamic section is. */
 #include "interpose/outside/program.h"
 
+#include "interpose/inside/loader_list.h"
 #include "interpose/inside/sys.h"
 
 #include <fcntl.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
 #define LINE_BYTES 8192 /* a path, and some numbers before it */
 
-extern struct r_debug _r_debug __attribute__((weak));
-
 static uint64_t program_address(void)
 {
-    const struct link_map *first = &_r_debug ? _r_debug.r_map : NULL;
+    const struct link_map *first = loader_first_module();
     return first && first->l_ld ? (uint64_t)first->l_ld : getauxval(AT_PHDR);
 }
 
