@@ -94,6 +94,18 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
     return v->problem_count == before;
 }
 
+/* Under the file's lock: what others have written into it, or by hand, while the program ran is not lost. 0, or the exit code after a message. */
+static int read_again(struct session_state *s, const struct verdict *v)
+{
+    const struct check_options *o = s->o;
+    int refused = read_baseline(s, v->platform);
+
+    if (!refused && o->save == CHECK_SAVES && s->baseline.found)
+        return usage_error("check", "check: %s: has got a baseline of %s from another command meanwhile; --update replaces it", o->baseline_file,
+                           v->platform);
+    return refused;
+}
+
 static void note_unstable(const struct check_options *o, struct verdict *v)
 {
     for (size_t i = 0; i < v->metric_count; i++) {
@@ -115,6 +127,11 @@ static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict
         .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
     };
 
+    _cleanup_close_ int lock = json_file_lock(o->baseline_file);
+    (void)lock;
+    int refused = read_again(s, v);
+    if (refused)
+        return refused;
     _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
     if (s->baseline.text && strcmp(s->baseline.text, text) == 0) {
         verdict_add_note(v, "%s is as it was", o->baseline_file);
