@@ -11,6 +11,7 @@
 
 #define RUNS 3
 #define RUNS_MOST 1000
+#define SHORT_OPTIONS ":r:w:ih"
 
 const char check_help[] =
     "malloscope check [options] -- PROGRAM [ARGS...]\n"
@@ -235,16 +236,15 @@ static int take_words(struct check_options *o, int argc, char **argv)
     return 0;
 }
 
-/* Before anything runs: what it writes can be written, and is nothing that it reads. */
-static int ready(const struct check_outputs *outputs, const struct check_options *o)
+/* All that it reads, and the program with what that may read; the last is NULL. To be freed. target: found in PATH, its path is among them. */
+static const char **inputs_of(const struct check_options *o, struct target *target)
 {
     struct failure failure;
-    _cleanup_target_ struct target target = { 0 };
     size_t words = 0, count = 0;
 
     while (o->command && o->command[words])
         words++;
-    _cleanup_free_ const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
+    const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
     if (o->baseline_file)
         all[count++] = o->baseline_file;
     if (o->input)
@@ -253,11 +253,47 @@ static int ready(const struct check_outputs *outputs, const struct check_options
         all[count++] = o->inputs[i];
     for (size_t i = 0; i < o->log_count; i++)
         all[count++] = o->logs[i];
-    for (size_t i = 0; i < words; i++) /* the program, and what it may read */
+    for (size_t i = 0; i < words; i++)
         all[count++] = o->command[i];
-    if (words && target_find(o->command[0], &target, &failure) == 0)
-        all[count++] = target.path; /* found in PATH */
-    return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
+    if (words && target_find(o->command[0], target, &failure) == 0)
+        all[count++] = target->path;
+    return all;
+}
+
+/* Before anything runs: what it writes can be written, and is nothing that it reads. */
+static int ready(const struct check_outputs *outputs, const struct check_options *o)
+{
+    struct failure failure;
+    _cleanup_target_ struct target target = { 0 };
+    _cleanup_free_ const char **inputs = inputs_of(o, &target);
+
+    return report_failure(check_outputs_ready(outputs, inputs, &failure), &failure);
+}
+
+/* Whatever is wrong with the command line, and wherever in it: no output of an earlier run stays. only_unknown: unless there is an option
+ * that is none, which ends this program where it is met. */
+static void empty_outputs(int argc, char **argv, const struct option *options, bool only_unknown)
+{
+    struct check_outputs outputs = { 0 };
+    struct check_options o = { 0 };
+    bool has_unknown = false;
+
+    optind = 0; /* from the beginning */
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1 && option != 'h';) {
+        has_unknown |= option == '?' || option == ':';
+        if (option == BASELINE || option == BUDGET || option == SUPPRESSIONS || option == INPUT)
+            add_input(&o, optarg);
+        else
+            check_outputs_option(&outputs, option, optarg);
+    }
+    o.command = argv + optind; /* or logs */
+    _cleanup_target_ struct target target = { 0 };
+    _cleanup_free_ const char **inputs = inputs_of(&o, &target);
+    if (has_unknown || !only_unknown)
+        check_outputs_empty(&outputs, inputs);
+    free(o.inputs);
+    optind = 0;
 }
 
 static int show(const struct check_outputs *outputs, const struct verdict *v)
@@ -300,7 +336,8 @@ int cmd_check(int argc, char **argv)
     usage_exits_with(VERDICT_EXIT_USAGE);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         o.kinds[kind] = true;
-    for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
+    empty_outputs(argc, argv, options, true);
+    for (int option; !refused && (option = next_option(argc, argv, SHORT_OPTIONS, options, check_help)) != -1;)
         refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
     if (!o.no_default_suppressions)
         suppressions_add_builtin(&o.suppressions);
@@ -310,6 +347,8 @@ int cmd_check(int argc, char **argv)
         refused = ready(&outputs, &o);
     if (!refused)
         refused = check_session(&o, check_outputs_take_stdout(&outputs) ? stderr : stdout, &v);
+    if (refused)
+        empty_outputs(argc, argv, options, false);
     int code = refused ? refused : show(&outputs, &v);
     verdict_release(&v);
     limits_release(&o.limits);

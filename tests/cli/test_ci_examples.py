@@ -192,11 +192,16 @@ code, text, summary, outputs = act(cmake, program="build/prog 'tests/$(touch own
 equal((code, os.path.exists(os.path.join(cmake, "owned"))), (3, False), f"nothing is expanded, a failing program is not measured: {text}")
 code, text, summary, outputs = act(cmake, program="build/prog", options="--max nonsense", reports="r")
 equal((code, outputs.get("exit-code")), (64, "64"), f"wrong options: {text}")
+equal({os.path.getsize(os.path.join(cmake, "r", name)) for name in os.listdir(os.path.join(cmake, "r"))}, {0}, "no report of an earlier step stays")
+check("###" not in text, f"nor is one shown: {text}")
+act(cmake, program="build/prog", options="--max allocations=1000", reports="r")
 for inputs in {"program": "build/prog tests/input.json", "options": "--max allocations=1 'unclosed"}, {"program": 'build/prog "tests/input.json'}:
     code, text, summary, outputs = act(cmake, **inputs, reports="r")
     equal((code, outputs.get("exit-code")), (64, "64"), f"a quote that is not closed: {text}")
     check("has a quote without its second one" in text and sorted(os.listdir(os.path.join(cmake, "r"))) == ["benchmark.json", "check.json", "check.md", "check.xml"],
           f"it says so: {text}")
+    equal({os.path.getsize(os.path.join(cmake, "r", name)) for name in os.listdir(os.path.join(cmake, "r"))}, {0}, "and no report of an earlier step stays")
+    act(cmake, program="build/prog", options="--max allocations=1000", reports="r")
 
 # The step that is commented out is one when it is not.
 with open(os.path.join(CI, "github.yml")) as file:
