@@ -161,6 +161,19 @@ static int read_places(const struct reading_baseline *r, const json_t *lines, st
     return json_is_object(lines) ? 0 : bad(r, "sites: lines", "an object");
 }
 
+/* What differed between the runs; else all had the same. */
+static int read_most(const struct reading_baseline *r, const json_t *most, struct baseline_site *site)
+{
+    memcpy(site->most, site->values, sizeof site->most);
+    if (most && !json_is_object(most))
+        return bad(r, "sites: most", "an object");
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (json_object_get(most, verdict_kind_name(kind)) &&
+            (!take_number(most, verdict_kind_name(kind), &site->most[kind]) || site->most[kind] < site->values[kind]))
+            return bad(r, "sites: most", "numbers that are not below the site's");
+    return 0;
+}
+
 static int read_site(const struct reading_baseline *r, const json_t *from, struct baseline *b)
 {
     struct baseline_site *site = &b->sites[b->site_count];
@@ -177,6 +190,8 @@ static int read_site(const struct reading_baseline *r, const json_t *from, struc
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         if (json_object_get(from, verdict_kind_name(kind)) && !take_number(from, verdict_kind_name(kind), &site->values[kind]))
             return bad(r, "sites", "numbers from 0 up");
+    if (read_most(r, json_object_get(from, "most"), site))
+        return -EINVAL;
     site->file = take_text(from, "file");
     return read_places(r, json_object_get(from, "lines"), site);
 }

@@ -17,7 +17,8 @@ struct baseline_place {
 struct baseline_site {
     char *key; /* as measured_site.key */
     char *file; /* of the first frame's source, without directories; NULL: unknown */
-    uint64_t values[VERDICT_KINDS];
+    uint64_t values[VERDICT_KINDS]; /* the least of the runs */
+    uint64_t most[VERDICT_KINDS];
     struct baseline_place *places;
     size_t place_count;
 };

@@ -170,6 +170,21 @@ static void write_places(FILE *to, const struct measured_site *site)
     fputs("}", to);
 }
 
+static void write_most(FILE *to, const struct measured *m, const struct measured_site *site)
+{
+    bool any = false;
+
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        uint64_t least, most;
+        measured_range(m, site, kind, &least, &most);
+        if (least == most)
+            continue;
+        fprintf(to, "%s\"%s\": %" PRIu64, any ? ", " : ", \"most\": {", verdict_kind_name(kind), most);
+        any = true;
+    }
+    fputs(any ? "}" : "", to);
+}
+
 static void write_site(FILE *to, const struct measured *m, const struct measured_site *site)
 {
     qsort(site->places, site->place_count, sizeof *site->places, by_lines);
@@ -183,6 +198,7 @@ static void write_site(FILE *to, const struct measured *m, const struct measured
         if (least || kind == VERDICT_ALLOCATIONS)
             fprintf(to, ", \"%s\": %" PRIu64, verdict_kind_name(kind), least);
     }
+    write_most(to, m, site);
     fputs("}", to);
 }
 

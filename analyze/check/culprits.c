@@ -13,7 +13,8 @@
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
-    uint64_t before, now;
+    uint64_t before, now, spread;
+    int64_t accounts_for; /* what it is certain to have changed */
     bool is_new;
 };
 
@@ -58,6 +59,7 @@ static void gather(const struct judge *j, const struct measured *m, const struct
 {
     const struct baseline *b = is_compared(metric) ? j->baseline : NULL;
     const char *own = judge_own_module(m);
+    const bool is_unstable_before = b && metric->state == VERDICT_IS_UNSTABLE && metric->baseline_spread > metric->spread;
     struct pairing unpaired = { 0 };
     const struct pairing *pairing = b ? pairing_of(j) : &unpaired;
 
@@ -68,18 +70,23 @@ static void gather(const struct judge *j, const struct measured *m, const struct
         struct suspect s = { .measured = p->measured, .baseline = p->baseline };
         bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
         bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
-        uint64_t most = 0;
-        if (!now && (!before || metric->state == VERDICT_IS_UNSTABLE))
+        uint64_t most = 0, spread_before = 0;
+        if (!now && (!before || (metric->state == VERDICT_IS_UNSTABLE && !is_unstable_before)))
             continue;
         if (now)
             measured_range(m, s.measured, metric->kind, &s.now, &most);
         else
             s.measured = NULL;
-        if (before)
+        if (before) {
             s.before = s.baseline->values[metric->kind];
-        else if (s.measured)
+            spread_before = s.baseline->most[metric->kind] - s.before;
+        } else if (s.measured) {
             s.is_new = true;
-        if (metric->state == VERDICT_IS_UNSTABLE) {
+        }
+        s.spread = now && most - s.now > spread_before ? most - s.now : spread_before;
+        if (is_unstable_before) {
+            s.now = s.before + spread_before;
+        } else if (metric->state == VERDICT_IS_UNSTABLE) {
             s.before = s.now;
             s.now = most;
         }
@@ -88,29 +95,64 @@ static void gather(const struct judge *j, const struct measured *m, const struct
     pairing_release(&unpaired);
 }
 
-static int by_more(const void *left, const void *right)
+static int64_t size_of(int64_t change)
 {
-    int64_t a = change_of(left), b = change_of(right);
-    return a != b ? (a > b ? -1 : 1) : strcmp(key_of(left), key_of(right));
+    return change < 0 ? -change : change;
 }
 
-static int by_less(const void *left, const void *right)
+static int by_size(const void *left, const void *right)
 {
-    int64_t a = change_of(left), b = change_of(right);
-    return a != b ? (a < b ? -1 : 1) : strcmp(key_of(left), key_of(right));
+    const struct suspect *a = left, *b = right;
+
+    if (a->accounts_for != b->accounts_for)
+        return a->accounts_for > b->accounts_for ? -1 : 1;
+    int64_t sizes = size_of(change_of(a)) - size_of(change_of(b));
+    return sizes ? (sizes > 0 ? -1 : 1) : strcmp(key_of(a), key_of(b));
 }
 
-/* Those that have gone the metric's way. */
-static void keep(struct suspects *s, bool is_less)
+/* Work that goes now to one site and now to another changes each of them, and not what they come to together: that is the metric's
+ * change without what the steady ones have changed. Where it is none, it is no culprit; else each accounts for no more than
+ * that, nor for what it differs by from run to run. */
+static void weigh(const struct verdict_metric *metric, struct suspects *s, bool is_less)
 {
+    uint64_t rest = (uint64_t)metric->change; /* edited baselines may have any numbers: no sum runs over */
     size_t kept = 0;
 
     for (size_t i = 0; i < s->count; i++)
-        if (is_less ? change_of(&s->of[i]) < 0 : change_of(&s->of[i]) > 0)
+        rest -= s->of[i].spread ? 0 : (uint64_t)change_of(&s->of[i]);
+    const int64_t together = (int64_t)(is_less ? 0 - rest : rest);
+    const uint64_t noise = metric->spread > metric->baseline_spread ? metric->spread : metric->baseline_spread;
+    for (size_t i = 0; i < s->count; i++) {
+        struct suspect *one = &s->of[i];
+        one->accounts_for = is_less ? -change_of(one) : change_of(one);
+        if (one->spread && (together <= 0 || (uint64_t)together <= noise))
+            continue;
+        if (one->spread) {
+            int64_t beyond = one->accounts_for > 0 && one->spread < (uint64_t)one->accounts_for ? one->accounts_for - (int64_t)one->spread : 0;
+            one->accounts_for = beyond < together ? beyond : together;
+        }
+        s->of[kept++] = *one;
+    }
+    s->count = kept;
+}
+
+/* Those that have gone the metric's way; what has gone the other way is a sum. */
+static void keep(struct suspects *s, struct verdict_metric *metric, bool is_less)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        int64_t change = change_of(&s->of[i]);
+        if (is_less ? change < 0 : change > 0) {
             s->of[kept++] = s->of[i];
+        } else if (change && !s->of[i].spread) {
+            metric->offset = (int64_t)((uint64_t)metric->offset + (uint64_t)change);
+            metric->offset_sites++;
+        }
+    }
     s->count = kept;
     if (kept)
-        qsort(s->of, kept, sizeof *s->of, is_less ? by_less : by_more);
+        qsort(s->of, kept, sizeof *s->of, by_size);
 }
 
 /* --- in words ---------------------------------------------------------------------------------- */
@@ -152,7 +194,7 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
 
 static void take(const struct suspect *s, const struct verdict_metric *metric, const char *own, struct verdict_culprit *ret)
 {
-    *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s),
+    *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s), .spread = s->spread,
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
                                      .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && s->is_new, .is_gone = !s->measured };
     if (s->measured)
@@ -167,8 +209,11 @@ void culprits_find(const struct judge *j, const struct measured *m, struct verdi
 
     if (metric->state != VERDICT_IS_REGRESSION && metric->state != VERDICT_IS_IMPROVEMENT && metric->state != VERDICT_IS_UNSTABLE)
         return;
+    const bool is_less = metric->state == VERDICT_IS_IMPROVEMENT;
     gather(j, m, metric, &suspects);
-    keep(&suspects, metric->state == VERDICT_IS_IMPROVEMENT);
+    if (is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE)
+        weigh(metric, &suspects, is_less);
+    keep(&suspects, metric, is_less);
     metric->culprit_count = suspects.count < CULPRITS_MOST ? suspects.count : CULPRITS_MOST;
     metric->culprits_left_out = suspects.count - metric->culprit_count;
     metric->culprits = alloc_zeroed(metric->culprit_count + 1, sizeof *metric->culprits);

@@ -142,6 +142,9 @@ static void write_section(FILE *to, const struct verdict *v, const struct verdic
     uint64_t more = m->culprit_count - shown + m->culprits_left_out;
     if (more)
         fprintf(to, "\nand %s with smaller changes.\n", text_counted(more, "more stack"));
+    _cleanup_free_ char *offset = wording_offset(m);
+    if (offset)
+        fprintf(to, "\n%s.\n", offset);
     fputc('\n', to);
 }
 

@@ -74,6 +74,7 @@ struct verdict_culprit {
     uint64_t before;   /* in the metric's unit: in the baseline; of an unstable metric: in the run that had least */
     uint64_t now;      /* the least of the runs; of an unstable metric: in the run that had most */
     int64_t change;    /* now - before */
+    uint64_t spread;   /* by how much it differs from run to run, now or in the baseline: the larger one; 0: it does not */
     bool has_before;   /* false: there is no baseline (the limit is --max or a budget); before is 0, change is now */
     bool is_new;       /* the baseline does not have it */
     bool is_gone;      /* no run has it: before is all there is, and file and line are the baseline's, if any */
@@ -106,10 +107,13 @@ struct verdict_metric {
 
     char *reason; /* a sentence without a full stop for people: why it has its state; NULL: nothing to say beyond the figures */
 
-    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first. Of regressions,
+    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first, as far as it is beyond
+                                       * what the site differs by from run to run. Of regressions,
                                        * improvements and unstable ones; else none */
     size_t culprit_count;
     size_t culprits_left_out;         /* that there are beyond these: smaller ones */
+    int64_t offset;                   /* what sites have changed the other way, of those that do not differ from run to run; 0 where nothing is compared */
+    size_t offset_sites;              /* their number */
 };
 
 /* Why the whole is not measurable: exit code 3. */
