@@ -343,6 +343,7 @@ int cmd_check(int argc, char **argv)
         suppressions_add_builtin(&o.suppressions);
     if (!refused)
         refused = take_words(&o, argc, argv);
+    o.is_read_by_github = outputs.github;
     if (!refused)
         refused = ready(&outputs, &o);
     if (!refused)

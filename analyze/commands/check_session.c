@@ -338,7 +338,8 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
         .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .mark = o->mark, .ignore_failure = o->ignore_failure,
                   .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
-        .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
+        .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output,
+                  .is_read_by_github = o->is_read_by_github },
     };
     struct verdict v = {
         .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = words_of(o->command), .warmups = o->command ? o->warmups : 0,
