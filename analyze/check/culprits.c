@@ -175,6 +175,12 @@ static void take_frames(struct verdict_culprit *c, const struct measured_site *s
     }
 }
 
+static void take_old_line(struct verdict_culprit *c, const struct baseline_site *site, const struct baseline_place *place)
+{
+    c->frames[0].file = copied(place->source ? place->source : site->file);
+    c->frames[0].line = (uint32_t)strtoul(place->lines, NULL, 10);
+}
+
 /* Names are all that there is. */
 static void take_names(struct verdict_culprit *c, const struct baseline_site *site, const char *own)
 {
@@ -186,10 +192,18 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
         count++;
     }
     c->frame_count = count;
-    if (site->file && site->place_count) {
-        c->frames[0].file = copied(site->places[0].source ? site->places[0].source : site->file);
-        c->frames[0].line = (uint32_t)strtoul(site->places[0].lines, NULL, 10);
-    }
+    if (site->file && site->place_count)
+        take_old_line(c, site, &site->places[0]);
+}
+
+static void take_measured(struct verdict_culprit *c, const struct suspect *s, const struct verdict_metric *metric)
+{
+    const struct baseline_place *gone;
+
+    take_frames(c, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, &gone));
+    c->is_line_gone = gone && s->baseline->file;
+    if (c->is_line_gone)
+        take_old_line(c, s->baseline, gone);
 }
 
 static void take(const struct suspect *s, const struct verdict_metric *metric, const char *own, struct verdict_culprit *ret)
@@ -198,7 +212,7 @@ static void take(const struct suspect *s, const struct verdict_metric *metric, c
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
                                      .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && s->is_new, .is_gone = !s->measured };
     if (s->measured)
-        take_frames(ret, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT));
+        take_measured(ret, s, metric);
     else
         take_names(ret, s->baseline, own);
 }

@@ -293,7 +293,7 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
             }
         }
     if (m->state == VERDICT_IS_NOT_MEASURED) {
-        verdict_add_problem(v, VERDICT_NO_EVENTS, m->name, "%s: cannot be measured: %s", m->name, m->reason);
+        verdict_add_problem(v, VERDICT_NOT_FOUND, m->name, "%s: cannot be measured: %s", m->name, m->reason);
         return;
     }
     take_values(of, m);
@@ -353,6 +353,19 @@ static void list_metrics(const struct judge *j, struct verdict *v)
     qsort(v->metrics, v->metric_count, sizeof *v->metrics, by_scope_and_name);
 }
 
+/* A misspelt one would have no effect. */
+static void tell_unused_tolerances(const struct judge *j, struct verdict *v)
+{
+    for (size_t i = 0; i < j->limits->tolerance_count; i++) {
+        const char *name = j->limits->tolerances[i].name;
+        bool is_used = !strchr(name, '.') && !verdict_kind_parse(name, strlen(name), &(enum verdict_kind){ 0 }); /* all, sites, ... */
+        for (size_t k = 0; k < v->metric_count && !is_used; k++)
+            is_used = strcmp(v->metrics[k].name, name) == 0;
+        if (!is_used)
+            verdict_add_note(v, "--tolerance %s: no metric of this name is compared here, so that it has no effect", name);
+    }
+}
+
 void verdict_set_exit_code(struct verdict *v)
 {
     bool regressed = false, improved = false, doubtful = false;
@@ -379,6 +392,7 @@ void judge(struct judge *j, struct verdict *v)
         verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "the baseline has no \"functions\" and \"modules\", with which --metrics sites or "
                             "modules could be compared; make it anew with --update");
     list_metrics(j, v);
+    tell_unused_tolerances(j, v);
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);

@@ -186,6 +186,10 @@ static void write_all(FILE *to, const struct verdict *v)
         if (!v->problems[i].metric)
             write_paragraph(to, "> ", v->problems[i].text, "");
     write_table(to, v);
+    for (size_t i = 0; i < v->metric_count; i++)
+        if (v->metrics[i].state == VERDICT_IS_WITHIN && v->metrics[i].reason && sections++ < SECTIONS_MOST)
+            write_section(to, v, &v->metrics[i]);
+    sections = 0;
     for (int bad = 1; bad >= 0; bad--) /* then what is better */
         for (size_t i = 0; i < v->metric_count; i++) {
             if (!is_shown_first(v, &v->metrics[i]) || is_judged_against(v, &v->metrics[i]) != (bad != 0))

@@ -104,7 +104,7 @@ static void accuse(struct guilty *g, const struct measured_place *place, int64_t
 }
 
 static const struct measured_place *compared(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline,
-                                             enum verdict_kind kind, bool is_less)
+                                             enum verdict_kind kind, bool is_less, const struct baseline_place **ret_gone)
 {
     _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
     _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
@@ -132,19 +132,24 @@ static const struct measured_place *compared(struct comparison *c, const struct 
     for (size_t i = 0; is_less && i < baseline->place_count; i++)
         if (!is_there[i])
             accuse(&g, NULL, (int64_t)c->before[i]->values[known], 0);
+    for (size_t i = 0; is_less && i < baseline->place_count && !g.place; i++)
+        if (!is_there[i] && (!*ret_gone || c->before[i]->values[known] > (*ret_gone)->values[known]))
+            *ret_gone = c->before[i];
     return g.place;
 }
 
-const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less)
+const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less,
+                                         const struct baseline_place **ret_gone)
 {
     struct guilty g = { 0 };
 
+    *ret_gone = NULL;
     if (site->place_count == 1 && !is_less)
         return &site->places[0];
     if (baseline && baseline->place_count) {
         _cleanup_free_ const struct measured_place **now = alloc_zeroed(site->place_count, sizeof *now);
         _cleanup_free_ const struct baseline_place **before = alloc_zeroed(baseline->place_count, sizeof *before);
-        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less);
+        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less, ret_gone);
     }
     for (size_t i = 0; i < site->place_count; i++)
         accuse(&g, &site->places[i], 0, site->places[i].last[kind]);

@@ -17,7 +17,8 @@ int selection_exclude(struct selection *s, const char *regex, struct failure *re
         regerror(error, &s->excluded_modules[s->excluded_count], why, sizeof why);
         return fail(ret_failure, EINVAL, "--exclude-module %s: is no regular expression: %s", regex, why);
     }
-    s->excluded_count++;
+    s->excluded_texts = grow(s->excluded_texts, &s->text_capacity, s->excluded_count + 1, sizeof *s->excluded_texts);
+    s->excluded_texts[s->excluded_count++] = regex;
     return 0;
 }
 
@@ -49,6 +50,7 @@ void selection_release(struct selection *s)
     for (size_t i = 0; i < s->excluded_count; i++)
         regfree(&s->excluded_modules[i]);
     free(s->excluded_modules);
+    free(s->excluded_texts);
     free_places(s);
     *s = (struct selection){ 0 };
 }
@@ -75,7 +77,10 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     for (size_t i = 0; i < count && passes_on; i++)
         passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
     for (size_t i = 0; i < s->excluded_count; i++)
-        matches |= regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0;
+        if (regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0) {
+            matches = true;
+            s->excluded_matched |= i < 64 ? (uint64_t)1 << i : 0;
+        }
     *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
     return place;
 }

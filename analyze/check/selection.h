@@ -12,6 +12,9 @@ struct selection {
     const char *within; /* function, without parameters; NULL: all stacks */
     regex_t *excluded_modules; /* of modules' file names, without directories */
     size_t excluded_count, excluded_capacity;
+    const char **excluded_texts;
+    size_t text_capacity;
+    uint64_t excluded_matched; /* a bit for each of the first 64: some module's name has matched, in any log */
     /* Of the log that is asked about: */
     struct facts *facts;
     const struct namer *namer;

@@ -62,7 +62,7 @@ static void print_heading(FILE *to, const struct columns *c)
 
 static void print_state(FILE *to, const struct verdict_metric *m)
 {
-    if (m->state == VERDICT_IS_WITHIN || (m->state == VERDICT_IS_NEW && !m->has_limit))
+    if ((m->state == VERDICT_IS_WITHIN && !m->reason) || (m->state == VERDICT_IS_NEW && !m->has_limit))
         return;
     fprintf(to, "  %s", verdict_state_name(m->state));
     if (m->state == VERDICT_IS_REGRESSION && m->limit_from != VERDICT_FROM_BASELINE)
@@ -118,7 +118,7 @@ static void print_frame(FILE *to, const struct verdict_frame *f)
 
 static void print_culprit(FILE *to, const struct verdict_culprit *c, const struct verdict_metric *m)
 {
-    const char *told = c->is_gone ? ", gone" : c->is_new ? ", new" : "";
+    const char *told = c->is_gone ? ", gone" : c->is_line_gone ? ", a line that is gone" : c->is_new ? ", new" : "";
 
     _cleanup_free_ char *differs = c->spread ? format_text(", differs by %s from run to run", text_count(c->spread)) : copy_text("", 0);
 
@@ -213,7 +213,7 @@ void table_print(FILE *to, const struct verdict *v)
         print_row(to, &c, &v->metrics[i]);
     for (size_t i = 0; i < v->metric_count; i++)
         if (v->metrics[i].state == VERDICT_IS_REGRESSION || v->metrics[i].state == VERDICT_IS_IMPROVEMENT ||
-            v->metrics[i].state == VERDICT_IS_UNSTABLE)
+            v->metrics[i].state == VERDICT_IS_UNSTABLE || (v->metrics[i].state == VERDICT_IS_WITHIN && v->metrics[i].reason))
             print_culprits(to, &v->metrics[i]);
     print_sum(to, v);
     for (size_t i = 0; i < v->note_count; i++) {

@@ -77,6 +77,7 @@ struct verdict_culprit {
     uint64_t spread;   /* by how much it differs from run to run, now or in the baseline: the larger one; 0: it does not */
     bool has_before;   /* false: there is no baseline (the limit is --max or a budget); before is 0, change is now */
     bool is_new;       /* the baseline does not have it */
+    bool is_line_gone; /* of its lines the one that accounts for the change is no longer there: the first frame's file and line are the baseline's */
     bool is_gone;      /* no run has it: before is all there is, and file and line are the baseline's, if any */
 };
 
@@ -124,6 +125,7 @@ enum verdict_problem_kind {
     VERDICT_INCOMPLETE,     /* events are missing in a log, or it is damaged or a sample */
     VERDICT_NO_BASELINE,    /* for this platform, or what is measured is not what it has */
     VERDICT_NOT_STABLE,     /* the metric of this name */
+    VERDICT_NOT_FOUND,      /* a mark that is not set, or a function that no stack has */
     VERDICT_PROBLEM_KINDS,
 };
 
@@ -170,7 +172,7 @@ static inline bool verdict_is_bytes(enum verdict_kind kind)
 const char *verdict_state_name(enum verdict_state state);
 /* "", "baseline", "--max", "budget". */
 const char *verdict_source_name(enum verdict_source source);
-/* "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable". */
+/* "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable", "not found". */
 const char *verdict_problem_name(enum verdict_problem_kind kind);
 
 /* The frame to point at: the first with a file and a line; NULL: none has. */

@@ -125,7 +125,7 @@ char *wording_sentence(const struct verdict *v, const struct verdict_metric *m)
 {
     _cleanup_free_ char *figures = wording_figures(v, m);
     /* else the figures say it, or the problem does */
-    bool has_reason = m->state == VERDICT_IS_NOT_MEASURED && m->reason && !wording_problem(v, m->name);
+    bool has_reason = (m->state == VERDICT_IS_NOT_MEASURED || m->state == VERDICT_IS_WITHIN) && m->reason && !wording_problem(v, m->name);
     _cleanup_free_ char *reason = has_reason ? text_safe_utf8(m->reason, 1000) : NULL;
 
     return format_text("%s%s%s", figures, reason ? ": " : "", reason ? reason : "");
@@ -139,7 +139,7 @@ char *wording_culprit_change(const struct verdict_metric *m, const struct verdic
     if (!c->has_before)
         return format_text("%s%s", wording_value(m, c->now), differs);
     return format_text("%s → %s (%s%s%s)", text_count(c->before), wording_value(m, c->now), wording_change(c->change),
-                       c->is_new ? ", new" : c->is_gone ? ", gone" : "", differs);
+                       c->is_new ? ", new" : c->is_gone ? ", gone" : c->is_line_gone ? ", a line that is gone" : "", differs);
 }
 
 char *wording_offset(const struct verdict_metric *m)

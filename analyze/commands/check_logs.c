@@ -68,6 +68,11 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 {
     int status;
 
+    if (!log->recorded_count && (log->damage_count || log->missing_chunks || log->cut_processes || log->lacks_processes)) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: the log is damaged or cut, and nothing of any process is left in it; record it anew "
+                            "(`malloscope info` says what is missing)", what);
+        return false;
+    }
     if (!log->recorded_count) {
         verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s: nothing was recorded: malloscope's library was not loaded into the program; "
                             "`malloscope doctor PROGRAM` says why", what);
@@ -236,7 +241,7 @@ static int check_selection(struct check_logs *c, const char *what, const struct 
     if (error || v->problem_count > before)
         return error;
     if (s->within && !s->is_found)
-        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --within %s: no recorded stack has a function of this name: it allocates nothing, was "
+        verdict_add_problem(v, VERDICT_NOT_FOUND, NULL, "%s: --within %s: no recorded stack has a function of this name: it allocates nothing, was "
                             "inlined, or is called otherwise; `malloscope report` shows the names (C++ without parameters)", what,
                             s->within);
     if (s->left_out && !s->kept)
@@ -251,7 +256,7 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     int error = c->mark ? measure_mark(c, log, f, c->mark, &c->measured, &is_set) : measure(c, log, f, &c->measured);
 
     if (!is_set)
-        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --mark %s: the program did not set this mark; `malloscope report` lists those "
+        verdict_add_problem(v, VERDICT_NOT_FOUND, NULL, "%s: --mark %s: the program did not set this mark; `malloscope report` lists those "
                             "that it sets", what, c->mark);
     if (is_set && !error)
         error = check_selection(c, what, log, f, v);

@@ -131,7 +131,8 @@ static int record_once(const struct check_runs *r)
     refused = refused ? refused : replace(STDIN_FILENO, r->input ? r->input : "/dev/null", O_RDONLY);
     refused = refused ? refused : replace(STDOUT_FILENO, r->shows_output ? r->said : "/dev/null", O_WRONLY | O_APPEND);
     _cleanup_free_ char *pattern = pattern_of(r->log);
-    return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100, .shim_link = r->link },
+    return refused ? refused : record_run(&(struct record_options){ .output = pattern, .quiet = true, .compress = true, .threshold = 100, .shim_link = r->link,
+                                                                   .elsewhere = "name another place with TMPDIR" },
                                           r->command);
 }
 

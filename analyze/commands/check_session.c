@@ -207,6 +207,13 @@ static void release_metrics(struct verdict *v)
     v->metric_count = v->problem_count = v->note_count = 0;
 }
 
+static void note_unmatched(const struct selection *s, struct verdict *v)
+{
+    for (size_t i = 0; i < s->excluded_count && i < 64; i++)
+        if (!(s->excluded_matched >> i & 1))
+            verdict_add_note(v, "--exclude-module %s: matches no module that asked for memory, and leaves nothing out", s->excluded_texts[i]);
+}
+
 static void judge_it(const struct session_state *s, struct verdict *v)
 {
     const struct check_options *o = s->o;
@@ -218,6 +225,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
 
     memcpy(j.kinds, o->kinds, sizeof j.kinds);
     j.baseline = has_baseline(s, v) ? &s->baseline : NULL;
+    note_unmatched(&s->logs.selection, v);
     if (!v->problem_count)
         judge(&j, v);
     verdict_set_exit_code(v);

@@ -49,7 +49,11 @@ got = compare("inserted", HEAD + three.format(""), HEAD + three.format("    keep
 equal(got, {metric: [["main", "inserted.c:5", *values]] for metric, values in
             {"allocations": (3, 4), "bytes": (6, 22), "peak": (6, 22), "leaked": (6, 22), "leaked_blocks": (3, 4)}.items()}, "a line that is inserted")
 got = compare("removed", HEAD + three.format("    keep[3] = strdup(\"fifteen letters\");\n"), HEAD + three.format(""), code=4)
-equal(got["bytes"], [["main", ":None", 22, 6]], "a line that is no longer there is not another one")
+equal(got["bytes"], [["main", "removed.c:5", 22, 6]], "a line that is no longer there is the baseline's, not another one")
+got = run([MALLOSCOPE, "check", "--baseline", path("removed.json"), "--metrics", "bytes", "--json", "--github", "-r", "1", "--", path("removed1")])
+check(json.loads(got.stdout)["metrics"][0]["culprits"][0]["is_line_gone"] and "file=" not in got.stderr, f"and no annotation is there: {got.stderr}")
+got = run([MALLOSCOPE, "check", "--baseline", path("removed.json"), "--metrics", "bytes", "-r", "1", "--", path("removed1")])
+check("-16 bytes (22 -> 6, a line that is gone)  main  removed.c:5\n" in got.stdout, f"it says so: {got.stdout}")
 got = compare("above", HEAD + three.format(""), HEAD + "\n" * 40 + three.format("").replace("\"b\"", "\"bbb\""))
 equal(got["bytes"], [["main", "above.c:46", 6, 8]], "lines that have moved, and one that has more")
 sizes = "int main(void) {{\n    keep[0] = malloc(1000);\n    keep[1] = malloc({});\n    return 0;\n}}\n"
