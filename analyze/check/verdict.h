@@ -71,8 +71,8 @@ struct verdict_frame {
 struct verdict_culprit {
     struct verdict_frame *frames; /* the function that asked for memory first, then its callers; at least one */
     size_t frame_count;
-    uint64_t before;   /* in the metric's unit: in the baseline; of an unstable metric: in the run that had least */
-    uint64_t now;      /* the least of the runs; of an unstable metric: in the run that had most */
+    uint64_t before;   /* in the metric's unit: in the baseline; of an unstable metric: in the run that had least, of the baseline's if those differ by more */
+    uint64_t now;      /* the least of the runs; of an unstable metric: in the run that had most, likewise */
     int64_t change;    /* now - before */
     uint64_t spread;   /* by how much it differs from run to run, now or in the baseline: the larger one; 0: it does not */
     bool has_before;   /* false: there is no baseline (the limit is --max or a budget); before is 0, change is now */
