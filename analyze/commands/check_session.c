@@ -94,16 +94,34 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
     return v->problem_count == before;
 }
 
-/* Under the file's lock: what others have written into it, or by hand, while the program ran is not lost. 0, or the exit code after a message. */
-static int read_again(struct session_state *s, const struct verdict *v)
+/* Reads it again under its lock: what others have written into it, or by hand, while the program ran is not lost. 0 and the new text,
+ * NULL where it is as it was; or the exit code after a message. */
+static int write_baseline(struct session_state *s, const struct verdict *v, char **ret_text)
 {
     const struct check_options *o = s->o;
+    struct failure failure;
+    const struct baseline_part part = {
+        .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
+        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
+    };
+    _cleanup_close_ int lock = json_file_lock(o->baseline_file);
     int refused = read_baseline(s, v->platform);
 
-    if (!refused && o->save == CHECK_SAVES && s->baseline.found)
+    (void)lock;
+    *ret_text = NULL;
+    if (refused)
+        return refused;
+    if (o->save == CHECK_SAVES && s->baseline.found)
         return usage_error("check", "check: %s: has got a baseline of %s from another command meanwhile; --update replaces it", o->baseline_file,
                            v->platform);
-    return refused;
+    _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
+    if (s->baseline.text && strcmp(s->baseline.text, text) == 0)
+        return 0;
+    if (json_file_write(o->baseline_file, text, &failure) != 0)
+        return usage_error("check", "check: %s", failure.text);
+    *ret_text = text;
+    text = NULL;
+    return 0;
 }
 
 static void note_unstable(const struct check_options *o, struct verdict *v)
@@ -120,28 +138,17 @@ static void note_unstable(const struct check_options *o, struct verdict *v)
 /* 0, or the exit code after a message. */
 static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict *v)
 {
-    const struct check_options *o = s->o;
-    struct failure failure;
-    const struct baseline_part part = {
-        .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
-        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
-    };
+    _cleanup_free_ char *text = NULL;
+    int refused = write_baseline(s, v, &text);
 
-    _cleanup_close_ int lock = json_file_lock(o->baseline_file);
-    (void)lock;
-    int refused = read_again(s, v);
     if (refused)
         return refused;
-    _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
-    if (s->baseline.text && strcmp(s->baseline.text, text) == 0) {
-        verdict_add_note(v, "%s is as it was", o->baseline_file);
-    } else {
-        if (json_file_write(o->baseline_file, text, &failure) != 0)
-            return usage_error("check", "check: %s", failure.text);
-        patch_print(patch_to, o->baseline_file, s->baseline.text, text);
-    }
+    if (text) /* without the lock: who reads it may let us wait */
+        patch_print(patch_to, s->o->baseline_file, s->baseline.text, text);
+    else
+        verdict_add_note(v, "%s is as it was", s->o->baseline_file);
     v->baseline_saved = true;
-    note_unstable(o, v);
+    note_unstable(s->o, v);
     return 0;
 }
 
