@@ -130,11 +130,12 @@ static const struct measured_place *compared(struct comparison *c, const struct 
         accuse(&g, c->now[i], (int64_t)(is_less ? before - now : now - before), c->now[i]->last[kind]);
     }
     for (size_t i = 0; is_less && i < baseline->place_count; i++)
-        if (!is_there[i])
+        if (!is_there[i]) {
             accuse(&g, NULL, (int64_t)c->before[i]->values[known], 0);
-    for (size_t i = 0; is_less && i < baseline->place_count && !g.place; i++)
-        if (!is_there[i] && (!*ret_gone || c->before[i]->values[known] > (*ret_gone)->values[known]))
-            *ret_gone = c->before[i];
+            if (!*ret_gone || c->before[i]->values[known] > (*ret_gone)->values[known])
+                *ret_gone = c->before[i];
+        }
+    *ret_gone = g.place ? NULL : *ret_gone;
     return g.place;
 }
 
