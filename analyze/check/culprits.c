@@ -14,7 +14,8 @@ struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
     uint64_t before, now, spread;
-    int64_t accounts_for; /* what it is certain to have changed */
+    int64_t toward;       /* the change, of more than 0 where it went the metric's way */
+    int64_t accounts_for; /* what of that is certain */
     bool is_new;
 };
 
@@ -95,19 +96,13 @@ static void gather(const struct judge *j, const struct measured *m, const struct
     pairing_release(&unpaired);
 }
 
-static int64_t size_of(int64_t change)
-{
-    return change < 0 ? -change : change;
-}
-
-static int by_size(const void *left, const void *right)
+static int by_weight(const void *left, const void *right)
 {
     const struct suspect *a = left, *b = right;
 
     if (a->accounts_for != b->accounts_for)
         return a->accounts_for > b->accounts_for ? -1 : 1;
-    int64_t sizes = size_of(change_of(a)) - size_of(change_of(b));
-    return sizes ? (sizes > 0 ? -1 : 1) : strcmp(key_of(a), key_of(b));
+    return a->toward != b->toward ? (a->toward > b->toward ? -1 : 1) : strcmp(key_of(a), key_of(b));
 }
 
 /* Work that goes now to one site and now to another changes each of them, and not what they come to together: that is the metric's
@@ -136,23 +131,29 @@ static void weigh(const struct verdict_metric *metric, struct suspects *s, bool 
     s->count = kept;
 }
 
-/* Those that have gone the metric's way; what has gone the other way is a sum. */
+/* Those that have gone the metric's way; what has gone the other way is a sum. Where none of those that differ from run to run has gone it,
+ * by its least, any of them may have: something has, or none of them would be left. */
 static void keep(struct suspects *s, struct verdict_metric *metric, bool is_less)
 {
     size_t kept = 0;
+    bool any_differing = !is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE;
 
     for (size_t i = 0; i < s->count; i++) {
-        int64_t change = change_of(&s->of[i]);
-        if (is_less ? change < 0 : change > 0) {
-            s->of[kept++] = s->of[i];
-        } else if (change && !s->of[i].spread) {
-            metric->offset = (int64_t)((uint64_t)metric->offset + (uint64_t)change);
+        s->of[i].toward = is_less ? -change_of(&s->of[i]) : change_of(&s->of[i]);
+        any_differing |= s->of[i].spread && s->of[i].toward > 0;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        const struct suspect *one = &s->of[i];
+        if (one->toward < 0 && !one->spread) {
+            metric->offset = (int64_t)((uint64_t)metric->offset + (uint64_t)change_of(one));
             metric->offset_sites++;
         }
+        if (one->toward > 0 || (one->spread && !any_differing))
+            s->of[kept++] = *one;
     }
     s->count = kept;
     if (kept)
-        qsort(s->of, kept, sizeof *s->of, by_size);
+        qsort(s->of, kept, sizeof *s->of, by_weight);
 }
 
 /* --- in words ---------------------------------------------------------------------------------- */

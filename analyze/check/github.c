@@ -122,8 +122,10 @@ static void add_culprit(struct annotations *all, const struct verdict *v, enum l
         _cleanup_free_ char *sentence = wording_sentence(v, m);
         _cleanup_free_ char *line = problem ? text_safe_utf8(problem->text, 1000) : format_text("%s: %s", name, sentence);
         int64_t here = change_at(m, a);
-        const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : c->has_before ? wording_change(here) : text_count((uint64_t)here);
-        _cleanup_free_ char *title = format_text("%s %s", name, by);
+        bool is_hidden = (m->state == VERDICT_IS_REGRESSION && here <= 0) || (m->state == VERDICT_IS_IMPROVEMENT && here >= 0); /* by what differs */
+        const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : is_hidden ? wording_change(m->change)
+                         : c->has_before ? wording_change(here) : text_count((uint64_t)here);
+        _cleanup_free_ char *title = format_text("%s %s%s", name, by, is_hidden ? " in all" : "");
         a->title = joined(a->title, ", ", title);
         if (a->stack && !is_same_stack(a->stack, c))
             end_stack(a);

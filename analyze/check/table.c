@@ -124,6 +124,8 @@ static void print_culprit(FILE *to, const struct verdict_culprit *c, const struc
 
     if (m->state == VERDICT_IS_UNSTABLE)
         fprintf(to, "    %s to %s  ", text_count(c->before), wording_value(m, c->now));
+    else if (c->has_before && (m->state == VERDICT_IS_REGRESSION ? c->change <= 0 : c->change >= 0)) /* by its least; it differs */
+        fprintf(to, "    %s -> %s%s  ", text_count(c->before), wording_value(m, c->now), differs);
     else if (c->has_before)
         fprintf(to, "    %s%s (%s -> %s%s%s)  ", c->change < 0 ? "-" : "+", wording_value(m, c->change < 0 ? 0 - (uint64_t)c->change : (uint64_t)c->change),
                 text_count(c->before), text_count(c->now), told, differs);

@@ -109,7 +109,8 @@ struct verdict_metric {
     char *reason; /* a sentence without a full stop for people: why it has its state; NULL: nothing to say beyond the figures */
 
     struct verdict_culprit *culprits; /* the largest change in the direction of the failure first, as far as it is beyond
-                                       * what the site differs by from run to run. Of regressions,
+                                       * what the site differs by from run to run; last what differs and by its least has not gone there, if that is all
+                                       * that may have. Of regressions,
                                        * improvements and unstable ones; else none */
     size_t culprit_count;
     size_t culprits_left_out;         /* that there are beyond these: smaller ones */

@@ -20,7 +20,7 @@ SHARES = """#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 static void *volatile sink;
-static const int shares[] = { 100, 300, 200, 600, 700, 650, 620, 640, 660 };
+static const int shares[] = { 100, 300, 200, 600, 700, 650, 620, 640, 660, 200, 800, 50, 700, 60, 900 };
 __attribute__((noinline)) void get(void) { sink = malloc(16); free(sink); }
 __attribute__((noinline)) void left(int n) { for (int i = 0; i < n; i++) get(); __asm__(""); }
 __attribute__((noinline)) void right(int n) { for (int i = 0; i < n; i++) get(); __asm__(""); }
@@ -108,6 +108,11 @@ both = shares("both", 6, 50)
 equal(culprits("shares.json", [both, next_run(3)]), [["left", 100, 650, 200], ["planted", 1, 6, 0]], "the larger one first, by what they account for")
 both = shares("both", 100, 50)
 equal(culprits("shares.json", [both, next_run(3)]), [["planted", 1, 100, 0], ["left", 100, 650, 200]], "the larger one first")
+equal(culprits("shares.json", [more, next_run(9)]), [["left", 100, 100, 850], ["right", 700, 100, 850]], "any of them may be it, where no one's least says so")
+got = gate("shares.json", [more, next_run(9)], "--github")
+check("\n    700 -> 100 calls, differs by 850 from run to run  get  " in got.stdout and "title=allocations +50 in all::" in got.stdout, f"it says so: {got.stdout}")
+equal(culprits("shares.json", [both, next_run(9)]), [["planted", 1, 100, 0], ["left", 100, 100, 850], ["right", 700, 100, 850]], "beside one that is certain")
+equal(culprits("shares.json", [after, next_run(9)]), [["planted", 1, 51, 0]], "none, where one explains all")
 got = gate("shares.json", [after, next_run(3)], "--max", "allocations=5")
 got = run([MALLOSCOPE, "check", "--max", "allocations=5", "--", after, next_run(3)])
 check(re.search(r"\n    300 calls, differs by 100 from run to run  get  ", got.stdout), f"of a limit alone, too: {got.stdout}")
