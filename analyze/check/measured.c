@@ -83,7 +83,7 @@ static size_t find_frames(struct adding_log *a, const struct by_name_row *row, s
 /* "??": it has none; what is in no module is as by_name has it. To be freed. */
 static char *function_name(const struct by_name_frame *f)
 {
-    char *function = safe_copy(f->is_named ? f->function : *f->module ? "??" : f->function);
+    char *function = safe_copy(f->is_named ? f->function : *f->module ? MEASURED_NO_NAME : f->function);
 
     for (char *at = function; (at = strchr(at, '\n'));)
         *at = ' ';
@@ -203,6 +203,8 @@ static void add_to_sums(struct measured *m, struct measured_site *site, const st
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
     m->functions.of[function].is_site = true;
+    if (!f->is_named)
+        add_to_sum(&m->unnamed, *f->module ? module_name(f) : function_name(f), run, number, values);
     if (!*f->module)
         return;
     uint32_t module = add_to_sum(&m->modules, module_name(f), run, number, values);
@@ -304,6 +306,20 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
     }
 }
 
+static void add_known(struct measured *m, const struct by_name *b)
+{
+    const uint64_t once[VERDICT_KINDS] = { 1 };
+
+    for (size_t i = 0; i < b->frame_count; i++)
+        if (b->frames[i].is_named)
+            add_to_sum(&m->known, function_name(&b->frames[i]), m->run_count - 1, 0, once);
+}
+
+bool measured_knows(const struct measured *m, const char *function, size_t run)
+{
+    return measured_sum_value(measured_find_sum(&m->known, function), run, 0) > 0;
+}
+
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
     struct adding_log a = { .module = NULL };
@@ -313,6 +329,8 @@ void measured_add(struct measured *m, const struct by_name_source *source)
     a.kinds = alloc_zeroed(a.table.frame_count + 1, sizeof *a.kinds);
     begin_sums(&m->functions);
     begin_sums(&m->modules);
+    begin_sums(&m->unnamed);
+    begin_sums(&m->known);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
     for (size_t i = 0; i < m->site_count; i++)
@@ -320,6 +338,7 @@ void measured_add(struct measured *m, const struct by_name_source *source)
             memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
     for (size_t i = 0; i < a.table.row_count; i++)
         add_row(m, &a, &a.table.rows[i]);
+    add_known(m, &a.table);
     by_name_release(&a.table);
     free(a.kinds);
 }
@@ -368,6 +387,8 @@ void measured_release(struct measured *m)
     free(m->totals);
     release_sums(&m->functions);
     release_sums(&m->modules);
+    release_sums(&m->unnamed);
+    release_sums(&m->known);
     hash_table_release(&m->table);
     *m = (struct measured){ 0 };
 }

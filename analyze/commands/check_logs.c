@@ -228,10 +228,14 @@ static int check_selection(struct check_logs *c, const char *what, const struct 
     const struct selection *s = &c->selection;
     size_t before = v->problem_count;
 
-    if (!s->within && !s->excluded_count)
+    if (!s->within && !selection_excludes(s))
         return 0;
     if (s->within)
         check_whole_stacks(c, what, f, v);
+    if (s->no_stack && !c->allow_incomplete)
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: --exclude-module: %" PRIu64 " allocation%s no stack, so that %s module is not known; record "
+                            "with stacks (--call-graph), or say --allow-incomplete, and they count", what, s->no_stack,
+                            s->no_stack == 1 ? " has" : "s have", s->no_stack == 1 ? "its" : "their");
     int error = c->mark ? look_everywhere(c, log, f) : 0;
     if (error || v->problem_count > before)
         return error;
@@ -310,6 +314,9 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
                              what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
                              f->settings.own_mallocs == 1 ? "its" : "their");
+        if (f->told.was_paused && !c->count)
+            verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
+                             "not count", what);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

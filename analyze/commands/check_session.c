@@ -196,7 +196,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
         .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
-        .fail_on_improvement = o->fail_on_improvement,
+        .allow_incomplete = o->allow_incomplete, .fail_on_improvement = o->fail_on_improvement,
     };
 
     memcpy(j.kinds, o->kinds, sizeof j.kinds);
