@@ -58,7 +58,7 @@ struct measured {
     struct hash_table table;
     struct measured_sums functions, modules;
     struct measured_sums unnamed; /* by module: what its functions without names asked for; or by MEASURED_NO_STACK, MEASURED_NO_FILE */
-    struct measured_sums known;   /* functions that stacks have, also further out: 1 in such a run */
+    struct measured_sums known;   /* functions that stacks have by their names, also further out: how many of a name, and of the program */
     uint64_t (*totals)[VERDICT_KINDS]; /* by run */
     size_t run_count, run_capacity;
 };
@@ -73,8 +73,8 @@ uint64_t measured_value(const struct measured_site *site, size_t run, enum verdi
 /* NULL: there is none. */
 const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name);
 uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind);
-/* Whether any stack of the run has a function of this name. */
-bool measured_knows(const struct measured *m, const char *function, size_t run);
+/* Whether any stack of the run has a function of this name, in the program's own module. */
+bool measured_knows(const struct measured *m, const char *function, size_t run, bool in_program);
 /* Over all runs. */
 void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
 

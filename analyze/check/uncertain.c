@@ -20,10 +20,16 @@ static bool is_unnamed(const char *function)
     return is;
 }
 
-/* Runtimes' functions are nobody's who limits the program's. */
-static bool may_be(const struct verdict_metric *metric, const struct measured_sum *of)
+/* Runtimes' functions are nobody's who limits the program's. And a name that a library has as well, by chance, in a function that allocates
+ * nothing, says nothing of the program. */
+static bool may_be(const struct measured *m, const struct verdict_metric *metric, size_t run, const struct measured_sum *of)
 {
-    return metric->scope == VERDICT_MODULE ? strcmp(of->name, MEASURED_NO_STACK) == 0 : !passing_is_runtime(of->name);
+    if (metric->scope == VERDICT_MODULE)
+        return strcmp(of->name, MEASURED_NO_STACK) == 0;
+    if (measured_knows(m, metric->scope_name, run, false))
+        return of->is_own && !measured_knows(m, metric->scope_name, run, true) &&
+               !measured_sum_value(measured_find_sum(&m->functions, metric->scope_name), run, VERDICT_ALLOCATIONS);
+    return !passing_is_runtime(of->name);
 }
 
 static uint64_t hidden_in(const struct measured *m, const struct verdict_metric *metric, size_t run, const struct measured_sum **ret_most)
@@ -31,11 +37,9 @@ static uint64_t hidden_in(const struct measured *m, const struct verdict_metric 
     uint64_t sum = 0, most = 0;
 
     *ret_most = NULL;
-    if (metric->scope == VERDICT_SITE && measured_knows(m, metric->scope_name, run))
-        return 0;
     for (size_t i = 0; i < m->unnamed.count; i++) {
         const struct measured_sum *of = &m->unnamed.of[i];
-        uint64_t value = may_be(metric, of) ? measured_sum_value(of, run, metric->kind) : 0;
+        uint64_t value = may_be(m, metric, run, of) ? measured_sum_value(of, run, metric->kind) : 0;
         sum += value;
         if (value > most) {
             most = value;

@@ -91,6 +91,16 @@ got = gate("--json", "--max", "sites.evil.allocations=60", "--", stripped, code=
 equal([m["state"] for m in json.loads(got.stdout)["metrics"] if m["name"].startswith("sites.")], ["not measured"], "its state")
 gate("--max", "sites.evil.allocations=50", "--", exporting) # whose name is among the exported ones
 gate("--max", "sites.evil.allocations=49", "--", exporting, code=2)
+# A function of the same name in a library, which only calls, is not the program's; one that allocates is meant.
+lib = build("libcalls.so", make("in_lib") + "void evil(void (*call)(int)) { call(50); __asm__(\"\"); }\nvoid lib_work(void) { in_lib(7); __asm__(\"\"); }\n",
+            "-shared", "-fPIC")
+calling = build("calling", make("good") + "void evil(void (*)(int));\nvoid lib_work(void);\nint main(void) { evil(good); lib_work(); return 0; }\n",
+                lib, "-Wl,-rpath," + WORK)
+gate("--max", "sites.evil.allocations=0", "--", calling, code=0)
+must("strip", calling)
+gate("--max", "sites.evil.allocations=0", "--", calling, code=3)
+gate("--max", "sites.in_lib.allocations=7", "--", calling)
+gate("--max", "sites.in_lib.allocations=6", "--", calling, code=2)
 # One log with names does not speak for another one.
 equal(record([prog], path("named.mscope")).returncode, 0, "recording")
 gate("--max", "sites.evil.allocations=60", path("named.mscope"))
