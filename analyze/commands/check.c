@@ -6,6 +6,7 @@
 #include "analyze/commands/naming.h"
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
+#include "analyze/render/text.h"
 
 #include <string.h>
 
@@ -139,6 +140,15 @@ static void take_budget(struct check_options *o, const char *file)
     add_input(o, file);
 }
 
+static void take_suppressions(struct check_options *o, const char *file)
+{
+    char *all = format_text("%s%s%s", o->suppression_files ? o->suppression_files : "", o->suppression_files ? ", " : "", text_base_name(file));
+
+    free(o->suppression_files);
+    o->suppression_files = all;
+    add_input(o, file);
+}
+
 static int report_failure(int error, const struct failure *failure)
 {
     return error ? usage_error("check", "check: %s", failure->text) : 0;
@@ -195,7 +205,7 @@ static int take_option(struct check_options *o, int option, const char *value)
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
     case SUPPRESSIONS:
-        add_input(o, value);
+        take_suppressions(o, value);
         return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
     case NO_DEFAULT_SUPPRESSIONS:
         o->no_default_suppressions = true;
@@ -320,6 +330,7 @@ int cmd_check(int argc, char **argv)
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
     free(o.exclude_modules);
+    free(o.suppression_files);
     free(o.budget_files);
     free(o.inputs);
     return code;
