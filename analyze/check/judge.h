@@ -36,6 +36,8 @@ const struct limit *judge_least_given(const struct judge *j, const struct verdic
 /* uncertain.c: why a metric that is within its limit may not be: of some allocations neither function nor stack is known. NULL: it is
  * for sure. To be freed. */
 char *judge_uncertain(const struct judge *j, const struct measured *m, const struct verdict_metric *metric);
+/* What may be of its scope in a run, besides its value. */
+uint64_t judge_hidden(const struct measured *m, const struct verdict_metric *metric, size_t run);
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
 /* Notes of functions that are taken to be the baseline's under other names, where something has culprits. */

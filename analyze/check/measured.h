@@ -58,7 +58,8 @@ struct measured {
     struct hash_table table;
     struct measured_sums functions, modules;
     struct measured_sums unnamed; /* by module: what its functions without names asked for; or by MEASURED_NO_STACK, MEASURED_NO_FILE */
-    struct measured_sums known;   /* functions that stacks have by their names, also further out: how many of a name, and of the program */
+    struct measured_sums known;   /* functions whose names are: that stacks have, also further out, or measured_know() told; how many of a
+                                   * name, and how many of the program's own module */
     uint64_t (*totals)[VERDICT_KINDS]; /* by run */
     size_t run_count, run_capacity;
 };
@@ -73,8 +74,10 @@ uint64_t measured_value(const struct measured_site *site, size_t run, enum verdi
 /* NULL: there is none. */
 const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name);
 uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind);
-/* Whether any stack of the run has a function of this name, in the program's own module. */
+/* Whether it is known that a function of this name is not among those without: in any module, or in the program's own. */
 bool measured_knows(const struct measured *m, const char *function, size_t run, bool in_program);
+/* Of the last run. */
+void measured_know(struct measured *m, const char *function, bool in_program);
 /* Over all runs. */
 void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
 

@@ -1,5 +1,5 @@
 /* What a limit of a function or a module cannot see. A function without a name may be the one that is limited, unless that one
- * has been met by its name, so that its module has names; and what has no stack may be of any function and module. A limit
+ * is known by its name, from a stack or a module's symbols; and what has no stack may be of any function and module. A limit
  * that only such allocations keep from being exceeded is not kept for sure: a build that begins to strip would turn all of them off. */
 #include "analyze/check/judge.h"
 
@@ -24,7 +24,7 @@ static bool is_unnamed(const char *function)
  * nothing, says nothing of the program. */
 static bool may_be(const struct measured *m, const struct verdict_metric *metric, size_t run, const struct measured_sum *of)
 {
-    if (metric->scope == VERDICT_MODULE)
+    if (metric->scope == VERDICT_MODULE || strcmp(of->name, MEASURED_NO_STACK) == 0)
         return strcmp(of->name, MEASURED_NO_STACK) == 0;
     if (measured_knows(m, metric->scope_name, run, false))
         return of->is_own && !measured_knows(m, metric->scope_name, run, true) &&
@@ -49,6 +49,12 @@ static uint64_t hidden_in(const struct measured *m, const struct verdict_metric 
     return sum;
 }
 
+uint64_t judge_hidden(const struct measured *m, const struct verdict_metric *metric, size_t run)
+{
+    const struct measured_sum *most;
+    return hidden_in(m, metric, run, &most);
+}
+
 /* What the baseline had of that: its limit is of the rest. */
 static uint64_t hidden_before(const struct judge *j, const struct verdict_metric *metric)
 {
@@ -66,7 +72,8 @@ static char *reason_of(const struct verdict_metric *metric, uint64_t hidden, con
     bool no_stack = strcmp(most->name, MEASURED_NO_STACK) == 0;
     _cleanup_free_ char *whose = no_stack ? copy_text("", 0) : format_text(" (most in %s)", most->name);
 
-    return format_text("%s %s of %s%s may be of %s, and with them it is more than %s", text_count(hidden), verdict_unit(metric->kind), no_stack ? "what has no stack" : "functions without names", whose, metric->scope_name, text_count(limit));
+    return format_text("%s %s of %s%s may be of %s, and with them it is more than %s", text_count(hidden), verdict_unit(metric->kind),
+                       no_stack ? "what has no stack" : "functions without names", whose, metric->scope_name, text_count(limit));
 }
 
 /* Those of a baseline's functions are compared with what had no name there, too (--metrics sites). False: there is none. */

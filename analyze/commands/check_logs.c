@@ -7,6 +7,7 @@
 #include "analyze/model/session.h"
 #include "analyze/options.h"
 #include "analyze/render/leaks.h"
+#include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -135,6 +136,23 @@ static void suppress_leaks(struct check_logs *c, struct facts *f, const struct n
             f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
 }
 
+/* A function that is limited, and in no stack, is still none of those without names if some module has it among its symbols. */
+static void look_for_limited(struct check_logs *c, const struct facts *f, const struct naming *naming)
+{
+    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
+    struct measured *m = &c->measured;
+
+    for (size_t i = 0; i < c->limits->count; i++) {
+        const struct metric_id *id = &c->limits->of[i].id;
+        const struct verdict_metric metric = { .kind = id->kind, .scope = id->scope, .scope_name = id->scope_name };
+        if (id->scope != VERDICT_SITE || !judge_hidden(m, &metric, m->run_count - 1))
+            continue;
+        bool in_program = first && first->exe && symbols_define(naming_symbols(naming), text_base_name(first->exe), id->scope_name);
+        if (in_program || symbols_define(naming_symbols(naming), NULL, id->scope_name))
+            measured_know(m, id->scope_name, in_program);
+    }
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
@@ -144,6 +162,8 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
+    if (into == &c->measured)
+        look_for_limited(c, f, naming);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;

@@ -101,6 +101,21 @@ must("strip", calling)
 gate("--max", "sites.evil.allocations=0", "--", calling, code=3)
 gate("--max", "sites.in_lib.allocations=7", "--", calling)
 gate("--max", "sites.in_lib.allocations=6", "--", calling, code=2)
+# Symbols tell of a function that is in no stack that it is none of those without names: of a library without, as here.
+unnamed = build("libunnamed.so", make("hidden") + "void lib_hidden(void) { hidden(9); __asm__(\"\"); }\n", "-shared", "-fPIC")
+must("strip", unnamed)
+SPACE = "namespace space { template<class T> struct Reader { __attribute__((noinline)) int read(T n); }; template<class T> int Reader<T>::read(T n) { return n + 1; } }\n"
+quiet = build("quiet", SPACE + make("good", static="") + 'extern "C" void lib_hidden();\nint main(int argc, char **) { lib_hidden(); space::Reader<int> r; return r.read(argc) == argc; }\n',
+              unnamed, "-Wl,-rpath," + WORK, compiler="g++")
+for name, code in ("good", 0), ("space::Reader<int>::read", 0), ("main", 0), ("hidden", 3), ("goo", 3), ("Reader<int>::read", 3), ("no_such", 3), ("lib_hidden", 0):
+    gate("--max", f"sites.{name}.allocations=0", "--", quiet, code=code)
+gate("--max", "sites.no_such.allocations=9", "--", quiet)
+shutil.copy(quiet, path("quiet-file"))
+must("objcopy", "--only-keep-debug", quiet, quiet + ".debug")
+must("objcopy", "--strip-all", "--add-gnu-debuglink=" + quiet + ".debug", quiet)
+gate("--max", "sites.good.allocations=0", "--", quiet)
+os.unlink(quiet + ".debug")
+gate("--max", "sites.good.allocations=0", "--", quiet, code=3)
 # One log with names does not speak for another one.
 equal(record([prog], path("named.mscope")).returncode, 0, "recording")
 gate("--max", "sites.evil.allocations=60", path("named.mscope"))
@@ -126,6 +141,10 @@ gate("--baseline", path("flat.json"), "--save-baseline", path("flat.mscope"))
 gate("--baseline", path("flat.json"), "--metrics", "sites,modules", path("flat.mscope"))
 got = gate("--exclude-module", "libzz", "--max", "allocations=1000", path("flat.mscope"), code=3)
 check("150 allocations have no stack" in got.stderr, f"it is said: {got.stderr}")
+# One process without, beside one with them.
+equal(record(["sh", "-c", f"{prog}; MALLOSCOPE_CALL_GRAPH=none {prog}; :"], path("half.mscope")).returncode, 0, "recording")
+gate("--max", "sites.evil.allocations=60", path("half.mscope"), code=3)
+gate("--max", "sites.evil.allocations=49", path("half.mscope"), code=2)
 gate("--exclude-module", "libzz", "--max", "allocations=150", "--allow-incomplete", path("flat.mscope"))
 
 # --- what the program does not let be recorded ---
