@@ -206,7 +206,8 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     b->libc = take_text(from, "libc");
     if (!take_number(from, "runs", &b->run_count) || !b->run_count)
         return bad(r, "runs", "a number from 1 up");
-    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
+    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules"),
+                                        take_text(scope, "suppressions"), json_is_true(json_object_get(scope, "no_default_suppressions")) };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
     if (error)
         return error;
@@ -302,6 +303,7 @@ void baseline_scope_release(struct baseline_scope *s)
     free(s->within);
     free(s->mark);
     free(s->exclude_modules);
+    free(s->suppressions);
 }
 
 void baseline_release(struct baseline *b)

@@ -26,6 +26,8 @@ struct baseline_site {
 /* What is measured, besides the program: figures of one selection say nothing of another. NULL: not given. */
 struct baseline_scope {
     char *within, *mark, *exclude_modules;
+    char *suppressions; /* the files' names, without directories, joined by ", "; what is in them may change */
+    bool no_default_suppressions;
 };
 
 struct baseline_range {

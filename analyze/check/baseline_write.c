@@ -26,10 +26,11 @@ static void write_text(FILE *to, const char *text)
 static void write_scope(FILE *to, const struct baseline_scope *scope)
 {
     const struct { const char *name, *value; } given[] = {
-        { "within", scope->within }, { "mark", scope->mark }, { "exclude_modules", scope->exclude_modules } };
+        { "within", scope->within }, { "mark", scope->mark }, { "exclude_modules", scope->exclude_modules },
+        { "suppressions", scope->suppressions } };
     const char *between = "";
 
-    if (!scope->within && !scope->mark && !scope->exclude_modules)
+    if (!scope->within && !scope->mark && !scope->exclude_modules && !scope->suppressions && !scope->no_default_suppressions)
         return;
     fputs("      \"scope\": {", to);
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -38,6 +39,8 @@ static void write_scope(FILE *to, const struct baseline_scope *scope)
             write_text(to, given[i].value);
             between = ", ";
         }
+    if (scope->no_default_suppressions)
+        fprintf(to, "%s\"no_default_suppressions\": true", between);
     fputs("},\n", to);
 }
 

@@ -260,15 +260,21 @@ static void add_note_once(struct verdict *v, char *note)
 void culprits_tell_renamed(const struct judge *j, struct verdict *v)
 {
     size_t told = 0, culprits = 0;
+    bool are_apart = false; /* sites are compared by name: there the two are two functions */
 
     for (size_t i = 0; i < v->metric_count; i++)
-        culprits += v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE ? v->metrics[i].culprit_count : 0;
+        if (v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE && v->metrics[i].culprit_count) {
+            culprits++;
+            are_apart |= v->metrics[i].scope == VERDICT_SITE;
+        }
     if (!culprits || !j->baseline)
         return;
     const struct pairing *p = pairing_of(j);
     for (size_t i = 0; i < p->count; i++)
         if (p->of[i].was && !is_told(p, i) && ++told <= RENAMED_MOST)
-            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
+            add_note_once(v, format_text(are_apart ? "%s may be what %s was in the baseline, under another name, and is compared as another function; if "
+                                                     "that is right, make the baseline anew with --update"
+                                                   : "%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
     if (told > RENAMED_MOST)
         add_note_once(v, format_text("%s of another name likewise", text_counted(told - RENAMED_MOST, "more function")));
 }

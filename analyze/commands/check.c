@@ -6,6 +6,7 @@
 #include "analyze/commands/naming.h"
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
+#include "analyze/render/text.h"
 
 #include <string.h>
 
@@ -44,8 +45,11 @@ const char check_help[] =
     "leaked (bytes), leaked_blocks, temporary (calls whose block was freed before\n"
     "their thread's next one), reallocations (calls). With sites.FUNCTION.,\n"
     "modules.MODULE. or marks.MARK. in front: what a function asked for itself, what\n"
-    "a module's functions did (libpng is libpng16.so.16, too), what came from a mark\n"
-    "on to the next one of another name.\n\n"
+    "a module's functions did (libpng is libpng16.so.16, too, and (program) the\n"
+    "program's own), what came from a mark on to the next one of another name.\n"
+    "Where functions have no names (stripped), any of them may be FUNCTION, unless\n"
+    "a stack or a symbol has its name: a limit that only those keep is not\n"
+    "measurable.\n\n"
     "What is measured:\n"
     "  -r, --runs N         runs of PROGRAM (default 3). Compared is the least; as\n"
     "                       many more are made before anything fails\n"
@@ -54,7 +58,8 @@ const char check_help[] =
     "  --mark NAME          only what comes from the program's first mark of this\n"
     "                       name (malloscope_mark) up to the next mark of another one\n"
     "  --exclude-module RE  not what modules asked for whose file names match this\n"
-    "                       POSIX extended expression; may be given more than once\n"
+    "                       POSIX extended expression; (program) is the program's\n"
+    "                       own; may be given more than once\n"
     "  --suppressions FILE  known leaks, which do not count as leaked: as of `leaks`;\n"
     "                       may be given more than once\n"
     "  --no-default-suppressions\n"
@@ -67,7 +72,8 @@ const char check_help[] =
     "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
     "                       (statically linked, set-user-ID, with a malloc of their\n"
     "                       own) do not count; with --within nor do stacks that are\n"
-    "                       not whole (default: exit code 3)\n"
+    "                       not whole, nor, for limits of functions and modules, what\n"
+    "                       has no name or no stack (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
@@ -136,6 +142,15 @@ static void take_budget(struct check_options *o, const char *file)
     add_input(o, file);
 }
 
+static void take_suppressions(struct check_options *o, const char *file)
+{
+    char *all = format_text("%s%s%s", o->suppression_files ? o->suppression_files : "", o->suppression_files ? ", " : "", text_base_name(file));
+
+    free(o->suppression_files);
+    o->suppression_files = all;
+    add_input(o, file);
+}
+
 static int report_failure(int error, const struct failure *failure)
 {
     return error ? usage_error("check", "check: %s", failure->text) : 0;
@@ -192,7 +207,7 @@ static int take_option(struct check_options *o, int option, const char *value)
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
     case SUPPRESSIONS:
-        add_input(o, value);
+        take_suppressions(o, value);
         return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
     case NO_DEFAULT_SUPPRESSIONS:
         o->no_default_suppressions = true;
@@ -356,6 +371,7 @@ int cmd_check(int argc, char **argv)
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
     free(o.exclude_modules);
+    free(o.suppression_files);
     free(o.budget_files);
     free(o.inputs);
     return code;

@@ -7,6 +7,7 @@
 #include "analyze/model/session.h"
 #include "analyze/options.h"
 #include "analyze/render/leaks.h"
+#include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -140,6 +141,23 @@ static void suppress_leaks(struct check_logs *c, struct facts *f, const struct n
             f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
 }
 
+/* A function that is limited, and in no stack, is still none of those without names if some module has it among its symbols. */
+static void look_for_limited(struct check_logs *c, const struct facts *f, const struct naming *naming)
+{
+    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
+    struct measured *m = &c->measured;
+
+    for (size_t i = 0; i < c->limits->count; i++) {
+        const struct metric_id *id = &c->limits->of[i].id;
+        const struct verdict_metric metric = { .kind = id->kind, .scope = id->scope, .scope_name = id->scope_name };
+        if (id->scope != VERDICT_SITE || !judge_hidden(m, &metric, m->run_count - 1))
+            continue;
+        bool in_program = first && first->exe && symbols_define(naming_symbols(naming), text_base_name(first->exe), id->scope_name);
+        if (in_program || symbols_define(naming_symbols(naming), NULL, id->scope_name))
+            measured_know(m, id->scope_name, in_program);
+    }
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
@@ -149,6 +167,8 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
+    if (into == &c->measured)
+        look_for_limited(c, f, naming);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;
@@ -233,10 +253,14 @@ static int check_selection(struct check_logs *c, const char *what, const struct 
     const struct selection *s = &c->selection;
     size_t before = v->problem_count;
 
-    if (!s->within && !s->excluded_count)
+    if (!s->within && !selection_excludes(s))
         return 0;
     if (s->within)
         check_whole_stacks(c, what, f, v);
+    if (s->no_stack && !c->allow_incomplete)
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: --exclude-module: %" PRIu64 " allocation%s no stack, so that %s module is not known; record "
+                            "with stacks (--call-graph), or say --allow-incomplete, and they count", what, s->no_stack,
+                            s->no_stack == 1 ? " has" : "s have", s->no_stack == 1 ? "its" : "their");
     int error = c->mark ? look_everywhere(c, log, f) : 0;
     if (error || v->problem_count > before)
         return error;
@@ -315,6 +339,9 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
                              what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
                              f->settings.own_mallocs == 1 ? "its" : "their");
+        if (f->told.was_paused && !c->count)
+            verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
+                             "not count", what);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -61,11 +61,32 @@ static const char *or_none(const char *text)
     return text ? text : "none";
 }
 
+#define OTHER_SCOPE "these are figures of other things; say the same, or make a baseline of this in another file"
+
 static void compare_scope(const char *option, const char *baselines, const char *given, const char *file, struct verdict *v)
 {
     if (!is_same_text(baselines, given))
-        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made with %s %s, and now it is %s: these are figures of other things; say the "
-                            "same, or make a baseline of this in another file", file, option, or_none(baselines), or_none(given));
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made with %s %s, and now it is %s: " OTHER_SCOPE, file, option, or_none(baselines),
+                            or_none(given));
+}
+
+static bool compares_leaks(const struct check_options *o)
+{
+    bool compares = o->kinds[VERDICT_LEAKED] || o->kinds[VERDICT_LEAKED_BLOCKS];
+
+    for (size_t i = 0; i < o->limits.count; i++)
+        compares |= o->limits.of[i].id.kind == VERDICT_LEAKED || o->limits.of[i].id.kind == VERDICT_LEAKED_BLOCKS;
+    return compares;
+}
+
+static void compare_suppressions(const struct check_options *o, const struct baseline_scope *scope, struct verdict *v)
+{
+    if (!compares_leaks(o))
+        return;
+    compare_scope("--suppressions", scope->suppressions, o->suppression_files, o->baseline_file, v);
+    if (scope->no_default_suppressions != o->no_default_suppressions)
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made %s --no-default-suppressions, and this is %s it: " OTHER_SCOPE, o->baseline_file,
+                            o->no_default_suppressions ? "without" : "with", o->no_default_suppressions ? "with" : "without");
 }
 
 /* Whether it can be compared with; problems say why not. */
@@ -89,6 +110,7 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
     compare_scope("--within", b->scope.within, o->within, o->baseline_file, v);
     compare_scope("--mark", b->scope.mark, o->mark, o->baseline_file, v);
     compare_scope("--exclude-module", b->scope.exclude_modules, o->exclude_modules, o->baseline_file, v);
+    compare_suppressions(o, &b->scope, v);
     if (b->libc && s->libc && !is_same_libc(b->libc, s->libc))
         verdict_add_note(v, "the baseline was made with %s, this is %s: what the C library itself allocates may differ", b->libc, s->libc);
     return v->problem_count == before;
@@ -102,7 +124,7 @@ static int write_baseline(struct session_state *s, const struct verdict *v, char
     struct failure failure;
     const struct baseline_part part = {
         .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
-        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
+        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
     };
     _cleanup_close_ int lock = json_file_lock(o->baseline_file);
     int refused = read_baseline(s, v->platform);
@@ -227,7 +249,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
         .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
-        .fail_on_improvement = o->fail_on_improvement,
+        .allow_incomplete = o->allow_incomplete, .fail_on_improvement = o->fail_on_improvement,
     };
 
     memcpy(j.kinds, o->kinds, sizeof j.kinds);
@@ -350,7 +372,8 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
 {
     struct session_state s = {
         .o = o,
-        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .mark = o->mark, .ignore_failure = o->ignore_failure,
+        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .limits = &o->limits, .mark = o->mark,
+                  .ignore_failure = o->ignore_failure,
                   .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output,
