@@ -161,6 +161,19 @@ static int read_places(const struct reading_baseline *r, const json_t *lines, st
     return json_is_object(lines) ? 0 : bad(r, "sites: lines", "an object");
 }
 
+/* What differed between the runs; else all had the same. */
+static int read_most(const struct reading_baseline *r, const json_t *most, struct baseline_site *site)
+{
+    memcpy(site->most, site->values, sizeof site->most);
+    if (most && !json_is_object(most))
+        return bad(r, "sites: most", "an object");
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        if (json_object_get(most, verdict_kind_name(kind)) &&
+            (!take_number(most, verdict_kind_name(kind), &site->most[kind]) || site->most[kind] < site->values[kind]))
+            return bad(r, "sites: most", "numbers that are not below the site's");
+    return 0;
+}
+
 static int read_site(const struct reading_baseline *r, const json_t *from, struct baseline *b)
 {
     struct baseline_site *site = &b->sites[b->site_count];
@@ -177,6 +190,8 @@ static int read_site(const struct reading_baseline *r, const json_t *from, struc
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         if (json_object_get(from, verdict_kind_name(kind)) && !take_number(from, verdict_kind_name(kind), &site->values[kind]))
             return bad(r, "sites", "numbers from 0 up");
+    if (read_most(r, json_object_get(from, "most"), site))
+        return -EINVAL;
     site->file = take_text(from, "file");
     return read_places(r, json_object_get(from, "lines"), site);
 }
@@ -191,7 +206,8 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     b->libc = take_text(from, "libc");
     if (!take_number(from, "runs", &b->run_count) || !b->run_count)
         return bad(r, "runs", "a number from 1 up");
-    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules") };
+    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules"),
+                                        take_text(scope, "suppressions"), json_is_true(json_object_get(scope, "no_default_suppressions")) };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
     if (error)
         return error;
@@ -287,6 +303,7 @@ void baseline_scope_release(struct baseline_scope *s)
     free(s->within);
     free(s->mark);
     free(s->exclude_modules);
+    free(s->suppressions);
 }
 
 void baseline_release(struct baseline *b)

@@ -17,7 +17,8 @@ struct baseline_place {
 struct baseline_site {
     char *key; /* as measured_site.key */
     char *file; /* of the first frame's source, without directories; NULL: unknown */
-    uint64_t values[VERDICT_KINDS];
+    uint64_t values[VERDICT_KINDS]; /* the least of the runs */
+    uint64_t most[VERDICT_KINDS];
     struct baseline_place *places;
     size_t place_count;
 };
@@ -25,6 +26,8 @@ struct baseline_site {
 /* What is measured, besides the program: figures of one selection say nothing of another. NULL: not given. */
 struct baseline_scope {
     char *within, *mark, *exclude_modules;
+    char *suppressions; /* the files' names, without directories, joined by ", "; what is in them may change */
+    bool no_default_suppressions;
 };
 
 struct baseline_range {

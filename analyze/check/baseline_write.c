@@ -26,10 +26,11 @@ static void write_text(FILE *to, const char *text)
 static void write_scope(FILE *to, const struct baseline_scope *scope)
 {
     const struct { const char *name, *value; } given[] = {
-        { "within", scope->within }, { "mark", scope->mark }, { "exclude_modules", scope->exclude_modules } };
+        { "within", scope->within }, { "mark", scope->mark }, { "exclude_modules", scope->exclude_modules },
+        { "suppressions", scope->suppressions } };
     const char *between = "";
 
-    if (!scope->within && !scope->mark && !scope->exclude_modules)
+    if (!scope->within && !scope->mark && !scope->exclude_modules && !scope->suppressions && !scope->no_default_suppressions)
         return;
     fputs("      \"scope\": {", to);
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -38,6 +39,8 @@ static void write_scope(FILE *to, const struct baseline_scope *scope)
             write_text(to, given[i].value);
             between = ", ";
         }
+    if (scope->no_default_suppressions)
+        fprintf(to, "%s\"no_default_suppressions\": true", between);
     fputs("},\n", to);
 }
 
@@ -170,6 +173,21 @@ static void write_places(FILE *to, const struct measured_site *site)
     fputs("}", to);
 }
 
+static void write_most(FILE *to, const struct measured *m, const struct measured_site *site)
+{
+    bool any = false;
+
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
+        uint64_t least, most;
+        measured_range(m, site, kind, &least, &most);
+        if (least == most)
+            continue;
+        fprintf(to, "%s\"%s\": %" PRIu64, any ? ", " : ", \"most\": {", verdict_kind_name(kind), most);
+        any = true;
+    }
+    fputs(any ? "}" : "", to);
+}
+
 static void write_site(FILE *to, const struct measured *m, const struct measured_site *site)
 {
     qsort(site->places, site->place_count, sizeof *site->places, by_lines);
@@ -183,6 +201,7 @@ static void write_site(FILE *to, const struct measured *m, const struct measured
         if (least || kind == VERDICT_ALLOCATIONS)
             fprintf(to, ", \"%s\": %" PRIu64, verdict_kind_name(kind), least);
     }
+    write_most(to, m, site);
     fputs("}", to);
 }
 

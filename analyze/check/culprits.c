@@ -13,7 +13,9 @@
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
-    uint64_t before, now;
+    uint64_t before, now, spread;
+    int64_t toward;       /* the change, of more than 0 where it went the metric's way */
+    int64_t accounts_for; /* what of that is certain */
     bool is_new;
 };
 
@@ -58,6 +60,7 @@ static void gather(const struct judge *j, const struct measured *m, const struct
 {
     const struct baseline *b = is_compared(metric) ? j->baseline : NULL;
     const char *own = judge_own_module(m);
+    const bool is_unstable_before = b && metric->state == VERDICT_IS_UNSTABLE && metric->baseline_spread > metric->spread;
     struct pairing unpaired = { 0 };
     const struct pairing *pairing = b ? pairing_of(j) : &unpaired;
 
@@ -68,18 +71,23 @@ static void gather(const struct judge *j, const struct measured *m, const struct
         struct suspect s = { .measured = p->measured, .baseline = p->baseline };
         bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
         bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
-        uint64_t most = 0;
-        if (!now && (!before || metric->state == VERDICT_IS_UNSTABLE))
+        uint64_t most = 0, spread_before = 0;
+        if (!now && (!before || (metric->state == VERDICT_IS_UNSTABLE && !is_unstable_before)))
             continue;
         if (now)
             measured_range(m, s.measured, metric->kind, &s.now, &most);
         else
             s.measured = NULL;
-        if (before)
+        if (before) {
             s.before = s.baseline->values[metric->kind];
-        else if (s.measured)
+            spread_before = s.baseline->most[metric->kind] - s.before;
+        } else if (s.measured) {
             s.is_new = true;
-        if (metric->state == VERDICT_IS_UNSTABLE) {
+        }
+        s.spread = now && most - s.now > spread_before ? most - s.now : spread_before;
+        if (is_unstable_before) {
+            s.now = s.before + spread_before;
+        } else if (metric->state == VERDICT_IS_UNSTABLE) {
             s.before = s.now;
             s.now = most;
         }
@@ -88,29 +96,64 @@ static void gather(const struct judge *j, const struct measured *m, const struct
     pairing_release(&unpaired);
 }
 
-static int by_more(const void *left, const void *right)
+static int by_weight(const void *left, const void *right)
 {
-    int64_t a = change_of(left), b = change_of(right);
-    return a != b ? (a > b ? -1 : 1) : strcmp(key_of(left), key_of(right));
+    const struct suspect *a = left, *b = right;
+
+    if (a->accounts_for != b->accounts_for)
+        return a->accounts_for > b->accounts_for ? -1 : 1;
+    return a->toward != b->toward ? (a->toward > b->toward ? -1 : 1) : strcmp(key_of(a), key_of(b));
 }
 
-static int by_less(const void *left, const void *right)
+/* Work that goes now to one site and now to another changes each of them, and not what they come to together: that is the metric's
+ * change without what the steady ones have changed. Where it is none, it is no culprit; else each accounts for no more than
+ * that, nor for what it differs by from run to run. */
+static void weigh(const struct verdict_metric *metric, struct suspects *s, bool is_less)
 {
-    int64_t a = change_of(left), b = change_of(right);
-    return a != b ? (a < b ? -1 : 1) : strcmp(key_of(left), key_of(right));
-}
-
-/* Those that have gone the metric's way. */
-static void keep(struct suspects *s, bool is_less)
-{
+    uint64_t rest = (uint64_t)metric->change; /* edited baselines may have any numbers: no sum runs over */
     size_t kept = 0;
 
     for (size_t i = 0; i < s->count; i++)
-        if (is_less ? change_of(&s->of[i]) < 0 : change_of(&s->of[i]) > 0)
-            s->of[kept++] = s->of[i];
+        rest -= s->of[i].spread ? 0 : (uint64_t)change_of(&s->of[i]);
+    const int64_t together = (int64_t)(is_less ? 0 - rest : rest);
+    const uint64_t noise = metric->spread > metric->baseline_spread ? metric->spread : metric->baseline_spread;
+    for (size_t i = 0; i < s->count; i++) {
+        struct suspect *one = &s->of[i];
+        one->accounts_for = is_less ? -change_of(one) : change_of(one);
+        if (one->spread && (together <= 0 || (uint64_t)together <= noise))
+            continue;
+        if (one->spread) {
+            int64_t beyond = one->accounts_for > 0 && one->spread < (uint64_t)one->accounts_for ? one->accounts_for - (int64_t)one->spread : 0;
+            one->accounts_for = beyond < together ? beyond : together;
+        }
+        s->of[kept++] = *one;
+    }
+    s->count = kept;
+}
+
+/* Those that have gone the metric's way; what has gone the other way is a sum. Where none of those that differ from run to run has gone it,
+ * by its least, any of them may have: something has, or none of them would be left. */
+static void keep(struct suspects *s, struct verdict_metric *metric, bool is_less)
+{
+    size_t kept = 0;
+    bool any_differing = !is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE;
+
+    for (size_t i = 0; i < s->count; i++) {
+        s->of[i].toward = is_less ? -change_of(&s->of[i]) : change_of(&s->of[i]);
+        any_differing |= s->of[i].spread && s->of[i].toward > 0;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        const struct suspect *one = &s->of[i];
+        if (one->toward < 0 && !one->spread) {
+            metric->offset = (int64_t)((uint64_t)metric->offset + (uint64_t)change_of(one));
+            metric->offset_sites++;
+        }
+        if (one->toward > 0 || (one->spread && !any_differing))
+            s->of[kept++] = *one;
+    }
     s->count = kept;
     if (kept)
-        qsort(s->of, kept, sizeof *s->of, is_less ? by_less : by_more);
+        qsort(s->of, kept, sizeof *s->of, by_weight);
 }
 
 /* --- in words ---------------------------------------------------------------------------------- */
@@ -133,6 +176,12 @@ static void take_frames(struct verdict_culprit *c, const struct measured_site *s
     }
 }
 
+static void take_old_line(struct verdict_culprit *c, const struct baseline_site *site, const struct baseline_place *place)
+{
+    c->frames[0].file = copied(place->source ? place->source : site->file);
+    c->frames[0].line = (uint32_t)strtoul(place->lines, NULL, 10);
+}
+
 /* Names are all that there is. */
 static void take_names(struct verdict_culprit *c, const struct baseline_site *site, const char *own)
 {
@@ -144,19 +193,27 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
         count++;
     }
     c->frame_count = count;
-    if (site->file && site->place_count) {
-        c->frames[0].file = copied(site->places[0].source ? site->places[0].source : site->file);
-        c->frames[0].line = (uint32_t)strtoul(site->places[0].lines, NULL, 10);
-    }
+    if (site->file && site->place_count)
+        take_old_line(c, site, &site->places[0]);
+}
+
+static void take_measured(struct verdict_culprit *c, const struct suspect *s, const struct verdict_metric *metric)
+{
+    const struct baseline_place *gone;
+
+    take_frames(c, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, &gone));
+    c->is_line_gone = gone && s->baseline->file;
+    if (c->is_line_gone)
+        take_old_line(c, s->baseline, gone);
 }
 
 static void take(const struct suspect *s, const struct verdict_metric *metric, const char *own, struct verdict_culprit *ret)
 {
-    *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s),
+    *ret = (struct verdict_culprit){ .before = s->before, .now = s->now, .change = change_of(s), .spread = s->spread,
                                      .has_before = is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE,
                                      .is_new = is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE && s->is_new, .is_gone = !s->measured };
     if (s->measured)
-        take_frames(ret, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT));
+        take_measured(ret, s, metric);
     else
         take_names(ret, s->baseline, own);
 }
@@ -167,8 +224,11 @@ void culprits_find(const struct judge *j, const struct measured *m, struct verdi
 
     if (metric->state != VERDICT_IS_REGRESSION && metric->state != VERDICT_IS_IMPROVEMENT && metric->state != VERDICT_IS_UNSTABLE)
         return;
+    const bool is_less = metric->state == VERDICT_IS_IMPROVEMENT;
     gather(j, m, metric, &suspects);
-    keep(&suspects, metric->state == VERDICT_IS_IMPROVEMENT);
+    if (is_compared(metric) && metric->state != VERDICT_IS_UNSTABLE)
+        weigh(metric, &suspects, is_less);
+    keep(&suspects, metric, is_less);
     metric->culprit_count = suspects.count < CULPRITS_MOST ? suspects.count : CULPRITS_MOST;
     metric->culprits_left_out = suspects.count - metric->culprit_count;
     metric->culprits = alloc_zeroed(metric->culprit_count + 1, sizeof *metric->culprits);
@@ -200,15 +260,21 @@ static void add_note_once(struct verdict *v, char *note)
 void culprits_tell_renamed(const struct judge *j, struct verdict *v)
 {
     size_t told = 0, culprits = 0;
+    bool are_apart = false; /* sites are compared by name: there the two are two functions */
 
     for (size_t i = 0; i < v->metric_count; i++)
-        culprits += v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE ? v->metrics[i].culprit_count : 0;
+        if (v->metrics[i].has_baseline && v->metrics[i].state != VERDICT_IS_UNSTABLE && v->metrics[i].culprit_count) {
+            culprits++;
+            are_apart |= v->metrics[i].scope == VERDICT_SITE;
+        }
     if (!culprits || !j->baseline)
         return;
     const struct pairing *p = pairing_of(j);
     for (size_t i = 0; i < p->count; i++)
         if (p->of[i].was && !is_told(p, i) && ++told <= RENAMED_MOST)
-            add_note_once(v, format_text("%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
+            add_note_once(v, format_text(are_apart ? "%s may be what %s was in the baseline, under another name, and is compared as another function; if "
+                                                     "that is right, make the baseline anew with --update"
+                                                   : "%s is taken to be what %s was in the baseline, under another name", p->of[i].is, p->of[i].was));
     if (told > RENAMED_MOST)
         add_note_once(v, format_text("%s of another name likewise", text_counted(told - RENAMED_MOST, "more function")));
 }

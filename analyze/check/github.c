@@ -108,8 +108,9 @@ static int64_t change_at(const struct verdict_metric *m, const struct annotation
     return sum;
 }
 
+/* problem: what the metric's says, in the place of its figures; NULL: they say it. */
 static void add_culprit(struct annotations *all, const struct verdict *v, enum level level, const struct verdict_metric *m,
-                        const struct verdict_culprit *c)
+                        const struct verdict_culprit *c, const struct verdict_problem *problem)
 {
     const struct verdict_frame *place = wording_place(c);
     bool inside;
@@ -118,10 +119,13 @@ static void add_culprit(struct annotations *all, const struct verdict *v, enum l
     _cleanup_free_ char *name = text_safe_utf8(m->name, WORDING_NAME_MOST), *change = wording_culprit_change(m, c);
 
     if (a->last != m) { /* what the metric is in all, once */
-        _cleanup_free_ char *sentence = wording_sentence(v, m), *line = format_text("%s: %s", name, sentence);
+        _cleanup_free_ char *sentence = wording_sentence(v, m);
+        _cleanup_free_ char *line = problem ? text_safe_utf8(problem->text, 1000) : format_text("%s: %s", name, sentence);
         int64_t here = change_at(m, a);
-        const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : c->has_before ? wording_change(here) : text_count((uint64_t)here);
-        _cleanup_free_ char *title = format_text("%s %s", name, by);
+        bool is_hidden = (m->state == VERDICT_IS_REGRESSION && here <= 0) || (m->state == VERDICT_IS_IMPROVEMENT && here >= 0); /* by what differs */
+        const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : is_hidden ? wording_change(m->change)
+                         : c->has_before ? wording_change(here) : text_count((uint64_t)here);
+        _cleanup_free_ char *title = format_text("%s %s%s", name, by, is_hidden ? " in all" : "");
         a->title = joined(a->title, ", ", title);
         if (a->stack && !is_same_stack(a->stack, c))
             end_stack(a);
@@ -143,8 +147,8 @@ static void add_metric(struct annotations *all, const struct verdict *v, const s
     if (!is_error && m->state != VERDICT_IS_IMPROVEMENT)
         return;
     for (size_t i = 0; i < m->culprit_count; i++)
-        add_culprit(all, v, is_error ? LEVEL_ERROR : LEVEL_NOTICE, m, &m->culprits[i]);
-    if (problem || !m->culprit_count) {
+        add_culprit(all, v, is_error ? LEVEL_ERROR : LEVEL_NOTICE, m, &m->culprits[i], i ? NULL : problem);
+    if (!m->culprit_count) {
         _cleanup_free_ char *name = text_safe_utf8(m->name, WORDING_NAME_MOST), *sentence = wording_sentence(v, m);
         _cleanup_free_ char *title = format_text("%s: %s", name, verdict_state_name(m->state));
         add_without_place(all, is_error ? LEVEL_ERROR : LEVEL_NOTICE, title, problem ? problem->text : sentence);

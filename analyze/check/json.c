@@ -40,8 +40,8 @@ static json_t *culprit(const struct verdict_culprit *c)
         json_array_append_new(frames, json_pack("{s:o, s:o, s:o, s:o}", "function", text_json(f->function), "module", text_json(f->module),
                                                 "file", text_if(f->file), "line", number_if(f->line, f->line)));
     }
-    return json_pack("{s:o, s:o, s:o, s:I, s:b, s:b}", "frames", frames, "before", number_if(c->has_before, c->before), "now", number(c->now),
-                     "change", (json_int_t)c->change, "is_new", c->is_new, "is_gone", c->is_gone);
+    return json_pack("{s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:b}", "frames", frames, "before", number_if(c->has_before, c->before), "now", number(c->now),
+                     "change", (json_int_t)c->change, "spread", number(c->spread), "is_new", c->is_new, "is_line_gone", c->is_line_gone, "is_gone", c->is_gone);
 }
 
 static json_t *culprits(const struct verdict_metric *m)
@@ -80,6 +80,8 @@ static json_t *metric(const struct verdict_metric *m)
     json_object_set_new(object, "reason", text_if(m->reason));
     json_object_set_new(object, "culprits", culprits(m));
     json_object_set_new(object, "culprits_left_out", number(m->culprits_left_out));
+    json_object_set_new(object, "offset", json_integer(m->offset));
+    json_object_set_new(object, "offset_sites", number(m->offset_sites));
     return object;
 }
 

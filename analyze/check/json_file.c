@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BYTES_MOST (256 << 20)
+#define LOCK_TRIES 500 /* a hundredth of a second after each */
 
 static int read_all(const char *path, const char *what, char **ret_text, size_t *ret_bytes, struct failure *ret_failure)
 {
@@ -121,6 +124,25 @@ static void follow(const char *path, char ret_real[PATH_MAX])
         target[bytes] = 0;
         snprintf(ret_real + kept, PATH_MAX - kept, "%s", target);
     }
+}
+
+/* Of the directory: the file is another one after each write, and may not be there yet. */
+int json_file_lock(const char *path)
+{
+    char real[PATH_MAX];
+
+    follow(path, real);
+    const char *slash = strrchr(real, '/');
+    _cleanup_free_ char *directory = slash ? copy_text(real, slash == real ? 1 : (size_t)(slash - real)) : copy_text(".", 1);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || tries >= LOCK_TRIES) {
+            close(fd);
+            return -1;
+        }
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
+    return fd;
 }
 
 int json_file_write(const char *path, const char *text, struct failure *ret_failure)

@@ -14,6 +14,10 @@ int json_file_read(const char *path, const char *what, const char *remedy, const
 /* Whether its "schema" is this one. 0 or -EINVAL. */
 int json_file_check_schema(const char *path, const json_t *root, const char *schema, struct failure *ret_failure);
 
+/* So that no two that write it at the same time lose what the other has written: who has this may read, change and write it. A descriptor
+ * to be closed, or -1 where there are no locks (some network file systems), or nobody gives it back for seconds: then it goes without. */
+int json_file_lock(const char *path);
+
 /* Replaces the file, or makes it: never half of it is there. A link stays one, also where what it leads to is made. 0 or -errno:
  * -EACCES also where the file is read-only, whoever asks. */
 int json_file_write(const char *path, const char *text, struct failure *ret_failure);

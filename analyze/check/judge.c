@@ -47,7 +47,7 @@ static uint64_t sum_of(uint64_t a, uint64_t b)
 
 /* --- values ------------------------------------------------------------------------------- */
 
-static uint64_t value_of(const struct measured *m, const struct verdict_metric *metric, size_t run)
+uint64_t judge_value(const struct measured *m, const struct verdict_metric *metric, size_t run)
 {
     uint64_t sum = 0;
 
@@ -55,9 +55,8 @@ static uint64_t value_of(const struct measured *m, const struct verdict_metric *
         return m->totals[run][metric->kind];
     if (metric->scope == VERDICT_SITE)
         return measured_sum_value(measured_find_sum(&m->functions, metric->scope_name), run, metric->kind);
-    _cleanup_free_ char *name = measured_module_name(metric->scope_name);
     for (size_t i = 0; i < m->modules.count; i++)
-        if (judge_is_module(m->modules.of[i].name, name))
+        if (judge_is_module(m->modules.of[i].name, m->modules.of[i].is_own, metric->scope_name))
             sum += measured_sum_value(&m->modules.of[i], run, metric->kind);
     return sum;
 }
@@ -67,7 +66,7 @@ static void take_values(const struct measured *m, struct verdict_metric *metric)
     metric->minimum = UINT64_MAX;
     metric->maximum = 0;
     for (size_t run = 0; run < m->run_count; run++) {
-        uint64_t value = value_of(m, metric, run);
+        uint64_t value = judge_value(m, metric, run);
         metric->minimum = value < metric->minimum ? value : metric->minimum;
         metric->maximum = value > metric->maximum ? value : metric->maximum;
     }
@@ -92,10 +91,10 @@ static bool take_baseline_sums(const struct baseline *b, const struct measured *
             add_range(metric, &sum->values[metric->kind]);
         return sum || !now || now->is_site;
     }
-    _cleanup_free_ char *name = measured_module_name(metric->scope_name);
     for (size_t i = 0; i < b->modules.count; i++) {
         const struct baseline_sum *sum = &b->modules.of[i];
-        if (judge_is_module(strcmp(sum->name, BASELINE_PROGRAM) == 0 ? judge_own_module(m) : sum->name, name))
+        bool is_own = strcmp(sum->name, BASELINE_PROGRAM) == 0;
+        if (judge_is_module(is_own ? judge_own_module(m) : sum->name, is_own, metric->scope_name))
             add_range(metric, &sum->values[metric->kind]);
     }
     return true;
@@ -117,10 +116,21 @@ static void take_baseline(const struct judge *j, const struct measured *m, struc
         metric->change = (int64_t)(metric->value - metric->baseline);
 }
 
+/* One of the program's module may be for its own name, or for the baseline's. */
+static const struct tolerance *tolerance_of(const struct judge *j, const struct verdict_metric *metric)
+{
+    char program[] = BASELINE_PROGRAM;
+    const char *own = judge_own_module(j->measured);
+    const struct metric_id id = { metric->kind, metric->scope, metric->scope_name }, of_program = { metric->kind, VERDICT_MODULE, program };
+    const struct tolerance *t = limits_tolerance(j->limits, &id);
+    bool is_group = !t || !strchr(t->name, '.');
+
+    return is_group && metric->scope == VERDICT_MODULE && strcmp(metric->scope_name, own) == 0 ? limits_tolerance(j->limits, &of_program) : t;
+}
+
 static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
 {
-    const struct metric_id id = { metric->kind, metric->scope, metric->scope_name };
-    const struct tolerance *t = limits_tolerance(j->limits, &id);
+    const struct tolerance *t = tolerance_of(j, metric);
     uint64_t spread = metric->spread > metric->baseline_spread ? metric->spread : metric->baseline_spread;
     uint64_t of = metric->has_baseline ? metric->baseline : metric->value;
 
@@ -132,7 +142,7 @@ static void take_tolerance(const struct judge *j, struct verdict_metric *metric)
 }
 
 /* Of --max and the budgets; NULL: there is none. */
-static const struct limit *least_given(const struct judge *j, const struct verdict_metric *metric)
+const struct limit *judge_least_given(const struct judge *j, const struct verdict_metric *metric)
 {
     const struct metric_id id = { metric->kind, metric->scope, metric->scope_name };
     const struct limit *least = NULL;
@@ -145,7 +155,7 @@ static const struct limit *least_given(const struct judge *j, const struct verdi
 
 static void take_limits(const struct judge *j, struct verdict_metric *metric)
 {
-    const struct limit *given = least_given(j, metric);
+    const struct limit *given = judge_least_given(j, metric);
 
     if (metric->has_baseline) {
         metric->has_limit = true;
@@ -231,7 +241,7 @@ static void decide(const struct judge *j, const struct measured *measured, struc
         m->state = VERDICT_IS_NEW;
         return;
     }
-    const struct limit *given = least_given(j, m);
+    const struct limit *given = judge_least_given(j, m);
     bool is_forgiven = m->kind == VERDICT_TEMPORARY && m->limit_from == VERDICT_FROM_BASELINE && m->value > m->limit && !has_grown(j, measured, m);
     bool is_doubtful = !j->allow_unstable && is_unstable(m);
     if ((is_forgiven || is_doubtful) && given && m->value > given->most) { /* whatever the baseline's limit is worth, this is beyond doubt */
@@ -280,6 +290,25 @@ static void look_for_nothing(const struct judge *j, struct verdict *v)
         }
 }
 
+/* What is within only as far as it could be seen. */
+static void doubt(const struct judge *j, struct verdict *v, struct verdict_metric *m)
+{
+    char *reason = judge_uncertain(j, j->measured, m);
+
+    if (!reason)
+        return;
+    if (j->allow_incomplete) {
+        verdict_add_note(v, "%s: %s; they do not count", m->name, reason);
+        free(reason);
+        return;
+    }
+    verdict_add_problem(v, VERDICT_INCOMPLETE, m->name, "%s: cannot be measured: %s; let names and stacks be there (symbols or a debug file, "
+                        "--call-graph), or say --allow-incomplete, and they do not count", m->name, reason);
+    free(m->reason);
+    *m = (struct verdict_metric){ .name = m->name, .kind = m->kind, .scope = m->scope, .scope_name = m->scope_name,
+                                  .state = VERDICT_IS_NOT_MEASURED, .reason = reason };
+}
+
 static void judge_metric(const struct judge *j, struct verdict *v, struct verdict_metric *m)
 {
     const struct measured *of = j->measured;
@@ -293,7 +322,7 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
             }
         }
     if (m->state == VERDICT_IS_NOT_MEASURED) {
-        verdict_add_problem(v, VERDICT_NO_EVENTS, m->name, "%s: cannot be measured: %s", m->name, m->reason);
+        verdict_add_problem(v, VERDICT_NOT_FOUND, m->name, "%s: cannot be measured: %s", m->name, m->reason);
         return;
     }
     take_values(of, m);
@@ -301,6 +330,8 @@ static void judge_metric(const struct judge *j, struct verdict *v, struct verdic
     take_tolerance(j, m);
     take_limits(j, m);
     decide(j, of, m);
+    if (m->state != VERDICT_IS_REGRESSION)
+        doubt(j, v, m);
     culprits_find(j, of, m);
     if (m->state == VERDICT_IS_UNSTABLE)
         tell_unstable(v, m);
@@ -319,9 +350,8 @@ static void add_scope(const struct judge *j, struct listing *l, enum verdict_sco
         if (scope == VERDICT_MODULE || now->of[i].is_site)
             list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, now->of[i].name });
     for (size_t i = 0; before && i < before->count; i++) {
-        char *name = scope == VERDICT_MODULE && strcmp(before->of[i].name, BASELINE_PROGRAM) == 0 ? own_name : before->of[i].name;
-        if (*name)
-            list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, name });
+        bool is_own = scope == VERDICT_MODULE && strcmp(before->of[i].name, BASELINE_PROGRAM) == 0 && *own_name;
+        list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, is_own ? own_name : before->of[i].name });
     }
 }
 
@@ -353,6 +383,19 @@ static void list_metrics(const struct judge *j, struct verdict *v)
     qsort(v->metrics, v->metric_count, sizeof *v->metrics, by_scope_and_name);
 }
 
+/* A misspelt one would have no effect. */
+static void tell_unused_tolerances(const struct judge *j, struct verdict *v)
+{
+    for (size_t i = 0; i < j->limits->tolerance_count; i++) {
+        const char *name = j->limits->tolerances[i].name;
+        bool is_used = !strchr(name, '.') && !verdict_kind_parse(name, strlen(name), &(enum verdict_kind){ 0 }); /* all, sites, ... */
+        for (size_t k = 0; k < v->metric_count && !is_used; k++)
+            is_used = strcmp(v->metrics[k].name, name) == 0;
+        if (!is_used)
+            verdict_add_note(v, "--tolerance %s: no metric of this name is compared here, so that it has no effect", name);
+    }
+}
+
 void verdict_set_exit_code(struct verdict *v)
 {
     bool regressed = false, improved = false, doubtful = false;
@@ -379,6 +422,7 @@ void judge(struct judge *j, struct verdict *v)
         verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "the baseline has no \"functions\" and \"modules\", with which --metrics sites or "
                             "modules could be compared; make it anew with --update");
     list_metrics(j, v);
+    tell_unused_tolerances(j, v);
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);

@@ -22,21 +22,30 @@ struct judge {
     const struct limits *limits;
     bool kinds[VERDICT_KINDS]; /* totals that are compared with the baseline */
     bool sites, modules;       /* so are the allocations of each function and module */
-    bool allow_unstable, fail_on_improvement;
+    bool allow_unstable, allow_incomplete, fail_on_improvement;
     struct pairing *pairing; /* judge()'s own: of measured and baseline, once somebody asks for it */
 };
 
 /* Adds metrics, problems and notes to a verdict that has none of its metrics yet, and sets its exit code. */
 void judge(struct judge *j, struct verdict *v);
 
+/* A metric's value in a run. */
+uint64_t judge_value(const struct measured *m, const struct verdict_metric *metric, size_t run);
+/* Of --max and the budgets; NULL: there is none. */
+const struct limit *judge_least_given(const struct judge *j, const struct verdict_metric *metric);
+/* uncertain.c: why a metric that is within its limit may not be: of some allocations neither function nor stack is known. NULL: it is
+ * for sure. To be freed. */
+char *judge_uncertain(const struct judge *j, const struct measured *m, const struct verdict_metric *metric);
+/* What may be of its scope in a run, besides its value. */
+uint64_t judge_hidden(const struct measured *m, const struct verdict_metric *metric, size_t run);
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */
 void culprits_find(const struct judge *j, const struct measured *m, struct verdict_metric *metric);
 /* Notes of functions that are taken to be the baseline's under other names, where something has culprits. */
 void culprits_tell_renamed(const struct judge *j, struct verdict *v);
 /* scope.c: whether a site is in a metric's scope, also as one whose memory the function only passes on. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
-/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16. */
-bool judge_is_module(const char *file_name, const char *name);
+/* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16; BASELINE_PROGRAM is one of the program. */
+bool judge_is_module(const char *file_name, bool is_own, const char *name);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module);
 const char *judge_own_module(const struct measured *m);

@@ -142,6 +142,9 @@ static void write_section(FILE *to, const struct verdict *v, const struct verdic
     uint64_t more = m->culprit_count - shown + m->culprits_left_out;
     if (more)
         fprintf(to, "\nand %s with smaller changes.\n", text_counted(more, "more stack"));
+    _cleanup_free_ char *offset = wording_offset(m);
+    if (offset)
+        fprintf(to, "\n%s.\n", offset);
     fputc('\n', to);
 }
 
@@ -183,6 +186,10 @@ static void write_all(FILE *to, const struct verdict *v)
         if (!v->problems[i].metric)
             write_paragraph(to, "> ", v->problems[i].text, "");
     write_table(to, v);
+    for (size_t i = 0; i < v->metric_count; i++)
+        if (v->metrics[i].state == VERDICT_IS_WITHIN && v->metrics[i].reason && sections++ < SECTIONS_MOST)
+            write_section(to, v, &v->metrics[i]);
+    sections = 0;
     for (int bad = 1; bad >= 0; bad--) /* then what is better */
         for (size_t i = 0; i < v->metric_count; i++) {
             if (!is_shown_first(v, &v->metrics[i]) || is_judged_against(v, &v->metrics[i]) != (bad != 0))

@@ -80,10 +80,15 @@ static size_t find_frames(struct adding_log *a, const struct by_name_row *row, s
     return first;
 }
 
+static bool is_own_module(const struct by_name *b, const char *module)
+{
+    return b->program && strcmp(module, b->program) == 0;
+}
+
 /* "??": it has none; what is in no module is as by_name has it. To be freed. */
 static char *function_name(const struct by_name_frame *f)
 {
-    char *function = safe_copy(f->is_named ? f->function : *f->module ? "??" : f->function);
+    char *function = safe_copy(f->is_named ? f->function : *f->module ? MEASURED_NO_NAME : f->function);
 
     for (char *at = function; (at = strchr(at, '\n'));)
         *at = ' ';
@@ -99,7 +104,7 @@ static char *module_name(const struct by_name_frame *f)
 /* "json_parse", "png_read (libpng16.so)", "?? (libpng16.so)". */
 static void write_name(FILE *to, const struct by_name *b, const struct by_name_frame *f)
 {
-    bool is_own = b->program && strcmp(f->module, b->program) == 0;
+    bool is_own = is_own_module(b, f->module);
     _cleanup_free_ char *function = function_name(f), *module = module_name(f);
 
     if (is_own || !*module)
@@ -203,6 +208,10 @@ static void add_to_sums(struct measured *m, struct measured_site *site, const st
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
     m->functions.of[function].is_site = true;
+    if (!f->is_named) {
+        uint32_t unnamed = add_to_sum(&m->unnamed, *f->module ? module_name(f) : function_name(f), run, number, values);
+        m->unnamed.of[unnamed].is_own |= site->is_own;
+    }
     if (!*f->module)
         return;
     uint32_t module = add_to_sum(&m->modules, module_name(f), run, number, values);
@@ -290,7 +299,7 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
         const struct by_name_frame *f = &b->frames[row->frames[first]];
         m->sites[m->site_count++] = (struct measured_site){
             .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = count,
-            .is_own = b->program && strcmp(f->module, b->program) == 0 };
+            .is_own = is_own_module(b, f->module) };
         hash_table_add(&m->table, hash_add_text(0, key), number);
     }
     struct measured_site *site = &m->sites[number];
@@ -304,6 +313,28 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
     }
 }
 
+static void add_known(struct measured *m, const struct by_name *b)
+{
+    for (size_t i = 0; i < b->frame_count; i++) {
+        const uint64_t count[VERDICT_KINDS] = { 1, is_own_module(b, b->frames[i].module) };
+        if (b->frames[i].is_named)
+            add_to_sum(&m->known, function_name(&b->frames[i]), m->run_count - 1, (uint32_t)i, count);
+    }
+}
+
+bool measured_knows(const struct measured *m, const char *function, size_t run, bool in_program)
+{
+    return measured_sum_value(measured_find_sum(&m->known, function), run, in_program) > 0;
+}
+
+void measured_know(struct measured *m, const char *function, bool in_program)
+{
+    const uint64_t count[VERDICT_KINDS] = { 1, in_program };
+
+    begin_sums(&m->known);
+    add_to_sum(&m->known, copy_text(function, strlen(function)), m->run_count - 1, 0, count);
+}
+
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
     struct adding_log a = { .module = NULL };
@@ -313,6 +344,8 @@ void measured_add(struct measured *m, const struct by_name_source *source)
     a.kinds = alloc_zeroed(a.table.frame_count + 1, sizeof *a.kinds);
     begin_sums(&m->functions);
     begin_sums(&m->modules);
+    begin_sums(&m->unnamed);
+    begin_sums(&m->known);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
     for (size_t i = 0; i < m->site_count; i++)
@@ -320,6 +353,7 @@ void measured_add(struct measured *m, const struct by_name_source *source)
             memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
     for (size_t i = 0; i < a.table.row_count; i++)
         add_row(m, &a, &a.table.rows[i]);
+    add_known(m, &a.table);
     by_name_release(&a.table);
     free(a.kinds);
 }
@@ -368,6 +402,8 @@ void measured_release(struct measured *m)
     free(m->totals);
     release_sums(&m->functions);
     release_sums(&m->modules);
+    release_sums(&m->unnamed);
+    release_sums(&m->known);
     hash_table_release(&m->table);
     *m = (struct measured){ 0 };
 }

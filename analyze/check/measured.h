@@ -11,6 +11,9 @@
 #include "analyze/render/by_name.h"
 
 #define MEASURED_DEPTH 5 /* frames of a site */
+#define MEASURED_NO_NAME "??" /* a function */
+#define MEASURED_NO_STACK "(no stack)" /* these two as by_name has them */
+#define MEASURED_NO_FILE "(no file)"
 
 /* The lines that a site's frames were on, and what came from there in the last run. */
 struct measured_place {
@@ -54,6 +57,9 @@ struct measured {
     size_t site_count, site_capacity;
     struct hash_table table;
     struct measured_sums functions, modules;
+    struct measured_sums unnamed; /* by module: what its functions without names asked for; or by MEASURED_NO_STACK, MEASURED_NO_FILE */
+    struct measured_sums known;   /* functions whose names are: that stacks have, also further out, or measured_know() told; how many of a
+                                   * name, and how many of the program's own module */
     uint64_t (*totals)[VERDICT_KINDS]; /* by run */
     size_t run_count, run_capacity;
 };
@@ -68,6 +74,10 @@ uint64_t measured_value(const struct measured_site *site, size_t run, enum verdi
 /* NULL: there is none. */
 const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name);
 uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind);
+/* Whether it is known that a function of this name is not among those without: in any module, or in the program's own. */
+bool measured_knows(const struct measured *m, const char *function, size_t run, bool in_program);
+/* Of the last run. */
+void measured_know(struct measured *m, const char *function, bool in_program);
 /* Over all runs. */
 void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
 

@@ -81,6 +81,14 @@ static int try_file(const struct output_file *f, struct failure *ret_failure)
     return 0;
 }
 
+static bool is_input(const char *path, const char *const *inputs)
+{
+    for (const char *const *input = inputs; *input; input++)
+        if (is_same(path, *input))
+            return true;
+    return false;
+}
+
 int check_outputs_ready(const struct check_outputs *o, const char *const *inputs, struct failure *ret_failure)
 {
     struct output_file files[OUTPUT_FILES];
@@ -91,9 +99,8 @@ int check_outputs_ready(const struct check_outputs *o, const char *const *inputs
     for (size_t i = 0; i < OUTPUT_FILES; i++) {
         if (!files[i].path || is_stdout(files[i].path))
             continue;
-        for (const char *const *input = inputs; *input; input++)
-            if (is_same(files[i].path, *input))
-                return fail(ret_failure, EINVAL, "%s: %s is read, and would be overwritten", files[i].option, files[i].path);
+        if (is_input(files[i].path, inputs))
+            return fail(ret_failure, EINVAL, "%s: %s is read, and would be overwritten", files[i].option, files[i].path);
         int error = try_file(&files[i], ret_failure);
         if (error)
             return error;
@@ -102,6 +109,19 @@ int check_outputs_ready(const struct check_outputs *o, const char *const *inputs
                 return fail(ret_failure, EINVAL, "%s and %s are both to be %s", files[k].option, files[i].option, files[i].path);
     }
     return 0;
+}
+
+void check_outputs_empty(const struct check_outputs *o, const char *const *inputs)
+{
+    struct output_file files[OUTPUT_FILES];
+    struct stat st;
+
+    files_of(o, files);
+    for (size_t i = 0; i < OUTPUT_FILES; i++)
+        if (files[i].path && *files[i].path != '-' && !is_input(files[i].path, inputs) && stat(files[i].path, &st) == 0 && S_ISREG(st.st_mode)) {
+            _cleanup_close_ int fd = open(files[i].path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+            (void)fd;
+        }
 }
 
 static int write_file(const char *option, const char *path, const char *mode, void (*write)(FILE *, const struct verdict *),

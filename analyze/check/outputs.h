@@ -50,6 +50,9 @@ bool check_outputs_take_stdout(const struct check_outputs *o);
  * asked for cannot be: two on stdout, a file that is one of the inputs (NULL ends them), or another
  * output, or that cannot be written. */
 int check_outputs_ready(const struct check_outputs *o, const char *const *inputs, struct failure *ret_failure);
+/* Of a command line that is refused: what an earlier run has left in the files would be taken for its own. Silent; inputs stay, and what
+ * is no regular file. */
+void check_outputs_empty(const struct check_outputs *o, const char *const *inputs);
 /* All of them. 0, or -errno with the line to say; what can be written is. */
 int check_outputs_write(const struct check_outputs *o, const struct verdict *v, struct failure *ret_failure);
 

@@ -1,9 +1,10 @@
 /* In this order: sites whose names are the same but for such numbers, by their figures and in the numbers' order; then, of those
- * that are left, a new one and a gone one that come to the same figures, or that differ in one function's name alone,
+ * that are left, those that differ only in how deep a recursion was; then a new one and a gone one that come to the same figures, or that differ in one function's name alone,
  * which nobody else has had or has. */
 #include "analyze/check/pairing.h"
 
 #include "analyze/check/align.h"
+#include "analyze/check/recursion.h"
 #include "analyze/hash.h"
 
 #include <ctype.h>
@@ -197,6 +198,44 @@ static void pair_by_names(struct pairing *p, struct sides *before, struct sides 
     }
 }
 
+/* --- recursion --------------------------------------------------------------------------------------- */
+
+static size_t unpaired(const struct sides *s, struct side **ret)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->of[i].is_paired)
+            ret[count++] = &s->of[i];
+    return count;
+}
+
+/* Those with the same figures first. */
+static void pair_recursive(struct pairing *p, struct sides *before, struct sides *now)
+{
+    _cleanup_free_ struct side **gone = alloc_zeroed(before->count + 1, sizeof *gone), **new = alloc_zeroed(now->count + 1, sizeof *new);
+    size_t gone_count = unpaired(before, gone), new_count = unpaired(now, new);
+
+    if (gone_count > RENAMED_MOST || new_count > RENAMED_MOST)
+        return;
+    for (int64_t least = PAIRING_SAME; least; least = least > 1 ? 1 : 0)
+        for (size_t i = 0; i < gone_count; i++) {
+            struct side *best = NULL;
+            int64_t best_likeness = least - 1;
+            for (size_t k = 0; k < new_count && !gone[i]->is_paired; k++) {
+                if (new[k]->is_paired || !recursion_is_same(gone[i]->key, new[k]->key))
+                    continue;
+                int64_t likeness = pairing_likeness(gone[i]->values, new[k]->values);
+                if (likeness > best_likeness) {
+                    best = new[k];
+                    best_likeness = likeness;
+                }
+            }
+            if (best)
+                add(p, gone[i], best);
+        }
+}
+
 /* --- other names ------------------------------------------------------------------------------------ */
 
 /* Of frames that differ, the first one's names; false: they differ in more than one function's name, or in their number. */
@@ -266,14 +305,8 @@ static void add_renamed(struct pairing *p, struct side *before, struct side *now
 static void pair_renamed(struct pairing *p, struct sides *before, struct sides *now)
 {
     _cleanup_free_ struct side **gone = alloc_zeroed(before->count + 1, sizeof *gone), **new = alloc_zeroed(now->count + 1, sizeof *new);
-    size_t gone_count = 0, new_count = 0;
+    size_t gone_count = unpaired(before, gone), new_count = unpaired(now, new);
 
-    for (size_t i = 0; i < before->count; i++)
-        if (!before->of[i].is_paired)
-            gone[gone_count++] = &before->of[i];
-    for (size_t i = 0; i < now->count; i++)
-        if (!now->of[i].is_paired)
-            new[new_count++] = &now->of[i];
     if (gone_count > RENAMED_MOST || new_count > RENAMED_MOST) /* another program, or built in another way */
         return;
     for (size_t least = 3000; least; least -= 1000)
@@ -305,6 +338,7 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
     take_baseline(&before, b);
     take_measured(&now, m);
     pair_by_names(p, &before, &now);
+    pair_recursive(p, &before, &now);
     pair_renamed(p, &before, &now);
     for (size_t i = 0; i < now.count; i++)
         if (!now.of[i].is_paired)

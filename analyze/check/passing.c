@@ -42,7 +42,7 @@ static bool is_well_known(const char *name)
     return begins_with_one(name, reserved, COUNT(reserved));
 }
 
-static bool is_runtimes_module(const char *module)
+bool passing_is_runtime(const char *module)
 {
     static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libstdc++.so",
                                           "libc++.so", "libc++abi.so", "libgcc_s.so", "libstd-" };
@@ -79,7 +79,7 @@ bool passing_on(const struct passing *f)
         return true;
     if (f->source && is_rusts_source(f->source) && !strstr(f->source, "/library/std/")) /* alloc, core, hashbrown: "<T as ...>::to_vec" */
         return true;
-    if (is_runtimes_module(f->module) || (f->source && is_runtimes_source(f->source)))
+    if (passing_is_runtime(f->module) || (f->source && is_runtimes_source(f->source)))
         return frames_is_wrapper(f->function);
     return !f->source && is_reserved(f->function, f->is_rust);
 }

@@ -15,6 +15,8 @@ struct passing {
 };
 
 bool passing_on(const struct passing *f);
+/* The C, C++ or Rust library, or the loader. */
+bool passing_is_runtime(const char *module);
 /* Whether a frame shows that its module has code of Rust. */
 bool passing_shows_rust(const struct passing *f);
 

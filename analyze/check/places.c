@@ -1,7 +1,8 @@
 /* Lines move when others are added or removed above them, and move together. What was on them mostly stays what it was.
- * So a site's places, in the order of their lines, are paired with the baseline's as a diff pairs lines: those with the same
- * figures first of all, then those that have the same numbers once all have moved by as much. What is left has been added or is
- * gone; and the place whose figure has changed most is the one that is meant. */
+ * So places with the same figures are the same, wherever they are. The others of a site, in the order of their lines, are paired
+ * with the baseline's as a diff pairs lines: those with the same figures first of all, then those that have the same numbers once
+ * all have moved by as much. What is left has been added or is gone; and the place whose figure has changed most is the one that
+ * is meant. */
 #include "analyze/check/places.h"
 
 #include "analyze/check/align.h"
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define DISTANCE_MOST 1000
+#define PLACES_MOST 1000 /* each is compared with each */
 #define SCORE_LIKENESS ((int64_t)1 << 20) /* distances only decide between what is as good */
 #define SCORE_FILE (256 * SCORE_LIKENESS)
 
@@ -72,9 +74,75 @@ static int64_t score(const void *data, size_t old, size_t new)
     return score - distance_of(c, before, now);
 }
 
+/* --- lines that have not changed --------------------------------------------------------------------- */
+
+static const char *file_of(const struct comparison *c, const struct baseline_place *before)
+{
+    return before->source ? before->source : c->file ? c->file : "";
+}
+
+static bool is_unchanged(const struct comparison *c, const struct baseline_place *before, const struct measured_place *now)
+{
+    if (!is_file(now->source, file_of(c, before)))
+        return false;
+    return before->is_whole ? memcmp(before->values, now->last, sizeof now->last) == 0
+                            : before->values[VERDICT_ALLOCATIONS] == now->last[VERDICT_ALLOCATIONS];
+}
+
+static bool is_like(const struct comparison *c, const struct baseline_place *a, const struct baseline_place *b)
+{
+    return a->is_whole == b->is_whole && memcmp(a->values, b->values, sizeof a->values) == 0 && strcmp(file_of(c, a), file_of(c, b)) == 0;
+}
+
+/* What is taken out comes behind the others, which keep their order. */
+static size_t move_behind(const void **places, const bool *is_out, size_t count)
+{
+    _cleanup_free_ const void **out = alloc_zeroed(count + 1, sizeof *out);
+    size_t kept = 0, out_count = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (is_out[i])
+            out[out_count++] = places[i];
+        else
+            places[kept++] = places[i];
+    memcpy(places + kept, out, out_count * sizeof *out);
+    return kept;
+}
+
+/* Those of which there are as many as there were have not changed, in whichever order they have come to be. The counts become those of
+ * the others. */
+static void take_out_unchanged(struct comparison *c, size_t *now_count, size_t *before_count)
+{
+    _cleanup_free_ bool *now_out = alloc_zeroed(*now_count + 1, sizeof *now_out), *before_out = alloc_zeroed(*before_count + 1, sizeof *before_out);
+
+    if (*before_count > PLACES_MOST || *now_count > PLACES_MOST)
+        return;
+    for (size_t i = 0; i < *before_count; i++) {
+        const struct baseline_place *one = c->before[i];
+        size_t as_before = 0, as_now = 0;
+        for (size_t k = 0; k < *before_count && !before_out[i]; k++)
+            as_before += is_like(c, one, c->before[k]);
+        for (size_t k = 0; k < *now_count && as_before; k++)
+            as_now += !now_out[k] && is_unchanged(c, one, c->now[k]);
+        if (!as_before || as_before != as_now)
+            continue;
+        for (size_t k = 0; k < *before_count; k++)
+            before_out[k] |= is_like(c, one, c->before[k]);
+        for (size_t k = 0; k < *now_count; k++)
+            now_out[k] |= is_unchanged(c, one, c->now[k]);
+    }
+    *now_count = move_behind((const void **)c->now, now_out, *now_count);
+    *before_count = move_behind((const void **)c->before, before_out, *before_count);
+}
+
 /* All may have moved by as much as the first, or as the last. */
 static void pair(struct comparison *c, size_t now_count, size_t before_count, size_t *ret_pairs)
 {
+    if (!now_count || !before_count) {
+        for (size_t i = 0; i < now_count; i++)
+            ret_pairs[i] = ALIGN_NONE;
+        return;
+    }
     const int64_t moves[] = { 0, line_of(c->now[0]->lines) - line_of(c->before[0]->lines),
                               line_of(c->now[now_count - 1]->lines) - line_of(c->before[before_count - 1]->lines) };
     _cleanup_free_ size_t *pairs = alloc_zeroed(now_count, sizeof *pairs);
@@ -104,10 +172,11 @@ static void accuse(struct guilty *g, const struct measured_place *place, int64_t
 }
 
 static const struct measured_place *compared(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline,
-                                             enum verdict_kind kind, bool is_less)
+                                             enum verdict_kind kind, bool is_less, const struct baseline_place **ret_gone)
 {
     _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
     _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
+    size_t now_count = site->place_count, before_count = baseline->place_count;
     enum verdict_kind known = kind;
     struct guilty g = { 0 };
 
@@ -120,8 +189,11 @@ static const struct measured_place *compared(struct comparison *c, const struct 
     }
     qsort(c->now, site->place_count, sizeof(void *), by_lines_now);
     qsort(c->before, baseline->place_count, sizeof(void *), by_lines_before);
-    pair(c, site->place_count, baseline->place_count, pairs);
-    for (size_t i = 0; i < site->place_count; i++) {
+    take_out_unchanged(c, &now_count, &before_count);
+    pair(c, now_count, before_count, pairs);
+    for (size_t i = now_count; i < site->place_count; i++)
+        accuse(&g, c->now[i], 0, c->now[i]->last[kind]);
+    for (size_t i = 0; i < now_count; i++) {
         uint64_t now = c->now[i]->last[known], before = 0;
         if (pairs[i] != ALIGN_NONE) {
             before = c->before[pairs[i]]->values[known];
@@ -129,22 +201,28 @@ static const struct measured_place *compared(struct comparison *c, const struct 
         }
         accuse(&g, c->now[i], (int64_t)(is_less ? before - now : now - before), c->now[i]->last[kind]);
     }
-    for (size_t i = 0; is_less && i < baseline->place_count; i++)
-        if (!is_there[i])
+    for (size_t i = 0; is_less && i < before_count; i++)
+        if (!is_there[i]) {
             accuse(&g, NULL, (int64_t)c->before[i]->values[known], 0);
+            if (!*ret_gone || c->before[i]->values[known] > (*ret_gone)->values[known])
+                *ret_gone = c->before[i];
+        }
+    *ret_gone = g.place ? NULL : *ret_gone;
     return g.place;
 }
 
-const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less)
+const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less,
+                                         const struct baseline_place **ret_gone)
 {
     struct guilty g = { 0 };
 
+    *ret_gone = NULL;
     if (site->place_count == 1 && !is_less)
         return &site->places[0];
     if (baseline && baseline->place_count) {
         _cleanup_free_ const struct measured_place **now = alloc_zeroed(site->place_count, sizeof *now);
         _cleanup_free_ const struct baseline_place **before = alloc_zeroed(baseline->place_count, sizeof *before);
-        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less);
+        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less, ret_gone);
     }
     for (size_t i = 0; i < site->place_count; i++)
         accuse(&g, &site->places[i], 0, site->places[i].last[kind]);

@@ -5,7 +5,8 @@
 #include "analyze/check/baseline.h"
 
 /* baseline: NULL: there is nothing to compare with, and the place from which most comes is meant. NULL: a line that is
- * gone. */
-const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less);
+ * gone; ret_gone is what the baseline has of it, else NULL. */
+const struct measured_place *places_find(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, bool is_less,
+                                         const struct baseline_place **ret_gone);
 
 #endif

@@ -25,7 +25,7 @@ void judge_split_frame(const char *key, const char *own_module, char **ret_funct
     *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
 }
 
-bool judge_is_module(const char *file_name, const char *name)
+static bool is_file_of(const char *file_name, const char *name)
 {
     size_t length = strlen(name);
     const char *rest = file_name + length;
@@ -40,6 +40,14 @@ bool judge_is_module(const char *file_name, const char *name)
     return strncmp(rest, ".so", 3) == 0 && (!rest[3] || rest[3] == '.');
 }
 
+bool judge_is_module(const char *file_name, bool is_own, const char *name)
+{
+    if (strcmp(name, BASELINE_PROGRAM) == 0)
+        return is_own;
+    _cleanup_free_ char *any_version = measured_module_name(name);
+    return is_file_of(file_name, any_version);
+}
+
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module)
 {
     _cleanup_free_ char *function = NULL, *module = NULL;
@@ -47,12 +55,13 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
     if (metric->scope != VERDICT_SITE && metric->scope != VERDICT_MODULE)
         return true;
     if (metric->scope == VERDICT_MODULE && measured)
-        return judge_is_module(measured->module, metric->scope_name);
+        return judge_is_module(measured->module, measured->is_own, metric->scope_name);
     for (size_t i = 0; metric->scope == VERDICT_SITE && measured && i < measured->passed_count; i++)
         if (strcmp(measured->passed[i], metric->scope_name) == 0)
             return true;
     if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
         return false; /* as nearly all of them, and there may be many */
     judge_split_frame(key, own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 : judge_is_module(module, metric->scope_name);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0
+                                         : judge_is_module(module, strcmp(module, own_module) == 0, metric->scope_name);
 }

@@ -1,6 +1,7 @@
 /* Leaves of stacks -> whether they count. What is asked of a location is asked once. */
 #include "analyze/check/selection.h"
 
+#include "analyze/check/baseline.h"
 #include "analyze/check/passing.h"
 #include "analyze/render/text.h"
 
@@ -11,13 +12,18 @@ int selection_exclude(struct selection *s, const char *regex, struct failure *re
 {
     char why[200];
 
+    if (strcmp(regex, BASELINE_PROGRAM) == 0) {
+        s->excludes_program = true;
+        return 0;
+    }
     s->excluded_modules = grow(s->excluded_modules, &s->excluded_capacity, s->excluded_count + 1, sizeof *s->excluded_modules);
     int error = regcomp(&s->excluded_modules[s->excluded_count], regex, REG_EXTENDED | REG_NOSUB);
     if (error) {
         regerror(error, &s->excluded_modules[s->excluded_count], why, sizeof why);
         return fail(ret_failure, EINVAL, "--exclude-module %s: is no regular expression: %s", regex, why);
     }
-    s->excluded_count++;
+    s->excluded_texts = grow(s->excluded_texts, &s->text_capacity, s->excluded_count + 1, sizeof *s->excluded_texts);
+    s->excluded_texts[s->excluded_count++] = regex;
     return 0;
 }
 
@@ -32,9 +38,11 @@ void selection_use(struct selection *s, struct facts *facts, const struct namer 
 {
     free_places(s);
     s->is_found = false;
-    s->kept = s->left_out = s->cut = s->partial = 0;
+    s->kept = s->left_out = s->no_stack = s->cut = s->partial = 0;
     s->facts = facts;
     s->namer = namer;
+    const struct told_process *first = facts->by_start_count ? facts->processes[facts->by_start[0]].told : NULL;
+    s->program = first && first->exe ? text_base_name(first->exe) : NULL;
 }
 
 void selection_end(struct selection *s)
@@ -42,6 +50,7 @@ void selection_end(struct selection *s)
     free_places(s);
     s->facts = NULL;
     s->namer = NULL;
+    s->program = NULL;
 }
 
 void selection_release(struct selection *s)
@@ -49,8 +58,14 @@ void selection_release(struct selection *s)
     for (size_t i = 0; i < s->excluded_count; i++)
         regfree(&s->excluded_modules[i]);
     free(s->excluded_modules);
+    free(s->excluded_texts);
     free_places(s);
     *s = (struct selection){ 0 };
+}
+
+bool selection_excludes(const struct selection *s)
+{
+    return s->excluded_count || s->excludes_program;
 }
 
 static uint8_t answer(bool yes)
@@ -74,8 +89,12 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
         has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
     for (size_t i = 0; i < count && passes_on; i++)
         passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
+    matches = s->excludes_program && s->program && strcmp(module, s->program) == 0;
     for (size_t i = 0; i < s->excluded_count; i++)
-        matches |= regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0;
+        if (regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0) {
+            matches = true;
+            s->excluded_matched |= i < 64 ? (uint64_t)1 << i : 0;
+        }
     *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
     return place;
 }
@@ -85,7 +104,7 @@ bool selection_wants(void *data, uint32_t leaf)
     struct selection *s = data;
     const struct stacks *stacks = &s->facts->told.stacks;
     uint32_t at = stacks->leaves[leaf].node;
-    bool is_within = !s->within, has_site = !s->excluded_count, is_excluded = false;
+    bool is_within = !s->within, has_site = !selection_excludes(s), is_excluded = false;
 
     for (; !stack_is_root(stacks, at) && !(is_within && has_site); at = stacks->nodes[at].parent) {
         const struct selection_place *place = place_of(s, code_location(&s->facts->told.code, stacks->nodes[at].pc));
@@ -97,6 +116,8 @@ bool selection_wants(void *data, uint32_t leaf)
     }
     const struct stack_leaf *of = &stacks->leaves[leaf];
     uint64_t allocations = s->facts->costs.of[leaf].allocations;
+    if (selection_excludes(s) && stack_is_root(stacks, of->node))
+        s->no_stack += allocations;
     *(is_excluded ? &s->left_out : &s->kept) += allocations;
     s->is_found |= is_within;
     if (!is_within && !is_excluded && of->flags & (REC_STACK_CUT | REC_STACK_PARTIAL))

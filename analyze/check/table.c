@@ -1,6 +1,7 @@
 /* A verdict -> text. Texts from outside are made safe: they may hold what moves a cursor. */
 #include "analyze/check/table.h"
 
+#include "analyze/check/wording.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static void print_heading(FILE *to, const struct columns *c)
 
 static void print_state(FILE *to, const struct verdict_metric *m)
 {
-    if (m->state == VERDICT_IS_WITHIN || (m->state == VERDICT_IS_NEW && !m->has_limit))
+    if ((m->state == VERDICT_IS_WITHIN && !m->reason) || (m->state == VERDICT_IS_NEW && !m->has_limit))
         return;
     fprintf(to, "  %s", verdict_state_name(m->state));
     if (m->state == VERDICT_IS_REGRESSION && m->limit_from != VERDICT_FROM_BASELINE)
@@ -117,14 +118,19 @@ static void print_frame(FILE *to, const struct verdict_frame *f)
 
 static void print_culprit(FILE *to, const struct verdict_culprit *c, const struct verdict_metric *m)
 {
-    const char *told = c->is_gone ? ", gone" : c->is_new ? ", new" : "";
+    const char *told = c->is_gone ? ", gone" : c->is_line_gone ? ", a line that is gone" : c->is_new ? ", new" : "";
+
+    _cleanup_free_ char *differs = c->spread ? format_text(", differs by %s from run to run", text_count(c->spread)) : copy_text("", 0);
 
     if (m->state == VERDICT_IS_UNSTABLE)
-        fprintf(to, "    %s to %s %s  ", text_count(c->before), text_count(c->now), verdict_unit(m->kind));
+        fprintf(to, "    %s to %s  ", text_count(c->before), wording_value(m, c->now));
+    else if (c->has_before && (m->state == VERDICT_IS_REGRESSION ? c->change <= 0 : c->change >= 0)) /* by its least; it differs */
+        fprintf(to, "    %s -> %s%s  ", text_count(c->before), wording_value(m, c->now), differs);
     else if (c->has_before)
-        fprintf(to, "    %s %s (%s -> %s%s)  ", signed_count(c->change), verdict_unit(m->kind), text_count(c->before), text_count(c->now), told);
+        fprintf(to, "    %s%s (%s -> %s%s%s)  ", c->change < 0 ? "-" : "+", wording_value(m, c->change < 0 ? 0 - (uint64_t)c->change : (uint64_t)c->change),
+                text_count(c->before), text_count(c->now), told, differs);
     else
-        fprintf(to, "    %s %s  ", text_count(c->now), verdict_unit(m->kind));
+        fprintf(to, "    %s%s  ", wording_value(m, c->now), differs);
     print_frame(to, &c->frames[0]);
     for (size_t i = 1; i < c->frame_count; i++) {
         fputs("        from  ", to);
@@ -143,6 +149,9 @@ static void print_culprits(FILE *to, const struct verdict_metric *m)
         print_culprit(to, &m->culprits[i], m);
     if (m->culprits_left_out)
         fprintf(to, "    ... and %s\n", text_counted(m->culprits_left_out, "smaller one"));
+    _cleanup_free_ char *offset = wording_offset(m);
+    if (offset)
+        fprintf(to, "    %s\n", offset);
 }
 
 /* --- all --------------------------------------------------------------------------------- */
@@ -206,7 +215,7 @@ void table_print(FILE *to, const struct verdict *v)
         print_row(to, &c, &v->metrics[i]);
     for (size_t i = 0; i < v->metric_count; i++)
         if (v->metrics[i].state == VERDICT_IS_REGRESSION || v->metrics[i].state == VERDICT_IS_IMPROVEMENT ||
-            v->metrics[i].state == VERDICT_IS_UNSTABLE)
+            v->metrics[i].state == VERDICT_IS_UNSTABLE || (v->metrics[i].state == VERDICT_IS_WITHIN && v->metrics[i].reason))
             print_culprits(to, &v->metrics[i]);
     print_sum(to, v);
     for (size_t i = 0; i < v->note_count; i++) {

@@ -55,6 +55,9 @@ static void write_metric(FILE *to, const struct verdict *v, const struct verdict
         write_culprit(to, m, &m->culprits[i]);
     if (m->culprits_left_out)
         fprintf(to, "#   and %s more\n", text_count(m->culprits_left_out));
+    _cleanup_free_ char *offset = wording_offset(m);
+    if (offset)
+        write_comment(to, "  ", offset);
 }
 
 void check_write_tap(FILE *to, const struct verdict *v)

@@ -32,7 +32,7 @@ const char *verdict_source_name(enum verdict_source source)
 const char *verdict_problem_name(enum verdict_problem_kind kind)
 {
     static const char *const names[VERDICT_PROBLEM_KINDS] = {
-        "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable",
+        "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable", "not found",
     };
     return names[kind];
 }

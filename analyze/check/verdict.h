@@ -71,11 +71,13 @@ struct verdict_frame {
 struct verdict_culprit {
     struct verdict_frame *frames; /* the function that asked for memory first, then its callers; at least one */
     size_t frame_count;
-    uint64_t before;   /* in the metric's unit: in the baseline; of an unstable metric: in the run that had least */
-    uint64_t now;      /* the least of the runs; of an unstable metric: in the run that had most */
+    uint64_t before;   /* in the metric's unit: in the baseline; of an unstable metric: in the run that had least, of the baseline's if those differ by more */
+    uint64_t now;      /* the least of the runs; of an unstable metric: in the run that had most, likewise */
     int64_t change;    /* now - before */
+    uint64_t spread;   /* by how much it differs from run to run, now or in the baseline: the larger one; 0: it does not */
     bool has_before;   /* false: there is no baseline (the limit is --max or a budget); before is 0, change is now */
     bool is_new;       /* the baseline does not have it */
+    bool is_line_gone; /* of its lines the one that accounts for the change is no longer there: the first frame's file and line are the baseline's */
     bool is_gone;      /* no run has it: before is all there is, and file and line are the baseline's, if any */
 };
 
@@ -106,10 +108,14 @@ struct verdict_metric {
 
     char *reason; /* a sentence without a full stop for people: why it has its state; NULL: nothing to say beyond the figures */
 
-    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first. Of regressions,
+    struct verdict_culprit *culprits; /* the largest change in the direction of the failure first, as far as it is beyond
+                                       * what the site differs by from run to run; last what differs and by its least has not gone there, if that is all
+                                       * that may have. Of regressions,
                                        * improvements and unstable ones; else none */
     size_t culprit_count;
     size_t culprits_left_out;         /* that there are beyond these: smaller ones */
+    int64_t offset;                   /* what sites have changed the other way, of those that do not differ from run to run; 0 where nothing is compared */
+    size_t offset_sites;              /* their number */
 };
 
 /* Why the whole is not measurable: exit code 3. */
@@ -120,6 +126,7 @@ enum verdict_problem_kind {
     VERDICT_INCOMPLETE,     /* events are missing in a log, or it is damaged or a sample */
     VERDICT_NO_BASELINE,    /* for this platform, or what is measured is not what it has */
     VERDICT_NOT_STABLE,     /* the metric of this name */
+    VERDICT_NOT_FOUND,      /* a mark that is not set, or a function that no stack has */
     VERDICT_PROBLEM_KINDS,
 };
 
@@ -166,7 +173,7 @@ static inline bool verdict_is_bytes(enum verdict_kind kind)
 const char *verdict_state_name(enum verdict_state state);
 /* "", "baseline", "--max", "budget". */
 const char *verdict_source_name(enum verdict_source source);
-/* "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable". */
+/* "not injected", "no events", "program failed", "incomplete", "no baseline", "unstable", "not found". */
 const char *verdict_problem_name(enum verdict_problem_kind kind);
 
 /* The frame to point at: the first with a file and a line; NULL: none has. */

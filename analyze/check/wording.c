@@ -125,7 +125,7 @@ char *wording_sentence(const struct verdict *v, const struct verdict_metric *m)
 {
     _cleanup_free_ char *figures = wording_figures(v, m);
     /* else the figures say it, or the problem does */
-    bool has_reason = m->state == VERDICT_IS_NOT_MEASURED && m->reason && !wording_problem(v, m->name);
+    bool has_reason = (m->state == VERDICT_IS_NOT_MEASURED || m->state == VERDICT_IS_WITHIN) && m->reason && !wording_problem(v, m->name);
     _cleanup_free_ char *reason = has_reason ? text_safe_utf8(m->reason, 1000) : NULL;
 
     return format_text("%s%s%s", figures, reason ? ": " : "", reason ? reason : "");
@@ -135,10 +135,17 @@ char *wording_culprit_change(const struct verdict_metric *m, const struct verdic
 {
     if (m->state == VERDICT_IS_UNSTABLE)
         return format_text("%s to %s from run to run", text_count(c->before), wording_value(m, c->now));
+    _cleanup_free_ char *differs = c->spread ? format_text(", differs by %s from run to run", text_count(c->spread)) : copy_text("", 0);
     if (!c->has_before)
-        return format_text("%s", wording_value(m, c->now));
-    return format_text("%s → %s (%s%s)", text_count(c->before), wording_value(m, c->now), wording_change(c->change),
-                       c->is_new ? ", new" : c->is_gone ? ", gone" : "");
+        return format_text("%s%s", wording_value(m, c->now), differs);
+    return format_text("%s → %s (%s%s%s)", text_count(c->before), wording_value(m, c->now), wording_change(c->change),
+                       c->is_new ? ", new" : c->is_gone ? ", gone" : c->is_line_gone ? ", a line that is gone" : "", differs);
+}
+
+char *wording_offset(const struct verdict_metric *m)
+{
+    return m->offset_sites ? format_text("%s%s in %s", m->offset < 0 ? "-" : "+", wording_value(m, m->offset < 0 ? 0 - (uint64_t)m->offset : (uint64_t)m->offset),
+                                         text_counted(m->offset_sites, "other site")) : NULL;
 }
 
 char *wording_frame(const struct verdict_frame *f)

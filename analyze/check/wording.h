@@ -29,8 +29,10 @@ char *wording_sentence(const struct verdict *v, const struct verdict_metric *m);
 const char *wording_change(int64_t change);
 /* "7 calls", "1 block", "13,312 bytes"; likewise. */
 const char *wording_value(const struct verdict_metric *m, uint64_t value);
-/* "0 → 7 calls, new", as far as it is known. */
+/* "0 → 7 calls, new", "700 → 900 calls (+200, differs by 150 from run to run)", as far as it is known. */
 char *wording_culprit_change(const struct verdict_metric *m, const struct verdict_culprit *c);
+/* "-40 calls in 2 other sites": what offsets the culprits; NULL: nothing does. */
+char *wording_offset(const struct verdict_metric *m);
 /* "json_parse  src/parser.c:42", or with the module where no line is known. */
 char *wording_frame(const struct verdict_frame *f);
 /* The problem that is this metric's (NULL: the first of all); NULL: none. */

@@ -119,7 +119,7 @@ char *wording_path(const struct verdict_frame *f, bool *ret_inside)
 
 const struct verdict_frame *wording_place(const struct verdict_culprit *c)
 {
-    if (c->is_gone) /* the line is another one now */
+    if (c->is_gone || c->is_line_gone) /* the line is another one now */
         return NULL;
     for (size_t i = 0; i < c->frame_count; i++) {
         const struct verdict_frame *f = &c->frames[i];

@@ -6,11 +6,13 @@
 #include "analyze/commands/naming.h"
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
+#include "analyze/render/text.h"
 
 #include <string.h>
 
 #define RUNS 3
 #define RUNS_MOST 1000
+#define SHORT_OPTIONS ":r:w:ih"
 
 const char check_help[] =
     "malloscope check [options] -- PROGRAM [ARGS...]\n"
@@ -43,8 +45,11 @@ const char check_help[] =
     "leaked (bytes), leaked_blocks, temporary (calls whose block was freed before\n"
     "their thread's next one), reallocations (calls). With sites.FUNCTION.,\n"
     "modules.MODULE. or marks.MARK. in front: what a function asked for itself, what\n"
-    "a module's functions did (libpng is libpng16.so.16, too), what came from a mark\n"
-    "on to the next one of another name.\n\n"
+    "a module's functions did (libpng is libpng16.so.16, too, and (program) the\n"
+    "program's own), what came from a mark on to the next one of another name.\n"
+    "Where functions have no names (stripped), any of them may be FUNCTION, unless\n"
+    "a stack or a symbol has its name: a limit that only those keep is not\n"
+    "measurable.\n\n"
     "What is measured:\n"
     "  -r, --runs N         runs of PROGRAM (default 3). Compared is the least; as\n"
     "                       many more are made before anything fails\n"
@@ -53,7 +58,8 @@ const char check_help[] =
     "  --mark NAME          only what comes from the program's first mark of this\n"
     "                       name (malloscope_mark) up to the next mark of another one\n"
     "  --exclude-module RE  not what modules asked for whose file names match this\n"
-    "                       POSIX extended expression; may be given more than once\n"
+    "                       POSIX extended expression; (program) is the program's\n"
+    "                       own; may be given more than once\n"
     "  --suppressions FILE  known leaks, which do not count as leaked: as of `leaks`;\n"
     "                       may be given more than once\n"
     "  --no-default-suppressions\n"
@@ -66,7 +72,8 @@ const char check_help[] =
     "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
     "                       (statically linked, set-user-ID, with a malloc of their\n"
     "                       own) do not count; with --within nor do stacks that are\n"
-    "                       not whole (default: exit code 3)\n"
+    "                       not whole, nor, for limits of functions and modules, what\n"
+    "                       has no name or no stack (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
@@ -135,6 +142,15 @@ static void take_budget(struct check_options *o, const char *file)
     add_input(o, file);
 }
 
+static void take_suppressions(struct check_options *o, const char *file)
+{
+    char *all = format_text("%s%s%s", o->suppression_files ? o->suppression_files : "", o->suppression_files ? ", " : "", text_base_name(file));
+
+    free(o->suppression_files);
+    o->suppression_files = all;
+    add_input(o, file);
+}
+
 static int report_failure(int error, const struct failure *failure)
 {
     return error ? usage_error("check", "check: %s", failure->text) : 0;
@@ -191,7 +207,7 @@ static int take_option(struct check_options *o, int option, const char *value)
     case EXCLUDE_MODULE:
         return exclude_module(o, value);
     case SUPPRESSIONS:
-        add_input(o, value);
+        take_suppressions(o, value);
         return report_failure(suppressions_read(&o->suppressions, value, &failure), &failure);
     case NO_DEFAULT_SUPPRESSIONS:
         o->no_default_suppressions = true;
@@ -235,16 +251,15 @@ static int take_words(struct check_options *o, int argc, char **argv)
     return 0;
 }
 
-/* Before anything runs: what it writes can be written, and is nothing that it reads. */
-static int ready(const struct check_outputs *outputs, const struct check_options *o)
+/* All that it reads, and the program with what that may read; the last is NULL. To be freed. target: found in PATH, its path is among them. */
+static const char **inputs_of(const struct check_options *o, struct target *target)
 {
     struct failure failure;
-    _cleanup_target_ struct target target = { 0 };
     size_t words = 0, count = 0;
 
     while (o->command && o->command[words])
         words++;
-    _cleanup_free_ const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
+    const char **all = alloc_zeroed(o->input_count + o->log_count + words + 4, sizeof *all);
     if (o->baseline_file)
         all[count++] = o->baseline_file;
     if (o->input)
@@ -253,11 +268,47 @@ static int ready(const struct check_outputs *outputs, const struct check_options
         all[count++] = o->inputs[i];
     for (size_t i = 0; i < o->log_count; i++)
         all[count++] = o->logs[i];
-    for (size_t i = 0; i < words; i++) /* the program, and what it may read */
+    for (size_t i = 0; i < words; i++)
         all[count++] = o->command[i];
-    if (words && target_find(o->command[0], &target, &failure) == 0)
-        all[count++] = target.path; /* found in PATH */
-    return report_failure(check_outputs_ready(outputs, all, &failure), &failure);
+    if (words && target_find(o->command[0], target, &failure) == 0)
+        all[count++] = target->path;
+    return all;
+}
+
+/* Before anything runs: what it writes can be written, and is nothing that it reads. */
+static int ready(const struct check_outputs *outputs, const struct check_options *o)
+{
+    struct failure failure;
+    _cleanup_target_ struct target target = { 0 };
+    _cleanup_free_ const char **inputs = inputs_of(o, &target);
+
+    return report_failure(check_outputs_ready(outputs, inputs, &failure), &failure);
+}
+
+/* Whatever is wrong with the command line, and wherever in it: no output of an earlier run stays. only_unknown: unless there is an option
+ * that is none, which ends this program where it is met. */
+static void empty_outputs(int argc, char **argv, const struct option *options, bool only_unknown)
+{
+    struct check_outputs outputs = { 0 };
+    struct check_options o = { 0 };
+    bool has_unknown = false;
+
+    optind = 0; /* from the beginning */
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1 && option != 'h';) {
+        has_unknown |= option == '?' || option == ':';
+        if (option == BASELINE || option == BUDGET || option == SUPPRESSIONS || option == INPUT)
+            add_input(&o, optarg);
+        else
+            check_outputs_option(&outputs, option, optarg);
+    }
+    o.command = argv + optind; /* or logs */
+    _cleanup_target_ struct target target = { 0 };
+    _cleanup_free_ const char **inputs = inputs_of(&o, &target);
+    if (has_unknown || !only_unknown)
+        check_outputs_empty(&outputs, inputs);
+    free(o.inputs);
+    optind = 0;
 }
 
 static int show(const struct check_outputs *outputs, const struct verdict *v)
@@ -300,22 +351,27 @@ int cmd_check(int argc, char **argv)
     usage_exits_with(VERDICT_EXIT_USAGE);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
         o.kinds[kind] = true;
-    for (int option; !refused && (option = next_option(argc, argv, ":r:w:ih", options, check_help)) != -1;)
+    empty_outputs(argc, argv, options, true);
+    for (int option; !refused && (option = next_option(argc, argv, SHORT_OPTIONS, options, check_help)) != -1;)
         refused = check_outputs_option(&outputs, option, optarg) ? 0 : take_option(&o, option, optarg);
     if (!o.no_default_suppressions)
         suppressions_add_builtin(&o.suppressions);
     if (!refused)
         refused = take_words(&o, argc, argv);
+    o.is_read_by_github = outputs.github;
     if (!refused)
         refused = ready(&outputs, &o);
     if (!refused)
         refused = check_session(&o, check_outputs_take_stdout(&outputs) ? stderr : stdout, &v);
+    if (refused)
+        empty_outputs(argc, argv, options, false);
     int code = refused ? refused : show(&outputs, &v);
     verdict_release(&v);
     limits_release(&o.limits);
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
     free(o.exclude_modules);
+    free(o.suppression_files);
     free(o.budget_files);
     free(o.inputs);
     return code;

@@ -7,6 +7,7 @@
 #include "analyze/model/session.h"
 #include "analyze/options.h"
 #include "analyze/render/leaks.h"
+#include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
 #include <errno.h>
@@ -68,6 +69,11 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 {
     int status;
 
+    if (!log->recorded_count && (log->damage_count || log->missing_chunks || log->cut_processes || log->lacks_processes)) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: the log is damaged or cut, and nothing of any process is left in it; record it anew "
+                            "(`malloscope info` says what is missing)", what);
+        return false;
+    }
     if (!log->recorded_count) {
         verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s: nothing was recorded: malloscope's library was not loaded into the program; "
                             "`malloscope doctor PROGRAM` says why", what);
@@ -135,6 +141,23 @@ static void suppress_leaks(struct check_logs *c, struct facts *f, const struct n
             f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
 }
 
+/* A function that is limited, and in no stack, is still none of those without names if some module has it among its symbols. */
+static void look_for_limited(struct check_logs *c, const struct facts *f, const struct naming *naming)
+{
+    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
+    struct measured *m = &c->measured;
+
+    for (size_t i = 0; i < c->limits->count; i++) {
+        const struct metric_id *id = &c->limits->of[i].id;
+        const struct verdict_metric metric = { .kind = id->kind, .scope = id->scope, .scope_name = id->scope_name };
+        if (id->scope != VERDICT_SITE || !judge_hidden(m, &metric, m->run_count - 1))
+            continue;
+        bool in_program = first && first->exe && symbols_define(naming_symbols(naming), text_base_name(first->exe), id->scope_name);
+        if (in_program || symbols_define(naming_symbols(naming), NULL, id->scope_name))
+            measured_know(m, id->scope_name, in_program);
+    }
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
@@ -144,6 +167,8 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
+    if (into == &c->measured)
+        look_for_limited(c, f, naming);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;
@@ -228,15 +253,19 @@ static int check_selection(struct check_logs *c, const char *what, const struct 
     const struct selection *s = &c->selection;
     size_t before = v->problem_count;
 
-    if (!s->within && !s->excluded_count)
+    if (!s->within && !selection_excludes(s))
         return 0;
     if (s->within)
         check_whole_stacks(c, what, f, v);
+    if (s->no_stack && !c->allow_incomplete)
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: --exclude-module: %" PRIu64 " allocation%s no stack, so that %s module is not known; record "
+                            "with stacks (--call-graph), or say --allow-incomplete, and they count", what, s->no_stack,
+                            s->no_stack == 1 ? " has" : "s have", s->no_stack == 1 ? "its" : "their");
     int error = c->mark ? look_everywhere(c, log, f) : 0;
     if (error || v->problem_count > before)
         return error;
     if (s->within && !s->is_found)
-        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --within %s: no recorded stack has a function of this name: it allocates nothing, was "
+        verdict_add_problem(v, VERDICT_NOT_FOUND, NULL, "%s: --within %s: no recorded stack has a function of this name: it allocates nothing, was "
                             "inlined, or is called otherwise; `malloscope report` shows the names (C++ without parameters)", what,
                             s->within);
     if (s->left_out && !s->kept)
@@ -251,7 +280,7 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     int error = c->mark ? measure_mark(c, log, f, c->mark, &c->measured, &is_set) : measure(c, log, f, &c->measured);
 
     if (!is_set)
-        verdict_add_problem(v, VERDICT_NO_EVENTS, NULL, "%s: --mark %s: the program did not set this mark; `malloscope report` lists those "
+        verdict_add_problem(v, VERDICT_NOT_FOUND, NULL, "%s: --mark %s: the program did not set this mark; `malloscope report` lists those "
                             "that it sets", what, c->mark);
     if (is_set && !error)
         error = check_selection(c, what, log, f, v);
@@ -310,6 +339,9 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
                              what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
                              f->settings.own_mallocs == 1 ? "its" : "their");
+        if (f->told.was_paused && !c->count)
+            verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
+                             "not count", what);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -11,6 +11,7 @@ struct check_logs {
     struct symbols_options symbols;
     struct selection selection;
     struct suppressions suppressions; /* of leaks that do not count */
+    const struct limits *limits; /* whose functions' symbols are looked for, where others have no names */
     const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
     bool ignore_failure;
     bool allow_incomplete; /* programs that were not recorded, and stacks that are not whole, do not matter */

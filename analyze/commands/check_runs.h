@@ -14,6 +14,7 @@ struct check_runs {
     char **command;
     const char *input; /* NULL: none */
     bool shows_output; /* after each run, that of standard output, too */
+    bool is_read_by_github; /* which finds commands in whatever is printed */
 };
 
 /* 0, or -errno with a message. */

@@ -61,11 +61,32 @@ static const char *or_none(const char *text)
     return text ? text : "none";
 }
 
+#define OTHER_SCOPE "these are figures of other things; say the same, or make a baseline of this in another file"
+
 static void compare_scope(const char *option, const char *baselines, const char *given, const char *file, struct verdict *v)
 {
     if (!is_same_text(baselines, given))
-        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made with %s %s, and now it is %s: these are figures of other things; say the "
-                            "same, or make a baseline of this in another file", file, option, or_none(baselines), or_none(given));
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made with %s %s, and now it is %s: " OTHER_SCOPE, file, option, or_none(baselines),
+                            or_none(given));
+}
+
+static bool compares_leaks(const struct check_options *o)
+{
+    bool compares = o->kinds[VERDICT_LEAKED] || o->kinds[VERDICT_LEAKED_BLOCKS];
+
+    for (size_t i = 0; i < o->limits.count; i++)
+        compares |= o->limits.of[i].id.kind == VERDICT_LEAKED || o->limits.of[i].id.kind == VERDICT_LEAKED_BLOCKS;
+    return compares;
+}
+
+static void compare_suppressions(const struct check_options *o, const struct baseline_scope *scope, struct verdict *v)
+{
+    if (!compares_leaks(o))
+        return;
+    compare_scope("--suppressions", scope->suppressions, o->suppression_files, o->baseline_file, v);
+    if (scope->no_default_suppressions != o->no_default_suppressions)
+        verdict_add_problem(v, VERDICT_NO_BASELINE, NULL, "%s: was made %s --no-default-suppressions, and this is %s it: " OTHER_SCOPE, o->baseline_file,
+                            o->no_default_suppressions ? "without" : "with", o->no_default_suppressions ? "with" : "without");
 }
 
 /* Whether it can be compared with; problems say why not. */
@@ -89,9 +110,40 @@ static bool has_baseline(const struct session_state *s, struct verdict *v)
     compare_scope("--within", b->scope.within, o->within, o->baseline_file, v);
     compare_scope("--mark", b->scope.mark, o->mark, o->baseline_file, v);
     compare_scope("--exclude-module", b->scope.exclude_modules, o->exclude_modules, o->baseline_file, v);
+    compare_suppressions(o, &b->scope, v);
     if (b->libc && s->libc && !is_same_libc(b->libc, s->libc))
         verdict_add_note(v, "the baseline was made with %s, this is %s: what the C library itself allocates may differ", b->libc, s->libc);
     return v->problem_count == before;
+}
+
+/* Reads it again under its lock: what others have written into it, or by hand, while the program ran is not lost. 0 and the new text,
+ * NULL where it is as it was; or the exit code after a message. */
+static int write_baseline(struct session_state *s, const struct verdict *v, char **ret_text)
+{
+    const struct check_options *o = s->o;
+    struct failure failure;
+    const struct baseline_part part = {
+        .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
+        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
+    };
+    _cleanup_close_ int lock = json_file_lock(o->baseline_file);
+    int refused = read_baseline(s, v->platform);
+
+    (void)lock;
+    *ret_text = NULL;
+    if (refused)
+        return refused;
+    if (o->save == CHECK_SAVES && s->baseline.found)
+        return usage_error("check", "check: %s: has got a baseline of %s from another command meanwhile; --update replaces it", o->baseline_file,
+                           v->platform);
+    _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
+    if (s->baseline.text && strcmp(s->baseline.text, text) == 0)
+        return 0;
+    if (json_file_write(o->baseline_file, text, &failure) != 0)
+        return usage_error("check", "check: %s", failure.text);
+    *ret_text = text;
+    text = NULL;
+    return 0;
 }
 
 static void note_unstable(const struct check_options *o, struct verdict *v)
@@ -108,23 +160,17 @@ static void note_unstable(const struct check_options *o, struct verdict *v)
 /* 0, or the exit code after a message. */
 static int save_baseline(struct session_state *s, FILE *patch_to, struct verdict *v)
 {
-    const struct check_options *o = s->o;
-    struct failure failure;
-    const struct baseline_part part = {
-        .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
-        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules },
-    };
+    _cleanup_free_ char *text = NULL;
+    int refused = write_baseline(s, v, &text);
 
-    _cleanup_free_ char *text = baseline_with(&s->baseline, &part);
-    if (s->baseline.text && strcmp(s->baseline.text, text) == 0) {
-        verdict_add_note(v, "%s is as it was", o->baseline_file);
-    } else {
-        if (json_file_write(o->baseline_file, text, &failure) != 0)
-            return usage_error("check", "check: %s", failure.text);
-        patch_print(patch_to, o->baseline_file, s->baseline.text, text);
-    }
+    if (refused)
+        return refused;
+    if (text) /* without the lock: who reads it may let us wait */
+        patch_print(patch_to, s->o->baseline_file, s->baseline.text, text);
+    else
+        verdict_add_note(v, "%s is as it was", s->o->baseline_file);
     v->baseline_saved = true;
-    note_unstable(o, v);
+    note_unstable(s->o, v);
     return 0;
 }
 
@@ -190,17 +236,25 @@ static void release_metrics(struct verdict *v)
     v->metric_count = v->problem_count = v->note_count = 0;
 }
 
+static void note_unmatched(const struct selection *s, struct verdict *v)
+{
+    for (size_t i = 0; i < s->excluded_count && i < 64; i++)
+        if (!(s->excluded_matched >> i & 1))
+            verdict_add_note(v, "--exclude-module %s: matches no module that asked for memory, and leaves nothing out", s->excluded_texts[i]);
+}
+
 static void judge_it(const struct session_state *s, struct verdict *v)
 {
     const struct check_options *o = s->o;
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
         .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
-        .fail_on_improvement = o->fail_on_improvement,
+        .allow_incomplete = o->allow_incomplete, .fail_on_improvement = o->fail_on_improvement,
     };
 
     memcpy(j.kinds, o->kinds, sizeof j.kinds);
     j.baseline = has_baseline(s, v) ? &s->baseline : NULL;
+    note_unmatched(&s->logs.selection, v);
     if (!v->problem_count)
         judge(&j, v);
     verdict_set_exit_code(v);
@@ -318,10 +372,12 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
 {
     struct session_state s = {
         .o = o,
-        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .mark = o->mark, .ignore_failure = o->ignore_failure,
+        .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .limits = &o->limits, .mark = o->mark,
+                  .ignore_failure = o->ignore_failure,
                   .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
-        .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output },
+        .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output,
+                  .is_read_by_github = o->is_read_by_github },
     };
     struct verdict v = {
         .version = copied(MALLOSCOPE_VERSION), .platform = NULL, .program = words_of(o->command), .warmups = o->command ? o->warmups : 0,

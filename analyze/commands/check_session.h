@@ -17,9 +17,10 @@ struct check_options {
     uint64_t runs, warmups;
     const char *within, *mark, *compiler, *platform; /* NULL: not given */
     char *exclude_modules;                           /* joined by '|', likewise */
+    char *suppression_files;                         /* their names, joined by ", ", likewise */
     struct limits limits;
     bool kinds[VERDICT_KINDS], sites, modules; /* what is compared with a baseline */
-    bool no_default_suppressions, allow_unstable, allow_incomplete, fail_on_improvement, ignore_failure, shows_output;
+    bool no_default_suppressions, allow_unstable, allow_incomplete, fail_on_improvement, ignore_failure, shows_output, is_read_by_github;
     const char *input;
     struct selection selection;
     struct suppressions suppressions;

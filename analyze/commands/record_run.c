@@ -319,7 +319,8 @@ int record_run(const struct record_options *options, char **command)
     }
     if (log_file_make(options->output, command[0], child.pid, options->force, options->compress, &file, &failure) != 0) {
         child_abandon(&child);
-        complain("%s", failure.text);
+        char *place = options->elsewhere ? strstr(failure.text, ANOTHER_PLACE) : NULL;
+        complain("%.*s%s", place ? (int)(place - failure.text) : INT_MAX, failure.text, place ? options->elsewhere : "");
         return EXIT_NOT_TRACED;
     }
     log_file_begin(&file, command, child.pid, left_out());

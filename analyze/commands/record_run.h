@@ -8,6 +8,7 @@
 struct record_options {
     const char *output;
     const char *shim_link; /* the program gets the library's path by this name, which is made; NULL: by its own */
+    const char *elsewhere; /* for messages, what names another place for the log; NULL: -o */
     bool force, quiet, compress, embed_symbols;
     uint64_t threshold, max_log; /* bytes; max_log 0: no limit */
 };

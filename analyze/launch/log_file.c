@@ -109,7 +109,7 @@ static int create(const char *path, bool force, int *ret_fd, struct failure *ret
         return fail(ret_failure, EISDIR, "%s: is a directory; name a file in it with -o", path);
     if (errno == EEXIST || errno == EISDIR)
         return fail(ret_failure, EEXIST, "%s: exists already; use -f to overwrite it, or another name with -o", path);
-    return fail(ret_failure, errno, "%s: cannot make the log: %s; name another place with -o", path, strerror(errno));
+    return fail(ret_failure, errno, "%s: cannot make the log: %s; " ANOTHER_PLACE, path, strerror(errno));
 }
 
 /* Whether the first events will find room; takes only the ballast for good. */
@@ -136,7 +136,7 @@ static int make_spool(const char *path, const struct log_file *file, struct fail
         fail(ret_failure, EEXIST, "%s" SPOOL_ENDING ": exists already, from a log that is gone; use -f to overwrite it, or "
              "another name with -o", path);
     else if (error)
-        fail(ret_failure, -error, "%s" SPOOL_ENDING ": cannot be made: %s; name another place with -o", path, strerror(-error));
+        fail(ret_failure, -error, "%s" SPOOL_ENDING ": cannot be made: %s; " ANOTHER_PLACE, path, strerror(-error));
     return error;
 }
 
@@ -171,7 +171,7 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
     if (!error)
         error = test_room(path, fd);
     if (error)
-        fail(ret_failure, -error, "%s: cannot write the log: %s; name another place with -o", path, strerror(-error));
+        fail(ret_failure, -error, "%s: cannot write the log: %s; " ANOTHER_PLACE, path, strerror(-error));
     else if (packed)
         error = make_spool(path, ret_file, ret_failure);
     if (error)

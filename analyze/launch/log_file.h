@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#define ANOTHER_PLACE "name another place with -o" /* in messages, at their end */
+
 struct log_file {
     char *path; /* absolute */
     int fd;

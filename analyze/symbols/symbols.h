@@ -73,6 +73,10 @@ void symbols_give(const struct symbols *s,
 size_t symbols_module_count(const struct symbols *s);                /* they are numbered from 0 */
 const char *symbols_path(const struct symbols *s, uint32_t module); /* of a symbols_jit(): of its map */
 
+/* Whether the symbols of a module that names were looked for in have this function, as symbols_frame.function: of files of this name (without
+ * directories), or NULL, of any. False also where that is not known. Each time the files are read. */
+bool symbols_define(const struct symbols *s, const char *file_name, const char *function);
+
 /* Whether goes_on has said no: what had no names by then has none. */
 bool symbols_were_interrupted(const struct symbols *s);
 extern const char symbols_stopped[]; /* symbols_problem() of a module in which that came */

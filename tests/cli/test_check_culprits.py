@@ -49,9 +49,18 @@ got = compare("inserted", HEAD + three.format(""), HEAD + three.format("    keep
 equal(got, {metric: [["main", "inserted.c:5", *values]] for metric, values in
             {"allocations": (3, 4), "bytes": (6, 22), "peak": (6, 22), "leaked": (6, 22), "leaked_blocks": (3, 4)}.items()}, "a line that is inserted")
 got = compare("removed", HEAD + three.format("    keep[3] = strdup(\"fifteen letters\");\n"), HEAD + three.format(""), code=4)
-equal(got["bytes"], [["main", ":None", 22, 6]], "a line that is no longer there is not another one")
+equal(got["bytes"], [["main", "removed.c:5", 22, 6]], "a line that is no longer there is the baseline's, not another one")
+got = run([MALLOSCOPE, "check", "--baseline", path("removed.json"), "--metrics", "bytes", "--json", "--github", "-r", "1", "--", path("removed1")])
+check(json.loads(got.stdout)["metrics"][0]["culprits"][0]["is_line_gone"] and "file=" not in got.stderr, f"and no annotation is there: {got.stderr}")
+got = run([MALLOSCOPE, "check", "--baseline", path("removed.json"), "--metrics", "bytes", "-r", "1", "--", path("removed1")])
+check("-16 bytes (22 -> 6, a line that is gone)  main  removed.c:5\n" in got.stdout, f"it says so: {got.stdout}")
 got = compare("above", HEAD + three.format(""), HEAD + "\n" * 40 + three.format("").replace("\"b\"", "\"bbb\""))
 equal(got["bytes"], [["main", "above.c:46", 6, 8]], "lines that have moved, and one that has more")
+swapped = ["    for (int i = 0; i < 10; i++) keep[0] = malloc(16);\n", "    for (int i = 0; i < 20; i++) keep[1] = malloc(8);\n"]
+for number, (lines, at) in enumerate([(["%s", *reversed(swapped)], 5), ([swapped[1], "%s", swapped[0]], 6), ([*reversed(swapped), "%s"], 7)]):
+    got = compare(f"swapped{number}", HEAD + "int main(void) {\n" + "".join(swapped) + "    return 0;\n}\n",
+                  HEAD + "int main(void) {\n" + "".join(lines) % "    keep[2] = malloc(16);\n" + "    return 0;\n}\n")
+    equal(got["allocations"], [["main", f"swapped{number}.c:{at}", 30, 31]], "a line between two that have changed places")
 sizes = "int main(void) {{\n    keep[0] = malloc(1000);\n    keep[1] = malloc({});\n    return 0;\n}}\n"
 got = compare("grown", HEAD + sizes.format(10), HEAD + sizes.format(500))
 equal(got, {metric: [["main", "grown.c:6", 1010, 1500]] for metric in ("bytes", "peak", "leaked")}, "as many blocks, of which one has grown")
@@ -88,6 +97,9 @@ equal(got.stdout.count(note), 1, f"it says so: {got.stdout}")
 got = run([MALLOSCOPE, "check", "--baseline", path("renamed.json"), "-r", "1", "--json", "--metrics", "sites", "--", path("renamed1")])
 culprits = {metric["name"]: [(c["before"], c["now"], c["is_new"]) for c in metric["culprits"]] for metric in json.loads(got.stdout)["metrics"]}
 equal((culprits["sites.load_all_items.allocations"], culprits["sites.main.allocations"]), ([(0, 1000, True)], [(0, 1, True)]), "of one function alone it is new")
+got = run([MALLOSCOPE, "check", "--baseline", path("renamed.json"), "-r", "1", "--metrics", "sites", "--", path("renamed1")])
+check("load_all_items may be what load_all was in the baseline, under another name, and is compared as another function" in got.stdout and
+      "--update" in got.stdout and note not in got.stdout, f"and nothing else is said: {got.stdout}")
 names = "first", "second", "third"
 
 
@@ -100,6 +112,13 @@ got = compare("several", several(names, ""), several([f"v_{name}" for name in re
 equal(got["allocations"], [["main", "several.c:11", 0, 1]], "several functions of other names")
 got = run([MALLOSCOPE, "check", "--baseline", path("several.json"), "-r", "1", "--", path("several1")])
 check(all(f"v_{name} is taken to be what {name} was" in got.stdout for name in names), f"each is the one most like it: {got.stdout}")
+deeper = HEAD + ("__attribute__((noinline)) int %s(int depth) {\n    int got = 0;\n    if (depth) got = %s(depth - 1);\n"
+                 "    else for (int i = 0; i < COUNT; i++) keep[0] = malloc(8);\n    return got + 1;\n}\n")
+direct = deeper % ("rec", "rec") + "int main(void) {\n    return rec(DEPTH) == 0;\n}\n"
+mutual = "int one(int);\n" + deeper % ("two", "one") + deeper[len(HEAD):] % ("one", "two") + "int main(void) {\n    return two(DEPTH) == 0;\n}\n"
+for name, text, depths in ("deeper", direct, (3, 7)), ("flatter", direct, (7, 2)), ("once", direct, (0, 4)), ("both", mutual, (2, 6)):
+    got = compare(name, *(text.replace("DEPTH", str(depth)).replace("COUNT", str(count)) for depth, count in zip(depths, (10, 11))))
+    equal([[culprit[0], *culprit[2:]] for culprit in got["allocations"]], [["two" if name == "both" else "rec", 10, 11]], f"a recursion of another depth: {name}")
 got = compare("more", old, renaming % ("load_all_items", "load_all_items", 1007, ""))
 equal(got["allocations"], [["load_all_items", "more.c:5", 1000, 1007]], "a function of another name that allocates more")
 got = compare("replaced", renaming % ("first", "first", 1, "first(1);"), renaming % ("other", "other", 30, ""))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, path, program, run
+from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, must, path, program, run
 
 import jsonschema
 import junitparser
@@ -231,6 +231,30 @@ check(read_tap(path("real.tap"))[0], "prove of what passes")
 got = run(["prove", "-v", "--exec", f"{MALLOSCOPE} check --tap --baseline {baseline} --", program("checked2")], env=ENVIRONMENT)
 check(got.returncode != 0 and "not ok 2 - allocations" in got.stdout and f"checked.c:{PLANTED}" in got.stdout and "Dubious, test returned 2" in got.stdout + got.stderr,
       f"prove runs it: {got.stdout[-1500:]}")
+
+# What is not the same in each run is told once, at its line and with what to do; without a line once for each metric.
+for stripped in False, True:
+    with open(path("run"), "wb") as file:
+        file.write(b"\0")
+    unsteady = program("checked1")
+    if stripped:
+        unsteady = path("stripped")
+        must("strip", "-g", "-o", unsteady, program("checked1"))
+    got = run([MALLOSCOPE, "check", "--github", "--baseline", baseline, "--metrics", "allocations,bytes,leaked", "--", unsteady, "unsteady", path("run"), "1"],
+              env=ENVIRONMENT)
+    found = commands(got.stdout + got.stderr)
+    equal((got.returncode, len(found), {p.get("file") for _, p, _ in found}), (3, 3, {None}) if stripped else (3, 1, {"tests/programs/checked.c"}),
+          f"unstable metrics: {got.stdout}")
+    told = "\n".join(data for _, _, data in found)
+    check(all(told.count(f"{name} is not the same in each run") == 1 for name in ("allocations", "bytes", "leaked")) and "--tolerance" in told, f"told once: {told}")
+
+# What the program itself prints is no command.
+for code in "echo ::error::mine >&2; printf '  ::warning::mine' >&2; exit 1", "echo ::error::mine >&2; exit 1":
+    got = run([MALLOSCOPE, "check", "--github", "--max", "allocations=100000", "-r", "1", "--", "sh", "-c", code], env=ENVIRONMENT)
+    stop = re.search(r"^::stop-commands::([0-9a-f]{32})\n((?:.*\n)*?)::\1::\n", got.stderr, re.M)
+    check(stop and "::error::mine" in stop[2] and "mine" not in got.stderr.replace(stop[0], ""), f"between words that it cannot know: {got.stderr}")
+got = run([MALLOSCOPE, "check", "--max", "allocations=100000", "-r", "1", "--", "sh", "-c", code], env=ENVIRONMENT)
+check("stop-commands" not in got.stderr, f"nobody reads commands: {got.stderr}")
 
 got = checked("1", "--json", "--junit", path("fails.xml"), "--benchmark-json", path("fails.bench"), mode=("fails",), code=3)
 data = json.loads(got.stdout)

@@ -200,6 +200,28 @@ gate("--max", "leaked_blocks=0", "--max", "leaked=0", "--suppressions", write("s
 gate("--max", "leaked=9", "--suppressions", write("suppressions", "leak:other\n"), "--", hello, "leak", code=2)
 gate("--max", "leaked=9", "--suppressions", write("suppressions", "leek:other\n"), "--", hello, code=64)
 
+# A baseline was made with or without them.
+first, second = write("first.supp", "leak:main\n"), write("second.supp", "leak:main\n")
+with_file = ["--suppressions", first]
+ways = {"none": [], "first": with_file, "second": ["--suppressions", second], "both": [*with_file, "--suppressions", second],
+        "all": ["--no-default-suppressions"], "mixed": ["--no-default-suppressions", *with_file]}
+with open(os.path.join(SOURCE, "docs/baseline.schema.json")) as file:
+    baseline_schema = jsonschema.Draft202012Validator(json.load(file))
+for made, options in ways.items():
+    file = path(f"suppressed-{made}.json")
+    gate("--baseline", file, "--save-baseline", *options, "--", hello, "leak")
+    equal(list(baseline_schema.iter_errors(json.load(open(file)))), [], f"{made} against its schema")
+    for now, others in ways.items():
+        got = gate("--baseline", file, *others, "--", hello, "leak", code=0 if made == now else 3)
+        check(made == now or "suppressions" in got.stderr and "figures of other things" in got.stderr, f"made with {made}, now {now}: {got.stderr}")
+    gate("--baseline", file, "--metrics", "allocations,bytes", "--", hello, "leak")
+    gate("--baseline", file, "--metrics", "allocations", "--max", "leaked=1M", "--", hello, "leak", code=0 if made == "none" else 3)
+os.mkdir(path("moved"))
+os.rename(first, path("moved/first.supp"))
+with open(path("moved/first.supp"), "a") as file:
+    file.write("leak:more\n")
+gate("--baseline", path("suppressed-first.json"), "--suppressions", path("moved/first.supp"), "--", hello, "leak")
+
 # --- a kept allocation less makes others temporary ---
 kept = """#include <stdlib.h>
 static void *volatile keep;

@@ -119,7 +119,7 @@ passes(user("meson setup build && ninja -C build && UPDATE_BASELINES=1 meson tes
 written = sorted(os.path.relpath(os.path.join(where, name), os.path.join(units, "tests/allocations"))
                  for where, _, names in os.walk(os.path.join(units, "tests/allocations")) for name in names)
 equal([re.sub(r"-[0-9]+\.json", "-N.json", name) for name in written],
-      ["a/unit+tests_input.json-N.json", "a/unit.json", "b/unit+tests_input.json-N.json", "b/unit.json"], "one for each program and its arguments")
+      ["a/unit+@@tests_input.json-N.json", "a/unit.json", "b/unit+@@tests_input.json-N.json", "b/unit.json"], "one for each program and its arguments")
 equal(len({re.search("-[0-9]+", name)[0] for name in written if "+" in name}), 1, "the same arguments")
 shutil.copytree(units, path("another/checkout"), ignore=shutil.ignore_patterns("build"))
 passes(user("meson setup elsewhere && ninja -C elsewhere && meson test -C elsewhere --setup allocations --print-errorlogs", path("another/checkout")),
@@ -135,9 +135,24 @@ steps = workflow["jobs"]["allocations"]["steps"]
 build = next(step["run"] for step in steps if "cmake" in step.get("run", ""))
 try_runner("ctest", cmake, build, "ctest --test-dir build -L allocations --output-on-failure",
            "UPDATE_BASELINES=1 ctest --test-dir build -L allocations --output-on-failure")
-check([re.sub("-[0-9]+", "", name) for name in os.listdir(os.path.join(cmake, "tests/allocations"))] == ["prog+tests_input.json.json"],
+check([re.sub("-[0-9]+", "", name) for name in os.listdir(os.path.join(cmake, "tests/allocations"))] == ["prog+@@tests_input.json.json"],
       f"its name: {os.listdir(os.path.join(cmake, 'tests/allocations'))}")
 check("allocations.prog-tests/input.json" in user("ctest --test-dir build -N", cmake).stdout, "ctest: its test's name")
+
+# A name with a space, in a project that asks for an old CMake.
+with open(os.path.join(cmake, "CMakeLists.txt")) as file:
+    lists = file.read()
+with open(os.path.join(cmake, "CMakeLists.txt"), "w") as file:
+    file.write(lists.replace("3.18", "3.13") + "".join(f"malloscope_check(prog ARGS \"${{CMAKE_SOURCE_DIR}}/tests/{name}\")\n"
+                                                           for name in ("a b", "a_b")))
+for name in "a b", "a_b":
+    open(os.path.join(cmake, "tests", name), "w").close()
+passes(user(build.rstrip() + " && UPDATE_BASELINES=1 ctest --test-dir build -L allocations --output-on-failure && ctest --test-dir build -L allocations", cmake),
+       "ctest: an argument with a space")
+named = re.findall("allocations.prog-tests/a_b(.*)", user("ctest --test-dir build -N", cmake).stdout)
+check(len(set(named)) == 2 and "" in named, f"its test's name, and another one's: {named}")
+with open(os.path.join(cmake, "CMakeLists.txt"), "w") as file:
+    file.write(lists)
 
 # --- the action, in the workflow's steps ---
 action = yaml.safe_load(open(os.path.join(CI, "action.yml")))
@@ -192,11 +207,16 @@ code, text, summary, outputs = act(cmake, program="build/prog 'tests/$(touch own
 equal((code, os.path.exists(os.path.join(cmake, "owned"))), (3, False), f"nothing is expanded, a failing program is not measured: {text}")
 code, text, summary, outputs = act(cmake, program="build/prog", options="--max nonsense", reports="r")
 equal((code, outputs.get("exit-code")), (64, "64"), f"wrong options: {text}")
+equal({os.path.getsize(os.path.join(cmake, "r", name)) for name in os.listdir(os.path.join(cmake, "r"))}, {0}, "no report of an earlier step stays")
+check("###" not in text, f"nor is one shown: {text}")
+act(cmake, program="build/prog", options="--max allocations=1000", reports="r")
 for inputs in {"program": "build/prog tests/input.json", "options": "--max allocations=1 'unclosed"}, {"program": 'build/prog "tests/input.json'}:
     code, text, summary, outputs = act(cmake, **inputs, reports="r")
     equal((code, outputs.get("exit-code")), (64, "64"), f"a quote that is not closed: {text}")
     check("has a quote without its second one" in text and sorted(os.listdir(os.path.join(cmake, "r"))) == ["benchmark.json", "check.json", "check.md", "check.xml"],
           f"it says so: {text}")
+    equal({os.path.getsize(os.path.join(cmake, "r", name)) for name in os.listdir(os.path.join(cmake, "r"))}, {0}, "and no report of an earlier step stays")
+    act(cmake, program="build/prog", options="--max allocations=1000", reports="r")
 
 # The step that is commented out is one when it is not.
 with open(os.path.join(CI, "github.yml")) as file:
@@ -294,11 +314,12 @@ def name_of(*words, roots=("/s/build", "/s")):
     return re.fullmatch(r"check --baseline D/(.*)\.json -- (?s:.*)\n", got.stdout)[1]
 
 
-names = [name_of(*words) for words in (["p"], ["a/p"], ["b/p"], ["p", ""], ["p", "a"], ["p-a"], ["p", "a", "b"], ["p", "a-b"], ["p", "a_b"], ["p", "a b"], ["p", "a/b"],
+names = [name_of(*words) for words in (["p", "/s"], ["p", "."], ["p", "/s/build"], ["p", "@"], ["p", "/s/a"], ["p", "/s/build/a"], ["p", "@a"], ["p", "a@b"], ["p"], ["a/p"], ["b/p"], ["p", ""], ["p", "a"], ["p-a"], ["p", "a", "b"], ["p", "a-b"], ["p", "a_b"], ["p", "a b"], ["p", "a/b"],
                                        ["p", "a\nb"], ["p q"], ["p_q"], ["../p"], [".._p"], ["p", "x" * 400], ["p", "x" * 401])]
 equal(len(set(names)), len(names), f"names: {names}")
-check(all(re.fullmatch("[A-Za-z0-9._/+-]{1,180}", name) and ".." not in name.split("/") for name in names), f"files in the directory: {names}")
-equal(name_of("/s/build/a/p", "--in=/s/x", "/s/build/y"), name_of("a/p", "--in=x", "y"), "without the roots")
+check(all(re.fullmatch("[A-Za-z0-9._@/+-]{1,180}", name) and ".." not in name.split("/") for name in names), f"files in the directory: {names}")
+equal([name_of("/s/build/a/p", word) for word in ("/s/x.y", "/s/build/x.y", "x.y", "/s", "/s/build/.")],
+      ["a/p+@@x.y", "a/p+@x.y", "a/p+x.y", "a/p+@@", "a/p+@."], "the roots' names say which it was")
 equal(name_of("/t/o/a/p", "--in=/t/x", roots=("/t/o", "/t")), name_of("/s/build/a/p", "--in=/s/x"), "the same in each checkout")
 equal(name_of("/usr/bin/python3", "x.py"), "python3+x.py", "a program from elsewhere")
 

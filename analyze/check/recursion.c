@@ -1,0 +1,46 @@
+/* A site ends after some frames, so that of a deeper recursion fewer of the outer callers are left. Each frame once, in the order in which
+ * they come first, the keys then begin alike. */
+#include "analyze/check/recursion.h"
+
+#include "analyze/util.h"
+
+#include <string.h>
+
+static bool has_frame(const char *frames, size_t bytes, const char *frame, size_t frame_bytes)
+{
+    for (size_t at = 0; at < bytes; at += strcspn(frames + at, "\n") + 1)
+        if (strncmp(frames + at, frame, frame_bytes) == 0)
+            return true;
+    return false;
+}
+
+/* Each frame once. To be freed. */
+static char *folded(const char *key, bool *ret_is_recursive)
+{
+    char *frames = alloc_zeroed(strlen(key) + 1, 1);
+    size_t used = 0;
+
+    *ret_is_recursive = false;
+    for (const char *at = key, *end; (end = strchr(at, '\n')); at = end + 1) {
+        size_t bytes = (size_t)(end + 1 - at);
+        if (has_frame(frames, used, at, bytes)) {
+            *ret_is_recursive = true;
+            continue;
+        }
+        memcpy(frames + used, at, bytes);
+        used += bytes;
+    }
+    return frames;
+}
+
+bool recursion_is_same(const char *a, const char *b)
+{
+    size_t first = strcspn(a, "\n");
+    bool a_recursive, b_recursive;
+
+    if (strncmp(a, b, first + 1) != 0) /* as nearly all of them, and there may be many */
+        return false;
+    _cleanup_free_ char *a_frames = folded(a, &a_recursive), *b_frames = folded(b, &b_recursive);
+    size_t a_bytes = strlen(a_frames), b_bytes = strlen(b_frames);
+    return (a_recursive || b_recursive) && strncmp(a_frames, b_frames, a_bytes < b_bytes ? a_bytes : b_bytes) == 0;
+}
