@@ -16,7 +16,8 @@ struct selection {
     struct facts *facts;
     const struct namer *namer;
     struct selection_place {
-        uint8_t has_function, passes_on, is_excluded; /* 0: not asked yet, 1: yes, 2: no */
+        uint8_t has_function, is_excluded; /* 0: not asked yet, 1: yes, 2: no */
+        uint8_t role; /* enum site_role */
     } *places; /* by location */
     size_t place_capacity;
     /* And what has been found of it: allocations, but for is_found. */

@@ -19,7 +19,8 @@ struct adding {
             uint32_t frame, line;
         } *of;        /* the innermost first; NULL: not asked yet */
         size_t count;
-        size_t site;  /* the first that does not only pass allocations on; count: all do */
+        size_t site;  /* frames_site()'s */
+        enum site_role role;
     } *names; /* by location */
     size_t capacity;
     struct step *path;
@@ -116,7 +117,7 @@ static uint32_t add_frame(struct by_name *b, const struct by_name_frame *frame, 
     *added = (struct by_name_frame){
         .module = copied(frame->module), .function = copied(frame->function), .signature = copied(frame->signature),
         .source = copied(frame->source), .path = copied(frame->path), .home = copied(frame->home), .line = b->options.lines ? frame->line : 0,
-        .is_named = frame->is_named, .namesake = first_named(b, frame, false, &by_name), .log = b->log_count };
+        .is_named = frame->is_named, .is_real = frame->is_real, .namesake = first_named(b, frame, false, &by_name), .log = b->log_count };
     hash_table_add(&b->frame_table, hash, number);
     if (added->namesake == UINT32_MAX) {
         hash_table_add(&b->name_table, by_name, number);
@@ -142,6 +143,7 @@ static uint32_t frame_number(struct by_name *b, const struct by_name_frame *fram
     if (found == UINT32_MAX)
         return add_frame(b, frame, hash);
     take_file(b, &b->frames[found], frame);
+    b->frames[found].is_real |= frame->is_real;
     return found;
 }
 
@@ -159,7 +161,7 @@ static char *home_of(const struct adding *a, const char *path)
     return format_text("%.*s%s", (int)a->first_root_bytes, a->b->main_path, path + a->root_bytes);
 }
 
-static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name)
+static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name, bool is_real)
 {
     const struct code *code = &a->source->facts->told.code;
     const struct code_location *place = &code->locations[location];
@@ -172,7 +174,7 @@ static uint32_t frame_of(const struct adding *a, uint32_t location, const struct
             .module = (char *)module, .function = (char *)name->function,
             .signature = (char *)(name->signature ? name->signature : name->function),
             .source = (char *)(name->file ? base_name(name->file) : ""),
-            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true });
+            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true, .is_real = is_real });
     if (!location)
         strcpy(unnamed, "(no stack)");
     else if (place->file)
@@ -192,9 +194,8 @@ static const struct names *names_of(struct adding *a, uint32_t location)
         names->count = count ? count : 1;
         names->of = alloc_zeroed(names->count, sizeof *names->of);
         for (size_t i = 0; i < names->count; i++)
-            names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL), count ? frames[i].line : 0 };
-        if (count && !frames_site(frames, count, &names->site))
-            names->site = count;
+            names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL, i + 1 == names->count), count ? frames[i].line : 0 };
+        names->role = frames_site(frames, count, &names->site);
     }
     return names;
 }
@@ -270,24 +271,36 @@ static struct by_name_row *row_of(struct by_name *b, unsigned side, const struct
     return row;
 }
 
+/* The node at which the site of a stack is. */
+static uint32_t find_site(struct adding *a, uint32_t node)
+{
+    const struct stacks *s = &a->source->facts->told.stacks;
+    struct code *code = &a->source->facts->told.code;
+    struct site_search search = { 0 };
+    uint32_t site = node;
+
+    for (; !stack_is_root(s, node); node = s->nodes[node].parent) {
+        uint32_t location = code_location(code, s->nodes[node].pc);
+        if (site_search_ends(&search, node, names_of(a, location)->role, code->locations[location].file,
+                             stack_is_root(s, s->nodes[node].parent), &site))
+            break;
+    }
+    return site;
+}
+
 static void find_path(struct adding *a, uint32_t leaf)
 {
     struct facts *f = a->source->facts;
     const struct stacks *s = &f->told.stacks;
     uint32_t at = s->leaves[leaf].node;
-    bool is_site = !a->b->options.stacks, passes_on = is_site;
+    bool is_site = !a->b->options.stacks;
 
     a->path_count = 0;
+    at = is_site ? find_site(a, at) : at;
     for (bool none = stack_is_root(s, at); none || !stack_is_root(s, at); none = false, at = s->nodes[at].parent) {
         uint32_t location = none ? 0 : code_location(&f->told.code, s->nodes[at].pc);
         const struct names *names = names_of(a, location);
-        size_t from = passes_on ? names->site : 0;
-        if (from == names->count) { /* all of them only pass it on */
-            if (!none && !stack_is_root(s, s->nodes[at].parent))
-                continue;
-            from = names->count - 1;
-        }
-        passes_on = false;
+        size_t from = is_site && !a->path_count ? names->site : 0;
         a->path = grow(a->path, &a->path_capacity, a->path_count + names->count, sizeof *a->path);
         for (size_t i = from; i < names->count; i++)
             a->path[a->path_count++] = names->of[i];

@@ -35,6 +35,7 @@ struct by_name_frame {
     char *home;     /* where the first log's tree of sources would have it */
     uint32_t line;  /* 0: unknown, or no part of the name */
     bool is_named;  /* there was a function */
+    bool is_real;   /* it was met where it was not inlined */
     bool is_overload;    /* of the first of its name: others have it, too, and another signature */
     uint32_t namesake;   /* the first of its module and name */
     uint32_t log;        /* the last that it was met in */

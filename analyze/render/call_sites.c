@@ -53,13 +53,13 @@ static uint32_t key_number(struct collector *c, const struct key *k)
     return (uint32_t)c->count++;
 }
 
-static bool passes_on(void *data, uint32_t location, uint32_t *ret_key)
+static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
 {
     struct collector *c = data;
     struct key key = { .file = c->facts->told.code.locations[location].file };
     const struct symbols_frame *names;
-    size_t count = c->namer->frames(c->namer->data, location, &names), site = 0;
-    bool is_site = frames_site(names, count, &site);
+    size_t count = c->namer->frames(c->namer->data, location, &names), site;
+    enum site_role role = frames_site(names, count, &site);
 
     if (count) {
         key.function = names[site].function;
@@ -69,7 +69,7 @@ static bool passes_on(void *data, uint32_t location, uint32_t *ret_key)
     if (!key.function || !key.line)
         key.location = location;
     *ret_key = key_number(c, &key);
-    return count && !is_site;
+    return role;
 }
 
 static bool is_in_module(void *data, uint32_t location)
@@ -85,7 +85,7 @@ void call_sites_collect(struct facts *facts, const struct namer *namer, const st
                         struct sites *ret_sites)
 {
     struct collector c = { .facts = facts, .namer = namer, .module = filter ? filter->module : NULL };
-    struct sites_rule rule = { .data = &c, .passes_on = passes_on };
+    struct sites_rule rule = { .data = &c, .role = role };
 
     if (filter && filter->stacks) {
         filter_use(filter->stacks, facts, namer);

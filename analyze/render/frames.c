@@ -8,15 +8,18 @@
 
 #define PERIOD_MOST 8 /* functions that call each other in turn */
 
-bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
+enum site_role frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!frames_passes_on(&names[i], i + 1 == count)) {
-            *ret_index = i;
-            return true;
-        }
-    *ret_index = count ? count - 1 : 0;
-    return false;
+    enum site_role role = SITE_ASKS;
+
+    *ret_index = 0;
+    for (size_t i = 0; i < count; i++) {
+        *ret_index = i;
+        role = frames_role(&names[i], i + 1 == count);
+        if (role == SITE_ASKS)
+            break;
+    }
+    return role;
 }
 
 static struct frame *add_frame(struct frames *f, uint32_t location)
@@ -40,8 +43,18 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
         frame->source = names[i].file;
         frame->line = names[i].line;
         frame->is_inlined = i + 1 < count;
-        frame->passes_on = frames_passes_on(&names[i], !frame->is_inlined);
+        frame->role = frames_role(&names[i], !frame->is_inlined);
     }
+}
+
+static size_t site_of(const struct code *code, const struct frames *f)
+{
+    struct site_search search = { 0 };
+    uint32_t site = 0, i = 0;
+
+    while (!site_search_ends(&search, i, f->of[i].role, code->locations[f->of[i].location].file, i + 1 == f->count, &site))
+        i++;
+    return site;
 }
 
 void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, struct frames *ret_frames)
@@ -53,8 +66,7 @@ void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, st
         add_frame(&f, 0);
     for (; !stack_is_root(s, node); node = s->nodes[node].parent)
         add_location(&f, namer, code_location(&facts->told.code, s->nodes[node].pc));
-    while (f.site + 1 < f.count && f.of[f.site].passes_on)
-        f.site++;
+    f.site = site_of(&facts->told.code, &f);
     *ret_frames = f;
 }
 
