@@ -1,6 +1,7 @@
 #include "analyze/render/identity.h"
 
 #include "analyze/hash.h"
+#include "analyze/symbols/symbols.h"
 #include "analyze/util.h"
 
 #include <string.h>
@@ -16,7 +17,8 @@ bool identity_has_file(const struct identity *i)
 {
     if (strstr(i->function, "(anonymous namespace)"))
         return i->file;
-    return i->file && strcmp(signature_of(i), i->function) == 0 && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
+    bool has_parameters = strcmp(signature_of(i), i->function) != 0 && !symbols_is_numbered(i->function, i->signature);
+    return i->file && !has_parameters && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
 }
 
 bool identity_is_named_alike(const struct identity *a, const struct identity *b)

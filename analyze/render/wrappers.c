@@ -193,7 +193,8 @@ enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
     if (!frame->function)
         return SITE_ASKS;
     /* Only C++'s names tell parameters. */
-    bool is_cpp = frame->signature && strcmp(frame->signature, frame->function) != 0;
+    bool is_cpp = frame->signature && strcmp(frame->signature, frame->function) != 0 &&
+                  !symbols_is_numbered(frame->function, frame->signature);
     const char *name = is_cpp ? frames_without_type(frame->function) : frame->function;
     if (!passes_on(frame, name, is_cpp, is_real))
         return SITE_ASKS;

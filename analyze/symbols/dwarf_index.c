@@ -6,6 +6,7 @@
 #include "analyze/symbols/dwarf_index.h"
 
 #include "analyze/symbols/code_starts.h"
+#include "analyze/symbols/die_tree.h"
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/line_program.h"
 #include "analyze/symbols/packed_sections.h"
@@ -26,6 +27,7 @@ struct scope {
     uint32_t outer; /* 0: none */
     bool described;
     const char *name, *qualified;
+    uint32_t number;
     const char *call_file; /* of an inlined call: where it is called from */
     uint32_t call_line, call_column;
 };
@@ -410,16 +412,6 @@ bool dwarf_index_lacks(const struct dwarf_index *x)
 
 /* ---- answers ------------------------------------------------------------------- */
 
-static uint32_t number_of(Dwarf_Die *die, unsigned name)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Word number;
-
-    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &number) != 0 || number > UINT32_MAX)
-        return 0;
-    return (uint32_t)number;
-}
-
 static void describe(struct dwarf_index *x, struct scope *scope)
 {
     static const unsigned names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name };
@@ -436,14 +428,14 @@ static void describe(struct dwarf_index *x, struct scope *scope)
         scope->name = is_text(name) ? name : NULL;
         x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
         if (scope->name && names[i] == DW_AT_name)
-            scope->qualified = qualified_name(x->names, &scope->die, scope->name);
+            scope->qualified = qualified_name(x->names, &scope->die, scope->name, &scope->number);
     }
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
-    scope->call_line = number_of(&scope->die, DW_AT_call_line);
-    scope->call_column = number_of(&scope->die, DW_AT_call_column);
+    scope->call_line = die_number(&scope->die, DW_AT_call_line);
+    scope->call_column = die_number(&scope->die, DW_AT_call_column);
     if (dwarf_diecu(&scope->die, &unit, NULL, NULL) && dwarf_getsrcfiles(&unit, &files, &file_count) == 0)
-        scope->call_file = dwarf_filesrc(files, number_of(&scope->die, DW_AT_call_file), NULL, NULL);
+        scope->call_file = dwarf_filesrc(files, die_number(&scope->die, DW_AT_call_file), NULL, NULL);
     if (scope->call_file)
         scope->call_file = source_path(&x->paths, scope->call_file, directory_of(&unit));
 }
@@ -463,6 +455,7 @@ size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_f
             describe(x, scope);
         frame.function = scope->name;
         frame.qualified = scope->qualified;
+        frame.number = scope->number;
         if (count == DWARF_FRAMES_MAX - 1)
             count--; /* of too many it is not the function itself that is left out */
         ret_frames[count++] = frame;

@@ -180,6 +180,54 @@ for old, new in (bare, one), (one, bare):
     check(init and all(row["change"] != "only_before" for row in init[:1]), f"what has no file goes by its name: {init}")
     equal([row["change"] for row in d["rows"] if row["frames"][0]["function"] == "twice"], ["unchanged"], "what has no namesake")
 
+# --- what is inlined and has no linkage name: lambdas; with lines only everything ---
+INLINED = """#include <cstdlib>
+#define INLINE inline __attribute__((always_inline))
+void *volatile kept;
+template <class F> static INLINE void repeat(int n, F f) { for (int i = 0; i < n; i++) f(); }
+struct P {
+    INLINE void put(int n) { for (int i = 0; i < n; i++) kept = malloc(10); }
+    INLINE void put(double d) { for (int i = 0; i < d; i++) kept = malloc(10); }
+};
+namespace A { static INLINE void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } }
+namespace B { static INLINE void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } }
+static INLINE void fill(int n) { repeat(n, [] { kept = malloc(30); }); }
+static INLINE void fill(double n) { repeat(n, [] { kept = malloc(30); }); }
+int main(int, char **values)
+{
+    int a = atoi(values[1]), b = atoi(values[2]);
+    repeat(a, [] { kept = malloc(100); });
+    repeat(b, [] { kept = malloc(100); });
+    auto one = [](int n, const P &) { for (int i = 0; i < n; i++) kept = malloc(50); kept = 0; };
+    auto two = [](int n, const P &) { for (int i = 0; i < n; i++) kept = malloc(50); kept = 0; };
+    P p;
+    p.put(a); p.put((double)b);
+    A::go(a); B::go(b);
+    fill(a); fill((double)b);
+    one(a, p); two(b, p);
+}
+"""
+write("was/inlined.cpp", INLINED)
+write("is/inlined.cpp", INLINED.replace("template", "/* moved */\n\n\n\ntemplate").replace("    repeat(b", "\n\n    repeat(b"))
+for name, compiler, flags in (("g++-g", "g++", ["-g", "-O1"]), ("g++-g1", "g++", ["-g1", "-O1"]), ("clang++-g", "clang++", ["-g", "-O1"]),
+                              ("clang++-lines", "clang++", ["-gline-tables-only", "-O1"])):
+    for version in "was", "is":
+        os.makedirs(path(f"{version}/{name}"))
+        build(compiler, f"{version}/{name}/inlined", f"{version}/inlined.cpp", flags=flags)
+    first, swapped, moved = make(f"was/{name}/inlined", 10, 20), make(f"was/{name}/inlined", 20, 10), make(f"is/{name}/inlined", 10, 20)
+    rows = diff(first, swapped)["rows"]
+    equal(sorted((row["before"]["allocations"], row["after"]["allocations"]) for row in rows), [(10, 20)] * 5 + [(20, 10)] * 5, f"{name}: all have changed")
+    d = diff("--unchanged", first, moved)
+    equal((d["counts"]["changed"], d["counts"]["only_before"], d["counts"]["only_after"]), (0, 0, 0), f"{name}: moved lines change nothing: {d['counts']}")
+    if name == "g++-g":
+        functions = {frame["function"] for row in rows for frame in row["frames"]}
+        check({"main::{lambda()#1}::operator()", "main::{lambda()#2}::operator()", "main::{lambda(int, P const&)#3}::operator()",
+               "fill(int)::{lambda()#1}::operator()", "fill(double)::{lambda()#1}::operator()", "repeat<main::{lambda()#2}>",
+               "repeat<fill(int)::{lambda()#1}>"} <= functions, f"lambdas' names: {functions}")
+    tree = json.loads(ask("tree", "--json", first))["nodes"]
+    equal([n["total"]["allocations"] for n in tree if n.get("function") == ("B::go" if name.endswith("-g") else "go")],
+          [20] if name.endswith("-g") else [20, 10], f"{name}: in the tree")
+
 # --- a sum over several lines claims none ---
 for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):
     frame = [row["frames"][0] for row in json.loads(ask(command, "--json", *log))["rows"] if row["frames"][0]["function"] == "twice"]
