@@ -61,27 +61,39 @@ static char *copied(const char *text)
     return text ? copy_text(text, strlen(text)) : NULL;
 }
 
+/* Numbers tell no parameters: another log may not have them. */
+static const char *parameters_of(const struct by_name_frame *frame)
+{
+    return symbols_is_numbered(frame->function, frame->signature) ? frame->function : frame->signature;
+}
+
 /* The first frame of a module and name, and signature if that is asked for; UINT32_MAX: none, *ret_hash is where it is to be. */
 static uint32_t first_named(const struct by_name *b, const struct by_name_frame *frame, bool signature, uint64_t *ret_hash)
 {
     const struct hash_table *table = signature ? &b->signature_table : &b->name_table;
 
     *ret_hash = hash_add_text(hash_add_text(0, frame->module), frame->function);
-    *ret_hash = signature ? hash_add_text(*ret_hash, frame->signature) : *ret_hash;
+    *ret_hash = signature ? hash_add_text(*ret_hash, parameters_of(frame)) : *ret_hash;
     struct hash_search s = hash_table_search(table, *ret_hash);
     while (hash_table_next(table, &s)) {
         const struct by_name_frame *first = &b->frames[s.number];
         if (strcmp(first->module, frame->module) == 0 && strcmp(first->function, frame->function) == 0 &&
-            (!signature || strcmp(first->signature, frame->signature) == 0))
+            (!signature || strcmp(parameters_of(first), parameters_of(frame)) == 0))
             return s.number;
     }
     return UINT32_MAX;
 }
 
+/* Whether its file would do. The symbol table's have no directories. */
+static bool has_whole_file(const struct by_name_frame *frame)
+{
+    return frame->home && strchr(frame->home, '/');
+}
+
 /* Files where they were last: they go with the lines there. */
 static void take_file(struct by_name *b, struct by_name_frame *known, const struct by_name_frame *frame)
 {
-    if (!frame->path || (known->path && known->log == b->log_count))
+    if (!frame->path || (known->path && (known->log == b->log_count || has_whole_file(known) > has_whole_file(frame))))
         return;
     if (!known->path || strcmp(known->path, frame->path) != 0) {
         free(known->path);
@@ -93,14 +105,14 @@ static void take_file(struct by_name *b, struct by_name_frame *known, const stru
     known->log = b->log_count;
 }
 
-/* Where its file would tell it, but one of the two has none: what a log without debug information names is the same
- * as in one with it. UINT32_MAX: there is none. */
+/* Where its file would tell it, but one of the two has none, or not where it is: what a log without debug information names
+ * is the same as in one with it. UINT32_MAX: there is none. */
 static uint32_t find_without_file(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
 {
     uint64_t by_signature;
     uint32_t first = b->options.lines ? UINT32_MAX : first_named(b, frame, true, &by_signature);
 
-    if (first == UINT32_MAX || (frame->home && b->frames[first].home))
+    if (first == UINT32_MAX || (frame->home && b->frames[first].home && has_whole_file(frame) == has_whole_file(&b->frames[first])))
         return UINT32_MAX;
     if (frame->home)
         hash_table_add(&b->frame_table, hash, first);

@@ -199,6 +199,6 @@ enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
     if (!passes_on(frame, name, is_cpp, is_real))
         return SITE_ASKS;
     /* Without debug information nobody tells what was inlined into it. */
-    enum held_code held = frame->file || !is_real || is_allocators(name) ? HELD_NONE : held_code(name);
+    enum held_code held = frame->line || !is_real || is_allocators(name) ? HELD_NONE : held_code(name);
     return held == HELD_SURELY ? SITE_ASKS : held == HELD_MAYBE ? SITE_HOLDS : SITE_PASSES_ON;
 }

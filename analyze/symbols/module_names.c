@@ -163,6 +163,30 @@ static void take_better_name(struct dwarf_frame *real, const char *in_symtab)
     real->qualified = NULL;
 }
 
+/* Where it is named by its symbol, and is one of several static functions of that name. Those of Rust, and of C++'s library,
+ * are copies of one function. */
+static bool find_file(struct symtab *symtab, uint64_t address, const struct dwarf_frame *frame, struct symbol_file *ret_file)
+{
+    const char *name = frame->function;
+    bool is_librarys = name && (strncmp(name, "_ZNSt", 5) == 0 || strncmp(name, "_ZNKSt", 6) == 0 || strncmp(name, "_ZSt", 4) == 0);
+
+    return name && !frame->file && !is_librarys && strncmp(name, "_R", 2) != 0 && !strstr(name, "17h") &&
+           symtab_file(symtab, address, ret_file);
+}
+
+/* C++'s are told by their signatures: they get the file there. */
+static const char *signature_in_file(struct known *k, struct known_name name, const struct symbol_file *file)
+{
+    char number[20] = "";
+
+    if (file->number)
+        snprintf(number, sizeof number, "#%u", file->number);
+    if (!name.signature || strstr(name.function, "(anonymous namespace)"))
+        return signature_of(k, name, file->number);
+    _cleanup_free_ char *text = format_text("%s [%s%s]", name.signature, file->name, number);
+    return know(k, text)->function;
+}
+
 enum names_outcome module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data)
@@ -202,6 +226,12 @@ enum names_outcome module_names_read(const struct module_names *n,
             const struct known_name name = as_in_file ? *know(&known, as_in_file) : (struct known_name){ 0 };
             frames[k] = (struct symbols_frame){ name.function, signature_of(&known, name, found[k].number), found[k].file, found[k].line,
                                                 found[k].column };
+        }
+        struct symbol_file file;
+        if (count && find_file(symtab, n->addresses[i], real, &file)) {
+            struct symbols_frame *last = &frames[count - 1];
+            last->signature = signature_in_file(&known, *know(&known, real->function), &file);
+            last->file = file.name;
         }
         add(data, n->addresses[i], frames, count);
     }

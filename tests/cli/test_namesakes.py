@@ -180,6 +180,38 @@ for old, new in (bare, one), (one, bare):
     check(init and all(row["change"] != "only_before" for row in init[:1]), f"what has no file goes by its name: {init}")
     equal([row["change"] for row in d["rows"] if row["frames"][0]["function"] == "twice"], ["unchanged"], "what has no namesake")
 
+# --- static functions without debug information: the symbol table has their files, and their order ---
+BARE = "#include <cstdlib>\nextern void *volatile kept;\nstatic void init(int n) { for (int i = 0; i < n; i++) kept = malloc(100); kept = 0; }\n%s"
+for language, compiler, files in (("c", "gcc", ("x.c", "y.c")), ("c", "gcc", ("one/x.c", "two/x.c")), ("cpp", "g++", ("x.cpp", "y.cpp")),
+                                  ("cpp", "g++", ("one/x.cpp", "two/x.cpp"))):
+    where = "bare-" + "-".join(files).replace("/", "-")
+    for file, function in zip(files, ("a_init", "b_init")):
+        declared = f"void {function}(int n);\n" if language == "cpp" else ""
+        write(f"{where}/{file}", (BARE if language == "cpp" else BARE.replace("cstdlib", "stdlib.h")) % f"{declared}void {function}(int n) {{ init(n); kept = 0; }}\n")
+    write(f"{where}/main.{language}", MAIN)
+    build(compiler, f"{where}/statics", *(f"{where}/{file}" for file in (*files, f"main.{language}")), flags=[flag for flag in FLAGS if flag != "-g"])
+    first, swapped = make(f"{where}/statics", 100, 2000), make(f"{where}/statics", 2000, 100)
+    for options in [], ["--sites"]:
+        rows = [row for row in diff(*options, first, swapped)["rows"] if row["frames"][0]["function"] == "init"]
+        equal(sorted((row["before"]["allocations"], row["after"]["allocations"]) for row in rows), [(100, 2000), (2000, 100)], f"{where}, diff {options}")
+    nodes = [n for n in json.loads(ask("tree", "--json", first))["nodes"] if n.get("function") == "init"]
+    equal(sorted((os.path.basename(n["file"]), n["total"]["allocations"]) for n in nodes),
+          sorted(zip(map(os.path.basename, files), (100, 2000))), f"{where}: in the tree")
+    equal(len({n["name"] for n in nodes} | {n["file"] for n in nodes}) > 1, True, f"{where}: they can be told: {nodes}")
+    twice = [n for n in json.loads(ask("tree", "--json", first))["nodes"] if n.get("function") == "twice"]
+    equal([n["file"] for n in twice], [None], f"{where}: who has no namesake has no file")
+# A part of a global function is not another one's.
+write("part/x.c", """#include <stdlib.h>
+void *volatile kept;
+__attribute__((noinline, cold)) static void rare(void) { kept = malloc(10); }
+void work(int n) { kept = malloc(10); if (__builtin_expect(n > 3, 0)) { rare(); kept = malloc(20); abort(); } kept = 0; }
+int main(int count, char **values) { work(count); kept = 0; return 0; }
+""")
+write("part/y.c", "static void work(int *n) { (*n)++; }\nvoid (*volatile other)(int *) = work;\n")
+build("gcc", "part/parts", "part/x.c", "part/y.c", flags=["-O2", "-fno-inline"])
+nodes = json.loads(ask("tree", "--json", make("part/parts")))["nodes"]
+equal([n["file"] for n in nodes if n.get("function") == "work"], [None], "a global function has no file, whoever has its name")
+
 # --- what is inlined and has no linkage name: lambdas; with lines only everything ---
 INLINED = """#include <cstdlib>
 #define INLINE inline __attribute__((always_inline))
