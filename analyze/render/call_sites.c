@@ -11,6 +11,7 @@ struct key {
     uint32_t file, line;
     uint32_t location; /* where no line is known; else 0 */
     const char *function, *source;
+    const char *signature; /* NULL: it tells no parameters */
 };
 
 struct collector {
@@ -25,7 +26,7 @@ struct collector {
 static uint64_t hash_of(const struct key *k)
 {
     uint64_t hash = hash_add(hash_add(0, (uint64_t)k->file << 32 | k->line), k->location);
-    return hash_add_text(hash_add_text(hash, k->function), k->source);
+    return hash_add_text(hash_add_text(hash_add_text(hash, k->function), k->signature), k->source);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -36,7 +37,7 @@ static bool same_text(const char *a, const char *b)
 static bool is_same(const struct key *a, const struct key *b)
 {
     return a->file == b->file && a->line == b->line && a->location == b->location && same_text(a->function, b->function) &&
-           same_text(a->source, b->source);
+           same_text(a->source, b->source) && same_text(a->signature, b->signature);
 }
 
 static uint32_t key_number(struct collector *c, const struct key *k)
@@ -63,6 +64,8 @@ static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
 
     if (count) {
         key.function = names[site].function;
+        if (key.function && !symbols_is_numbered(key.function, names[site].signature)) /* else its line does */
+            key.signature = names[site].signature;
         key.source = names[site].file;
         key.line = names[site].line;
     }

@@ -294,8 +294,9 @@ json_t *frames_json(const struct code *code, const struct frame *frame)
 {
     const struct code_location *place = &code->locations[frame->location];
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "module", text_json(code->files[place->file].path),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "module", text_json(code->files[place->file].path),
                      "offset", text_json_number(place->address), "function", frame->function ? text_json(frame->function) : json_null(),
+                     "signature", frame->signature ? text_json(frame->signature) : json_null(),
                      "file", frame->source ? text_json(frame->source) : json_null(),
                      "line", frame->line ? json_integer(frame->line) : json_null(), "inlined", (int)frame->is_inlined);
 }

@@ -24,6 +24,7 @@ struct lister {
     const struct sites *sites;
     const struct namer *namer;
     const struct report_view *view;
+    struct overloads overloads; /* among the sites */
     size_t *shown; /* by site: the number under which it has been; 0: it has not */
     size_t shown_count;
     const uint32_t *orders[COST_COUNT]; /* of lists before; NULL: there was none */
@@ -35,6 +36,7 @@ static void stack_of(const struct lister *l, const struct site *site, enum cost 
 {
     frames_of(l->facts, l->namer, l->facts->told.stacks.leaves[site->heaviest[cost]].node, ret_frames);
     frames_fold(&l->facts->told.code, ret_frames);
+    overloads_mark(&l->overloads, &l->facts->told.code, ret_frames);
 }
 
 /* --- text ------------------------------------------------------------------------- */
@@ -125,6 +127,16 @@ static void print_stack(const struct lister *l, const struct site *site, enum co
     frames_release(&frames);
 }
 
+void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, const struct overloads *overloads, int columns)
+{
+    struct frames frames;
+
+    frames_of(facts, namer, facts->told.stacks.leaves[site->heaviest[COST_ALLOCATED]].node, &frames);
+    overloads_mark(overloads, &facts->told.code, &frames);
+    frames_print(&facts->told.code, &frames.of[frames.site], columns);
+    frames_release(&frames);
+}
+
 /* On one line: it has been shown, under a number. */
 static void print_again(const struct lister *l, enum cost cost, const struct site *site, size_t number)
 {
@@ -137,7 +149,7 @@ static void print_again(const struct lister *l, enum cost cost, const struct sit
     int used = snprintf(costs, sizeof costs, "%s (%s %%)  ", cost_is_bytes(cost) ? text_bytes(of) : text_count(of),
                         text_share(of, wholes[cost]));
     printf("%5s %s%s", where, text_about(l->facts->settings.sample_bytes), costs);
-    top_sites_print_name(l->facts, site, l->namer, text_columns() - 7 - used);
+    top_sites_print_name(l->facts, site, l->namer, &l->overloads, text_columns() - 7 - used);
     putchar('\n');
 }
 
@@ -205,21 +217,14 @@ void top_sites_print(struct facts *facts, const struct sites *sites, const struc
         return;
     }
     l.shown = alloc_zeroed(sites->count + 1, sizeof *l.shown);
+    overloads_add_sites(&l.overloads, sites, &facts->told.code, namer);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         if (!view->has_sort || view->sort == cost)
             print_list(&l, cost);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         free((void *)l.orders[cost]);
     free(l.shown);
-}
-
-void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, int columns)
-{
-    struct frames frames;
-
-    frames_of(facts, namer, facts->told.stacks.leaves[site->heaviest[COST_ALLOCATED]].node, &frames);
-    frames_print(&facts->told.code, &frames.of[frames.site], columns);
-    frames_release(&frames);
+    overloads_release(&l.overloads);
 }
 
 /* --- JSON ------------------------------------------------------------------------- */
@@ -240,6 +245,7 @@ void top_sites_name_json(struct facts *facts, const struct site *site, const str
     json_object_set_new(object, "module", text_json(code->files[place->file].path));
     set(object, "offset", place->address);
     json_object_set_new(object, "function", own->function ? text_json(own->function) : json_null());
+    json_object_set_new(object, "signature", own->signature ? text_json(own->signature) : json_null());
     json_object_set_new(object, "file", own->source ? text_json(own->source) : json_null());
     json_object_set_new(object, "line", own->line ? json_integer(own->line) : json_null());
     frames_release(&frames);

@@ -180,6 +180,31 @@ for old, new in (bare, one), (one, bare):
     check(init and all(row["change"] != "only_before" for row in init[:1]), f"what has no file goes by its name: {init}")
     equal([row["change"] for row in d["rows"] if row["frames"][0]["function"] == "twice"], ["unchanged"], "what has no namesake")
 
+# --- overloads on one line: each is a site, a place and a row, with its parameters ---
+write("new/line.cpp", """#include <cstdlib>
+void *volatile kept;
+struct Buf { __attribute__((noinline)) Buf(int n) { for (; n > 0; n--) kept = malloc(64); kept = 0; } __attribute__((noinline)) Buf(const char *s) { for (int n = atoi(s); n > 0; n--) kept = malloc(64); kept = 0; } };
+static void alone(int n) { kept = malloc(n); kept = 0; }
+int main(int, char **values) { Buf a(atoi(values[1])); Buf b(values[2]); alone(3); kept = 0; }
+""")
+build("g++", "line", "new/line.cpp")
+log = make("line", 10, 20)
+WANTED = {"Buf::Buf(int)": 10, "Buf::Buf(char const*)": 20}
+report = json.loads(ask("report", "--json", log))
+sites = [site for site in report["top_sites"]["by_allocations"] if site["function"] == "Buf::Buf"]
+equal({site["signature"]: site["allocations"] for site in sites}, WANTED, "sites of the report")
+text = ask("report", "--sort", "allocations", log)
+equal(re.findall(r"Buf::Buf.*?(?=  )|alone.*?(?=  )", text), ["Buf::Buf(char const*)", "Buf::Buf(int)", "alone"], f"in text: {text}")
+for options in [], ["--stacks"]:
+    rows = [line.split("\t") for line in ask("sites", "--tsv", *options, log).splitlines()]
+    column = {name: i for i, name in enumerate(rows[0])}
+    equal({row[column["function"]]: int(row[column["allocations"]]) for row in rows[1:]}, {**WANTED, "alone": 1}, f"sites {options}")
+    equal({row[column["stack"]].split(";")[-1] for row in rows[1:]}, {*WANTED, "alone"}, f"their stacks {options}")
+    sites = json.loads(ask("sites", "--json", *options, log))["sites"]
+    equal({site["signature"]: site["allocations"] for site in sites}, {**WANTED, "alone(int)": 1}, f"sites {options} in JSON")
+text = ask("leaks", log)
+equal(re.findall(r"Buf::Buf.*?(?=  )|alone.*?(?=  )", text), ["Buf::Buf(char const*)", "Buf::Buf(int)", "alone"], f"leaks: {text}")
+
 # --- static functions without debug information: the symbol table has their files, and their order ---
 BARE = "#include <cstdlib>\nextern void *volatile kept;\nstatic void init(int n) { for (int i = 0; i < n; i++) kept = malloc(100); kept = 0; }\n%s"
 for language, compiler, files in (("c", "gcc", ("x.c", "y.c")), ("c", "gcc", ("one/x.c", "two/x.c")), ("cpp", "g++", ("x.cpp", "y.cpp")),
