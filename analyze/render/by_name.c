@@ -96,6 +96,10 @@ static void take_file(struct by_name *b, struct by_name_frame *known, const stru
     if (!frame->path || (known->path && (known->log == b->log_count || has_whole_file(known) > has_whole_file(frame))))
         return;
     if (!known->path || strcmp(known->path, frame->path) != 0) {
+        if (b->side && !known->old_path && known->path) {
+            known->old_path = known->path;
+            known->path = NULL;
+        }
         free(known->path);
         free(known->source);
         known->path = copied(frame->path);
@@ -460,6 +464,7 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
     struct facts *f = source->facts;
 
     b->log_count++;
+    b->side = source->side;
     name_program(b, f, source->side);
     code_locate_all(&f->told.code);
     find_root(&a);
@@ -481,6 +486,7 @@ void by_name_release(struct by_name *b)
         free(b->frames[i].signature);
         free(b->frames[i].source);
         free(b->frames[i].path);
+        free(b->frames[i].old_path);
         free(b->frames[i].home);
     }
     for (size_t i = 0; i < b->row_count; i++) {

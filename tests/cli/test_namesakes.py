@@ -173,6 +173,12 @@ d = diff("--sites", make("v1/rooted", 100, 2000), make("v2/rooted", 2000, 100))
 equal(sorted((row["frames"][0]["file"], row["before"]["allocations"], row["after"]["allocations"]) for row in d["rows"]),
       [(path("v2/sub/x.c"), 2000, 100), (path("v2/x.c"), 100, 2000)], "another directory altogether")
 equal(d["counts"], {"changed": 2, "only_before": 0, "only_after": 0, "unchanged": 2}, "and nothing else has changed")
+d = diff("--by", "line", make("v1/rooted", 0, 5), make("v2/rooted", 7, 5))
+equal({row["change"]: row["frames"][0]["file"] for row in d["rows"]}, {"only_after": path("v2/x.c")}, "what is new is in the new tree")
+d = diff(make("v1/rooted", 7, 5), make("v2/rooted", 0, 5))
+equal({row["change"]: [frame["file"] for frame in row["frames"]][:3] for row in d["rows"]},
+      {"only_before": [path("v1/x.c"), path("v1/x.c"), path("v1/main.c")]}, "what is gone was in the old one")
+check("rooted main  v1/main.c" in ask("diff", make("v1/rooted", 7, 5), make("v2/rooted", 0, 5)), "in text, too")
 bare = make("bare/statics", 100, 2000)
 for old, new in (bare, one), (one, bare):
     d = diff("--sites", "--unchanged", old, new)
