@@ -3,6 +3,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/identity.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -51,15 +52,13 @@ static void print_name(const struct by_name *table, const struct by_name_row *ro
 {
     const struct by_name_frame *frame = &table->frames[row->frames[at]];
     const char *name = table->frames[frame->namesake].is_overload ? frame->signature : frame->function;
-    size_t bytes = strlen(name);
+    _cleanup_free_ char *shown = names_cut(name, NAME_SHOWN);
 
     if (frame->is_named && *frame->module) {
         text_print_safe(frame->module, strlen(frame->module));
         putchar(' ');
     }
-    text_print_safe(name, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
-    if (bytes > NAME_SHOWN)
-        printf("...");
+    text_print_safe(shown, strlen(shown));
     if (frame->path && *frame->source) {
         const char *source = identity_file(path_of(row, frame));
         printf("  ");

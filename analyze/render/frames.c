@@ -1,6 +1,7 @@
 #include "analyze/render/frames.h"
 
 #include "analyze/render/identity.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -198,68 +199,6 @@ static size_t characters(const char *text)
     return count;
 }
 
-/* `<T as alloc::string::ToString>::to_string`, `<impl [T]>::to_vec`, `<lambda(int)>::operator()`: what a name is of, and not
- * its arguments. */
-static bool begins_type(const char *function, const char *at)
-{
-    if (at == function)
-        return true;
-    return at - function >= 2 && memcmp(at - 2, "::", 2) == 0 &&
-           (strncmp(at, "<impl ", 6) == 0 || strncmp(at, "<lambda", 7) == 0 || strncmp(at, "<unnamed", 8) == 0);
-}
-
-/* Of such a type, from behind its `<` up to its `>`: the last parts of its paths, without arguments. Returns where it ends. */
-static const char *shorten_type(const char *at, char *text, size_t bytes, size_t *used)
-{
-    size_t part = *used; /* where the path begins */
-    int depth = 0;
-
-    for (; *at && (depth || *at != '>' || at[-1] == '-') && *used < bytes; at++) {
-        bool is_end = *at == '>' && at[-1] != '-';
-        depth -= is_end;
-        if (depth == 0 && at[0] == ':' && at[1] == ':') {
-            *used = part;
-            at++;
-        } else if (depth == 0) {
-            text[(*used)++] = *at;
-            if (strchr(" &[(,*", *at))
-                part = *used;
-        }
-        depth += *at == '<';
-    }
-    return at;
-}
-
-const char *frames_short_name(const char *function)
-{
-    static char text[300];
-    size_t used = 0;
-    int depth = 0;
-
-    for (const char *at = function; *at && used < sizeof text - 1; at++) {
-        bool is_operator = at - function >= 8 && memcmp(at - 8, "operator", 8) == 0;
-        if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
-            for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
-                text[used++] = *at;
-        if (*at == '<' && depth == 0 && begins_type(function, at)) {
-            text[used++] = *at;
-            at = shorten_type(at + 1, text, sizeof text - 1, &used);
-            if (*at && used < sizeof text - 1)
-                text[used++] = *at;
-            if (*at)
-                continue;
-        }
-        if (!*at)
-            break;
-        depth -= *at == '>' && depth > 0 && at[-1] != '-';
-        if (depth == 0 && used < sizeof text - 1)
-            text[used++] = *at;
-        depth += *at == '<';
-    }
-    text[used] = 0;
-    return text;
-}
-
 void frames_print(const struct code *code, const struct frame *frame, int columns)
 {
     const char *name = frames_name(code, frame);
@@ -269,16 +208,9 @@ void frames_print(const struct code *code, const struct frame *frame, int column
     place_text(code, frame, place, sizeof place);
     room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
     if (frame->function && characters(name) > room)
-        name = frames_short_name(name);
-    size_t shown = strlen(name);
-    if (characters(name) > room) {
-        size_t count = 0;
-        for (shown = 0; name[shown] && count < room - 3; shown++)
-            count += ((unsigned char)name[shown + 1] & 0xc0) != 0x80;
-    }
-    text_print_safe(name, shown);
-    if (name[shown])
-        fputs("...", stdout);
+        name = names_short(name);
+    _cleanup_free_ char *shown = names_cut(name, room);
+    text_print_safe(shown, strlen(shown));
     text_print_safe(place, strlen(place));
 }
 

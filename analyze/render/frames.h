@@ -52,9 +52,6 @@ int frames_columns(const struct code *code, const struct frame *frame);
 /* The same without the source. Good until the next call. */
 const char *frames_name(const struct code *code, const struct frame *frame);
 
-/* With its templates' arguments left out: "std::vector<>::reserve". Good until the next call. */
-const char *frames_short_name(const char *function);
-
 json_t *frames_json(const struct code *code, const struct frame *frame);
 
 #endif

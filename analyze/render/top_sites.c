@@ -5,6 +5,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/place.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -76,21 +77,15 @@ static void print_costs(const struct lister *l, const struct site_costs *c, enum
 static void print_own(const struct code *code, const struct frames *frames, int columns)
 {
     const struct frame *own = &frames->of[frames->site];
-    const char *name = frames->site ? frames_short_name(frames_name(code, &frames->of[frames->site - 1])) : "";
-    size_t bytes = strlen(name), shown = bytes > THROUGH_SHOWN ? THROUGH_SHOWN : bytes;
-
     if (!frames->site) {
         frames_print(code, own, columns);
         return;
     }
-    _cleanup_free_ char *kept = copy_text(name, bytes);
+    _cleanup_free_ char *through = names_cut(names_short(frames_name(code, &frames->of[frames->site - 1])), THROUGH_SHOWN);
     frames_print(code, own, columns);
-    name = kept;
-    bool fits = frames_columns(code, own) + 10 + (int)shown <= columns;
+    bool fits = frames_columns(code, own) + 10 + (int)strlen(through) <= columns;
     fputs(fits ? "  through " : "\n      through ", stdout);
-    text_print_safe(name, shown);
-    if (shown < bytes)
-        fputs("...", stdout);
+    text_print_safe(through, strlen(through));
 }
 
 static void print_turns(const struct frame *frame)

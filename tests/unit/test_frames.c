@@ -1,9 +1,11 @@
 /* analyze/render/wrappers and frames: which functions only pass allocations on, and short names. */
 #include "analyze/render/frames.h"
+#include "analyze/render/short_names.h"
 
 #include "tests/unit/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const wrappers[] = {
@@ -94,11 +96,28 @@ static const struct { const char *name, *wanted; } short_names[] = {
     { "alloc::slice::<impl [T]>::to_vec", "alloc::slice::<impl [T]>::to_vec" },
     { "<fn(a::b) -> c::d as e::f>::g", "<fn(b) -> d as f>::g" },
     { "fun::<lambda(std::vector<int>&)>::operator()", "fun::<lambda(vector<>&)>::operator()" },
-    { "std::function<int(int)>::operator=<fun(int)::<lambda(int)> >", "std::function<>::operator=<fun(int)::<lambda(int)> >" },
+    { "std::function<int(int)>::operator=<fun(int)::<lambda(int)> >", "std::function<>::operator=<>" },
+    { "std::operator<< <std::char_traits<char> >", "std::operator<< <>" },
+    { "a<b>::operator<=><c>", "a<>::operator<=><>" },
+    { "main::{lambda(std::vector<int>)#1}::operator()", "main::{lambda(std::vector<>)#1}::operator()" },
     { "<", "<" },
     { "<a::", "<" },
     { "a<", "a<" },
     { "a>b", "a>b" },
+};
+
+static const struct { const char *name; size_t columns; const char *wanted; } cut[] = {
+    { "main", 4, "main" },
+    { "abcdefgh", 7, "abcd..." },
+    { "std::thread::SPAWN_HOOKS::{K#0}::get", 34, "std::thread::SPAWN_HOOKS::{K#0}..." },
+    { "std::thread::SPAWN_HOOKS::{K#0}::get", 33, "std::thread::SPAWN_HOOKS::{K#...}" },
+    { "a::map<b<(c, d)>::e>::f", 14, "a::map<b<...>>" },
+    { "a::map<b<(c, d)>::e>::f", 16, "a::map<b<(...)>>" },
+    { "a::operator<<(int, long, short)", 20, "a::operator<<(in...)" },
+    { "f(int)->g<h>::i::j::k", 18, "f(int)->g<h>::i..." },
+    { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 4, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f" },
+    { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\x9f", 4, "\xc3\xa4..." },
+    { "abc", 2, "..." },
 };
 
 /* As a name of C, or of C++ with its parameters. */
@@ -134,7 +153,13 @@ int main(void)
         CHECK(frames_role(&frame, false) != SITE_HOLDS);
     }
     for (size_t i = 0; i < sizeof short_names / sizeof *short_names; i++)
-        if (!CHECK(strcmp(frames_short_name(short_names[i].name), short_names[i].wanted) == 0))
-            printf("    %s: %s\n", short_names[i].name, frames_short_name(short_names[i].name));
+        if (!CHECK(strcmp(names_short(short_names[i].name), short_names[i].wanted) == 0))
+            printf("    %s: %s\n", short_names[i].name, names_short(short_names[i].name));
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        char *text = names_cut(cut[i].name, cut[i].columns);
+        if (!CHECK(strcmp(text, cut[i].wanted) == 0))
+            printf("    %s in %zu: %s\n", cut[i].name, cut[i].columns, text);
+        free(text);
+    }
     return check_summary();
 }
