@@ -163,15 +163,17 @@ static void take_better_name(struct dwarf_frame *real, const char *in_symtab)
     real->qualified = NULL;
 }
 
-/* Where it is named by its symbol, and is one of several static functions of that name. Those of Rust, and of C++'s library,
- * are copies of one function. */
+/* Where it is one of several static functions of that name. Those of Rust, of C++'s library and of headers are copies of one
+ * function. C's need no more than the file that the debug information has. */
 static bool find_file(struct symtab *symtab, uint64_t address, const struct dwarf_frame *frame, struct symbol_file *ret_file)
 {
     const char *name = frame->function;
     bool is_librarys = name && (strncmp(name, "_ZNSt", 5) == 0 || strncmp(name, "_ZNKSt", 6) == 0 || strncmp(name, "_ZSt", 4) == 0);
 
-    return name && !frame->file && !is_librarys && strncmp(name, "_R", 2) != 0 && !strstr(name, "17h") &&
-           symtab_file(symtab, address, ret_file);
+    const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
+
+    return name && (!frame->file || is_mangled(name)) && !is_librarys && strncmp(name, "_R", 2) != 0 && !strstr(name, "17h") &&
+           symtab_file(symtab, address, ret_file) && (!frame->file || strcmp(slash ? slash + 1 : frame->file, ret_file->name) == 0);
 }
 
 /* C++'s are told by their signatures: they get the file there. */
@@ -231,7 +233,7 @@ enum names_outcome module_names_read(const struct module_names *n,
         if (count && find_file(symtab, n->addresses[i], real, &file)) {
             struct symbols_frame *last = &frames[count - 1];
             last->signature = signature_in_file(&known, *know(&known, real->function), &file);
-            last->file = file.name;
+            last->file = last->file ? last->file : file.name;
         }
         add(data, n->addresses[i], frames, count);
     }
