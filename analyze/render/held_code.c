@@ -112,7 +112,7 @@ static bool is_keepers(const char *name)
 enum held_code held_code(const char *name)
 {
     static const char *const runners[] = { "_M_run", "_M_invoke", "operator()", "__invoke", "invoke", "__thread_proxy", "__call_once_proxy",
-                                           "_FUN", "__execute" };
+                                           "_FUN", "__execute", "_S_execute", "__visit_invoke" };
 
     if (strstr(name, "::__rust_begin_short_backtrace")) /* a thread's closure is nowhere else */
         return HELD_SURELY;
