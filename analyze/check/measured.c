@@ -27,14 +27,14 @@ static char *safe_copy(const char *text) /* as it would come back from a file of
 /* A log that is being added. */
 struct adding_log {
     struct by_name table;
-    enum { NOT_ASKED, PASSES_ON, IS_SITE } *kinds; /* by frame */
+    uint8_t *roles; /* by frame: 1 + enum site_role; 0: not asked yet */
     const char *module; /* whose language was asked for last */
     bool is_rust;
 };
 
 static struct passing passing_of(const struct by_name_frame *f)
 {
-    return (struct passing){ f->is_named ? f->function : NULL, f->module, f->path, false };
+    return (struct passing){ f->is_named ? f->function : NULL, f->signature, f->module, f->path, f->is_real, false };
 }
 
 static bool is_rust(struct adding_log *a, const char *module)
@@ -50,24 +50,43 @@ static bool is_rust(struct adding_log *a, const char *module)
     return a->is_rust;
 }
 
-static bool passes_on(struct adding_log *a, uint32_t frame)
+static enum site_role role_of(struct adding_log *a, uint32_t frame)
 {
-    if (a->kinds[frame] == NOT_ASKED) {
+    if (!a->roles[frame]) {
         struct passing p = passing_of(&a->table.frames[frame]);
         p.is_rust = p.function && !p.source && is_rust(a, p.module);
-        a->kinds[frame] = passing_on(&p) ? PASSES_ON : IS_SITE;
+        a->roles[frame] = (uint8_t)(1 + passing_role(&p));
     }
-    return a->kinds[frame] == PASSES_ON;
+    return (enum site_role)(a->roles[frame] - 1);
+}
+
+/* The number of its module, among those of the row. */
+static uint32_t module_number(const struct by_name *b, const struct by_name_row *row, uint32_t at)
+{
+    uint32_t first = 0;
+
+    while (strcmp(b->frames[row->frames[first]].module, b->frames[row->frames[at]].module) != 0)
+        first++;
+    return first;
+}
+
+static uint32_t find_site(struct adding_log *a, const struct by_name_row *row)
+{
+    struct site_search search = { 0 };
+    uint32_t site = 0;
+
+    for (uint32_t i = 0; i < row->frame_count; i++)
+        if (site_search_ends(&search, i, role_of(a, row->frames[i]), module_number(&a->table, row, i), i + 1 == row->frame_count, &site))
+            break;
+    return site;
 }
 
 /* A row's frames that are its site's. */
 static size_t find_frames(struct adding_log *a, const struct by_name_row *row, size_t *ret_count)
 {
     const struct by_name *b = &a->table;
-    size_t first = 0, count = 0;
+    size_t first = find_site(a, row), count = 0;
 
-    while (first + 1 < row->frame_count && passes_on(a, row->frames[first]))
-        first++;
     while (first + count < row->frame_count && count < MEASURED_DEPTH) {
         const char *function = b->frames[row->frames[first + count]].function;
         if (count && frames_is_start(function))
@@ -341,7 +360,7 @@ void measured_add(struct measured *m, const struct by_name_source *source)
 
     by_name_init(&a.table, &(struct by_name_options){ .stacks = true, .lines = true });
     by_name_add(&a.table, source);
-    a.kinds = alloc_zeroed(a.table.frame_count + 1, sizeof *a.kinds);
+    a.roles = alloc_zeroed(a.table.frame_count + 1, sizeof *a.roles);
     begin_sums(&m->functions);
     begin_sums(&m->modules);
     begin_sums(&m->unnamed);
@@ -355,7 +374,7 @@ void measured_add(struct measured *m, const struct by_name_source *source)
         add_row(m, &a, &a.table.rows[i]);
     add_known(m, &a.table);
     by_name_release(&a.table);
-    free(a.kinds);
+    free(a.roles);
 }
 
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind)

@@ -65,23 +65,20 @@ static bool is_reserved(const char *name, bool is_rust)
 {
     static const char *const spaces[] = { "std::", "__gnu_cxx::", "__cxxabiv1::", /* and Rust's: */ "alloc::", "core::", "hashbrown::" };
 
-    if (!frames_is_wrapper(name))
-        return false;
     name = frames_without_type(name);
     return begins_with_one(name + (is_rust && *name == '<'), spaces, is_rust ? COUNT(spaces) : 3);
 }
 
-bool passing_on(const struct passing *f)
+enum site_role passing_role(const struct passing *f)
 {
     if (!f->function)
-        return false;
+        return SITE_ASKS;
     if (is_well_known(f->function))
-        return true;
+        return SITE_PASSES_ON;
     if (f->source && is_rusts_source(f->source) && !strstr(f->source, "/library/std/")) /* alloc, core, hashbrown: "<T as ...>::to_vec" */
-        return true;
-    if (passing_is_runtime(f->module) || (f->source && is_runtimes_source(f->source)))
-        return frames_is_wrapper(f->function);
-    return !f->source && is_reserved(f->function, f->is_rust);
+        return SITE_PASSES_ON;
+    bool is_runtimes = passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : is_reserved(f->function, f->is_rust));
+    return is_runtimes ? frames_role(&(struct symbols_frame){ f->function, f->signature, f->source, 0, 0 }, f->is_real) : SITE_ASKS;
 }
 
 bool passing_shows_rust(const struct passing *f)

@@ -78,24 +78,25 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     s->places = grow(s->places, &s->place_capacity, location + 1, sizeof *s->places);
     struct selection_place *place = &s->places[location];
     const struct symbols_frame *names;
-    bool has_function = false, matches = false, passes_on = true;
+    bool has_function = false, matches = false;
 
     if (place->has_function)
         return place;
     const struct code *code = &s->facts->told.code;
     const char *path = code->files[code->locations[location].file].path, *module = *path ? text_base_name(path) : path;
     size_t count = location ? s->namer->frames(s->namer->data, location, &names) : 0;
+    enum site_role role = count ? SITE_PASSES_ON : SITE_ASKS;
     for (size_t i = 0; i < count && s->within; i++)
         has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
-    for (size_t i = 0; i < count && passes_on; i++)
-        passes_on = passing_on(&(struct passing){ names[i].function, module, names[i].file, true });
+    for (size_t i = 0; i < count && role != SITE_ASKS; i++)
+        role = passing_role(&(struct passing){ names[i].function, names[i].signature, module, names[i].file, i + 1 == count, true });
     matches = s->excludes_program && s->program && strcmp(module, s->program) == 0;
     for (size_t i = 0; i < s->excluded_count; i++)
         if (regexec(&s->excluded_modules[i], module, 0, NULL, 0) == 0) {
             matches = true;
             s->excluded_matched |= i < 64 ? (uint64_t)1 << i : 0;
         }
-    *place = (struct selection_place){ answer(has_function), answer(count && passes_on), answer(matches) };
+    *place = (struct selection_place){ answer(has_function), answer(matches), (uint8_t)role };
     return place;
 }
 
@@ -105,14 +106,17 @@ bool selection_wants(void *data, uint32_t leaf)
     const struct stacks *stacks = &s->facts->told.stacks;
     uint32_t at = stacks->leaves[leaf].node;
     bool is_within = !s->within, has_site = !selection_excludes(s), is_excluded = false;
+    struct site_search search = { 0 };
 
     for (; !stack_is_root(stacks, at) && !(is_within && has_site); at = stacks->nodes[at].parent) {
-        const struct selection_place *place = place_of(s, code_location(&s->facts->told.code, stacks->nodes[at].pc));
+        uint32_t location = code_location(&s->facts->told.code, stacks->nodes[at].pc), site;
+        const struct selection_place *place = place_of(s, location);
         is_within |= place->has_function == 1;
         if (has_site)
             continue;
-        has_site = place->passes_on == 2;
-        is_excluded = place->is_excluded == 1; /* where all only pass it on, the last is it */
+        has_site = site_search_ends(&search, location, place->role, s->facts->told.code.locations[location].file,
+                                    stack_is_root(stacks, stacks->nodes[at].parent), &site);
+        is_excluded = has_site && place_of(s, site)->is_excluded == 1;
     }
     const struct stack_leaf *of = &stacks->leaves[leaf];
     uint64_t allocations = s->facts->costs.of[leaf].allocations;

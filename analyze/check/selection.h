@@ -21,7 +21,8 @@ struct selection {
     const struct namer *namer;
     const char *program; /* its file's name; NULL: unknown */
     struct selection_place {
-        uint8_t has_function, passes_on, is_excluded; /* 0: not asked yet, 1: yes, 2: no */
+        uint8_t has_function, is_excluded; /* 0: not asked yet, 1: yes, 2: no */
+        uint8_t role; /* enum site_role */
     } *places; /* by location */
     size_t place_capacity;
     /* And what has been found of it: allocations, but for is_found. */

@@ -3,7 +3,8 @@
 #include <string.h>
 
 struct place {
-    bool asked, passes_on;
+    bool asked;
+    enum site_role role;
     uint32_t key;
 };
 
@@ -25,8 +26,8 @@ static const struct place *ask(struct collector *c, uint32_t location)
         return place;
     place->asked = true;
     place->key = location;
-    if (location && c->rule->passes_on) {
-        place->passes_on = c->rule->passes_on(c->rule->data, location, &place->key);
+    if (location && c->rule->role) {
+        place->role = c->rule->role(c->rule->data, location, &place->key);
         place->key++;
     }
     return place;
@@ -36,16 +37,17 @@ static const struct place *ask(struct collector *c, uint32_t location)
 static const struct place *site_place(struct collector *c, uint32_t node, uint32_t *ret_location)
 {
     const struct stacks *s = &c->facts->told.stacks;
+    struct code *code = &c->facts->told.code;
+    struct site_search search = { 0 };
 
     *ret_location = 0;
-    if (stack_is_root(s, node))
-        return ask(c, 0);
-    for (;; node = s->nodes[node].parent) {
-        *ret_location = code_location(&c->facts->told.code, s->nodes[node].pc);
-        const struct place *place = ask(c, *ret_location);
-        if (!place->passes_on || stack_is_root(s, s->nodes[node].parent))
-            return place;
+    for (; !stack_is_root(s, node); node = s->nodes[node].parent) {
+        uint32_t location = code_location(code, s->nodes[node].pc);
+        if (site_search_ends(&search, location, ask(c, location)->role, code->locations[location].file,
+                             stack_is_root(s, s->nodes[node].parent), ret_location))
+            break;
     }
+    return ask(c, *ret_location);
 }
 
 void stack_costs_add(struct stack_costs *sum, const struct stack_costs *c)

@@ -7,12 +7,13 @@
 
 #include "analyze/model/cost.h"
 #include "analyze/model/facts.h"
+#include "analyze/model/site_search.h"
 
 struct sites_rule {
     void *data;
-    /* Of a location, not 0: *ret_key is the same number for all that are one site, from 0 up. True: it only
-     * passes allocations on, and is a site only where it has no caller. NULL: each location is a site. */
-    bool (*passes_on)(void *data, uint32_t location, uint32_t *ret_key);
+    /* Of a location, not 0: *ret_key is the same number for all that are one site, from 0 up. What only passes
+     * allocations on is a site where it has no caller. NULL: each location is a site. */
+    enum site_role (*role)(void *data, uint32_t location, uint32_t *ret_key);
     /* Whether a stack, given by its leaf, counts. NULL: all do. */
     bool (*wanted)(void *data, uint32_t leaf);
     void *wanted_data;

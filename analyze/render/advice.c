@@ -105,20 +105,24 @@ static void print_wrapped(const char *text, int margin, int columns)
 
 void advice_print(struct facts *facts, const struct sites *sites, const struct namer *namer)
 {
+    struct overloads overloads = { 0 };
     struct advices advices;
     int columns = text_columns();
 
     advices_find(facts, sites, &advices);
+    if (advices.count)
+        overloads_add_sites(&overloads, sites, &facts->told.code, namer);
     if (advices.count)
         printf("\nAdvice (by which rules: docs/howto-report.md; --no-advice leaves it out)\n");
     for (size_t i = 0; i < advices.count; i++) {
         const struct site *site = &sites->sites[advices.of[i].site];
         _cleanup_free_ char *text = words(facts, site, &advices.of[i], advices.rounding_bytes);
         printf("  %zu  ", i + 1);
-        top_sites_print_name(facts, site, namer, columns - 5);
+        top_sites_print_name(facts, site, namer, &overloads, columns - 5);
         putchar('\n');
         print_wrapped(text, 5, columns);
     }
+    overloads_release(&overloads);
 }
 
 static void set(json_t *object, const char *name, uint64_t value)

@@ -3,8 +3,8 @@
 #include "analyze/render/by_name.h"
 
 #include "analyze/hash.h"
+#include "analyze/render/by_name_frames.h"
 #include "analyze/render/frames.h"
-#include "analyze/render/identity.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -19,7 +19,8 @@ struct adding {
             uint32_t frame, line;
         } *of;        /* the innermost first; NULL: not asked yet */
         size_t count;
-        size_t site;  /* the first that does not only pass allocations on; count: all do */
+        size_t site;  /* frames_site()'s */
+        enum site_role role;
     } *names; /* by location */
     size_t capacity;
     struct step *path;
@@ -35,116 +36,6 @@ static const char *base_name(const char *path)
 
 /* --- names ------------------------------------------------------------------------- */
 
-static struct identity identity_of(const struct by_name_frame *f)
-{
-    return (struct identity){ f->function, f->signature, f->home };
-}
-
-static bool is_same_frame(const struct by_name *b, const struct by_name_frame *x, const struct by_name_frame *y)
-{
-    struct identity mine = identity_of(x), other = identity_of(y);
-
-    return identity_is_same(&mine, &other) && strcmp(x->module, y->module) == 0 &&
-           (!b->options.lines || (x->line == y->line && strcmp(x->source, y->source) == 0));
-}
-
-static uint64_t hash_frame(const struct by_name *b, const struct by_name_frame *frame)
-{
-    struct identity identity = identity_of(frame);
-    uint64_t hash = identity_hash(hash_add_text(0, frame->module), &identity);
-    return b->options.lines ? hash_add_text(hash_add(hash, frame->line), frame->source) : hash;
-}
-
-static char *copied(const char *text)
-{
-    return text ? copy_text(text, strlen(text)) : NULL;
-}
-
-/* The first frame of a module and name, and signature if that is asked for; UINT32_MAX: none, *ret_hash is where it is to be. */
-static uint32_t first_named(const struct by_name *b, const struct by_name_frame *frame, bool signature, uint64_t *ret_hash)
-{
-    const struct hash_table *table = signature ? &b->signature_table : &b->name_table;
-
-    *ret_hash = hash_add_text(hash_add_text(0, frame->module), frame->function);
-    *ret_hash = signature ? hash_add_text(*ret_hash, frame->signature) : *ret_hash;
-    struct hash_search s = hash_table_search(table, *ret_hash);
-    while (hash_table_next(table, &s)) {
-        const struct by_name_frame *first = &b->frames[s.number];
-        if (strcmp(first->module, frame->module) == 0 && strcmp(first->function, frame->function) == 0 &&
-            (!signature || strcmp(first->signature, frame->signature) == 0))
-            return s.number;
-    }
-    return UINT32_MAX;
-}
-
-/* Files where they were last: they go with the lines there. */
-static void take_file(struct by_name *b, struct by_name_frame *known, const struct by_name_frame *frame)
-{
-    if (!frame->path || (known->path && known->log == b->log_count))
-        return;
-    if (!known->path || strcmp(known->path, frame->path) != 0) {
-        free(known->path);
-        free(known->source);
-        known->path = copied(frame->path);
-        known->source = copied(frame->source);
-        known->home = known->home ? known->home : copied(frame->home);
-    }
-    known->log = b->log_count;
-}
-
-/* Where its file would tell it, but one of the two has none: what a log without debug information names is the same
- * as in one with it. UINT32_MAX: there is none. */
-static uint32_t find_without_file(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
-{
-    uint64_t by_signature;
-    uint32_t first = b->options.lines ? UINT32_MAX : first_named(b, frame, true, &by_signature);
-
-    if (first == UINT32_MAX || (frame->home && b->frames[first].home))
-        return UINT32_MAX;
-    if (frame->home)
-        hash_table_add(&b->frame_table, hash, first);
-    return first;
-}
-
-static uint32_t add_frame(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
-{
-    uint32_t number = (uint32_t)b->frame_count++;
-    uint64_t by_name, by_signature;
-
-    b->frames = grow(b->frames, &b->frame_capacity, b->frame_count, sizeof *b->frames);
-    struct by_name_frame *added = &b->frames[number];
-    *added = (struct by_name_frame){
-        .module = copied(frame->module), .function = copied(frame->function), .signature = copied(frame->signature),
-        .source = copied(frame->source), .path = copied(frame->path), .home = copied(frame->home), .line = b->options.lines ? frame->line : 0,
-        .is_named = frame->is_named, .namesake = first_named(b, frame, false, &by_name), .log = b->log_count };
-    hash_table_add(&b->frame_table, hash, number);
-    if (added->namesake == UINT32_MAX) {
-        hash_table_add(&b->name_table, by_name, number);
-        added->namesake = number;
-    }
-    if (first_named(b, frame, true, &by_signature) == UINT32_MAX)
-        hash_table_add(&b->signature_table, by_signature, number);
-    b->frames[added->namesake].is_overload |= strcmp(b->frames[added->namesake].signature, frame->signature) != 0;
-    return number;
-}
-
-static uint32_t frame_number(struct by_name *b, const struct by_name_frame *frame)
-{
-    uint64_t hash = hash_frame(b, frame);
-    struct hash_search s = hash_table_search(&b->frame_table, hash);
-    uint32_t found = UINT32_MAX;
-
-    while (found == UINT32_MAX && hash_table_next(&b->frame_table, &s))
-        if (is_same_frame(b, &b->frames[s.number], frame))
-            found = s.number;
-    if (found == UINT32_MAX)
-        found = find_without_file(b, frame, hash);
-    if (found == UINT32_MAX)
-        return add_frame(b, frame, hash);
-    take_file(b, &b->frames[found], frame);
-    return found;
-}
-
 static const char *module_name(const struct by_name *b, const char *path)
 {
     const char *name = base_name(path);
@@ -155,11 +46,11 @@ static const char *module_name(const struct by_name *b, const char *path)
 static char *home_of(const struct adding *a, const char *path)
 {
     if (!a->main_path || strncmp(path, a->main_path, a->root_bytes) != 0 || path[a->root_bytes] != '/')
-        return copied(path);
+        return by_name_copied(path);
     return format_text("%.*s%s", (int)a->first_root_bytes, a->b->main_path, path + a->root_bytes);
 }
 
-static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name)
+static uint32_t frame_of(const struct adding *a, uint32_t location, const struct symbols_frame *name, bool is_real)
 {
     const struct code *code = &a->source->facts->told.code;
     const struct code_location *place = &code->locations[location];
@@ -168,16 +59,16 @@ static uint32_t frame_of(const struct adding *a, uint32_t location, const struct
     char unnamed[300] = "(no file)";
 
     if (name && name->function)
-        return frame_number(a->b, &(struct by_name_frame){
+        return by_name_frame_number(a->b, &(struct by_name_frame){
             .module = (char *)module, .function = (char *)name->function,
             .signature = (char *)(name->signature ? name->signature : name->function),
             .source = (char *)(name->file ? base_name(name->file) : ""),
-            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true });
+            .path = (char *)name->file, .home = home, .line = name->line, .is_named = true, .is_real = is_real });
     if (!location)
         strcpy(unnamed, "(no stack)");
     else if (place->file)
         snprintf(unnamed, sizeof unnamed, "%.250s+0x%" PRIx64, module, place->address);
-    return frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .signature = unnamed,
+    return by_name_frame_number(a->b, &(struct by_name_frame){ .module = (char *)module, .function = unnamed, .signature = unnamed,
                                                            .source = (char *)"" });
 }
 
@@ -192,9 +83,8 @@ static const struct names *names_of(struct adding *a, uint32_t location)
         names->count = count ? count : 1;
         names->of = alloc_zeroed(names->count, sizeof *names->of);
         for (size_t i = 0; i < names->count; i++)
-            names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL), count ? frames[i].line : 0 };
-        if (count && !frames_site(frames, count, &names->site))
-            names->site = count;
+            names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL, i + 1 == names->count), count ? frames[i].line : 0 };
+        names->role = frames_site(frames, count, &names->site);
     }
     return names;
 }
@@ -270,24 +160,36 @@ static struct by_name_row *row_of(struct by_name *b, unsigned side, const struct
     return row;
 }
 
+/* The node at which the site of a stack is. */
+static uint32_t find_site(struct adding *a, uint32_t node)
+{
+    const struct stacks *s = &a->source->facts->told.stacks;
+    struct code *code = &a->source->facts->told.code;
+    struct site_search search = { 0 };
+    uint32_t site = node;
+
+    for (; !stack_is_root(s, node); node = s->nodes[node].parent) {
+        uint32_t location = code_location(code, s->nodes[node].pc);
+        if (site_search_ends(&search, node, names_of(a, location)->role, code->locations[location].file,
+                             stack_is_root(s, s->nodes[node].parent), &site))
+            break;
+    }
+    return site;
+}
+
 static void find_path(struct adding *a, uint32_t leaf)
 {
     struct facts *f = a->source->facts;
     const struct stacks *s = &f->told.stacks;
     uint32_t at = s->leaves[leaf].node;
-    bool is_site = !a->b->options.stacks, passes_on = is_site;
+    bool is_site = !a->b->options.stacks;
 
     a->path_count = 0;
+    at = is_site ? find_site(a, at) : at;
     for (bool none = stack_is_root(s, at); none || !stack_is_root(s, at); none = false, at = s->nodes[at].parent) {
         uint32_t location = none ? 0 : code_location(&f->told.code, s->nodes[at].pc);
         const struct names *names = names_of(a, location);
-        size_t from = passes_on ? names->site : 0;
-        if (from == names->count) { /* all of them only pass it on */
-            if (!none && !stack_is_root(s, s->nodes[at].parent))
-                continue;
-            from = names->count - 1;
-        }
-        passes_on = false;
+        size_t from = is_site && !a->path_count ? names->site : 0;
         a->path = grow(a->path, &a->path_capacity, a->path_count + names->count, sizeof *a->path);
         for (size_t i = from; i < names->count; i++)
             a->path[a->path_count++] = names->of[i];
@@ -379,13 +281,13 @@ static void name_program(struct by_name *b, const struct facts *f, unsigned side
     if (!*name)
         return;
     if (!b->program) {
-        b->program = copied(name);
+        b->program = by_name_copied(name);
         return;
     }
     free(b->renamed);
     b->renamed = NULL;
     if (side && strcmp(name, b->program) != 0 && !has_module(f, b->program) && !knows_module(b, name))
-        b->renamed = copied(name);
+        b->renamed = by_name_copied(name);
 }
 
 static const char *find_main(const struct adding *a)
@@ -412,7 +314,7 @@ static void find_root(struct adding *a)
     if (!path)
         return;
     if (!first) {
-        a->b->main_path = copied(path);
+        a->b->main_path = by_name_copied(path);
         return;
     }
     size_t bytes = strlen(path), first_bytes = strlen(first);
@@ -435,6 +337,7 @@ void by_name_add(struct by_name *b, const struct by_name_source *source)
     struct facts *f = source->facts;
 
     b->log_count++;
+    b->side = source->side;
     name_program(b, f, source->side);
     code_locate_all(&f->told.code);
     find_root(&a);
@@ -456,6 +359,7 @@ void by_name_release(struct by_name *b)
         free(b->frames[i].signature);
         free(b->frames[i].source);
         free(b->frames[i].path);
+        free(b->frames[i].old_path);
         free(b->frames[i].home);
     }
     for (size_t i = 0; i < b->row_count; i++) {

@@ -32,9 +32,11 @@ struct by_name_frame {
     char *signature; /* with parameters, if it has them */
     char *source;   /* file without directories; "" unknown. Of the last log, if it is no part of the name */
     char *path;     /* the same as the compiler named it; NULL: unknown */
+    char *old_path; /* likewise, of the first side, where the second has another; else NULL */
     char *home;     /* where the first log's tree of sources would have it */
     uint32_t line;  /* 0: unknown, or no part of the name */
     bool is_named;  /* there was a function */
+    bool is_real;   /* it was met where it was not inlined */
     bool is_overload;    /* of the first of its name: others have it, too, and another signature */
     uint32_t namesake;   /* the first of its module and name */
     uint32_t log;        /* the last that it was met in */
@@ -63,6 +65,7 @@ struct by_name {
     struct hash_table frame_table, row_table;
     struct hash_table name_table, signature_table; /* the first frame of each, in its module */
     uint32_t log_count;
+    unsigned side; /* of the last */
     char *main_path; /* the source of the first log's program's main; NULL: unknown */
     char *program; /* the first log's first program */
     char *renamed; /* the other side's, that counts as the same module under another name; NULL: none */

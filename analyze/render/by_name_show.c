@@ -3,6 +3,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/identity.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -40,21 +41,26 @@ static json_t *line_json(uint32_t before, uint32_t after)
     return before == BY_NAME_LINE_VARIES || line == BY_NAME_LINE_VARIES || !line ? json_null() : json_integer(line);
 }
 
+/* Where the sources were: of what is only in the first side's logs, there. */
+static const char *path_of(const struct by_name_row *row, const struct by_name_frame *frame)
+{
+    bool is_old = row->logs[0] && !row->logs[1];
+    return is_old && frame->old_path ? frame->old_path : frame->path;
+}
+
 static void print_name(const struct by_name *table, const struct by_name_row *row, size_t at)
 {
     const struct by_name_frame *frame = &table->frames[row->frames[at]];
     const char *name = table->frames[frame->namesake].is_overload ? frame->signature : frame->function;
-    size_t bytes = strlen(name);
+    _cleanup_free_ char *shown = names_cut(name, NAME_SHOWN);
 
     if (frame->is_named && *frame->module) {
         text_print_safe(frame->module, strlen(frame->module));
         putchar(' ');
     }
-    text_print_safe(name, bytes > NAME_SHOWN ? NAME_SHOWN : bytes);
-    if (bytes > NAME_SHOWN)
-        printf("...");
+    text_print_safe(shown, strlen(shown));
     if (frame->path && *frame->source) {
-        const char *source = identity_file(frame->path);
+        const char *source = identity_file(path_of(row, frame));
         printf("  ");
         text_print_safe(source, strlen(source));
         print_lines(row->lines[0][at], row->lines[1][at]);
@@ -85,7 +91,8 @@ json_t *by_name_frames_json(const struct by_name *table, const struct by_name_ro
         const struct by_name_frame *f = &table->frames[row->frames[i]];
         json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "module", text_json(f->module), "function",
                                               text_json(f->function), "signature", f->is_named ? text_json(f->signature) : json_null(),
-                                              "is_named", f->is_named, "file", f->path ? text_json(f->path) : json_null(), "line",
+                                              "is_named", f->is_named, "file",
+                                              f->path ? text_json(path_of(row, f)) : json_null(), "line",
                                               line_json(row->lines[0][i], row->lines[1][i])));
     }
     return list;

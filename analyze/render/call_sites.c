@@ -11,6 +11,7 @@ struct key {
     uint32_t file, line;
     uint32_t location; /* where no line is known; else 0 */
     const char *function, *source;
+    const char *signature; /* NULL: it tells no parameters */
 };
 
 struct collector {
@@ -25,7 +26,7 @@ struct collector {
 static uint64_t hash_of(const struct key *k)
 {
     uint64_t hash = hash_add(hash_add(0, (uint64_t)k->file << 32 | k->line), k->location);
-    return hash_add_text(hash_add_text(hash, k->function), k->source);
+    return hash_add_text(hash_add_text(hash_add_text(hash, k->function), k->signature), k->source);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -36,7 +37,7 @@ static bool same_text(const char *a, const char *b)
 static bool is_same(const struct key *a, const struct key *b)
 {
     return a->file == b->file && a->line == b->line && a->location == b->location && same_text(a->function, b->function) &&
-           same_text(a->source, b->source);
+           same_text(a->source, b->source) && same_text(a->signature, b->signature);
 }
 
 static uint32_t key_number(struct collector *c, const struct key *k)
@@ -53,23 +54,25 @@ static uint32_t key_number(struct collector *c, const struct key *k)
     return (uint32_t)c->count++;
 }
 
-static bool passes_on(void *data, uint32_t location, uint32_t *ret_key)
+static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
 {
     struct collector *c = data;
     struct key key = { .file = c->facts->told.code.locations[location].file };
     const struct symbols_frame *names;
-    size_t count = c->namer->frames(c->namer->data, location, &names), site = 0;
-    bool is_site = frames_site(names, count, &site);
+    size_t count = c->namer->frames(c->namer->data, location, &names), site;
+    enum site_role role = frames_site(names, count, &site);
 
     if (count) {
         key.function = names[site].function;
+        if (key.function && !symbols_is_numbered(key.function, names[site].signature)) /* else its line does */
+            key.signature = names[site].signature;
         key.source = names[site].file;
         key.line = names[site].line;
     }
     if (!key.function || !key.line)
         key.location = location;
     *ret_key = key_number(c, &key);
-    return count && !is_site;
+    return role;
 }
 
 static bool is_in_module(void *data, uint32_t location)
@@ -85,7 +88,7 @@ void call_sites_collect(struct facts *facts, const struct namer *namer, const st
                         struct sites *ret_sites)
 {
     struct collector c = { .facts = facts, .namer = namer, .module = filter ? filter->module : NULL };
-    struct sites_rule rule = { .data = &c, .passes_on = passes_on };
+    struct sites_rule rule = { .data = &c, .role = role };
 
     if (filter && filter->stacks) {
         filter_use(filter->stacks, facts, namer);

@@ -106,7 +106,7 @@ static struct call_frame *first_namesake(struct call_tree *t, struct hash_table 
 }
 
 /* What has the name of another of its module tells itself apart: all of them do, by way of the first. */
-static void find_namesakes(struct call_tree *t)
+static void find_namesakes(struct call_tree *t, bool by_line)
 {
     _cleanup_free_ struct call_frame **by_name = alloc_zeroed(t->frame_count, sizeof(void *));
     _cleanup_free_ struct call_frame **by_signature = alloc_zeroed(t->frame_count, sizeof(void *));
@@ -120,7 +120,7 @@ static void find_namesakes(struct call_tree *t)
         by_signature[i] = first_namesake(t, &signatures, i, true);
         struct identity mine = identity_of(f), its = identity_of(by_signature[i]);
         by_name[i]->is_overload |= !texts_are_same(by_name[i]->signature, f->signature);
-        by_signature[i]->is_twin |= !identity_is_same(&mine, &its);
+        by_signature[i]->is_twin |= !by_line && !identity_is_same(&mine, &its); /* else its line tells its file, too */
     }
     for (uint32_t i = 0; i < t->frame_count; i++)
         if (by_name[i]) {
@@ -294,8 +294,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
         add_callers_first(&b, wanted);
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
-    if (!options->by_line)
-        find_namesakes(&tree);
+    find_namesakes(&tree, options->by_line);
     hash_table_release(&b.frame_table);
     hash_table_release(&b.node_table);
     free(b.path);

@@ -21,7 +21,7 @@ struct call_frame {
     uint32_t line;        /* in the source, where frames differ by line; else, and if unknown, 0 */
     uint32_t location;    /* in facts->told.code: 0: the stack's record was lost, or none was taken */
     bool is_inlined;
-    bool is_overload;     /* others of the module have its name, and another signature; not known by line */
+    bool is_overload;     /* others of the module have its name, and another signature */
     bool is_twin;         /* or another file */
 };
 

@@ -1,6 +1,7 @@
 #include "analyze/render/frame_text.h"
 
 #include "analyze/render/identity.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -57,7 +58,7 @@ char *frame_name(const struct call_tree *t, uint32_t node, int columns)
 {
     char buffer[CALL_NAME_BYTES];
 
-    return text_make_safe(cut(format_text("%s", call_frame_name(t, t->nodes[node].frame, buffer)), columns));
+    return text_make_safe(names_cut(call_frame_name(t, t->nodes[node].frame, buffer), columns > 0 ? (size_t)columns : 0));
 }
 
 char *frame_text(const struct call_tree *t, uint32_t node, uint32_t beside, int columns)
@@ -67,7 +68,7 @@ char *frame_text(const struct call_tree *t, uint32_t node, uint32_t beside, int 
     _cleanup_free_ char *place = place_of(t, node, beside, text_width(whole), columns);
     int room = columns - text_width(place);
 
-    char *name = cut(format_text("%s", whole), room > NAME_LEAST ? room : NAME_LEAST);
+    char *name = names_cut(whole, (size_t)(room > NAME_LEAST ? room : NAME_LEAST));
     char *text = cut(format_text("%s%s", name, place), columns);
     free(name);
     return text_make_safe(text);

@@ -1,6 +1,7 @@
 #include "analyze/render/frames.h"
 
 #include "analyze/render/identity.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <inttypes.h>
@@ -8,15 +9,18 @@
 
 #define PERIOD_MOST 8 /* functions that call each other in turn */
 
-bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
+enum site_role frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!frames_passes_on(&names[i], i + 1 == count)) {
-            *ret_index = i;
-            return true;
-        }
-    *ret_index = count ? count - 1 : 0;
-    return false;
+    enum site_role role = SITE_ASKS;
+
+    *ret_index = 0;
+    for (size_t i = 0; i < count; i++) {
+        *ret_index = i;
+        role = frames_role(&names[i], i + 1 == count);
+        if (role == SITE_ASKS)
+            break;
+    }
+    return role;
 }
 
 static struct frame *add_frame(struct frames *f, uint32_t location)
@@ -40,8 +44,18 @@ static void add_location(struct frames *f, const struct namer *namer, uint32_t l
         frame->source = names[i].file;
         frame->line = names[i].line;
         frame->is_inlined = i + 1 < count;
-        frame->passes_on = frames_passes_on(&names[i], !frame->is_inlined);
+        frame->role = frames_role(&names[i], !frame->is_inlined);
     }
+}
+
+static size_t site_of(const struct code *code, const struct frames *f)
+{
+    struct site_search search = { 0 };
+    uint32_t site = 0, i = 0;
+
+    while (!site_search_ends(&search, i, f->of[i].role, code->locations[f->of[i].location].file, i + 1 == f->count, &site))
+        i++;
+    return site;
 }
 
 void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, struct frames *ret_frames)
@@ -53,8 +67,7 @@ void frames_of(struct facts *facts, const struct namer *namer, uint32_t node, st
         add_frame(&f, 0);
     for (; !stack_is_root(s, node); node = s->nodes[node].parent)
         add_location(&f, namer, code_location(&facts->told.code, s->nodes[node].pc));
-    while (f.site + 1 < f.count && f.of[f.site].passes_on)
-        f.site++;
+    f.site = site_of(&facts->told.code, &f);
     *ret_frames = f;
 }
 
@@ -186,68 +199,6 @@ static size_t characters(const char *text)
     return count;
 }
 
-/* `<T as alloc::string::ToString>::to_string`, `<impl [T]>::to_vec`, `<lambda(int)>::operator()`: what a name is of, and not
- * its arguments. */
-static bool begins_type(const char *function, const char *at)
-{
-    if (at == function)
-        return true;
-    return at - function >= 2 && memcmp(at - 2, "::", 2) == 0 &&
-           (strncmp(at, "<impl ", 6) == 0 || strncmp(at, "<lambda", 7) == 0 || strncmp(at, "<unnamed", 8) == 0);
-}
-
-/* Of such a type, from behind its `<` up to its `>`: the last parts of its paths, without arguments. Returns where it ends. */
-static const char *shorten_type(const char *at, char *text, size_t bytes, size_t *used)
-{
-    size_t part = *used; /* where the path begins */
-    int depth = 0;
-
-    for (; *at && (depth || *at != '>' || at[-1] == '-') && *used < bytes; at++) {
-        bool is_end = *at == '>' && at[-1] != '-';
-        depth -= is_end;
-        if (depth == 0 && at[0] == ':' && at[1] == ':') {
-            *used = part;
-            at++;
-        } else if (depth == 0) {
-            text[(*used)++] = *at;
-            if (strchr(" &[(,*", *at))
-                part = *used;
-        }
-        depth += *at == '<';
-    }
-    return at;
-}
-
-const char *frames_short_name(const char *function)
-{
-    static char text[300];
-    size_t used = 0;
-    int depth = 0;
-
-    for (const char *at = function; *at && used < sizeof text - 1; at++) {
-        bool is_operator = at - function >= 8 && memcmp(at - 8, "operator", 8) == 0;
-        if (is_operator && depth == 0) /* operator<, operator->, operator<<, ... */
-            for (; strchr("<>=-", *at) && *at && used < sizeof text - 1; at++)
-                text[used++] = *at;
-        if (*at == '<' && depth == 0 && begins_type(function, at)) {
-            text[used++] = *at;
-            at = shorten_type(at + 1, text, sizeof text - 1, &used);
-            if (*at && used < sizeof text - 1)
-                text[used++] = *at;
-            if (*at)
-                continue;
-        }
-        if (!*at)
-            break;
-        depth -= *at == '>' && depth > 0 && at[-1] != '-';
-        if (depth == 0 && used < sizeof text - 1)
-            text[used++] = *at;
-        depth += *at == '<';
-    }
-    text[used] = 0;
-    return text;
-}
-
 void frames_print(const struct code *code, const struct frame *frame, int columns)
 {
     const char *name = frames_name(code, frame);
@@ -257,16 +208,9 @@ void frames_print(const struct code *code, const struct frame *frame, int column
     place_text(code, frame, place, sizeof place);
     room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
     if (frame->function && characters(name) > room)
-        name = frames_short_name(name);
-    size_t shown = strlen(name);
-    if (characters(name) > room) {
-        size_t count = 0;
-        for (shown = 0; name[shown] && count < room - 3; shown++)
-            count += ((unsigned char)name[shown + 1] & 0xc0) != 0x80;
-    }
-    text_print_safe(name, shown);
-    if (name[shown])
-        fputs("...", stdout);
+        name = names_short(name);
+    _cleanup_free_ char *shown = names_cut(name, room);
+    text_print_safe(shown, strlen(shown));
     text_print_safe(place, strlen(place));
 }
 
@@ -282,8 +226,9 @@ json_t *frames_json(const struct code *code, const struct frame *frame)
 {
     const struct code_location *place = &code->locations[frame->location];
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "module", text_json(code->files[place->file].path),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "module", text_json(code->files[place->file].path),
                      "offset", text_json_number(place->address), "function", frame->function ? text_json(frame->function) : json_null(),
+                     "signature", frame->signature ? text_json(frame->signature) : json_null(),
                      "file", frame->source ? text_json(frame->source) : json_null(),
                      "line", frame->line ? json_integer(frame->line) : json_null(), "inlined", (int)frame->is_inlined);
 }

@@ -6,6 +6,7 @@
 #define MALLOSCOPE_RENDER_FRAMES_H
 
 #include "analyze/model/facts.h"
+#include "analyze/model/site_search.h"
 #include "analyze/render/namer.h"
 
 #include <jansson.h>
@@ -15,7 +16,8 @@ struct frame {
     const char *source;   /* file; NULL: unknown */
     uint32_t line;        /* 0: unknown */
     uint32_t location;    /* in facts->told.code; 0: unknown */
-    bool is_inlined, passes_on;
+    bool is_inlined;
+    enum site_role role;
     bool is_overload;     /* beside another of its name: told with its parameters */
     uint32_t turns;       /* how often the `period` frames up to this one follow each other; 1: once */
     uint32_t period;
@@ -33,17 +35,15 @@ void frames_fold(const struct code *code, struct frames *frames);
 void frames_release(struct frames *frames);
 
 /* Whether a function only passes allocations on: by its name and the file of its source. is_real: it was not inlined. */
-bool frames_passes_on(const struct symbols_frame *frame, bool is_real);
-/* The same by the name alone. */
-bool frames_is_wrapper(const char *function);
+enum site_role frames_role(const struct symbols_frame *frame, bool is_real);
 /* A C++ template function's name without the type that it returns, which demanglers put in front. */
 const char *frames_without_type(const char *name);
 /* What is outside of main() and of a thread's own function. NULL is not. */
 bool frames_is_start(const char *function);
 
 /* Which of the functions at a location, as the namer gives them, is the site: the first that does not only pass
- * allocations on. False: all do; then it is the last. */
-bool frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index);
+ * allocations on. Where all do it is the last. Returns what that one does. */
+enum site_role frames_site(const struct symbols_frame *names, size_t count, size_t *ret_index);
 
 /* On one line of at most so many columns: "function  dir/file.c:12", with the module where that is not known. */
 void frames_print(const struct code *code, const struct frame *frame, int columns);
@@ -51,9 +51,6 @@ void frames_print(const struct code *code, const struct frame *frame, int column
 int frames_columns(const struct code *code, const struct frame *frame);
 /* The same without the source. Good until the next call. */
 const char *frames_name(const struct code *code, const struct frame *frame);
-
-/* With its templates' arguments left out: "std::vector<>::reserve". Good until the next call. */
-const char *frames_short_name(const char *function);
 
 json_t *frames_json(const struct code *code, const struct frame *frame);
 

@@ -1,9 +1,16 @@
 #include "analyze/render/identity.h"
 
 #include "analyze/hash.h"
+#include "analyze/symbols/symbols.h"
 #include "analyze/util.h"
 
 #include <string.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
 
 static const char *signature_of(const struct identity *i)
 {
@@ -16,7 +23,8 @@ bool identity_has_file(const struct identity *i)
 {
     if (strstr(i->function, "(anonymous namespace)"))
         return i->file;
-    return i->file && strcmp(signature_of(i), i->function) == 0 && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
+    bool has_parameters = strcmp(signature_of(i), i->function) != 0 && !symbols_is_numbered(i->function, i->signature);
+    return i->file && !has_parameters && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
 }
 
 bool identity_is_named_alike(const struct identity *a, const struct identity *b)
@@ -24,17 +32,25 @@ bool identity_is_named_alike(const struct identity *a, const struct identity *b)
     return strcmp(a->function, b->function) == 0 && strcmp(signature_of(a), signature_of(b)) == 0;
 }
 
+/* The symbol table has no directories. */
+static bool files_are_same(const char *a, const char *b)
+{
+    bool are_whole = strchr(a, '/') && strchr(b, '/');
+
+    return strcmp(are_whole ? identity_file(a) : base_name(a), are_whole ? identity_file(b) : base_name(b)) == 0;
+}
+
 bool identity_is_same(const struct identity *a, const struct identity *b)
 {
     if (!identity_is_named_alike(a, b) || identity_has_file(a) != identity_has_file(b))
         return false;
-    return !identity_has_file(a) || strcmp(identity_file(a->file), identity_file(b->file)) == 0;
+    return !identity_has_file(a) || files_are_same(a->file, b->file);
 }
 
 uint64_t identity_hash(uint64_t hash, const struct identity *i)
 {
     hash = hash_add_text(hash_add_text(hash, i->function), signature_of(i));
-    return identity_has_file(i) ? hash_add_text(hash, identity_file(i->file)) : hash;
+    return identity_has_file(i) ? hash_add_text(hash, base_name(i->file)) : hash;
 }
 
 const char *identity_file(const char *path)

@@ -30,7 +30,7 @@ static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own
 
     if (!*known) {
         const struct suppression *rule = suppressions_find(c->rules, &(struct suppressible){
-            module_of(c, f), f->signature ? f->signature : f->function, f->source }, own);
+            module_of(c, f), f->signature && !symbols_is_numbered(f->function, f->signature) ? f->signature : f->function, f->source }, own);
         *known = rule ? (uint32_t)(rule - c->rules->rules) + 1 : RULE_NONE;
     }
     return *known == RULE_NONE ? NULL : &c->rules->rules[*known - 1];

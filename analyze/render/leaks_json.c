@@ -26,7 +26,8 @@ static json_t *stack(const struct call_tree *t, uint32_t node)
     for (; node; node = t->nodes[node].parent) {
         const struct call_frame *f = &t->frames[t->nodes[node].frame];
         uint32_t line = t->nodes[node].line;
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "function", text_or_null(f->function), "file",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "function", text_or_null(f->function), "signature",
+                                              text_or_null(f->signature), "file",
                                               text_or_null(f->source), "line", line ? integer(line) : json_null(), "module",
                                               text_json(call_frame_module_path(t, t->nodes[node].frame)), "offset",
                                               text_json_number(t->code->locations[f->location].address), "inlined", f->is_inlined));

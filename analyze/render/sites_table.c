@@ -5,6 +5,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/coverage.h"
+#include "analyze/render/overloads.h"
 #include "analyze/render/part.h"
 #include "analyze/render/text.h"
 #include "analyze/render/top_sites.h"
@@ -24,6 +25,7 @@ struct table {
     const struct sites *sites;
     const struct namer *namer;
     const struct sites_view *view;
+    struct overloads overloads;
     char **texts;       /* by location: its functions, outer to inner */
     uint32_t *names;    /* by location: a number that is the same where the texts are */
     struct row *rows;
@@ -39,6 +41,12 @@ static void make_plain(char *text)
         *at = ':';
 }
 
+static const char *name_of(const struct table *t, uint32_t location, const struct symbols_frame *frame)
+{
+    const char *name = overloads_name(&t->overloads, t->facts->told.code.locations[location].file, frame);
+    return name ? name : "?";
+}
+
 static char *location_text(struct table *t, uint32_t location)
 {
     const struct symbols_frame *frames;
@@ -52,11 +60,11 @@ static char *location_text(struct table *t, uint32_t location)
         return text;
     }
     for (size_t i = 0; i < count; i++)
-        bytes += strlen(frames[i].function ? frames[i].function : "?") + 1;
+        bytes += strlen(name_of(t, location, &frames[i])) + 1;
     char *text = alloc_zeroed(bytes, 1);
     for (size_t i = count; i-- > 0;) {
         char *name = text + used;
-        used += (size_t)sprintf(name, "%s", frames[i].function ? frames[i].function : "?");
+        used += (size_t)sprintf(name, "%s", name_of(t, location, &frames[i]));
         make_plain(name);
         if (i)
             text[used++] = ';';
@@ -81,6 +89,12 @@ static void name_locations(struct table *t)
 
     t->texts = alloc_zeroed(count + 1, sizeof *t->texts);
     t->names = alloc_zeroed(count + 1, sizeof *t->names);
+    for (uint32_t i = 1; i < count; i++) {
+        const struct symbols_frame *frames;
+        size_t depth = t->namer->frames(t->namer->data, i, &frames);
+        for (size_t k = 0; k < depth; k++)
+            overloads_add(&t->overloads, t->facts->told.code.locations[i].file, &frames[k]);
+    }
     for (uint32_t i = 0; i < count; i++) {
         t->texts[i] = location_text(t, i);
         order[i] = i;
@@ -192,6 +206,7 @@ static void release_table(struct table *t)
         free(t->texts[i]);
     free(t->texts);
     free(t->names);
+    overloads_release(&t->overloads);
     free(t->rows);
 }
 
@@ -236,7 +251,8 @@ static void print_name(const struct table *t, const struct row *row)
     const struct frame *own = &frames.of[frames.site];
     print_plain(code->files[code->locations[own->location].file].path);
     printf("\t%" PRIu64 "\t", code->locations[own->location].address);
-    print_plain(own->function);
+    overloads_mark(&t->overloads, code, &frames);
+    print_plain(own->is_overload ? own->signature : own->function);
     putchar('\t');
     print_plain(own->source);
     putchar('\t');

@@ -5,6 +5,7 @@
 
 #include "analyze/render/frames.h"
 #include "analyze/render/place.h"
+#include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ struct lister {
     const struct sites *sites;
     const struct namer *namer;
     const struct report_view *view;
+    struct overloads overloads; /* among the sites */
     size_t *shown; /* by site: the number under which it has been; 0: it has not */
     size_t shown_count;
     const uint32_t *orders[COST_COUNT]; /* of lists before; NULL: there was none */
@@ -35,6 +37,7 @@ static void stack_of(const struct lister *l, const struct site *site, enum cost 
 {
     frames_of(l->facts, l->namer, l->facts->told.stacks.leaves[site->heaviest[cost]].node, ret_frames);
     frames_fold(&l->facts->told.code, ret_frames);
+    overloads_mark(&l->overloads, &l->facts->told.code, ret_frames);
 }
 
 /* --- text ------------------------------------------------------------------------- */
@@ -74,21 +77,15 @@ static void print_costs(const struct lister *l, const struct site_costs *c, enum
 static void print_own(const struct code *code, const struct frames *frames, int columns)
 {
     const struct frame *own = &frames->of[frames->site];
-    const char *name = frames->site ? frames_short_name(frames_name(code, &frames->of[frames->site - 1])) : "";
-    size_t bytes = strlen(name), shown = bytes > THROUGH_SHOWN ? THROUGH_SHOWN : bytes;
-
     if (!frames->site) {
         frames_print(code, own, columns);
         return;
     }
-    _cleanup_free_ char *kept = copy_text(name, bytes);
+    _cleanup_free_ char *through = names_cut(names_short(frames_name(code, &frames->of[frames->site - 1])), THROUGH_SHOWN);
     frames_print(code, own, columns);
-    name = kept;
-    bool fits = frames_columns(code, own) + 10 + (int)shown <= columns;
+    bool fits = frames_columns(code, own) + 10 + (int)strlen(through) <= columns;
     fputs(fits ? "  through " : "\n      through ", stdout);
-    text_print_safe(name, shown);
-    if (shown < bytes)
-        fputs("...", stdout);
+    text_print_safe(through, strlen(through));
 }
 
 static void print_turns(const struct frame *frame)
@@ -125,6 +122,16 @@ static void print_stack(const struct lister *l, const struct site *site, enum co
     frames_release(&frames);
 }
 
+void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, const struct overloads *overloads, int columns)
+{
+    struct frames frames;
+
+    frames_of(facts, namer, facts->told.stacks.leaves[site->heaviest[COST_ALLOCATED]].node, &frames);
+    overloads_mark(overloads, &facts->told.code, &frames);
+    frames_print(&facts->told.code, &frames.of[frames.site], columns);
+    frames_release(&frames);
+}
+
 /* On one line: it has been shown, under a number. */
 static void print_again(const struct lister *l, enum cost cost, const struct site *site, size_t number)
 {
@@ -137,7 +144,7 @@ static void print_again(const struct lister *l, enum cost cost, const struct sit
     int used = snprintf(costs, sizeof costs, "%s (%s %%)  ", cost_is_bytes(cost) ? text_bytes(of) : text_count(of),
                         text_share(of, wholes[cost]));
     printf("%5s %s%s", where, text_about(l->facts->settings.sample_bytes), costs);
-    top_sites_print_name(l->facts, site, l->namer, text_columns() - 7 - used);
+    top_sites_print_name(l->facts, site, l->namer, &l->overloads, text_columns() - 7 - used);
     putchar('\n');
 }
 
@@ -205,21 +212,14 @@ void top_sites_print(struct facts *facts, const struct sites *sites, const struc
         return;
     }
     l.shown = alloc_zeroed(sites->count + 1, sizeof *l.shown);
+    overloads_add_sites(&l.overloads, sites, &facts->told.code, namer);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         if (!view->has_sort || view->sort == cost)
             print_list(&l, cost);
     for (enum cost cost = 0; cost < COST_COUNT; cost++)
         free((void *)l.orders[cost]);
     free(l.shown);
-}
-
-void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, int columns)
-{
-    struct frames frames;
-
-    frames_of(facts, namer, facts->told.stacks.leaves[site->heaviest[COST_ALLOCATED]].node, &frames);
-    frames_print(&facts->told.code, &frames.of[frames.site], columns);
-    frames_release(&frames);
+    overloads_release(&l.overloads);
 }
 
 /* --- JSON ------------------------------------------------------------------------- */
@@ -240,6 +240,7 @@ void top_sites_name_json(struct facts *facts, const struct site *site, const str
     json_object_set_new(object, "module", text_json(code->files[place->file].path));
     set(object, "offset", place->address);
     json_object_set_new(object, "function", own->function ? text_json(own->function) : json_null());
+    json_object_set_new(object, "signature", own->signature ? text_json(own->signature) : json_null());
     json_object_set_new(object, "file", own->source ? text_json(own->source) : json_null());
     json_object_set_new(object, "line", own->line ? json_integer(own->line) : json_null());
     frames_release(&frames);

@@ -2,6 +2,7 @@
 #ifndef MALLOSCOPE_RENDER_TOP_SITES_H
 #define MALLOSCOPE_RENDER_TOP_SITES_H
 
+#include "analyze/render/overloads.h"
 #include "analyze/render/report.h"
 
 /* A list for each cost, or the one that view->sort names. A site is shown with its stack the
@@ -13,8 +14,8 @@ json_t *top_sites_json(struct facts *facts, const struct sites *sites, const str
                        const struct report_view *view);
 
 /* On one line of so many columns, the site's own frame. */
-void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, int columns);
-/* Its members "module", "offset", "function", "file", "line". */
+void top_sites_print_name(struct facts *facts, const struct site *site, const struct namer *namer, const struct overloads *overloads, int columns);
+/* Its members "module", "offset", "function", "signature", "file", "line". */
 void top_sites_name_json(struct facts *facts, const struct site *site, const struct namer *namer, json_t *object);
 
 #endif

@@ -3,6 +3,8 @@
  * known it decides what is of the C++ or Rust library. */
 #include "analyze/render/frames.h"
 
+#include "analyze/render/held_code.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -147,14 +149,6 @@ static bool is_allocators(const char *name)
     return is_named_so(last);
 }
 
-bool frames_is_wrapper(const char *function)
-{
-    if (!function)
-        return false;
-    const char *name = frames_without_type(function);
-    return is_reserved(name) || is_of_rust(name) || is_allocators(name);
-}
-
 /* Behind a directory for headers: c++/12, c++/v1. */
 static bool is_source_of_cpp(const char *file)
 {
@@ -183,13 +177,8 @@ static bool is_of_cpp(const char *name, bool is_cpp, bool is_real)
     return is_cpp ? begins(name, "__") || is_reserved(name) : !is_real;
 }
 
-bool frames_passes_on(const struct symbols_frame *frame, bool is_real)
+static bool passes_on(const struct symbols_frame *frame, const char *name, bool is_cpp, bool is_real)
 {
-    if (!frame->function)
-        return false;
-    /* Only C++'s names tell parameters. */
-    bool is_cpp = frame->signature && strcmp(frame->signature, frame->function) != 0;
-    const char *name = is_cpp ? frames_without_type(frame->function) : frame->function;
     if (is_reserved(name) || is_allocators(name))
         return true;
     if (!frame->file)
@@ -197,4 +186,19 @@ bool frames_passes_on(const struct symbols_frame *frame, bool is_real)
     if (is_source_of_cpp(frame->file))
         return is_of_cpp(name, is_cpp, is_real);
     return !is_cpp && is_source_of_rust(frame->file, name);
+}
+
+enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
+{
+    if (!frame->function)
+        return SITE_ASKS;
+    /* Only C++'s names tell parameters. */
+    bool is_cpp = frame->signature && strcmp(frame->signature, frame->function) != 0 &&
+                  !symbols_is_numbered(frame->function, frame->signature);
+    const char *name = is_cpp ? frames_without_type(frame->function) : frame->function;
+    if (!passes_on(frame, name, is_cpp, is_real))
+        return SITE_ASKS;
+    /* Without debug information nobody tells what was inlined into it. */
+    enum held_code held = frame->line || !is_real || is_allocators(name) ? HELD_NONE : held_code(name);
+    return held == HELD_SURELY ? SITE_ASKS : held == HELD_MAYBE ? SITE_HOLDS : SITE_PASSES_ON;
 }

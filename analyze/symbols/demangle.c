@@ -21,8 +21,7 @@ static bool is_suffix(const char *text, size_t length)
     return false;
 }
 
-/* The length of the name without suffixes like .constprop.0 at its end. */
-static size_t bare_length(const char *name)
+size_t demangle_bare_length(const char *name)
 {
     size_t length = strlen(name), end = length;
 
@@ -42,7 +41,7 @@ static size_t bare_length(const char *name)
 
 void demangle(const char *name, char **ret_function, char **ret_signature)
 {
-    char *bare = copy_text(name, bare_length(name));
+    char *bare = copy_text(name, demangle_bare_length(name));
     bool is_cpp = strncmp(bare, "_Z", 2) == 0 && strnlen(bare, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX;
     int options = DMGL_AUTO | DMGL_ANSI | (is_cpp ? DMGL_NO_RECURSE_LIMIT : 0);
 

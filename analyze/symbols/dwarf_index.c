@@ -6,11 +6,12 @@
 #include "analyze/symbols/dwarf_index.h"
 
 #include "analyze/symbols/code_starts.h"
+#include "analyze/symbols/die_tree.h"
 #include "analyze/symbols/elf_file.h"
-#include "analyze/symbols/line_program.h"
 #include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/qualified.h"
 #include "analyze/symbols/source_path.h"
+#include "analyze/symbols/unit_lines.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
@@ -26,6 +27,7 @@ struct scope {
     uint32_t outer; /* 0: none */
     bool described;
     const char *name, *qualified;
+    uint32_t number;
     const char *call_file; /* of an inlined call: where it is called from */
     uint32_t call_line, call_column;
 };
@@ -240,63 +242,24 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
 
 /* ---- lines --------------------------------------------------------------------- */
 
-/* Nothing has an empty name, or one with such characters: that is damage. A line's end or an escape may be in a
- * file's name. */
-static bool is_text(const char *text)
-{
-    return text && *text && !strpbrk(text, "\1\2\3\4\5\6\16\17\20\21\22\23\24\25\26\27\30\31\32\376\377");
-}
-
-static const char *directory_of(Dwarf_Die *unit)
-{
-    Dwarf_Attribute attribute;
-    return dwarf_attr(unit, DW_AT_comp_dir, &attribute) ? dwarf_formstring(&attribute) : NULL;
-}
-
 static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *unit)
 {
-    Dwarf_Attribute attribute;
-    Dwarf_Word program;
-    Dwarf_Lines *lines;
-    size_t count, row = 0;
+    struct unit_lines lines;
 
-    if (!dwarf_attr(unit, DW_AT_stmt_list, &attribute))
-        return;
-    if (x->lines && x->lines->d_buf && dwarf_formudata(&attribute, &program) == 0)
-        line_program_clean(x->lines->d_buf, x->lines->d_size, program, x->starts);
-    if (dwarf_getsrclines(unit, &lines, &count) != 0) {
+    if (!unit_lines_begin(&lines, unit, x->lines, x->starts, &x->paths)) {
         x->damaged = true;
         return;
     }
-    const char *directory = directory_of(unit);
-    bool nameless = false;
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
-        size_t low = row, high = count; /* the first row behind the address */
-        Dwarf_Addr address;
-        bool ends = false;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            if (dwarf_lineaddr(dwarf_onesrcline(lines, middle), &address) == 0 && address <= q->address)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        row = low;
-        Dwarf_Line *line = low ? dwarf_onesrcline(lines, low - 1) : NULL;
-        int number = 0, column = 0;
-        if (!line || dwarf_lineendsequence(line, &ends) != 0 || ends)
+        struct unit_line found;
+        if (!unit_lines_find(&lines, q->address, &found))
             continue;
-        const char *file = dwarf_linesrc(line, NULL, NULL);
-        if (!is_text(file) || file[strlen(file) - 1] == '/') {
-            file = NULL;
-            nameless = true;
-        }
-        q->file = file ? source_path(&x->paths, file, directory) : NULL;
-        q->line = dwarf_lineno(line, &number) == 0 && number > 0 ? (uint32_t)number : 0;
-        q->column = dwarf_linecol(line, &column) == 0 && column > 0 ? (uint32_t)column : 0;
+        q->file = found.file;
+        q->line = found.line;
+        q->column = found.column;
     }
-    x->damaged |= nameless;
+    x->damaged |= lines.nameless;
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
@@ -336,16 +299,6 @@ static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shar
     x->lacks |= !x->shared;
 }
 
-static Elf_Data *find_lines_section(Elf *elf)
-{
-    GElf_Shdr header;
-    Elf_Scn *section = elf_section(elf, ".debug_line", &header);
-
-    if (!section)
-        section = elf_section(elf, ".zdebug_line", &header);
-    return section ? elf_getdata(section, NULL) : NULL;
-}
-
 struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data)
 {
@@ -357,7 +310,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, cons
     x->dwarf = dwarf;
     x->starts = code_starts_make(elf, symtab);
     x->names = qualified_new();
-    x->lines = find_lines_section(elf); /* after libdw has unpacked it */
+    x->lines = unit_lines_section(elf); /* after libdw has unpacked it */
     x->scopes = grow(NULL, &x->scope_capacity, 1, sizeof *x->scopes);
     x->scope_count = 1;
     x->queries = alloc_zeroed(count ? count : 1, sizeof *x->queries);
@@ -410,16 +363,6 @@ bool dwarf_index_lacks(const struct dwarf_index *x)
 
 /* ---- answers ------------------------------------------------------------------- */
 
-static uint32_t number_of(Dwarf_Die *die, unsigned name)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Word number;
-
-    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &number) != 0 || number > UINT32_MAX)
-        return 0;
-    return (uint32_t)number;
-}
-
 static void describe(struct dwarf_index *x, struct scope *scope)
 {
     static const unsigned names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name };
@@ -433,19 +376,19 @@ static void describe(struct dwarf_index *x, struct scope *scope)
         if (!dwarf_attr_integrate(&scope->die, names[i], &attribute))
             continue;
         const char *name = dwarf_formstring(&attribute);
-        scope->name = is_text(name) ? name : NULL;
+        scope->name = dwarf_is_text(name) ? name : NULL;
         x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
         if (scope->name && names[i] == DW_AT_name)
-            scope->qualified = qualified_name(x->names, &scope->die, scope->name);
+            scope->qualified = qualified_name(x->names, &scope->die, scope->name, &scope->number);
     }
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
-    scope->call_line = number_of(&scope->die, DW_AT_call_line);
-    scope->call_column = number_of(&scope->die, DW_AT_call_column);
+    scope->call_line = die_number(&scope->die, DW_AT_call_line);
+    scope->call_column = die_number(&scope->die, DW_AT_call_column);
     if (dwarf_diecu(&scope->die, &unit, NULL, NULL) && dwarf_getsrcfiles(&unit, &files, &file_count) == 0)
-        scope->call_file = dwarf_filesrc(files, number_of(&scope->die, DW_AT_call_file), NULL, NULL);
+        scope->call_file = dwarf_filesrc(files, die_number(&scope->die, DW_AT_call_file), NULL, NULL);
     if (scope->call_file)
-        scope->call_file = source_path(&x->paths, scope->call_file, directory_of(&unit));
+        scope->call_file = source_path(&x->paths, scope->call_file, unit_directory(&unit));
 }
 
 size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_frame ret_frames[DWARF_FRAMES_MAX])
@@ -463,6 +406,7 @@ size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_f
             describe(x, scope);
         frame.function = scope->name;
         frame.qualified = scope->qualified;
+        frame.number = scope->number;
         if (count == DWARF_FRAMES_MAX - 1)
             count--; /* of too many it is not the function itself that is left out */
         ret_frames[count++] = frame;

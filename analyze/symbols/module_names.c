@@ -54,6 +54,15 @@ static const struct known_name *know(struct known *k, const char *name)
     return place;
 }
 
+/* Where only their order tells namesakes apart, as symbols_is_numbered() has it. */
+static const char *signature_of(struct known *k, struct known_name name, uint32_t number)
+{
+    if (!number || name.signature)
+        return name.signature;
+    _cleanup_free_ char *numbered = format_text("%s#%u", name.function, number);
+    return know(k, numbered)->function;
+}
+
 static void known_release(struct known *k)
 {
     for (size_t i = 0; i < k->capacity; i++) {
@@ -144,6 +153,42 @@ static const char *better_name(const struct dwarf_frame *in_dwarf, const char *i
     return strncmp(name, "__", 2) == 0 && strspn(in_symtab, "_") <= strspn(name, "_") ? in_symtab : name;
 }
 
+static void take_better_name(struct dwarf_frame *real, const char *in_symtab)
+{
+    const char *better = better_name(real, in_symtab);
+
+    if (better != real->function && better != real->qualified)
+        real->number = 0;
+    real->function = better;
+    real->qualified = NULL;
+}
+
+/* Where it is one of several static functions of that name. Those of Rust, of C++'s library and of headers are copies of one
+ * function. C's need no more than the file that the debug information has. */
+static bool find_file(struct symtab *symtab, uint64_t address, const struct dwarf_frame *frame, struct symbol_file *ret_file)
+{
+    const char *name = frame->function;
+    bool is_librarys = name && (strncmp(name, "_ZNSt", 5) == 0 || strncmp(name, "_ZNKSt", 6) == 0 || strncmp(name, "_ZSt", 4) == 0);
+
+    const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
+
+    return name && (!frame->file || is_mangled(name)) && !is_librarys && strncmp(name, "_R", 2) != 0 && !strstr(name, "17h") &&
+           symtab_file(symtab, address, ret_file) && (!frame->file || strcmp(slash ? slash + 1 : frame->file, ret_file->name) == 0);
+}
+
+/* C++'s are told by their signatures: they get the file there. */
+static const char *signature_in_file(struct known *k, struct known_name name, const struct symbol_file *file)
+{
+    char number[20] = "";
+
+    if (file->number)
+        snprintf(number, sizeof number, "#%u", file->number);
+    if (!name.signature || strstr(name.function, "(anonymous namespace)"))
+        return signature_of(k, name, file->number);
+    _cleanup_free_ char *text = format_text("%s [%s%s]", name.signature, file->name, number);
+    return know(k, text)->function;
+}
+
 enum names_outcome module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
                        void *data)
@@ -175,15 +220,20 @@ enum names_outcome module_names_read(const struct module_names *n,
         if (!count)
             found[0] = (struct dwarf_frame){ 0 };
         struct dwarf_frame *real = &found[count ? count - 1 : 0];
-        real->function = better_name(real, symtab_find(symtab, n->addresses[i], &offset));
-        real->qualified = NULL;
+        take_better_name(real, symtab_find(symtab, n->addresses[i], &offset));
         if (!count && real->function)
             count = 1;
         for (size_t k = 0; k < count; k++) {
             const char *as_in_file = found[k].qualified ? found[k].qualified : found[k].function;
-            const struct known_name *name = as_in_file ? know(&known, as_in_file) : NULL;
-            frames[k] = (struct symbols_frame){ name ? name->function : NULL, name ? name->signature : NULL, found[k].file,
-                                                found[k].line, found[k].column };
+            const struct known_name name = as_in_file ? *know(&known, as_in_file) : (struct known_name){ 0 };
+            frames[k] = (struct symbols_frame){ name.function, signature_of(&known, name, found[k].number), found[k].file, found[k].line,
+                                                found[k].column };
+        }
+        struct symbol_file file;
+        if (count && find_file(symtab, n->addresses[i], real, &file)) {
+            struct symbols_frame *last = &frames[count - 1];
+            last->signature = signature_in_file(&known, *know(&known, real->function), &file);
+            last->file = last->file ? last->file : file.name;
         }
         add(data, n->addresses[i], frames, count);
     }

@@ -1,113 +1,35 @@
-/* What a function is in is told by where its declaration is in the tree, and libdw knows no way up. So the way is
- * gone down, from the unit, by where things are in the file: children follow their parent and come before its sibling. Each
- * row of siblings is read once, when it is first on a way. */
-#include "analyze/symbols/qualified.h"
+/* The name of an entry of the tree is that of what it is in, and its own. */
+#include "analyze/symbols/qualified_inside.h"
 
 #include "analyze/hash.h"
-#include "analyze/hash_table.h"
-#include "analyze/symbols/texts.h"
+#include "analyze/symbols/demangle.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
+#include <stdio.h>
 #include <string.h>
-
-#define NESTED_MAX 32   /* spaces in spaces */
-#define REFERENCES_MAX 16
-#define NAME_BYTES 4096 /* beyond it a name stays as it is */
-
-struct row {
-    const void *parent;
-    Dwarf_Die *dies;
-    size_t count, capacity;
-};
-
-struct qualified {
-    struct row *rows;
-    size_t count, capacity;
-    struct hash_table table; /* by parent */
-    struct texts texts;
-};
 
 struct qualified *qualified_new(void)
 {
-    return alloc_zeroed(1, sizeof(struct qualified));
+    struct qualified *q = alloc_zeroed(1, sizeof *q);
+
+    q->tree = die_tree_new();
+    q->closures = closures_new(q->tree);
+    q->namesakes = namesakes_new(q->tree);
+    return q;
 }
 
 void qualified_free(struct qualified *q)
 {
     if (!q)
         return;
-    for (size_t i = 0; i < q->count; i++)
-        free(q->rows[i].dies);
-    free(q->rows);
-    hash_table_release(&q->table);
+    closures_free(q->closures);
+    namesakes_free(q->namesakes);
+    die_tree_free(q->tree);
+    free(q->spaces);
+    hash_table_release(&q->space_table);
     texts_release(&q->texts);
     free(q);
-}
-
-static const struct row *row_below(struct qualified *q, Dwarf_Die *parent)
-{
-    uint64_t hash = hash_add(0, (uintptr_t)parent->addr);
-    struct hash_search s = hash_table_search(&q->table, hash);
-    const void *last = parent->addr;
-    Dwarf_Die die;
-
-    while (hash_table_next(&q->table, &s))
-        if (q->rows[s.number].parent == parent->addr)
-            return &q->rows[s.number];
-    q->rows = grow(q->rows, &q->capacity, q->count + 1, sizeof *q->rows);
-    struct row *row = &q->rows[q->count];
-    *row = (struct row){ .parent = parent->addr };
-    hash_table_add(&q->table, hash, (uint32_t)q->count++);
-    /* Never backwards: damage would make that a circle. */
-    for (int got = dwarf_child(parent, &die); got == 0 && die.addr > last; got = dwarf_siblingof(&die, &die)) {
-        row->dies = grow(row->dies, &row->capacity, row->count + 1, sizeof *row->dies);
-        row->dies[row->count++] = die;
-        last = die.addr;
-    }
-    return row;
-}
-
-static bool find_parent(struct qualified *q, Dwarf_Die *die, Dwarf_Die *ret_parent)
-{
-    Dwarf_Die at;
-
-    if (!dwarf_diecu(die, &at, NULL, NULL))
-        return false;
-    while (at.addr < die->addr) {
-        const struct row *row = row_below(q, &at);
-        size_t low = 0, high = row->count;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            if (row->dies[middle].addr <= die->addr)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (!low)
-            return false;
-        if (row->dies[low - 1].addr == die->addr) {
-            *ret_parent = at;
-            return true;
-        }
-        at = row->dies[low - 1];
-    }
-    return false;
-}
-
-/* Where it is declared: a function is defined, and inlined, elsewhere. */
-static void follow(Dwarf_Die *die)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Die next;
-
-    for (int i = 0; i < REFERENCES_MAX; i++) {
-        if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) && !dwarf_attr(die, DW_AT_specification, &attribute))
-            return;
-        if (!dwarf_formref_die(&attribute, &next))
-            return;
-        *die = next;
-    }
 }
 
 static bool has_spaces(Dwarf_Die *die)
@@ -132,9 +54,31 @@ static bool has_spaces(Dwarf_Die *die)
     }
 }
 
-/* NULL: it is none that shows in names. */
-static const char *space_name(Dwarf_Die *die)
+/* With its parameters, as lambdas and types in it are named by the linker: `app::fill(int)`. NULL: it has no such name. */
+static const char *function_path(struct qualified *q, Dwarf_Die *function)
 {
+    const char *linkage = die_linkage_name(function);
+
+    if (!linkage || strncmp(linkage, "_Z", 2) != 0 || strlen(linkage) >= QUALIFIED_BYTES)
+        return NULL;
+    /* Of something in it that is called x: so it comes without the type that it returns. */
+    _cleanup_free_ char *mangled = format_text("_ZZ%sE1x", linkage + 2);
+    char *name, *signature;
+    demangle(mangled, &name, &signature);
+    const char *whole = signature ? signature : name, *path = NULL;
+    size_t length = strlen(whole);
+    if (length > 3 && strcmp(whole + length - 3, "::x") == 0 && length < QUALIFIED_BYTES)
+        path = texts_keep(&q->texts, whole, length - 3);
+    free(name);
+    free(signature);
+    return path;
+}
+
+/* NULL: it is none that shows in names. */
+static const char *space_name(struct qualified *q, Dwarf_Die *die)
+{
+    Dwarf_Die call;
+
     switch (dwarf_tag(die)) {
     case DW_TAG_namespace:
     case DW_TAG_module: {
@@ -143,40 +87,113 @@ static const char *space_name(Dwarf_Die *die)
     }
     case DW_TAG_class_type:
     case DW_TAG_structure_type:
+        if (closures_is_one(q->closures, die, &call))
+            return qualified_closure(q, die, &call);
+        return qualified_own(q, die, dwarf_diename(die));
     case DW_TAG_union_type:
     case DW_TAG_enumeration_type:
     case DW_TAG_interface_type:
+    case DW_TAG_base_type:
+    case DW_TAG_typedef:
+    case DW_TAG_unspecified_type:
     case DW_TAG_subprogram:
-        return dwarf_diename(die);
+        return qualified_own(q, die, dwarf_diename(die));
     default:
         return NULL;
     }
 }
 
-const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name)
+static const char *join(struct qualified *q, const char *space, const char *name)
 {
-    char text[NAME_BYTES];
-    size_t length = strlen(name), begin = sizeof text - 1;
-    Dwarf_Die at = *function, parent;
+    struct name_builder b = { .used = 0 };
 
-    follow(&at);
-    if (length > begin || !has_spaces(&at))
-        return NULL;
-    begin -= length;
-    memcpy(text + begin, name, length);
-    for (int i = 0; i < NESTED_MAX && find_parent(q, &at, &parent); i++) {
-        follow(&parent);
-        at = parent;
-        const char *space = space_name(&at);
-        if (!space)
-            continue;
-        length = strlen(space);
-        if (length + 2 > begin)
-            return NULL;
-        begin -= 2;
-        memcpy(text + begin, "::", 2);
-        begin -= length;
-        memcpy(text + begin, space, length);
+    if (!space)
+        return name;
+    name_add(&b, space);
+    name_add(&b, "::");
+    name_add(&b, name);
+    return name_keep(q, &b);
+}
+
+static bool has_parameters(struct qualified *q, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(q->tree, function);
+
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter)
+            return true;
+    return false;
+}
+
+/* One of several functions of its name, none of which is the linker's: what is in it is not in the others. */
+static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name, uint32_t number)
+{
+    struct name_builder b = { .used = 0 };
+    char text[20];
+
+    name_add(&b, name);
+    if (has_parameters(q, function)) {
+        name_add(&b, "(");
+        name_add_parameters(q, &b, function);
+        name_add(&b, ")");
+    } else {
+        snprintf(text, sizeof text, "#%u", number);
+        name_add(&b, text);
     }
-    return begin + strlen(name) < sizeof text - 1 ? texts_keep(&q->texts, text + begin, sizeof text - 1 - begin) : NULL;
+    return name_keep(q, &b);
+}
+
+static const char *make_path(struct qualified *q, Dwarf_Die *die)
+{
+    const char *name = dwarf_tag(die) == DW_TAG_subprogram ? function_path(q, die) : NULL;
+    Dwarf_Die parent;
+
+    if (name)
+        return name;
+    name = space_name(q, die);
+    uint32_t number = name && dwarf_tag(die) == DW_TAG_subprogram ? namesakes_number(q->namesakes, die) : 0;
+    if (number)
+        name = with_parameters(q, die, name, number);
+    if (!die_tree_parent(q->tree, die, &parent))
+        return name;
+    die_follow(&parent);
+    const char *space = qualified_space(q, &parent);
+    return name ? join(q, space, name) : space;
+}
+
+const char *qualified_space(struct qualified *q, Dwarf_Die *die)
+{
+    uint64_t hash = hash_add(0, (uintptr_t)die->addr);
+    struct hash_search s = hash_table_search(&q->space_table, hash);
+
+    while (hash_table_next(&q->space_table, &s))
+        if (q->spaces[s.number].addr == die->addr)
+            return q->spaces[s.number].path;
+    if (q->depth >= QUALIFIED_NESTED_MAX)
+        return NULL;
+    q->depth++;
+    const char *path = make_path(q, die);
+    q->depth--;
+    q->spaces = grow(q->spaces, &q->space_capacity, q->space_count + 1, sizeof *q->spaces);
+    q->spaces[q->space_count] = (struct space){ die->addr, path };
+    hash_table_add(&q->space_table, hash, (uint32_t)q->space_count++);
+    return path;
+}
+
+const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, uint32_t *ret_number)
+{
+    Dwarf_Die at = *function, parent;
+    const char *space = NULL;
+
+    *ret_number = 0;
+    die_follow(&at);
+    if (!has_spaces(&at))
+        return NULL;
+    *ret_number = namesakes_number(q->namesakes, &at);
+    if (die_tree_parent(q->tree, &at, &parent)) {
+        die_follow(&parent);
+        space = qualified_space(q, &parent);
+    }
+    const char *own = qualified_own(q, &at, name), *path = own ? join(q, space, own) : NULL;
+    return path && path != name ? path : NULL;
 }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct symbols_options {
     const char *sysroot;     /* where the files of the recorded machine are; NULL: / */
@@ -33,10 +34,17 @@ struct symbols_options {
  * .part suffixes. */
 struct symbols_frame {
     const char *function;  /* without parameters: "space::Class::method"; NULL: unknown */
-    const char *signature; /* with them: "space::Class::method(int)"; function where it has none; NULL: unknown */
+    const char *signature; /* with them: "space::Class::method(int)"; function where it has none; NULL: unknown. Where nothing but
+                            * the order of their declarations tells functions of one name apart: "method#2" */
     const char *file;      /* of the source, as the compiler named it, absolute where it said so; NULL: unknown */
     uint32_t line, column; /* 0: unknown */
 };
+
+static inline bool symbols_is_numbered(const char *function, const char *signature)
+{
+    size_t bytes = strlen(function);
+    return signature && strncmp(signature, function, bytes) == 0 && signature[bytes] == '#';
+}
 
 struct symbols;
 

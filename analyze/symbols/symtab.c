@@ -18,6 +18,7 @@
 struct symbol {
     uint64_t address, end;
     char *name;     /* as in the file, inside one of symtab.texts */
+    uint32_t file;  /* of symtab.files */
     uint32_t rank;  /* the lowest of an address is the one to show */
     uint32_t outer; /* 1 + index of the nearest earlier symbol that ends later; 0: none */
 };
@@ -27,6 +28,8 @@ struct symtab {
     size_t count, capacity;
     char **texts; /* copies of the string tables */
     size_t text_count, text_capacity;
+    struct symbol_files *files;
+    bool are_claimed; /* they know whose functions are theirs */
 };
 
 struct extent {
@@ -49,7 +52,7 @@ static uint32_t rank(const GElf_Sym *sym, const char *name)
          | (GELF_ST_BIND(sym->st_info) == STB_WEAK);
 }
 
-static void add_symbol(struct symtab *s, const GElf_Sym *sym, char *name, const struct extent *section)
+static void add_symbol(struct symtab *s, const GElf_Sym *sym, char *name, const struct extent *section, uint32_t file)
 {
     int type = GELF_ST_TYPE(sym->st_info);
 
@@ -69,6 +72,7 @@ static void add_symbol(struct symtab *s, const GElf_Sym *sym, char *name, const 
         .address = sym->st_value,
         .end = sym->st_value + (sym->st_size && sym->st_size < rest ? sym->st_size : rest),
         .name = name,
+        .file = file,
         .rank = rank(sym, name),
     };
 }
@@ -87,12 +91,16 @@ static void add_table(struct symtab *s, Elf *elf, Elf_Scn *table, const GElf_Shd
     char *names = copy_text(text->d_buf, text->d_size);
     s->texts = grow(s->texts, &s->text_capacity, s->text_count + 1, sizeof *s->texts);
     s->texts[s->text_count++] = names;
+    uint32_t file = 0;
     for (size_t i = 1; i < data->d_size / entry_bytes && i <= INT32_MAX; i++) {
         GElf_Sym sym;
+        if (!gelf_getsym(data, (int)i, &sym) || sym.st_name >= text->d_size)
+            continue;
+        if (GELF_ST_TYPE(sym.st_info) == STT_FILE) /* of the local ones that follow; a linker's own are of none */
+            file = names[sym.st_name] ? symbol_files_add(s->files, names + sym.st_name) : 0;
         /* Undefined symbols have section 0, whose extent is empty; absolute ones a reserved number. */
-        if (gelf_getsym(data, (int)i, &sym) && sym.st_name < text->d_size && sym.st_shndx < section_count
-            && sym.st_shndx < SHN_LORESERVE)
-            add_symbol(s, &sym, names + sym.st_name, &sections[sym.st_shndx]);
+        else if (sym.st_shndx < section_count && sym.st_shndx < SHN_LORESERVE)
+            add_symbol(s, &sym, names + sym.st_name, &sections[sym.st_shndx], GELF_ST_BIND(sym.st_info) == STB_LOCAL ? file : 0);
     }
 }
 
@@ -168,6 +176,7 @@ struct symtab *symtab_make(Elf *const *elfs, size_t count)
 {
     struct symtab *s = alloc_zeroed(1, sizeof *s);
 
+    s->files = symbol_files_new();
     for (size_t i = 0; i < count && !add_file(s, elfs[i]); i++)
         ;
     settle(s);
@@ -180,6 +189,7 @@ void symtab_free(struct symtab *s)
         return;
     for (size_t i = 0; i < s->text_count; i++)
         free(s->texts[i]);
+    symbol_files_free(s->files);
     free(s->symbols);
     free(s->texts);
     free(s);
@@ -210,6 +220,18 @@ const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_
         return NULL;
     *ret_offset = address - s->symbols[found - 1].address;
     return s->symbols[found - 1].name;
+}
+
+bool symtab_file(struct symtab *s, uint64_t address, struct symbol_file *ret_file)
+{
+    size_t found = find(s, address);
+
+    if (!found || !s->symbols[found - 1].file)
+        return false;
+    for (size_t i = 0; i < s->count && !s->are_claimed; i++)
+        symbol_files_claim(s->files, s->symbols[i].name, s->symbols[i].file);
+    s->are_claimed = true;
+    return symbol_files_needed(s->files, s->symbols[found - 1].name, s->symbols[found - 1].file, ret_file);
 }
 
 bool symtab_is_midst(const struct symtab *s, uint64_t address)

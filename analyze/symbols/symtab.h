@@ -8,6 +8,8 @@
 #ifndef MALLOSCOPE_SYMBOLS_SYMTAB_H
 #define MALLOSCOPE_SYMBOLS_SYMTAB_H
 
+#include "analyze/symbols/symbol_files.h"
+
 #include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +25,9 @@ void symtab_free(struct symtab *s); /* accepts NULL */
 /* The function that contains the address, and how far into it the address is.
  * The name is s's and lives as long. NULL: there is none, or s is NULL. */
 const char *symtab_find(const struct symtab *s, uint64_t address, uint64_t *ret_offset);
+
+/* The file that tells this function, of symtab_find(), from others of its name. False: none is needed, or none is known. */
+bool symtab_file(struct symtab *s, uint64_t address, struct symbol_file *ret_file);
 
 /* A function with a size contains the address, and none begins there. */
 bool symtab_is_midst(const struct symtab *s, uint64_t address);

@@ -173,12 +173,124 @@ d = diff("--sites", make("v1/rooted", 100, 2000), make("v2/rooted", 2000, 100))
 equal(sorted((row["frames"][0]["file"], row["before"]["allocations"], row["after"]["allocations"]) for row in d["rows"]),
       [(path("v2/sub/x.c"), 2000, 100), (path("v2/x.c"), 100, 2000)], "another directory altogether")
 equal(d["counts"], {"changed": 2, "only_before": 0, "only_after": 0, "unchanged": 2}, "and nothing else has changed")
+d = diff("--by", "line", make("v1/rooted", 0, 5), make("v2/rooted", 7, 5))
+equal({row["change"]: row["frames"][0]["file"] for row in d["rows"]}, {"only_after": path("v2/x.c")}, "what is new is in the new tree")
+d = diff(make("v1/rooted", 7, 5), make("v2/rooted", 0, 5))
+equal({row["change"]: [frame["file"] for frame in row["frames"]][:3] for row in d["rows"]},
+      {"only_before": [path("v1/x.c"), path("v1/x.c"), path("v1/main.c")]}, "what is gone was in the old one")
+check("rooted main  v1/main.c" in ask("diff", make("v1/rooted", 7, 5), make("v2/rooted", 0, 5)), "in text, too")
 bare = make("bare/statics", 100, 2000)
 for old, new in (bare, one), (one, bare):
     d = diff("--sites", "--unchanged", old, new)
     init = [row for row in d["rows"] if row["frames"][0]["function"] == "init"]
     check(init and all(row["change"] != "only_before" for row in init[:1]), f"what has no file goes by its name: {init}")
     equal([row["change"] for row in d["rows"] if row["frames"][0]["function"] == "twice"], ["unchanged"], "what has no namesake")
+
+# --- overloads on one line: each is a site, a place and a row, with its parameters ---
+write("new/line.cpp", """#include <cstdlib>
+void *volatile kept;
+struct Buf { __attribute__((noinline)) Buf(int n) { for (; n > 0; n--) kept = malloc(64); kept = 0; } __attribute__((noinline)) Buf(const char *s) { for (int n = atoi(s); n > 0; n--) kept = malloc(64); kept = 0; } };
+static void alone(int n) { kept = malloc(n); kept = 0; }
+int main(int, char **values) { Buf a(atoi(values[1])); Buf b(values[2]); alone(3); kept = 0; }
+""")
+build("g++", "line", "new/line.cpp")
+log = make("line", 10, 20)
+WANTED = {"Buf::Buf(int)": 10, "Buf::Buf(char const*)": 20}
+report = json.loads(ask("report", "--json", log))
+sites = [site for site in report["top_sites"]["by_allocations"] if site["function"] == "Buf::Buf"]
+equal({site["signature"]: site["allocations"] for site in sites}, WANTED, "sites of the report")
+text = ask("report", "--sort", "allocations", log)
+equal(re.findall(r"Buf::Buf.*?(?=  )|alone.*?(?=  )", text), ["Buf::Buf(char const*)", "Buf::Buf(int)", "alone"], f"in text: {text}")
+for options in [], ["--stacks"]:
+    rows = [line.split("\t") for line in ask("sites", "--tsv", *options, log).splitlines()]
+    column = {name: i for i, name in enumerate(rows[0])}
+    equal({row[column["function"]]: int(row[column["allocations"]]) for row in rows[1:]}, {**WANTED, "alone": 1}, f"sites {options}")
+    equal({row[column["stack"]].split(";")[-1] for row in rows[1:]}, {*WANTED, "alone"}, f"their stacks {options}")
+    sites = json.loads(ask("sites", "--json", *options, log))["sites"]
+    equal({site["signature"]: site["allocations"] for site in sites}, {**WANTED, "alone(int)": 1}, f"sites {options} in JSON")
+text = ask("leaks", log)
+equal(re.findall(r"Buf::Buf.*?(?=  )|alone.*?(?=  )", text), ["Buf::Buf(char const*)", "Buf::Buf(int)", "alone"], f"leaks: {text}")
+
+# --- static functions without debug information: the symbol table has their files, and their order ---
+BARE = "#include <cstdlib>\nextern void *volatile kept;\nstatic void init(int n) { for (int i = 0; i < n; i++) kept = malloc(100); kept = 0; }\n%s"
+for language, compiler, files, debug in (("c", "gcc", ("x.c", "y.c"), []), ("c", "gcc", ("one/x.c", "two/x.c"), []), ("cpp", "g++", ("x.cpp", "y.cpp"), []),
+                                         ("cpp", "g++", ("one/x.cpp", "two/x.cpp"), []), ("cpp", "g++", ("x.cpp", "y.cpp"), ["-g"]),
+                                         ("cpp", "clang++", ("one/x.cpp", "two/x.cpp"), ["-g"])):
+    where = "-".join(["bare", *files, *debug]).replace("/", "-")
+    for file, function in zip(files, ("a_init", "b_init")):
+        declared = f"void {function}(int n);\n" if language == "cpp" else ""
+        write(f"{where}/{file}", (BARE if language == "cpp" else BARE.replace("cstdlib", "stdlib.h")) % f"{declared}void {function}(int n) {{ init(n); kept = 0; }}\n")
+    write(f"{where}/main.{language}", MAIN)
+    build(compiler, f"{where}/statics", *(f"{where}/{file}" for file in (*files, f"main.{language}")), flags=["-O1", "-fno-builtin", "-fno-inline", "-fno-optimize-sibling-calls", *debug])
+    first, swapped = make(f"{where}/statics", 100, 2000), make(f"{where}/statics", 2000, 100)
+    for options in [], ["--sites"]:
+        rows = [row for row in diff(*options, first, swapped)["rows"] if row["frames"][0]["function"] == "init"]
+        equal(sorted((row["before"]["allocations"], row["after"]["allocations"]) for row in rows), [(100, 2000), (2000, 100)], f"{where}, diff {options}")
+    nodes = [n for n in json.loads(ask("tree", "--json", first))["nodes"] if n.get("function") == "init"]
+    equal(sorted((os.path.basename(n["file"]), n["total"]["allocations"]) for n in nodes),
+          sorted(zip(map(os.path.basename, files), (100, 2000))), f"{where}: in the tree")
+    equal(len({n["name"] for n in nodes} | {n["file"] for n in nodes}) > 1, True, f"{where}: they can be told: {nodes}")
+    twice = [n for n in json.loads(ask("tree", "--json", first))["nodes"] if n.get("function") == "twice"]
+    equal([bool(n["file"]) for n in twice], [bool(debug)], f"{where}: who has no namesake has no file")
+# A part of a global function is not another one's.
+write("part/x.c", """#include <stdlib.h>
+void *volatile kept;
+__attribute__((noinline, cold)) static void rare(void) { kept = malloc(10); }
+void work(int n) { kept = malloc(10); if (__builtin_expect(n > 3, 0)) { rare(); kept = malloc(20); abort(); } kept = 0; }
+int main(int count, char **values) { work(count); kept = 0; return 0; }
+""")
+write("part/y.c", "static void work(int *n) { (*n)++; }\nvoid (*volatile other)(int *) = work;\n")
+build("gcc", "part/parts", "part/x.c", "part/y.c", flags=["-O2", "-fno-inline"])
+nodes = json.loads(ask("tree", "--json", make("part/parts")))["nodes"]
+equal([n["file"] for n in nodes if n.get("function") == "work"], [None], "a global function has no file, whoever has its name")
+
+# --- what is inlined and has no linkage name: lambdas; with lines only everything ---
+INLINED = """#include <cstdlib>
+#define INLINE inline __attribute__((always_inline))
+void *volatile kept;
+template <class F> static INLINE void repeat(int n, F f) { for (int i = 0; i < n; i++) f(); }
+struct P {
+    INLINE void put(int n) { for (int i = 0; i < n; i++) kept = malloc(10); }
+    INLINE void put(double d) { for (int i = 0; i < d; i++) kept = malloc(10); }
+};
+namespace A { static INLINE void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } }
+namespace B { static INLINE void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } }
+static INLINE void fill(int n) { repeat(n, [] { kept = malloc(30); }); }
+static INLINE void fill(double n) { repeat(n, [] { kept = malloc(30); }); }
+int main(int, char **values)
+{
+    int a = atoi(values[1]), b = atoi(values[2]);
+    repeat(a, [] { kept = malloc(100); });
+    repeat(b, [] { kept = malloc(100); });
+    auto one = [](int n, const P &) { for (int i = 0; i < n; i++) kept = malloc(50); kept = 0; };
+    auto two = [](int n, const P &) { for (int i = 0; i < n; i++) kept = malloc(50); kept = 0; };
+    P p;
+    p.put(a); p.put((double)b);
+    A::go(a); B::go(b);
+    fill(a); fill((double)b);
+    one(a, p); two(b, p);
+}
+"""
+write("was/inlined.cpp", INLINED)
+write("is/inlined.cpp", INLINED.replace("template", "/* moved */\n\n\n\ntemplate").replace("    repeat(b", "\n\n    repeat(b"))
+for name, compiler, flags in (("g++-g", "g++", ["-g", "-O1"]), ("g++-g1", "g++", ["-g1", "-O1"]), ("clang++-g", "clang++", ["-g", "-O1"]),
+                              ("clang++-lines", "clang++", ["-gline-tables-only", "-O1"])):
+    for version in "was", "is":
+        os.makedirs(path(f"{version}/{name}"))
+        build(compiler, f"{version}/{name}/inlined", f"{version}/inlined.cpp", flags=flags)
+    first, swapped, moved = make(f"was/{name}/inlined", 10, 20), make(f"was/{name}/inlined", 20, 10), make(f"is/{name}/inlined", 10, 20)
+    rows = diff(first, swapped)["rows"]
+    equal(sorted((row["before"]["allocations"], row["after"]["allocations"]) for row in rows), [(10, 20)] * 5 + [(20, 10)] * 5, f"{name}: all have changed")
+    d = diff("--unchanged", first, moved)
+    equal((d["counts"]["changed"], d["counts"]["only_before"], d["counts"]["only_after"]), (0, 0, 0), f"{name}: moved lines change nothing: {d['counts']}")
+    if name == "g++-g":
+        functions = {frame["function"] for row in rows for frame in row["frames"]}
+        check({"main::{lambda()#1}::operator()", "main::{lambda()#2}::operator()", "main::{lambda(int, P const&)#3}::operator()",
+               "fill(int)::{lambda()#1}::operator()", "fill(double)::{lambda()#1}::operator()", "repeat<main::{lambda()#2}>",
+               "repeat<fill(int)::{lambda()#1}>"} <= functions, f"lambdas' names: {functions}")
+    tree = json.loads(ask("tree", "--json", first))["nodes"]
+    equal([n["total"]["allocations"] for n in tree if n.get("function") == ("B::go" if name.endswith("-g") else "go")],
+          [20] if name.endswith("-g") else [20, 10], f"{name}: in the tree")
 
 # --- a sum over several lines claims none ---
 for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):

@@ -13,7 +13,8 @@ gives goes through c++filt, which has the same demangler as we do. Differences t
 - Where there is no line (no debug information for this code) it takes the file from the symbols' STT_FILE; that is a guess.
 - Of a local class's function, and of a template with such an argument, gcc has no linkage name in the debug information. Where it
   is inlined, llvm-symbolizer gives its last part, and we put in front what it is declared in (`std::`); where it is not, both take the
-  symbol's.
+  symbol's. Lambdas in it are as the symbol table has them, `main::{lambda(int)#2}`, where gcc says `main()::<lambda(int)>`; and of
+  functions of one name that nothing else tells apart we give the number.
 - Rust's compiler folds functions with the same code, too: those are names of one address again.
 - It does not join what dwz has shared. The same program's names before dwz are the truth there."""
 import http.server
@@ -85,6 +86,13 @@ def demangled(mangled):
     return {name: bare(line) for name, line in zip(mangled, lines)}
 
 
+def without_lambdas(name):
+    """All of them are one, and no namesake has a number."""
+    parameters = r"\((?:[^()]|\([^()]*\))*\)"
+    path = r"(\(anonymous namespace\)::|\w+(%s)?::)*" % parameters
+    return re.sub(path + r"(<lambda%s>|\{lambda%s#\d+\})|#\d+$" % (parameters, parameters), "", name).replace(" ", "")
+
+
 def symbols_at(file):
     """Start of a symbol → all of its names."""
     found = {}
@@ -113,7 +121,7 @@ def compare(file, where=None, env=None, **options):
             name = "" if b[0] == "??" else shown[b[0]]
             source = "" if b[1] == "??" else os.path.normpath(b[1])
             is_real = i == len(mine) - 1
-            is_within = not re.match("_Z|_R[A-Z]", b[0]) and a[1].endswith("::" + name)
+            is_within = not re.match("_Z|_R[A-Z]", b[0]) and ("::" + without_lambdas(a[1])).endswith("::" + without_lambdas(name))
             within += is_within
             same_name = a[1] == name or (is_within and not is_real) or (is_real and LTO_LABEL.fullmatch(name)) or (is_real and any({a[1], name} <= {shown[n] for n in group} for group in aliases))
             same &= same_name and (a[3], a[4]) == (b[2], b[3]) and (a[2] == source or (not a[2] and b[2] == "0"))

@@ -1,9 +1,11 @@
 /* analyze/render/wrappers and frames: which functions only pass allocations on, and short names. */
 #include "analyze/render/frames.h"
+#include "analyze/render/short_names.h"
 
 #include "tests/unit/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const wrappers[] = {
@@ -56,6 +58,25 @@ static const struct { const char *function, *signature, *file; bool is_real, pas
     { NULL, NULL, "/usr/include/c++/12/bits/new_allocator.h", false, false },
 };
 
+/* Without debug information. */
+static const struct { const char *function; enum site_role role; } bare[] = {
+    { "std::thread::_State_impl<std::thread::_Invoker<std::tuple<main::{lambda()#2}> > >::_M_run", SITE_ASKS },
+    { "std::thread::_State_impl<std::thread::_Invoker<std::tuple<pool> > >::_M_run", SITE_ASKS },
+    { "std::_Function_handler<void (), main::$_3>::_M_invoke", SITE_ASKS },
+    { "std::sys::backtrace::__rust_begin_short_backtrace", SITE_ASKS },
+    { "std::thread::_State_impl<std::thread::_Invoker<std::tuple<void (*)(int), int> > >::_M_run", SITE_PASSES_ON },
+    { "std::_Function_handler<void (), main::$_3>::_M_manager", SITE_PASSES_ON },
+    { "std::vector<pool, std::allocator<pool> >::push_back", SITE_PASSES_ON },
+    { "void std::vector<pool, std::allocator<pool> >::_M_realloc_insert<pool const&>", SITE_PASSES_ON },
+    { "std::__cxx11::basic_string<my::letter>::_M_create", SITE_PASSES_ON },
+    { "std::sort<int*, std::less<unsigned long> >", SITE_PASSES_ON },
+    { "void std::__introsort_loop<int*, long, __gnu_cxx::__ops::_Iter_comp_iter<main::{lambda(int, int)#1}> >", SITE_HOLDS },
+    { "void std::for_each<__gnu_cxx::__normal_iterator<int*, std::vector<int> >, my::visitor>", SITE_HOLDS },
+    { "std::array<int, 3ul>::at", SITE_PASSES_ON },
+    { "__gnu_cxx::new_allocator<pool>::allocate", SITE_PASSES_ON },
+    { "operator new", SITE_PASSES_ON },
+};
+
 static const struct { const char *name, *wanted; } short_names[] = {
     { "main", "main" },
     { "std::vector<int, std::allocator<int> >::push_back", "std::vector<>::push_back" },
@@ -75,29 +96,70 @@ static const struct { const char *name, *wanted; } short_names[] = {
     { "alloc::slice::<impl [T]>::to_vec", "alloc::slice::<impl [T]>::to_vec" },
     { "<fn(a::b) -> c::d as e::f>::g", "<fn(b) -> d as f>::g" },
     { "fun::<lambda(std::vector<int>&)>::operator()", "fun::<lambda(vector<>&)>::operator()" },
-    { "std::function<int(int)>::operator=<fun(int)::<lambda(int)> >", "std::function<>::operator=<fun(int)::<lambda(int)> >" },
+    { "std::function<int(int)>::operator=<fun(int)::<lambda(int)> >", "std::function<>::operator=<>" },
+    { "std::operator<< <std::char_traits<char> >", "std::operator<< <>" },
+    { "a<b>::operator<=><c>", "a<>::operator<=><>" },
+    { "main::{lambda(std::vector<int>)#1}::operator()", "main::{lambda(std::vector<>)#1}::operator()" },
     { "<", "<" },
     { "<a::", "<" },
     { "a<", "a<" },
     { "a>b", "a>b" },
 };
 
+static const struct { const char *name; size_t columns; const char *wanted; } cut[] = {
+    { "main", 4, "main" },
+    { "abcdefgh", 7, "abcd..." },
+    { "std::thread::SPAWN_HOOKS::{K#0}::get", 34, "std::thread::SPAWN_HOOKS::{K#0}..." },
+    { "std::thread::SPAWN_HOOKS::{K#0}::get", 33, "std::thread::SPAWN_HOOKS::{K#...}" },
+    { "a::map<b<(c, d)>::e>::f", 14, "a::map<b<...>>" },
+    { "a::map<b<(c, d)>::e>::f", 16, "a::map<b<(...)>>" },
+    { "a::operator<<(int, long, short)", 20, "a::operator<<(in...)" },
+    { "f(int)->g<h>::i::j::k", 18, "f(int)->g<h>::i..." },
+    { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 4, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f" },
+    { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\x9f", 4, "\xc3\xa4..." },
+    { "abc", 2, "..." },
+};
+
+/* As a name of C, or of C++ with its parameters. */
+static bool passes_on(const char *name)
+{
+    char signature[300];
+
+    snprintf(signature, sizeof signature, "%s(int)", name);
+    return frames_role(&(struct symbols_frame){ .function = name }, true) != SITE_ASKS ||
+           frames_role(&(struct symbols_frame){ .function = name, .signature = signature }, true) != SITE_ASKS;
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
-        if (!CHECK(frames_is_wrapper(wrappers[i])))
+        if (!CHECK(passes_on(wrappers[i])))
             printf("    %s\n", wrappers[i]);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (!CHECK(!frames_is_wrapper(others[i])))
+        if (!CHECK(!passes_on(others[i])))
             printf("    %s\n", others[i]);
-    CHECK(!frames_is_wrapper(NULL));
+    CHECK(frames_role(&(struct symbols_frame){ .function = NULL }, true) == SITE_ASKS);
     for (size_t i = 0; i < sizeof placed / sizeof *placed; i++) {
         struct symbols_frame frame = { placed[i].function, placed[i].signature, placed[i].file, 1, 0 };
-        if (!CHECK(frames_passes_on(&frame, placed[i].is_real) == placed[i].passes_on))
+        if (!CHECK((frames_role(&frame, placed[i].is_real) != SITE_ASKS) == placed[i].passes_on))
             printf("    %s in %s\n", frame.function, frame.file);
     }
+    for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+        char signature[300];
+        snprintf(signature, sizeof signature, "%s(int)", bare[i].function);
+        struct symbols_frame frame = { bare[i].function, signature, NULL, 0, 0 };
+        if (!CHECK(frames_role(&frame, true) == bare[i].role))
+            printf("    %s\n", frame.function);
+        CHECK(frames_role(&frame, false) != SITE_HOLDS);
+    }
     for (size_t i = 0; i < sizeof short_names / sizeof *short_names; i++)
-        if (!CHECK(strcmp(frames_short_name(short_names[i].name), short_names[i].wanted) == 0))
-            printf("    %s: %s\n", short_names[i].name, frames_short_name(short_names[i].name));
+        if (!CHECK(strcmp(names_short(short_names[i].name), short_names[i].wanted) == 0))
+            printf("    %s: %s\n", short_names[i].name, names_short(short_names[i].name));
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        char *text = names_cut(cut[i].name, cut[i].columns);
+        if (!CHECK(strcmp(text, cut[i].wanted) == 0))
+            printf("    %s in %zu: %s\n", cut[i].name, cut[i].columns, text);
+        free(text);
+    }
     return check_summary();
 }

@@ -1,0 +1,124 @@
+#include "analyze/render/held_code.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+static bool begins_with_one(const char *text, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(text, list[i], strlen(list[i])) == 0)
+            return true;
+    return false;
+}
+
+static size_t word_length(const char *at)
+{
+    size_t length = 0;
+
+    while (isalnum((unsigned char)at[length]) || at[length] == '_' || at[length] == '$')
+        length++;
+    return length;
+}
+
+static bool is_word(const char *at, size_t length, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(list[i]) == length && memcmp(at, list[i], length) == 0)
+            return true;
+    return false;
+}
+
+/* Behind a path that begins with this word. */
+static const char *path_end(const char *at)
+{
+    for (size_t length; (length = word_length(at));) {
+        at += length;
+        if (strncmp(at, "::", 2) != 0)
+            break;
+        at += 2;
+    }
+    return at;
+}
+
+/* Whether it is made for a type, or a function, of others than the library: among the arguments there is a name that is
+ * neither the language's nor the library's. */
+static bool is_for_others(const char *name)
+{
+    static const char *const words[] = { "void", "bool", "char", "short", "int", "long", "unsigned", "signed", "float", "double", "const",
+                                         "volatile", "auto", "decltype", "wchar_t", "char8_t", "char16_t", "char32_t", "__int128", "true",
+                                         "false", "noexcept", "restrict", "operator", "as", "dyn", "mut", "fn", "impl",
+                                         "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "str" };
+    static const char *const spaces[] = { "std", "__gnu_cxx", "__cxxabiv1", "__gnu_debug", "alloc", "core", "hashbrown" };
+    int depth = 0;
+
+    for (const char *at = name; *at;) {
+        if (*at == '{') { /* a lambda: of what was before it */
+            at += strcspn(at, "}");
+            continue;
+        }
+        size_t length = word_length(at);
+        if (!length) {
+            depth += (*at == '<') - (*at == '>' && at[-1] != '-');
+            at++;
+        } else if (!depth || isdigit((unsigned char)*at) || is_word(at, length, words, COUNT(words))) {
+            at += length;
+        } else if ((at > name + 1 && at[-1] == ':' && at[-2] == ':') || /* goes on behind arguments */
+                   (strncmp(at + length, "::", 2) == 0 && is_word(at, length, spaces, COUNT(spaces)))) {
+            at = path_end(at);
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Its own name, behind what it is in. */
+static const char *last_part(const char *name)
+{
+    const char *last = name;
+    int depth = 0;
+
+    for (const char *at = name; *at; at++) {
+        depth += (strchr("<({", *at) != NULL) - (strchr(")}", *at) != NULL || (*at == '>' && at[-1] != '-'));
+        if (depth == 0 && at[0] == ':' && at[1] == ':' && strncmp(at + 2, "<", 1) != 0)
+            last = at + 2;
+    }
+    return last;
+}
+
+/* Containers, strings, smart pointers: what they allocate is their user's, who may be in another module and yet call the
+ * functions of this one, since linkers keep one of each. */
+static bool is_keepers(const char *name)
+{
+    static const char *const inner[] = { "__cxx11::", "__1::", "__ndk1::", "__debug::", "__detail::", "_V2::", "experimental::" };
+    static const char *const keepers[] = { "vector", "_Vector_base", "deque", "_Deque_base", "list", "_List_base", "__list_", "forward_list",
+        "_Fwd_list_base", "map", "multimap", "set", "multiset", "unordered_", "_Rb_tree", "__tree", "_Hash", "__hash_table", "_Map_base",
+        "_Insert", "_ReuseOrAlloc", "_AllocNode", "_Node_handle", "basic_string", "allocat", "__allocat", "new_allocator", "__new_allocator",
+        "_Sp_", "__shared_", "shared_ptr", "make_", "unique_ptr", "any", "function", "_Function_base", "optional", "_Optional", "variant",
+        "pair", "tuple", "queue", "stack", "priority_queue", "__split_buffer", "_Construct", "construct_at", "__uninitialized",
+        "uninitialized_", "__do_uninit", "__relocate", "_Temporary_buffer", "get_temporary_buffer", "valarray" };
+
+    if (strncmp(name, "std::", 5) != 0)
+        return true;
+    for (name += 5; begins_with_one(name, inner, COUNT(inner));)
+        name = strstr(name, "::") + 2;
+    return begins_with_one(name, keepers, COUNT(keepers)) || strncmp(last_part(name), "_M_manager", 10) == 0;
+}
+
+enum held_code held_code(const char *name)
+{
+    static const char *const runners[] = { "_M_run", "_M_invoke", "operator()", "__invoke", "invoke", "__thread_proxy", "__call_once_proxy",
+                                           "_FUN", "__execute", "_S_execute", "__visit_invoke" };
+
+    if (strstr(name, "::__rust_begin_short_backtrace")) /* a thread's closure is nowhere else */
+        return HELD_SURELY;
+    if (!is_for_others(name))
+        return HELD_NONE;
+    if (begins_with_one(last_part(name), runners, COUNT(runners)))
+        return HELD_SURELY;
+    return is_keepers(name) ? HELD_NONE : HELD_MAYBE;
+}

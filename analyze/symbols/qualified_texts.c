@@ -1,0 +1,163 @@
+/* Texts of names: types as demanglers write them, and lambdas as the symbol table names them. gcc's debug information calls
+ * these `<lambda(int)>` where they are arguments of templates, and nothing elsewhere. */
+#include "analyze/symbols/qualified_inside.h"
+
+#include "analyze/util.h"
+
+#include <dwarf.h>
+#include <stdio.h>
+#include <string.h>
+
+void name_add_bytes(struct name_builder *b, const char *bytes, size_t count)
+{
+    b->is_over |= count >= sizeof b->text - b->used;
+    if (b->is_over)
+        return;
+    memcpy(b->text + b->used, bytes, count);
+    b->used += count;
+}
+
+void name_add(struct name_builder *b, const char *text)
+{
+    name_add_bytes(b, text, strlen(text));
+}
+
+const char *name_keep(struct qualified *q, const struct name_builder *b)
+{
+    return b->is_over ? NULL : texts_keep(&q->texts, b->text, b->used);
+}
+
+/* --- types ------------------------------------------------------------------------ */
+
+/* What the attribute of a DIE says, as demanglers write it. */
+static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *of)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die type;
+    const char *behind = "";
+
+    if (!dwarf_attr_integrate(of, DW_AT_type, &attribute) || !dwarf_formref_die(&attribute, &type)) {
+        name_add(b, "void");
+        return;
+    }
+    switch (dwarf_tag(&type)) {
+    case DW_TAG_pointer_type: behind = "*"; break;
+    case DW_TAG_reference_type: behind = "&"; break;
+    case DW_TAG_rvalue_reference_type: behind = "&&"; break;
+    case DW_TAG_const_type: behind = " const"; break;
+    case DW_TAG_volatile_type: behind = " volatile"; break;
+    default: {
+        const char *path = q->depth < QUALIFIED_NESTED_MAX ? qualified_space(q, &type) : NULL;
+        name_add(b, path ? path : "...");
+        return;
+    }
+    }
+    if (q->depth++ < QUALIFIED_NESTED_MAX)
+        add_type(q, b, &type);
+    q->depth--;
+    name_add(b, behind);
+}
+
+void name_add_parameters(struct qualified *q, struct name_builder *b, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(q->tree, function);
+    bool is_first = true;
+
+    for (size_t i = 0; i < row.count; i++) {
+        if (dwarf_tag(&row.dies[i]) != DW_TAG_formal_parameter || dwarf_hasattr(&row.dies[i], DW_AT_artificial))
+            continue;
+        name_add(b, is_first ? "" : ", ");
+        add_type(q, b, &row.dies[i]);
+        is_first = false;
+    }
+}
+
+/* `{lambda(int)#1}`. */
+const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call)
+{
+    struct name_builder b = { .used = 0 };
+    char number[20];
+
+    snprintf(number, sizeof number, ")#%u}", closures_number(q->closures, type));
+    name_add(&b, "{lambda(");
+    name_add_parameters(q, &b, call);
+    name_add(&b, number);
+    return name_keep(q, &b);
+}
+
+/* --- names in which there are lambdas --------------------------------------------- */
+
+/* Where the path begins that ends here: `main(int, char**)::` of `rep<main(int, char**)::<lambda()> >`. */
+static const char *path_begin(const char *name, const char *end)
+{
+    int depth = 0;
+
+    while (end > name) {
+        char c = end[-1];
+        if (depth == 0 && (strchr("<(,", c) || (c == ' ' && strncmp(end, "const::", 7) != 0)))
+            break;
+        depth += (c == ')' || c == '>') - (c == '(' || c == '<');
+        end--;
+    }
+    return end;
+}
+
+/* Behind `<lambda(int)>`; NULL: it has no end. */
+static const char *lambda_end(const char *at)
+{
+    int depth = 0;
+
+    for (at += strcspn(at, "("); *at; at++) {
+        depth += (*at == '(') - (*at == ')');
+        if (depth == 0)
+            return at[1] == '>' ? at + 2 : NULL;
+    }
+    return NULL;
+}
+
+/* Each lambda in gcc's name of a template becomes the one that it is. Where that is not sure the name stays. */
+static const char *with_lambdas(struct qualified *q, Dwarf_Die *template, const char *name)
+{
+    Dwarf_Die types[CLOSURES_MAX];
+    size_t count = closures_of_arguments(q->closures, template, types), found = 0;
+    struct name_builder b = { .used = 0 };
+    const char *at = name;
+
+    for (const char *next; (next = strstr(at, "<lambda(")); found++) {
+        const char *begin = path_begin(at, next), *end = lambda_end(next);
+        const char *path = found < count && end ? qualified_space(q, &types[found]) : NULL;
+        if (!path)
+            return name;
+        name_add_bytes(&b, at, (size_t)(begin - at));
+        name_add(&b, path);
+        at = end + (strncmp(end, " >", 2) == 0); /* which parted it from the lambda's */
+    }
+    name_add(&b, at);
+    return found == count && !b.is_over ? name_keep(q, &b) : name;
+}
+
+/* clang's names tell its line, which says nothing of another version. */
+static const char *without_lines(struct qualified *q, const char *name)
+{
+    struct name_builder b = { .used = 0 };
+
+    for (const char *at = name; *at;) {
+        size_t length = namesakes_line_length(at);
+        if (length)
+            name_add(&b, "{lambda}");
+        else
+            name_add_bytes(&b, at, 1);
+        at += length ? length : 1;
+    }
+    return b.is_over ? name : name_keep(q, &b);
+}
+
+const char *qualified_own(struct qualified *q, Dwarf_Die *die, const char *name)
+{
+    if (name && strstr(name, "<lambda(") && q->depth < QUALIFIED_NESTED_MAX) {
+        q->depth++;
+        name = with_lambdas(q, die, name);
+        q->depth--;
+    }
+    return name && strstr(name, "(lambda at ") ? without_lines(q, name) : name;
+}
