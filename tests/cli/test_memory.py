@@ -50,4 +50,6 @@ within(live, 64, "report", "--no-cache")
 few, many = (generate(f"processes-{count}", 20_000, 1, 2_000, 5_000, count) for count in (20, 120))
 for command in ("report", "leaks", "tree", "sites"):
     within(many, peak(few, command, "--no-cache") + 2, command, "--no-cache")
+part = path("part")
+within(many, peak(few, "trim", "-f", "-o", part) + 2, "trim", "-f", "-o", part)
 sys.exit(done())
