@@ -7,6 +7,12 @@
 #define CHUNK_BYTES 60000 /* of records; about what recorders write */
 #define AGAIN 1024        /* stacks that a chunk remembers; others are said again */
 
+/* Of streams that run at one time, beyond so many each has less of both. */
+#define CHUNKS_BYTES ((size_t)16 << 20)
+#define CHUNK_LEAST 4096
+#define AGAIN_STREAMS 256
+#define AGAIN_LEAST 256
+
 /* The chunk of a stream that is being filled. */
 struct out {
     uint8_t *bytes; /* header and records */
@@ -14,7 +20,8 @@ struct out {
     struct encoder encoder;
     uint32_t node; /* of the last stack in the chunk */
     uint8_t flags;
-    struct said { uint32_t sequence, node, number; uint8_t flags; } said[AGAIN]; /* sequence: 1 + the chunk's */
+    uint32_t again; /* of said */
+    struct said { uint32_t sequence, node, number; uint8_t flags; } said[]; /* sequence: 1 + the chunk's */
 };
 
 struct rewriter {
@@ -26,6 +33,7 @@ struct rewriter {
     struct stacks stacks; /* of all processes; what is written are each process's own numbers */
     struct stack_path *paths; /* by stream */
     struct out **outs;        /* by stream; NULL: nothing in it now */
+    uint32_t out_count;       /* that are not NULL */
     uint32_t *sequences;      /* by stream: chunks so far */
     uint32_t *chunks;         /* by process */
     uint32_t *ids;            /* of the frames to push */
@@ -48,6 +56,13 @@ static uint64_t clock_of(const struct rewriter *r, uint64_t ns)
 
 /* --- chunks -------------------------------------------------------------------------- */
 
+static size_t chunk_most(const struct rewriter *r)
+{
+    size_t share = CHUNKS_BYTES / (r->out_count + 1);
+
+    return share < CHUNK_LEAST ? CHUNK_LEAST : share < CHUNK_BYTES ? share : CHUNK_BYTES;
+}
+
 static void flush(struct rewriter *r, uint32_t stream)
 {
     struct out *out = r->outs[stream];
@@ -56,6 +71,30 @@ static void flush(struct rewriter *r, uint32_t stream)
         return;
     put(r, (struct rec_chunk_header *)(void *)out->bytes, out->used - sizeof(struct rec_chunk_header));
     out->used = 0;
+    if (out->capacity / 2 > chunk_most(r)) {
+        free(out->bytes);
+        out->bytes = NULL;
+        out->capacity = 0;
+    }
+}
+
+static struct out *make_out(struct rewriter *r)
+{
+    uint32_t again = ++r->out_count > AGAIN_STREAMS ? AGAIN_LEAST : AGAIN;
+    struct out *out = alloc_zeroed(1, sizeof *out + again * sizeof *out->said);
+
+    out->again = again;
+    return out;
+}
+
+static void free_out(struct rewriter *r, uint32_t stream)
+{
+    if (!r->outs[stream])
+        return;
+    free(r->outs[stream]->bytes);
+    free(r->outs[stream]);
+    r->outs[stream] = NULL;
+    r->out_count--;
 }
 
 static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
@@ -80,9 +119,9 @@ static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
 static struct out *room(struct rewriter *r, uint32_t stream, size_t bytes, uint64_t ns)
 {
     if (!r->outs[stream])
-        r->outs[stream] = alloc_zeroed(1, sizeof **r->outs);
+        r->outs[stream] = make_out(r);
     struct out *out = r->outs[stream];
-    if (out->used && out->used + bytes > CHUNK_BYTES)
+    if (out->used && out->used + bytes > chunk_most(r))
         flush(r, stream);
     if (!out->used)
         begin_chunk(r, stream, ns);
@@ -128,7 +167,7 @@ static void tell_stack(struct rewriter *r, struct out *out, uint32_t stream, str
 {
     const struct stack_place *to = &r->paths[stream].at;
     const uint32_t sequence = r->sequences[stream]; /* 1 + the chunk's */
-    struct said *said = &out->said[(to->node * 31 + to->flags) % AGAIN];
+    struct said *said = &out->said[(to->node * 31 + to->flags) % out->again];
 
     *how = (struct encode_stack){ 0 };
     if (to->node == out->node && to->flags == out->flags)
@@ -198,10 +237,7 @@ void rewriter_leave_realloc(struct rewriter *r, uint32_t stream, uint64_t ns)
 void rewriter_end_stream(struct rewriter *r, uint32_t stream)
 {
     flush(r, stream);
-    if (r->outs[stream])
-        free(r->outs[stream]->bytes);
-    free(r->outs[stream]);
-    r->outs[stream] = NULL;
+    free_out(r, stream);
     stack_path_release(&r->paths[stream]);
 }
 
@@ -307,9 +343,7 @@ void rewriter_free(struct rewriter *r)
     if (!r)
         return;
     for (uint32_t i = 0; i < r->log->stream_count; i++) {
-        if (r->outs[i])
-            free(r->outs[i]->bytes);
-        free(r->outs[i]);
+        free_out(r, i);
         stack_path_release(&r->paths[i]);
     }
     stacks_release(&r->stacks);

@@ -2,7 +2,7 @@
  * stamps become nanoseconds, stacks are said anew. What is written, and what is left out,
  * the caller says event by event, in the reader's order.
  *
- * Memory: a chunk for each stream that has begun and not ended, the tree of stacks, which all
+ * Memory: a chunk for each stream that has begun and not ended, smaller ones where these are many, the tree of stacks, which all
  * processes share, and the pc numbers of those that have not ended. */
 #ifndef MALLOSCOPE_MODEL_REWRITER_H
 #define MALLOSCOPE_MODEL_REWRITER_H
