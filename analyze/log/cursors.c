@@ -16,7 +16,7 @@
 #define AHEAD_BYTES_MOST ((size_t)4 << 20)
 #define AHEAD_CHUNKS 16
 
-#define CURSORS_BYTES ((uint64_t)20 << 20)
+#define CURSORS_BYTES ((uint64_t)23 << 20)
 #define WINDOW_LEAST 4096
 #define FREE_TIMES 16 /* a payload may be loaded so often, and that is no reason for more room; then it is for a 16th of it */
 #define LET_GO_LEAST 65536

@@ -1,5 +1,5 @@
 /* Chunks -> events in one order: all streams merged by stamp. Reads each chunk
- * once, or more often where very many streams run at one time: of their chunks, some 20 MB
+ * once, or more often where very many streams run at one time: of their chunks, some 24 MB
  * are in memory (cursors.h).
  *
  * Stamps carry the order of a free and the allocation that reuses its address,
