@@ -73,6 +73,7 @@ static void keep_memory_small(void)
 {
 #ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_ARENA_MAX, 1); /* threads hand payloads to each other, and seldom allocate */
 #endif
 }
 

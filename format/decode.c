@@ -75,24 +75,24 @@ static uint8_t take_function(struct span *s, uint64_t function)
     return s->bad ? REC_FN_MALLOC : (uint8_t)function;
 }
 
-static int fail(struct decoder *d, const char *problem)
+static int fail(struct decoding *d, const char *problem)
 {
     d->problem = problem;
     d->end = d->at;
     return -1;
 }
 
-static uint64_t next_ticks(struct decoder *d, uint64_t difference)
+static uint64_t next_ticks(struct decoding *d, uint64_t difference)
 {
     return d->ticks += difference;
 }
 
-static uint64_t next_address(struct decoder *d, uint64_t folded)
+static uint64_t next_address(struct decoding *d, uint64_t folded)
 {
     return d->address += rec_unfold_address(folded);
 }
 
-void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_t chunk_ticks)
+void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint64_t chunk_ticks)
 {
     d->start = d->at = payload;
     d->end = d->start + bytes;
@@ -102,8 +102,16 @@ void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_
     d->problem = NULL;
 }
 
+void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_t chunk_ticks)
+{
+    d->now.depths = d->depths;
+    d->now.depth_room = REC_STACK_NUMBERS;
+    d->now.ids = d->ids;
+    decoding_begin(&d->now, payload, bytes, chunk_ticks);
+}
+
 /* False: the stack is impossible. */
-static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
+static bool decode_stack(struct decoding *d, struct span *s, struct event *e)
 {
     e->pops = e->pushes = 0;
     e->stack_flags = 0;
@@ -118,6 +126,8 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
         d->depth = d->depths[e->stack_number];
         return true;
     }
+    if (d->stacks == d->depth_room && d->depth_room < REC_STACK_NUMBERS)
+        return false;
     if (e->stack_mode == REC_STACK_SHORT) {
         unsigned counts = (unsigned)take_bytes(s, 1);
         e->pops = counts >> 4;
@@ -143,7 +153,7 @@ static bool decode_stack(struct decoder *d, struct span *s, struct event *e)
     return true;
 }
 
-static int decode_alloc(struct decoder *d, struct span *s, unsigned tag, struct event *e)
+static int decode_alloc(struct decoding *d, struct span *s, unsigned tag, struct event *e)
 {
     static const uint8_t functions[] = {
         [REC_ALLOC_MALLOC] = REC_FN_MALLOC, [REC_ALLOC_CALLOC] = REC_FN_CALLOC,
@@ -176,7 +186,7 @@ static int decode_alloc(struct decoder *d, struct span *s, unsigned tag, struct 
     return 1;
 }
 
-static void decode_other_body(struct decoder *d, struct span *s, struct event *e)
+static void decode_other_body(struct decoding *d, struct span *s, struct event *e)
 {
     e->type = EVENT_OTHER;
     if (e->other == REC_PC) {
@@ -306,7 +316,7 @@ static void decode_other_body(struct decoder *d, struct span *s, struct event *e
     }
 }
 
-static int decode_other(struct decoder *d, struct span *s, unsigned tag, struct event *e)
+static int decode_other(struct decoding *d, struct span *s, unsigned tag, struct event *e)
 {
     struct text body = take_text(s);
 
@@ -322,7 +332,7 @@ static int decode_other(struct decoder *d, struct span *s, unsigned tag, struct 
     return 1;
 }
 
-int decoder_next(struct decoder *d, struct event *e)
+int decoding_next(struct decoding *d, struct event *e)
 {
     struct span s = { d->at, d->end, false };
 

@@ -72,20 +72,39 @@ struct event {
     };
 };
 
-struct decoder {
+/* One chunk's decoding, in memory that is somebody else's: for who has many at a time. */
+struct decoding {
     const uint8_t *start, *at, *end;
     uint64_t ticks, address, pc;
     uint32_t depth;      /* of the stream's stack so far */
     const char *problem; /* why decoding stopped before the end; NULL: it did not */
     uint32_t stacks;     /* given in short or long form so far */
-    uint16_t depths[REC_STACK_NUMBERS]; /* of those that have numbers */
+    uint16_t *depths;    /* of those that have numbers */
+    uint32_t depth_room; /* so many; where it is less than REC_STACK_NUMBERS, and `stacks` comes to it, decoding fails */
+    uint32_t *ids;       /* room for REC_STACK_DEPTH_MAX; an event's, until the next one is decoded */
+};
+
+/* depths, depth_room and ids are set. */
+void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint64_t chunk_ticks);
+
+/* 1: *ret_event is the next event. 0: the end. -1: the bytes at
+ * d->at - d->start are no record, d->problem says why; nothing follows. Where only the
+ * record goes on beyond the end, or there is no room for a depth, all but end and problem is then as it was: who has more of
+ * either sets it, start, at, end and problem, and goes on. */
+int decoding_next(struct decoding *d, struct event *ret_event);
+
+/* The same, with the memory. */
+struct decoder {
+    struct decoding now;
+    uint16_t depths[REC_STACK_NUMBERS];
     uint32_t ids[REC_STACK_DEPTH_MAX];
 };
 
 void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_t chunk_ticks);
 
-/* 1: *ret_event is the next event. 0: the end. -1: the bytes at
- * d->at - d->start are no record, d->problem says why; nothing follows. */
-int decoder_next(struct decoder *d, struct event *ret_event);
+static inline int decoder_next(struct decoder *d, struct event *ret_event)
+{
+    return decoding_next(&d->now, ret_event);
+}
 
 #endif

@@ -87,12 +87,12 @@ static const void *cut(struct cutter *c, const struct rec_chunk_header *header, 
     decoder_begin(&c->decoder, payload, header->payload_bytes, header->ticks);
     encoder_begin(&encoder, header->ticks);
     for (;;) {
-        const uint8_t *record = c->decoder.at;
+        const uint8_t *record = c->decoder.now.at;
         got = decoder_next(&c->decoder, &event);
         if (got != 1)
             break;
         if (event.type == EVENT_OTHER)
-            to = copy_record(&encoder, to, record, c->decoder.at, &event);
+            to = copy_record(&encoder, to, record, c->decoder.now.at, &event);
         else
             is_less = true;
         left_out += event.type <= EVENT_REALLOC_END;

@@ -1,6 +1,6 @@
 /* Chunks -> events in one order: all streams merged by stamp. Reads each chunk
- * once; memory is one chunk and one decoder for each stream that has begun and
- * not ended.
+ * once, or more often where very many streams run at one time: of their chunks, some 24 MB
+ * are in memory (cursors.h).
  *
  * Stamps carry the order of a free and the allocation that reuses its address,
  * whatever their threads (see interpose/hooks.c). */

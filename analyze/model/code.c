@@ -19,6 +19,7 @@ struct code_process {
     struct numbered modules, pcs;
     uint32_t *session_pcs; /* by number, of small ones: for a look that costs nothing. 0: it has none, or see pcs */
     size_t session_pc_capacity;
+    struct numbered numbers; /* uint32_t, by the session's pc: the process's first for it. Where they are kept */
 };
 
 static void free_process(struct code_process *p)
@@ -28,6 +29,7 @@ static void free_process(struct code_process *p)
     numbered_release(&p->modules);
     numbered_release(&p->pcs);
     free(p->session_pcs);
+    numbered_release(&p->numbers);
     free(p);
 }
 
@@ -133,6 +135,7 @@ static struct code_process *make_process(struct code *c, uint32_t process)
         struct code_process *p = c->processes[process] = alloc_zeroed(1, sizeof *p);
         p->modules.element_bytes = sizeof(struct module);
         p->pcs.element_bytes = sizeof(struct pc);
+        p->numbers.element_bytes = sizeof(uint32_t);
     }
     return c->processes[process];
 }
@@ -220,6 +223,14 @@ static void remember(struct code_process *p, uint32_t number, uint32_t session_p
     p->session_pcs[number] = session_pc;
 }
 
+static void keep_number(struct code_process *p, uint32_t number, uint32_t session_pc)
+{
+    uint32_t *kept = numbered_make(&p->numbers, session_pc);
+
+    if (!*kept)
+        *kept = number;
+}
+
 static uint32_t make_pc(struct code *c, uint32_t process, uint32_t number)
 {
     struct code_process *p = make_process(c, process);
@@ -230,6 +241,8 @@ static uint32_t make_pc(struct code *c, uint32_t process, uint32_t number)
         pc->session_pc = find_place(p, process, pc, false, &place) ? pc_at(c, &place, process, number) :
                          add_pc(c, &(struct code_pc){ .process = process, .number = number });
     remember(p, number, pc->session_pc);
+    if (c->keeps_numbers)
+        keep_number(p, number, pc->session_pc);
     return pc->session_pc;
 }
 
@@ -238,6 +251,13 @@ uint32_t code_pc(struct code *c, uint32_t process, uint32_t number)
     const struct code_process *p = process_of(c, process);
 
     return p && number < p->session_pc_capacity && p->session_pcs[number] ? p->session_pcs[number] : make_pc(c, process, number);
+}
+
+uint32_t code_number(const struct code *c, uint32_t process, uint32_t pc)
+{
+    const struct code_process *p = process_of(c, process);
+    const uint32_t *kept = p ? numbered_find(&p->numbers, pc) : NULL;
+    return kept ? *kept : 0;
 }
 
 struct ending {

@@ -39,6 +39,7 @@ struct code_pc {
 struct code_process; /* its numbers and modules */
 
 struct code {
+    bool keeps_numbers; /* for code_number(); to be set before the first */
     struct code_file *files;
     size_t file_count, file_capacity;
     struct hash_table file_table;
@@ -71,6 +72,9 @@ static inline uint64_t code_symbol_address(const struct code_location *location)
 
 /* The session's number for a process's. */
 uint32_t code_pc(struct code *c, uint32_t process, uint32_t number);
+
+/* And back: a number that the process, which has not ended, has for it; 0: none that it asked for. */
+uint32_t code_number(const struct code *c, uint32_t process, uint32_t pc);
 
 /* A process's records are all in, and it asks for no more numbers: what is needed for that is given back. */
 void code_end_process(struct code *c, uint32_t process);

@@ -93,7 +93,7 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
             }
             events += event.type <= EVENT_REALLOC_END;
         }
-        decoded_bytes = (uint64_t)(decoder->at - decoder->start);
+        decoded_bytes = (uint64_t)(decoder->now.at - decoder->now.start);
     }
     w->counted.events += events;
     w->counted.recorded += recorded;

@@ -88,7 +88,7 @@ static void round_all(struct facts *f, size_t process_count)
 {
     uint64_t *const totals[] = { &f->allocations, &f->frees, &f->temporary, &f->allocated_bytes, &f->peak_bytes,
                                  &f->peak_blocks, &f->leaked_bytes, &f->leaked_blocks,
-                                 &f->left_bytes, &f->left_blocks };
+                                 &f->left_bytes, &f->left_blocks, &f->carried, &f->carried_bytes };
 
     for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
         *totals[i] = settings_rounded(&f->settings, *totals[i]);
@@ -126,6 +126,8 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
         c.processes[i].has_rounding = rounding_is_known(f->settings.of[i].allocator);
     }
     f->sizes.unit = f->settings.unit;
+    const uint64_t trimmed_from_ns = log_trimmed(log).from_ns;
+    c.begins_ns = trimmed_from_ns ? log->first_ns + trimmed_from_ns : 0;
     timeline_begin(&f->timeline, c.options->from_ns);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->temporary_within = c.options->temporary_within;

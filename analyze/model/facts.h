@@ -78,6 +78,7 @@ struct facts {
     uint64_t allocations, frees, failed, temporary;
     uint64_t by_function[REC_FN_COUNT]; /* successful calls; realloc counts once */
     uint64_t allocated_bytes;
+    uint64_t carried, carried_bytes; /* allocations among these from before the part that the log is of another one */
     uint64_t peak_bytes, peak_blocks, peak_ns; /* peak_ns: since the session's start */
     uint64_t leaked_bytes, leaked_blocks;
     uint64_t left_bytes, left_blocks; /* where goes_on: by processes that had ended before that moment */

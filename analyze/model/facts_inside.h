@@ -49,6 +49,7 @@ struct collector {
     size_t running; /* processes that have not ended */
     bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
+    uint64_t begins_ns; /* when the part of another log does that this one is; CLOCK_MONOTONIC; 0: it is none */
     uint64_t number; /* allocations so far */
     uint64_t bytes_left; /* in units, that can still be allocated without a sum running over */
     uint64_t uncounted;  /* allocations that would have made one */

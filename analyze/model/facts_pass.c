@@ -48,6 +48,10 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
     f->allocations += units;
     f->by_function[s->function] += units;
     f->allocated_bytes += bytes;
+    if (s->ns < c->begins_ns) {
+        f->carried += units;
+        f->carried_bytes += bytes;
+    }
     count_stack(f, s->stack_flags);
     p->allocations += units;
     p->allocated_bytes += bytes;

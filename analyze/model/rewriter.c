@@ -1,11 +1,17 @@
 #include "analyze/model/rewriter.h"
 
+#include "analyze/model/rewrite_record.h"
 #include "analyze/model/stacks.h"
 #include "format/chunk.h"
-#include "format/encode.h"
 
 #define CHUNK_BYTES 60000 /* of records; about what recorders write */
 #define AGAIN 1024        /* stacks that a chunk remembers; others are said again */
+
+/* Of streams that run at one time, beyond so many each has less of both. */
+#define CHUNKS_BYTES ((size_t)16 << 20)
+#define CHUNK_LEAST 4096
+#define AGAIN_STREAMS 256
+#define AGAIN_LEAST 256
 
 /* The chunk of a stream that is being filled. */
 struct out {
@@ -14,7 +20,8 @@ struct out {
     struct encoder encoder;
     uint32_t node; /* of the last stack in the chunk */
     uint8_t flags;
-    struct said { uint32_t sequence, node, number; uint8_t flags; } said[AGAIN]; /* sequence: 1 + the chunk's */
+    uint32_t again; /* of said */
+    struct said { uint32_t sequence, node, number; uint8_t flags; } said[]; /* sequence: 1 + the chunk's */
 };
 
 struct rewriter {
@@ -22,15 +29,16 @@ struct rewriter {
     int (*put)(void *data, const struct rec_chunk_header *chunk, size_t bytes);
     void *data;
     int error;
-    struct stacks stacks;
+    struct code code;
+    struct stacks stacks; /* of all processes; what is written are each process's own numbers */
     struct stack_path *paths; /* by stream */
     struct out **outs;        /* by stream; NULL: nothing in it now */
+    uint32_t out_count;       /* that are not NULL */
     uint32_t *sequences;      /* by stream: chunks so far */
     uint32_t *chunks;         /* by process */
     uint32_t *ids;            /* of the frames to push */
     size_t id_capacity;
-    struct index announced, missing; /* by process and pc number */
-    size_t missing_count;
+    struct index missing; /* by process and pc number; 0: still, 1: not any more */
     uint32_t session_chunks;
 };
 
@@ -48,6 +56,13 @@ static uint64_t clock_of(const struct rewriter *r, uint64_t ns)
 
 /* --- chunks -------------------------------------------------------------------------- */
 
+static size_t chunk_most(const struct rewriter *r)
+{
+    size_t share = CHUNKS_BYTES / (r->out_count + 1);
+
+    return share < CHUNK_LEAST ? CHUNK_LEAST : share < CHUNK_BYTES ? share : CHUNK_BYTES;
+}
+
 static void flush(struct rewriter *r, uint32_t stream)
 {
     struct out *out = r->outs[stream];
@@ -56,6 +71,30 @@ static void flush(struct rewriter *r, uint32_t stream)
         return;
     put(r, (struct rec_chunk_header *)(void *)out->bytes, out->used - sizeof(struct rec_chunk_header));
     out->used = 0;
+    if (out->capacity / 2 > chunk_most(r)) {
+        free(out->bytes);
+        out->bytes = NULL;
+        out->capacity = 0;
+    }
+}
+
+static struct out *make_out(struct rewriter *r)
+{
+    uint32_t again = ++r->out_count > AGAIN_STREAMS ? AGAIN_LEAST : AGAIN;
+    struct out *out = alloc_zeroed(1, sizeof *out + again * sizeof *out->said);
+
+    out->again = again;
+    return out;
+}
+
+static void free_out(struct rewriter *r, uint32_t stream)
+{
+    if (!r->outs[stream])
+        return;
+    free(r->outs[stream]->bytes);
+    free(r->outs[stream]);
+    r->outs[stream] = NULL;
+    r->out_count--;
 }
 
 static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
@@ -80,9 +119,9 @@ static void begin_chunk(struct rewriter *r, uint32_t stream, uint64_t ns)
 static struct out *room(struct rewriter *r, uint32_t stream, size_t bytes, uint64_t ns)
 {
     if (!r->outs[stream])
-        r->outs[stream] = alloc_zeroed(1, sizeof **r->outs);
+        r->outs[stream] = make_out(r);
     struct out *out = r->outs[stream];
-    if (out->used && out->used + bytes > CHUNK_BYTES)
+    if (out->used && out->used + bytes > chunk_most(r))
         flush(r, stream);
     if (!out->used)
         begin_chunk(r, stream, ns);
@@ -102,7 +141,7 @@ static uint32_t depth_of(const struct stacks *s, uint32_t node)
 }
 
 /* How this stack is said after the last one of the chunk. */
-static void differ(struct rewriter *r, const struct out *out, const struct stack_place *to, struct encode_stack *how)
+static void differ(struct rewriter *r, uint32_t process, const struct out *out, const struct stack_place *to, struct encode_stack *how)
 {
     const struct stacks *s = &r->stacks;
     uint32_t from_node = out->node, to_node = to->node, from = depth_of(s, from_node), wanted = depth_of(s, to_node);
@@ -117,16 +156,18 @@ static void differ(struct rewriter *r, const struct out *out, const struct stack
             how->pops++;
             continue;
         }
-        r->ids[--wanted] = s->nodes[to_node].pc;
+        r->ids[--wanted] = code_number(&r->code, process, s->nodes[to_node].pc);
         to_node = s->nodes[to_node].parent;
         how->pushes++;
     }
     how->ids = r->ids + wanted;
 }
 
-static void tell_stack(struct rewriter *r, struct out *out, uint32_t sequence, const struct stack_place *to, struct encode_stack *how)
+static void tell_stack(struct rewriter *r, struct out *out, uint32_t stream, struct encode_stack *how)
 {
-    struct said *said = &out->said[(to->node * 31 + to->flags) % AGAIN];
+    const struct stack_place *to = &r->paths[stream].at;
+    const uint32_t sequence = r->sequences[stream]; /* 1 + the chunk's */
+    struct said *said = &out->said[(to->node * 31 + to->flags) % out->again];
 
     *how = (struct encode_stack){ 0 };
     if (to->node == out->node && to->flags == out->flags)
@@ -135,7 +176,7 @@ static void tell_stack(struct rewriter *r, struct out *out, uint32_t sequence, c
         how->again = true;
         how->number = said->number;
     } else {
-        differ(r, out, to, how);
+        differ(r, r->paths[stream].process, out, to, how);
         if (out->encoder.stacks < REC_STACK_NUMBERS)
             *said = (struct said){ sequence, to->node, out->encoder.stacks, to->flags };
     }
@@ -143,148 +184,22 @@ static void tell_stack(struct rewriter *r, struct out *out, uint32_t sequence, c
     out->flags = to->flags;
 }
 
-/* --- records ------------------------------------------------------------------------- */
-
-static struct encode_text text_of(struct text text)
-{
-    return (struct encode_text){ text.data, text.bytes };
-}
-
-static size_t text_bytes_of(const struct event *e)
-{
-    switch (e->other) {
-    case REC_MODULE_LOAD:
-        return e->module.build_id.bytes + e->module.path.bytes;
-    case REC_THREAD_BEGIN:
-    case REC_THREAD_NAME:
-        return e->thread.name.bytes;
-    case REC_PROCESS_START:
-        return e->process.exe.bytes + e->process.arguments.bytes + e->process.directory.bytes + e->process.environment.bytes +
-               e->process.call_graph.bytes + e->process.allocator.bytes + e->process.other_malloc.bytes;
-    case REC_SESSION_START:
-        return e->session.command.bytes + e->session.host.bytes + e->session.version.bytes;
-    case REC_UNTRACED:
-        return e->untraced.path.bytes;
-    case REC_MARK:
-        return e->mark.name.bytes;
-    case REC_DEEPBIND:
-        return e->deepbind.path.bytes;
-    case REC_OWN_HEAP:
-        return e->own_heap.path.bytes;
-    }
-    return 0;
-}
-
-static uint8_t *write_module(struct encoder *to, uint8_t *at, const struct event *e, uint64_t ns)
-{
-    struct encode_segment segments[EVENT_SEGMENTS_MAX];
-
-    for (uint32_t i = 0; i < e->module.segment_count; i++)
-        segments[i] = (struct encode_segment){ e->module.segments[i].start, e->module.segments[i].end };
-    return encode_module_load(to, at, ns, &(struct encode_module){
-        .id = e->module.id, .bias = e->module.bias, .segments = segments, .segment_count = e->module.segment_count,
-        .build_id = text_of(e->module.build_id), .path = text_of(e->module.path) });
-}
-
-static uint8_t *write_start(struct encoder *to, uint8_t *at, const struct event *e, uint64_t ns)
-{
-    return encode_process_start(to, at, ns, &(struct encode_process){
-        .start = (enum rec_start)e->process.start, .ppid = e->process.ppid, .realtime_ns = e->process.realtime_ns,
-        .page_bytes = e->process.page_bytes, .exe = text_of(e->process.exe), .arguments = text_of(e->process.arguments),
-        .directory = text_of(e->process.directory), .environment = text_of(e->process.environment),
-        .call_graph = text_of(e->process.call_graph), .allocator = text_of(e->process.allocator), .max_depth = e->process.max_depth,
-        .sample_bytes = e->process.sample_bytes, .min_size = e->process.min_size, .flags = e->process.flags,
-        .other_malloc = text_of(e->process.other_malloc), .thread_bytes = e->process.thread_bytes,
-        .pid_namespace = e->process.pid_namespace, .began = e->process.began, .parent_image = e->process.parent_image });
-}
-
-static uint8_t *write_other(struct encoder *to, uint8_t *at, const struct event *e, uint64_t ns)
-{
-    switch (e->other) {
-    case REC_PC:
-        return encode_pc(to, at, e->pc.id, e->pc.module, e->pc.pc, e->pc.exact);
-    case REC_MODULE_LOAD:
-        return write_module(to, at, e, ns);
-    case REC_MODULE_UNLOAD:
-        return encode_module_unload(to, at, ns, e->module.id);
-    case REC_THREAD_BEGIN:
-        return encode_thread_begin(to, at, ns, e->thread.tid, text_of(e->thread.name), e->thread.nested);
-    case REC_THREAD_END:
-        return encode_thread_end(to, at, ns);
-    case REC_THREAD_NAME:
-        return encode_thread_name(to, at, ns, text_of(e->thread.name));
-    case REC_PROCESS_START:
-        return write_start(to, at, e, ns);
-    case REC_PROCESS_END:
-        return encode_process_end(to, at, ns, e->end.pid, (enum rec_end)e->end.how, e->end.wait_status);
-    case REC_LOST:
-        return encode_lost(to, at, ns, e->lost.count, e->lost.reason);
-    case REC_SESSION_START:
-        return encode_session_start(to, at, ns, e->session.realtime_ns, text_of(e->session.command), text_of(e->session.host),
-                                    text_of(e->session.version), e->session.first, e->session.flags);
-    case REC_UNTRACED:
-        return encode_untraced(to, at, ns, e->untraced.pid, (enum rec_untraced)e->untraced.reason, text_of(e->untraced.path));
-    case REC_MARK:
-        return encode_mark(to, at, ns, text_of(e->mark.name));
-    case REC_RECORDING:
-        return encode_recording(to, at, ns, e->recording.on, (enum rec_switch)e->recording.by);
-    case REC_DEEPBIND:
-        return encode_deepbind(to, at, ns, text_of(e->deepbind.path));
-    case REC_OWN_HEAP:
-        return encode_own_heap(to, at, ns, text_of(e->own_heap.path));
-    case REC_TRIMMED:
-        return encode_trimmed(to, at, ns, e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out, e->trimmed.flags);
-    }
-    return at;
-}
-
-static enum rec_alloc which_of(const struct encoder *to, const struct event *e, uint64_t ns, bool alone)
-{
-    /* Nothing but zeros would be no records (REC_HOLE_BYTES). */
-    if (!e->size && e->address == to->address && ns <= to->ticks && e->function == REC_FN_MALLOC && (e->type == EVENT_ALLOC || alone))
-        return REC_ALLOC_ALIGNED;
-    if (e->type == EVENT_REALLOC_END && !alone)
-        return e->function == REC_FN_REALLOCARRAY ? REC_ALLOC_REALLOCARRAY_END : REC_ALLOC_REALLOC_END;
-    return e->function <= REC_FN_REALLOCARRAY ? (enum rec_alloc)e->function : REC_ALLOC_ALIGNED;
-}
-
-static uint8_t *write_heap(struct encoder *to, uint8_t *at, const struct event *e, uint64_t ns, bool alone,
-                           const struct encode_stack *how)
-{
-    switch (e->type) {
-    case EVENT_ALLOC:
-    case EVENT_REALLOC_END:
-        return encode_alloc(to, at, which_of(to, e, ns, alone), e->address, e->size, ns, (enum rec_function)e->function, e->alignment, how);
-    case EVENT_FREE:
-        return e->function == REC_FN_FREE ? encode_free(to, at, REC_FREE, e->address, ns)
-                                          : encode_free_by(to, at, (enum rec_function)e->function, e->address, ns);
-    case EVENT_REALLOC_BEGIN:
-        return encode_free(to, at, REC_REALLOC_BEGIN, e->address, ns);
-    case EVENT_REALLOC_FAILED:
-        return encode_realloc_failed(to, at, (enum rec_function)e->function, e->size, ns);
-    case EVENT_REALLOC_FREED:
-        return encode_realloc_freed(to, at, ns);
-    case EVENT_ALLOC_FAILED:
-        return encode_alloc_failed(to, at, (enum rec_function)e->function, e->size, e->alignment, ns);
-    default:
-        return at;
-    }
-}
+/* --- events -------------------------------------------------------------------------- */
 
 void rewriter_pass(struct rewriter *r, const struct timed_event *e)
 {
     if (e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END)
         stack_path_follow(&r->paths[e->stream], &r->stacks, e->chunk, &e->event);
+    else if (e->event.type == EVENT_OTHER)
+        code_take(&r->code, e->process, &e->event);
 }
 
 static void write_record(struct rewriter *r, const struct timed_event *e)
 {
     const struct event *event = &e->event;
-    struct out *out = room(r, e->stream, ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + text_bytes_of(event), e->ns);
+    struct out *out = room(r, e->stream, ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + rewrite_text_bytes(event), e->ns);
 
-    out->used = (size_t)(write_other(&out->encoder, out->bytes + out->used, event, e->ns) - out->bytes);
-    if (event->other == REC_PC)
-        index_add(&r->announced, e->process, event->pc.id, 0);
+    out->used = (size_t)(rewrite_other(&out->encoder, out->bytes + out->used, event, e->ns) - out->bytes);
 }
 
 bool rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone)
@@ -293,18 +208,17 @@ bool rewriter_write(struct rewriter *r, const struct timed_event *e, bool alone)
     struct encode_stack how = { 0 };
 
     if (event->type == EVENT_OTHER) {
-        bool is_known = rec_other_name(event->other) && text_bytes_of(event) <= REC_CHUNK_PAYLOAD_MAX / 2; /* no recorder writes more */
+        bool is_known = rec_other_name(event->other) && rewrite_text_bytes(event) <= REC_CHUNK_PAYLOAD_MAX / 2; /* no recorder writes more */
         if (is_known)
             write_record(r, e);
         return is_known;
     }
-    const struct stack_place *stack = &r->paths[e->stream].at;
     bool has_stack = event->type == EVENT_ALLOC || event->type == EVENT_REALLOC_END;
-    size_t frames = has_stack ? depth_of(&r->stacks, stack->node) : 0;
+    size_t frames = has_stack ? depth_of(&r->stacks, r->paths[e->stream].at.node) : 0;
     struct out *out = room(r, e->stream, ENCODE_EVENT_MAX + frames * ENCODE_PUSH_MAX + 8, e->ns);
     if (has_stack)
-        tell_stack(r, out, r->sequences[e->stream], stack, &how);
-    out->used = (size_t)(write_heap(&out->encoder, out->bytes + out->used, event, e->ns, alone, &how) - out->bytes);
+        tell_stack(r, out, e->stream, &how);
+    out->used = (size_t)(rewrite_heap(&out->encoder, out->bytes + out->used, event, e->ns, alone, &how) - out->bytes);
     return true;
 }
 
@@ -323,47 +237,46 @@ void rewriter_leave_realloc(struct rewriter *r, uint32_t stream, uint64_t ns)
 void rewriter_end_stream(struct rewriter *r, uint32_t stream)
 {
     flush(r, stream);
-    if (r->outs[stream])
-        free(r->outs[stream]->bytes);
-    free(r->outs[stream]);
-    r->outs[stream] = NULL;
+    free_out(r, stream);
     stack_path_release(&r->paths[stream]);
 }
 
 /* --- code ---------------------------------------------------------------------------- */
 
-/* The process of each node, from its parent's: parents come before their children. */
 size_t rewriter_missing_code(struct rewriter *r)
 {
-    const struct stacks *s = &r->stacks;
-    _cleanup_free_ uint32_t *processes = alloc_zeroed(s->node_count, sizeof *processes);
+    size_t count = 0;
 
-    for (uint32_t i = 1; i < s->node_count; i++) {
-        const struct stack_node *node = &s->nodes[i];
-        processes[i] = node->parent == i ? node->pc : processes[node->parent];
-        if (node->parent == i || !rewriter_has_process(r, processes[i]) ||
-            index_find(&r->announced, processes[i], node->pc) != UINT32_MAX || index_find(&r->missing, processes[i], node->pc) != UINT32_MAX)
+    for (uint32_t i = 1; i < r->code.pc_count; i++) {
+        const struct code_pc *pc = &r->code.pcs[i];
+        if (pc->is_known || !rewriter_has_process(r, pc->process) || !code_number(&r->code, pc->process, i) ||
+            code_is_announced(&r->code, pc->process, pc->number))
             continue;
-        index_add(&r->missing, processes[i], node->pc, 0);
-        r->missing_count++;
+        index_add(&r->missing, pc->process, pc->number, 0);
+        count++;
     }
-    return r->missing_count;
+    return count;
 }
 
 bool rewriter_take_code(struct rewriter *r, const struct timed_event *e, uint64_t ns)
 {
-    if (index_find(&r->missing, e->process, e->event.pc.id) == UINT32_MAX ||
-        index_find(&r->announced, e->process, e->event.pc.id) != UINT32_MAX)
+    if (index_find(&r->missing, e->process, e->event.pc.id) != 0)
         return false;
+    index_add(&r->missing, e->process, e->event.pc.id, 1);
     rewriter_write_record(r, e->stream, &e->event, ns);
     return true;
+}
+
+void rewriter_end_process(struct rewriter *r, uint32_t process)
+{
+    code_end_process(&r->code, process);
 }
 
 /* --- session ------------------------------------------------------------------------- */
 
 static void write_session(struct rewriter *r, struct rec_chunk_header header, uint32_t process, const struct event *e, uint64_t ns)
 {
-    size_t bytes = e ? ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + text_bytes_of(e) : 0;
+    size_t bytes = e ? ENCODE_EVENT_MAX + ENCODE_TEXTS_MAX + rewrite_text_bytes(e) : 0;
     _cleanup_free_ struct rec_chunk_header *chunk = alloc_zeroed(1, sizeof *chunk + bytes);
     uint8_t *records = (uint8_t *)(chunk + 1), *at = records;
     struct encoder encoder;
@@ -377,7 +290,7 @@ static void write_session(struct rewriter *r, struct rec_chunk_header header, ui
     chunk->clock_ns = clock_of(r, ns);
     encoder_begin(&encoder, ns);
     if (e)
-        at = write_other(&encoder, at, e, ns);
+        at = rewrite_other(&encoder, at, e, ns);
     put(r, chunk, (size_t)(at - records));
 }
 
@@ -406,7 +319,6 @@ struct rewriter *rewriter_make(const struct log *log, int (*put_chunk)(void *dat
                                void *data)
 {
     struct rewriter *r = alloc_zeroed(1, sizeof *r);
-    _cleanup_free_ uint32_t *roots = alloc_zeroed(log->process_count, sizeof *roots);
 
     r->log = log;
     r->put = put_chunk;
@@ -415,10 +327,14 @@ struct rewriter *rewriter_make(const struct log *log, int (*put_chunk)(void *dat
     r->outs = alloc_zeroed(log->stream_count, sizeof *r->outs);
     r->sequences = alloc_zeroed(log->stream_count, sizeof *r->sequences);
     r->chunks = alloc_zeroed(log->process_count, sizeof *r->chunks);
-    for (uint32_t i = 0; i < log->process_count; i++)
-        roots[i] = stacks_root(&r->stacks, i);
-    for (size_t i = 0; i < log->stream_count; i++)
-        r->paths[i].root = roots[log->streams[i].process];
+    code_init(&r->code);
+    r->code.keeps_numbers = true;
+    r->stacks.code = &r->code;
+    const uint32_t root = stacks_root(&r->stacks, 0);
+    for (size_t i = 0; i < log->stream_count; i++) {
+        r->paths[i].root = root;
+        r->paths[i].process = log->streams[i].process;
+    }
     return r;
 }
 
@@ -427,13 +343,11 @@ void rewriter_free(struct rewriter *r)
     if (!r)
         return;
     for (uint32_t i = 0; i < r->log->stream_count; i++) {
-        if (r->outs[i])
-            free(r->outs[i]->bytes);
-        free(r->outs[i]);
+        free_out(r, i);
         stack_path_release(&r->paths[i]);
     }
     stacks_release(&r->stacks);
-    index_release(&r->announced);
+    code_release(&r->code);
     index_release(&r->missing);
     free(r->paths);
     free(r->outs);

@@ -2,7 +2,8 @@
  * stamps become nanoseconds, stacks are said anew. What is written, and what is left out,
  * the caller says event by event, in the reader's order.
  *
- * Memory: a chunk for each stream that has begun and not ended, and the tree of stacks. */
+ * Memory: a chunk for each stream that has begun and not ended, smaller ones where these are many, the tree of stacks, which all
+ * processes share, and the pc numbers of those that have not ended. */
 #ifndef MALLOSCOPE_MODEL_REWRITER_H
 #define MALLOSCOPE_MODEL_REWRITER_H
 
@@ -25,12 +26,13 @@ void rewriter_write_record(struct rewriter *r, uint32_t stream, const struct eve
 void rewriter_leave_realloc(struct rewriter *r, uint32_t stream, uint64_t ns);
 /* The stream has no more. */
 void rewriter_end_stream(struct rewriter *r, uint32_t stream);
+/* Its streams have no more: what is needed for their stacks is given back. */
+void rewriter_end_process(struct rewriter *r, uint32_t process);
 
-/* Code addresses that stacks have and no record so far has announced. */
+/* How many code addresses stacks have that no record so far has announced, of processes that have not ended. */
 size_t rewriter_missing_code(struct rewriter *r);
-/* Whether this REC_PC record is of one of them; then it is written, as of this time. */
+/* Whether this REC_PC record is of one of them; then it is written, as of this time. After rewriter_missing_code(). */
 bool rewriter_take_code(struct rewriter *r, const struct timed_event *e, uint64_t ns);
-
 
 /* A session chunk about a process (UINT32_MAX: about none) with one record, or NULL: none. */
 void rewriter_write_session(struct rewriter *r, uint32_t process, uint32_t sequence, const struct event *e, uint64_t ns);

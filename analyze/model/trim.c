@@ -136,6 +136,8 @@ static void end_stream(struct trimmer *t, const struct timed_event *e, bool is_i
     if (!ends_of_stream(&t->ends, e) && t->has_begin[e->stream] && !t->ends.open_streams[e->process])
         rewriter_leave_realloc(t->to, e->stream, e->ns);
     rewriter_end_stream(t->to, e->stream);
+    if (!t->ends.open_streams[e->process])
+        rewriter_end_process(t->to, e->process);
 }
 
 /* Those that end after their last event and before this moment. False: one of them after the part. */

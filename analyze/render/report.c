@@ -83,6 +83,9 @@ static void print_totals(const struct facts *f)
     printf("  allocations      %s%s   %s%s%s\n", figure(f, text_count(f->allocations)),
            text_error(settings_error(f->variance.allocations), false), text_about(sampled), text_bytes(f->allocated_bytes),
            text_error(settings_error(f->variance.bytes), true));
+    if (f->carried)
+        text_print_wrapped(indent, "  of these         %s   %s%s, of blocks from before this part of a log\n",
+                           figure(f, text_count(f->carried)), text_about(sampled), text_bytes(f->carried_bytes));
     printf("  frees            %s\n", figure(f, text_count(f->frees)));
     printf("  failed           %15s\n", text_count(f->failed));
     if (!settings_all_recorded(&f->settings))

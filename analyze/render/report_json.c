@@ -96,6 +96,11 @@ static json_t *left(const struct facts *f)
     return f->goes_on ? json_pack("{s:o, s:o}", "blocks", integer(f->left_blocks), "bytes", integer(f->left_bytes)) : json_null();
 }
 
+static json_t *carried(const struct facts *f)
+{
+    return f->carried ? json_pack("{s:o, s:o}", "allocations", integer(f->carried), "bytes", integer(f->carried_bytes)) : json_null();
+}
+
 json_t *report_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
                     const struct report_view *view)
 {
@@ -118,6 +123,7 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
         (json_int_t)small_bytes, "distinct", (json_int_t)table.row_count);
     size_table_release(&table);
     json_object_set_new(root, "left", left(f));
+    json_object_set_new(root, "carried", carried(f));
     json_object_set_new(root, "seconds", json_pack("{s:f, s:f}", "duration", (double)f->duration_ns / 1e9, "peak",
                                                    (double)f->peak_ns / 1e9));
     json_object_set_new(root, "threads", integer(f->told.thread_count));

@@ -418,7 +418,7 @@ for option in set(re.findall(r"--[a-z][a-z-]+", text)):
 for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
     process = subprocess.Popen([MALLOSCOPE, "check", "--max", "bytes=1M", "--", ONE, "sleeps"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(600):
-        if glob.glob(TEMPORARY + "/*/run.mscope.live.*") or glob.glob("/dev/shm/malloscope.*.live.*"):
+        if any(live_files(log) for log in glob.glob(TEMPORARY + "/*/run.mscope")):
             break
         time.sleep(0.02)
     time.sleep(0.1)

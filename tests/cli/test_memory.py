@@ -46,8 +46,14 @@ within(stacks, 28, "tree", "--no-cache", "--json")
 within(stacks, 26, "leaks", "--no-cache")
 live = generate("live", 3_000_000, 4, 1_000_000, 2_000)
 within(live, 64, "report", "--no-cache")
+# Threads that live together, each in the middle of a chunk of its own.
+threads = generate("threads", 8_000_000, 2_000, 1_000, 500)
+within(threads, 60, "report", "--no-cache")
+within(threads, 110, "trim", "-f", "-o", path("part"))
 # Processes of one program, each with its stacks: what they share is there once, and what was theirs alone goes with them.
 few, many = (generate(f"processes-{count}", 20_000, 1, 2_000, 5_000, count) for count in (20, 120))
 for command in ("report", "leaks", "tree", "sites"):
     within(many, peak(few, command, "--no-cache") + 2, command, "--no-cache")
+part = path("part")
+within(many, peak(few, "trim", "-f", "-o", part) + 2, "trim", "-f", "-o", part)
 sys.exit(done())

@@ -145,6 +145,14 @@ for name, log in logs.items():
               "processes that had ended")
     # The live bytes at each moment of the part are those of the whole.
     trim(log, new, "-f", "--from", text(0.4 * end), "--to", text(0.8 * end))
+    if name == "generated": # blocks from before are allocations here, too: how many is said
+        before = [e for e in dump(new) if e.size is not None and e.kind != "free" and not e.kind.endswith("-failed") and
+                  e.seconds < 0.4 * end]
+        told, short = run([MALLOSCOPE, "report", new]).stdout, run([MALLOSCOPE, "report", "--from", text(0.4 * end), new]).stdout
+        equal(read(new)["carried"], {"allocations": len(before), "bytes": sum(e.size for e in before)}, f"{name}: from before the part")
+        equal(read(new, "--from", text(0.4 * end))["carried"], None, f"{name}: with --from")
+        equal(read(log)["carried"], None, f"{name}: the whole has nothing from before")
+        check(len(before) > 100 and f"of these{len(before):24,}  " in told and "of these" not in short, f"{name}: it says so: {told[:1500]}")
     if name in ("generated", "known", "parts"):
         def live(file):
             now, most, blocks, old = 0, [], {}, {}

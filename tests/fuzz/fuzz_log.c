@@ -68,8 +68,8 @@ static void decode(const uint8_t *data, size_t size)
     int got;
 
     decoder_begin(&decoder, data, size, 1000);
-    for (const uint8_t *from = data; (got = decoder_next(&decoder, &e)) == 1; from = decoder.at) {
-        demand(decoder.at > from && decoder.at <= data + size, "a record has bytes, and not beyond the end");
+    for (const uint8_t *from = data; (got = decoder_next(&decoder, &e)) == 1; from = decoder.now.at) {
+        demand(decoder.now.at > from && decoder.now.at <= data + size, "a record has bytes, and not beyond the end");
         if (e.type == EVENT_OTHER)
             continue;
         demand(e.function < REC_FN_COUNT, "a function has a number");
@@ -82,7 +82,7 @@ static void decode(const uint8_t *data, size_t size)
         }
         demand(e.pops <= depth && depth - e.pops + e.pushes <= REC_STACK_DEPTH_MAX, "a stack has a depth");
         depth += e.pushes - e.pops;
-        demand(depth == decoder.depth, "the decoder knows the depth");
+        demand(depth == decoder.now.depth, "the decoder knows the depth");
         if (e.stack_mode == REC_STACK_SHORT || e.stack_mode == REC_STACK_LONG) {
             demand(e.stack_number == given_count, "stacks are numbered in their order");
             if (given_count < REC_STACK_NUMBERS)
@@ -90,7 +90,7 @@ static void decode(const uint8_t *data, size_t size)
             given_count++;
         }
     }
-    demand(got == 0 ? decoder.at == data + size : decoder.problem != NULL, "the end is the end, or has a reason");
+    demand(got == 0 ? decoder.now.at == data + size : decoder.now.problem != NULL, "the end is the end, or has a reason");
 }
 
 static void demand_inside(const struct names_decoder *d, struct text text)

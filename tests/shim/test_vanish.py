@@ -1,5 +1,4 @@
 """Programs that can have no live file: they run as ever, and the report knows of each that nothing of it is here."""
-import glob
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from lib import MALLOSCOPE, WORK, check, done, equal, path, program, record, report, run  # noqa: E402
+from lib import MALLOSCOPE, WORK, check, done, equal, files_in_memory, path, program, record, report, run  # noqa: E402
 
 ROOT = os.geteuid() == 0
 home = path("home")
@@ -21,13 +20,14 @@ os.chmod(WORK, 0o755)
 os.chmod(home, 0o755)
 
 
-def unrecorded_files():
-    return set(glob.glob("/dev/shm/malloscope.*.unrecorded"))
+def unrecorded_files(of=log):
+    return files_in_memory(of, "unrecorded")  # of this session alone: others may be recorded meanwhile
 
 
 def known(what, got, programs, named=True):
     """The report counts so many, says so on stderr, and exits with 1; nothing is left behind."""
     equal(got.returncode, 0, f"{what}: exit status of the program ({got.stderr})")
+    equal(unrecorded_files(), [], f"{what}: no file is left in memory")
     told = run([MALLOSCOPE, "report", "--json", log])
     equal(told.returncode, 1, f"{what}: exit code of report: {told.stderr}")
     check(f"{programs} program" in told.stderr and "could not be recorded" in told.stderr, f"{what}: {told.stderr!r}")
@@ -50,8 +50,6 @@ def known(what, got, programs, named=True):
           f"{what}: trimmed {trimmed.stderr} {again.stderr}")
     os.unlink(short)
 
-
-before = unrecorded_files()
 
 FILL = f"""
 import os, subprocess
@@ -106,11 +104,11 @@ check(run([MALLOSCOPE, "report", "--json", log]).returncode == 0, f"a failed exe
 # --- nothing special ------------------------------------------------------------------------
 record(["sh", "-c", f"{own}; {own}; true"], log)
 equal(report(log)["trust"]["untraced_programs"], 0, "all are recorded")
-equal(unrecorded_files() - before, set(), "no file is left in memory")
+equal(unrecorded_files(), [], "no file is left in memory")
 
 got = record(["sh", "-c", f"mv {log} {log}.moved; (ulimit -f 0; {own}; true)"], log)
 check("was removed or replaced" in got.stderr, f"moved: {got.stderr}")
-equal(unrecorded_files() - before, set(), "a log that is moved: no file is left in memory")
+equal(unrecorded_files(log + ".moved"), [], "a log that is moved: no file is left in memory")
 os.rename(log + ".moved", log)
 got = run([MALLOSCOPE, "report", "--json", log])
 equal(json.loads(got.stdout)["trust"]["untraced_programs"], 1, "a log that is moved: and moved back")
@@ -123,7 +121,7 @@ for _ in range(600):
     if os.path.exists(started):
         break
     time.sleep(0.05)
-files = unrecorded_files() - before
+files = unrecorded_files()
 equal(len(files), 1, "a file in memory")
 for file in files:
     equal(stat.S_IMODE(os.stat(file).st_mode), 0o622, "its mode")
@@ -135,13 +133,13 @@ launcher.kill()
 launcher.wait()
 got = run([MALLOSCOPE, "report", "--json", log])
 equal((got.returncode, json.loads(got.stdout)["trust"]["untraced_programs"]), (1, 2), f"while it runs: {got.stderr}")
-equal(len(unrecorded_files() - before), 1, "it stays while the session runs")
+equal(len(unrecorded_files()), 1, "it stays while the session runs")
 launcher.stdin.close()
 for _ in range(100):
     got = run([MALLOSCOPE, "report", "--json", log])
-    if not unrecorded_files() - before:
+    if not unrecorded_files():
         break
     time.sleep(0.1)
 equal(json.loads(got.stdout)["trust"]["untraced_programs"], 2, "afterwards")
-equal(unrecorded_files() - before, set(), "and then it goes")
+equal(unrecorded_files(), [], "and then it goes")
 sys.exit(done())

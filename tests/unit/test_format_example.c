@@ -148,11 +148,11 @@ static void print_records(size_t offset, size_t bytes, uint64_t ticks, FILE *to)
     char text[256];
 
     decoder_begin(&d, example + offset, bytes, ticks);
-    for (const uint8_t *from = d.at; decoder_next(&d, &event) == 1; from = d.at) {
+    for (const uint8_t *from = d.now.at; decoder_next(&d, &event) == 1; from = d.now.at) {
         describe(&event, text);
-        print_bytes((size_t)(from - example), (size_t)(d.at - from), text, to);
+        print_bytes((size_t)(from - example), (size_t)(d.now.at - from), text, to);
     }
-    CHECK(d.problem == NULL);
+    CHECK(d.now.problem == NULL);
 }
 
 static void print_example(FILE *to)

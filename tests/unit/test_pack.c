@@ -236,7 +236,7 @@ static void test_sizes(void)
                 given[event.stack_number] = flags;
             collect(&wanted, event.size, flags);
         }
-        CHECK(decoder.problem == NULL);
+        CHECK(decoder.now.problem == NULL);
         const struct rec_chunk_header *packed = packer_pack(packer, &made, &bytes);
         if (packed == &made.header ||
             unpacker_sizes(unpacker, packed + 1, packed->payload_bytes, collect, &sum, &events) != 0 || sum != wanted ||

@@ -473,8 +473,8 @@ static bool decodes_as_expected(const struct chunk *c, size_t bytes)
             printf("    event %zu of %zu, of %zu bytes: type %d\n", found, whole, bytes, (int)event.type);
         found++;
     }
-    right = right && found == whole && got == (end == bytes ? 0 : -1) && (size_t)(decoder.at - exact) == end &&
-            !decoder.problem == (end == bytes);
+    right = right && found == whole && got == (end == bytes ? 0 : -1) && (size_t)(decoder.now.at - exact) == end &&
+            !decoder.now.problem == (end == bytes);
     right = right && decoder_next(&decoder, &event) == got; /* it stays so */
     free(exact);
     return right;
@@ -510,7 +510,7 @@ static void test_prefixes(void)
 static bool inside(struct text text)
 {
     const uint8_t *data = (const uint8_t *)text.data;
-    return data >= decoder.start && data + text.bytes <= decoder.start + (decoder.end - decoder.start);
+    return data >= decoder.now.start && data + text.bytes <= decoder.now.start + (decoder.now.end - decoder.now.start);
 }
 
 struct depths {
@@ -567,9 +567,9 @@ static bool survives(const uint8_t *bytes, size_t count)
     depths.depth = depths.given_count = 0;
 
     decoder_begin(&decoder, bytes, count, 0);
-    for (const uint8_t *from = bytes; (got = decoder_next(&decoder, &event)) == 1 && right; from = decoder.at)
-        right = decoder.at > from && decoder.at <= bytes + count && possible(&event, &depths) && decoder.depth == depths.depth;
-    return right && (got == 0 ? decoder.at == bytes + count && !decoder.problem : decoder.problem != NULL);
+    for (const uint8_t *from = bytes; (got = decoder_next(&decoder, &event)) == 1 && right; from = decoder.now.at)
+        right = decoder.now.at > from && decoder.now.at <= bytes + count && possible(&event, &depths) && decoder.now.depth == depths.depth;
+    return right && (got == 0 ? decoder.now.at == bytes + count && !decoder.now.problem : decoder.now.problem != NULL);
 }
 
 static void test_flips(void)
@@ -654,8 +654,8 @@ static void test_impossible_stacks(void)
     struct encoder e;
     struct event event;
 
-    CHECK(FIRST_STACK("\x18", "\x00\x00") == -1 && strcmp(decoder.problem, "an impossible stack") == 0);
-    CHECK(FIRST_STACK("\x18", "\x00") == -1 && strcmp(decoder.problem, "an allocation cut short") == 0);
+    CHECK(FIRST_STACK("\x18", "\x00\x00") == -1 && strcmp(decoder.now.problem, "an impossible stack") == 0);
+    CHECK(FIRST_STACK("\x18", "\x00") == -1 && strcmp(decoder.now.problem, "an allocation cut short") == 0);
     CHECK(FIRST_STACK("\x18", "\xff\xff") == -1);
 
     encoder_begin(&e, 0);
@@ -672,15 +672,15 @@ static void test_impossible_stacks(void)
             if (i > 3 && i < REC_STACK_NUMBERS - 3)
                 continue;
             decoder_begin(&decoder, payload, (size_t)(end - payload), 0);
-            while (decoder.at < at && got == 1)
+            while (decoder.now.at < at && got == 1)
                 got = decoder_next(&decoder, &event);
-            CHECK(got == 1 && decoder.at == at && decoder.depth == 1 - i % 2);
+            CHECK(got == 1 && decoder.now.at == at && decoder.now.depth == 1 - i % 2);
             got = decoder_next(&decoder, &event);
             CHECK(copy.stacks == e.stacks);
             CHECK(got == (number < REC_STACK_NUMBERS && !ahead ? 1 : -1));
             CHECK(got < 0 || (event.stack_mode == REC_STACK_AGAIN && event.stack_number == number && !event.pops &&
-                              !event.pushes && decoder.depth == 1 - i % 2));
-            CHECK(got > 0 || strcmp(decoder.problem, "an impossible stack") == 0);
+                              !event.pushes && decoder.now.depth == 1 - i % 2));
+            CHECK(got > 0 || strcmp(decoder.now.problem, "an impossible stack") == 0);
         }
     }
     free(payload);

@@ -87,6 +87,61 @@ static void test_late_code(void)
     CHECK(strcmp(events(), "a16 p5 ") == 0);
 }
 
+/* The code that allocated, as each process numbers it: "7:5 8:6". */
+static const char *numbers(void)
+{
+    static char text[256];
+    struct failure failure;
+    struct timed_event e;
+    struct log *log;
+    size_t used = 0;
+
+    text[0] = 0;
+    CHECK(log_open(log_path, &log, &failure) == 0);
+    struct reader *reader = reader_open(log);
+    while (reader_next(reader, &e))
+        if (e.event.type == EVENT_ALLOC)
+            used += (size_t)sprintf(text + used, "%u:%u ", log->processes[e.process].pid, e.event.pushes ? e.event.ids[e.event.pushes - 1] : 0);
+    reader_free(reader);
+    log_free(log);
+    return text;
+}
+
+static void begin_process(uint32_t pid, uint64_t ns, uint32_t module, const uint32_t *pcs)
+{
+    const struct encode_segment segment = { 0x1000 * pid, 0x1000 * pid + 0x800 };
+
+    chunk_begin(pid, 0, 0, ns);
+    at = encode_module_load(&encoder, at, ns, &(struct encode_module){ .id = module, .bias = segment.start, .segments = &segment,
+                            .segment_count = 1, .build_id = { "same", 4 }, .path = { "/same", 5 } });
+    for (uint32_t i = 0; i < 3; i++)
+        at = encode_pc(&encoder, at, pcs[i], module, segment.start + 0x10 * (i + 1), false);
+}
+
+/* The same code has other numbers in another process, which each may say in the part, one process after the other or
+ * in turns; and two numbers in one, of which either will do. */
+static void test_shared_code(void)
+{
+    static const uint32_t one[] = { 1, 2, 3 }, other[] = { 9, 3, 2 };
+
+    for (uint32_t apart = 0; apart < 2; apart++) {
+        uint64_t then = apart ? 2000 : 1001;
+        log_bytes_begin(&bytes);
+        begin_process(PID, 1000, 1, one);
+        for (uint32_t i = 0; i < 3; i++)
+            add_malloc_at(1000 + 10 * i, 16 + 16 * i, one[i]);
+        chunk_end(&bytes);
+        begin_process(PID + 1, then, 4, other);
+        at = encode_pc(&encoder, at, 70, 4, 0x1000 * (PID + 1) + 0x10, false);
+        for (uint32_t i = 0; i < 3; i++)
+            add_malloc_at(then + 10 * i, 16 + 16 * i, other[i]);
+        add_malloc_at(then + 30, 64, 70);
+        chunk_end(&bytes);
+        CHECK(trim(0, 0) == 0);
+        CHECK(strcmp(numbers(), apart ? "7:1 7:2 7:3 8:9 8:3 8:2 8:9 " : "7:1 8:9 7:2 8:3 7:3 8:2 8:9 ") == 0);
+    }
+}
+
 /* A free that is stamped before its allocation, and the part begins between the two. */
 static void test_free_first(void)
 {
@@ -338,6 +393,7 @@ int main(void)
 {
     directory_make();
     test_late_code();
+    test_shared_code();
     test_free_first();
     test_reallocs();
     test_open_realloc();
