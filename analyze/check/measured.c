@@ -81,27 +81,51 @@ static uint32_t find_site(struct adding_log *a, const struct by_name_row *row)
     return site;
 }
 
-/* A row's frames that are its site's. */
-static size_t find_frames(struct adding_log *a, const struct by_name_row *row, size_t *ret_count)
-{
-    const struct by_name *b = &a->table;
-    size_t first = find_site(a, row), count = 0;
-
-    while (first + count < row->frame_count && count < MEASURED_DEPTH) {
-        const char *function = b->frames[row->frames[first + count]].function;
-        if (count && frames_is_start(function))
-            break;
-        count++;
-        if (strcmp(function, "main") == 0) /* what is outside of it is another C library's on another machine */
-            break;
-    }
-    *ret_count = count;
-    return first;
-}
-
 static bool is_own_module(const struct by_name *b, const char *module)
 {
     return b->program && strcmp(module, b->program) == 0;
+}
+
+/* A row's frames that are its site's. */
+struct site_frames {
+    uint32_t at[MEASURED_DEPTH + MEASURED_OWN + 1]; /* their numbers in the row */
+    size_t count;
+    size_t key_count; /* the first of them tell the site from others */
+};
+
+static bool has_line(const struct by_name_frame *f)
+{
+    return f->path && f->line;
+}
+
+/* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
+ * nothing to who calls it: the program's own functions further out are what tells two callers apart. */
+static void find_frames(struct adding_log *a, const struct by_name_row *row, struct site_frames *ret)
+{
+    const struct by_name *b = &a->table;
+    size_t own = 0;
+    uint32_t first = find_site(a, row), at = first;
+    bool any_line = false;
+
+    *ret = (struct site_frames){ .count = 0 };
+    for (bool ends = false; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
+        const struct by_name_frame *f = &b->frames[row->frames[at]];
+        bool is_own = is_own_module(b, f->module);
+        if (at > first && frames_is_start(f->function))
+            break;
+        if (ret->count >= MEASURED_DEPTH && !is_own)
+            continue;
+        ret->at[ret->count++] = at;
+        own += is_own;
+        any_line |= has_line(f);
+        ends = strcmp(f->function, "main") == 0;
+    }
+    ret->key_count = ret->count;
+    for (; at < row->frame_count && !any_line && !frames_is_start(b->frames[row->frames[at]].function); at++)
+        if (has_line(&b->frames[row->frames[at]])) {
+            ret->at[ret->count++] = at;
+            any_line = true;
+        }
 }
 
 /* "??": it has none; what is in no module is as by_name has it. To be freed. */
@@ -132,7 +156,7 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
         fprintf(to, "%s (%s)\n", function, module);
 }
 
-static void write_key(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count, char **ret_key, char **ret_lines)
+static void write_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)
 {
     size_t bytes;
     FILE *key = open_memstream(ret_key, &bytes);
@@ -140,23 +164,25 @@ static void write_key(const struct by_name *b, const struct by_name_row *row, si
 
     if (!key || !lines)
         abort(); /* there is no memory */
-    for (size_t i = 0; i < count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
-        write_name(key, b, f);
+    for (size_t i = 0; i < frames->count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[frames->at[i]]];
+        if (i < frames->key_count)
+            write_name(key, b, f);
         fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
     }
     fclose(key);
     fclose(lines);
 }
 
-static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count)
+static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, const struct site_frames *of)
 {
-    struct verdict_frame *frames = alloc_zeroed(count, sizeof *frames);
+    struct verdict_frame *frames = alloc_zeroed(of->count, sizeof *frames);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
+    for (size_t i = 0; i < of->count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[of->at[i]]];
         frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
-                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line };
+                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line,
+                                            i && of->at[i] > of->at[i - 1] + 1 };
     }
     return frames;
 }
@@ -205,24 +231,55 @@ static uint32_t add_to_sum(struct measured_sums *sums, char *name, size_t run, u
     return number;
 }
 
-static void add_passed(struct measured_site *site, const char *function)
+const struct measured_passed *measured_find_passed(const struct measured_passing *passing, const char *function)
 {
-    for (size_t i = 0; i < site->passed_count; i++)
-        if (strcmp(site->passed[i], function) == 0)
-            return;
-    site->passed = grow(site->passed, &site->passed_capacity, site->passed_count + 1, sizeof *site->passed);
-    site->passed[site->passed_count++] = function;
+    for (size_t i = 0; i < passing->count; i++)
+        if (strcmp(passing->of[i].function, function) == 0)
+            return &passing->of[i];
+    return NULL;
 }
 
-static void add_to_sums(struct measured *m, struct measured_site *site, const struct by_name *b, const struct by_name_row *row, size_t first,
-                        const uint64_t *values)
+uint64_t measured_passed_value(const struct measured_passed *passed, size_t run, enum verdict_kind kind)
+{
+    return passed && run < passed->run_capacity ? passed->runs[run][kind] : 0;
+}
+
+static void add_passed(struct measured_passing *passing, const char *function, size_t run, const uint64_t *values)
+{
+    struct measured_passed *passed = (struct measured_passed *)measured_find_passed(passing, function);
+
+    if (!passed) {
+        passing->of = grow(passing->of, &passing->capacity, passing->count + 1, sizeof *passing->of);
+        passed = &passing->of[passing->count++];
+        *passed = (struct measured_passed){ .function = function };
+    }
+    passed->runs = grow(passed->runs, &passed->run_capacity, run + 1, sizeof *passed->runs);
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        passed->runs[run][kind] += values[kind];
+}
+
+static void release_passing(struct measured_passing *passing)
+{
+    for (size_t i = 0; i < passing->count; i++)
+        free(passing->of[i].runs);
+    free(passing->of);
+}
+
+static void add_to_sums(struct measured *m, struct measured_site *site, struct measured_place *place, const struct by_name *b,
+                        const struct by_name_row *row, size_t first, const uint64_t *values)
 {
     size_t run = m->run_count - 1;
     uint32_t number = (uint32_t)(row - b->rows);
 
     for (size_t i = 0; i < first; i++) {
-        uint32_t passed = add_to_sum(&m->functions, function_name(&b->frames[row->frames[i]]), run, number, values);
-        add_passed(site, m->functions.of[passed].name);
+        char *name = function_name(&b->frames[row->frames[i]]);
+        uint32_t known = find_sum_number(&m->functions, name);
+        bool is_counted = known != UINT32_MAX && m->functions.of[known].last_row == number; /* it has called itself */
+        uint32_t passed = add_to_sum(&m->functions, name, run, number, values);
+        if (is_counted)
+            continue;
+        add_passed(&site->passing, m->functions.of[passed].name, run, values);
+        add_passed(&place->passing, m->functions.of[passed].name, run, values);
     }
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
@@ -283,9 +340,9 @@ static const char *end_of_path(const char *path)
 }
 
 static struct measured_place *place_of(struct measured_site *site, const char *lines, const struct by_name *b, const struct by_name_row *row,
-                                       size_t first)
+                                       const struct site_frames *frames)
 {
-    const char *source = end_of_path(b->frames[row->frames[first]].path);
+    const char *source = end_of_path(b->frames[row->frames[frames->at[0]]].path);
 
     for (size_t i = 0; i < site->place_count; i++)
         if (strcmp(site->places[i].lines, lines) == 0 && strcmp(site->places[i].source, source) == 0)
@@ -294,7 +351,8 @@ static struct measured_place *place_of(struct measured_site *site, const char *l
     struct measured_place *place = &site->places[site->place_count++];
     place->source = copy_text(source, strlen(source));
     place->lines = copy_text(lines, strlen(lines));
-    place->frames = frames_of_row(b, row, first, site->frame_count);
+    place->frames = frames_of_row(b, row, frames);
+    place->frame_count = frames->count;
     return place;
 }
 
@@ -308,23 +366,25 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
         [VERDICT_REALLOCATIONS] = row->reallocations[0],
     };
     _cleanup_free_ char *key = NULL, *lines = NULL;
-    size_t run = m->run_count - 1, count, first = find_frames(a, row, &count);
+    size_t run = m->run_count - 1;
+    struct site_frames frames;
 
-    write_key(b, row, first, count, &key, &lines);
+    find_frames(a, row, &frames);
+    write_key(b, row, &frames, &key, &lines);
     uint32_t number = find_number(m, key);
     if (number == UINT32_MAX) {
         number = (uint32_t)m->site_count;
         m->sites = grow(m->sites, &m->site_capacity, m->site_count + 1, sizeof *m->sites);
-        const struct by_name_frame *f = &b->frames[row->frames[first]];
+        const struct by_name_frame *f = &b->frames[row->frames[frames.at[0]]];
         m->sites[m->site_count++] = (struct measured_site){
-            .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = count,
+            .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = frames.key_count,
             .is_own = is_own_module(b, f->module) };
         hash_table_add(&m->table, hash_add_text(0, key), number);
     }
     struct measured_site *site = &m->sites[number];
     site->runs = grow(site->runs, &site->run_capacity, run + 1, sizeof *site->runs);
-    add_to_sums(m, site, b, row, first, values);
-    struct measured_place *place = place_of(site, lines, b, row, first);
+    struct measured_place *place = place_of(site, lines, b, row, &frames);
+    add_to_sums(m, site, place, b, row, frames.at[0], values);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
         site->runs[run][kind] += values[kind];
         place->last[kind] += values[kind];
@@ -394,14 +454,15 @@ void measured_range(const struct measured *m, const struct measured_site *site, 
     *ret_least = m->run_count ? *ret_least : 0;
 }
 
-static void release_place(struct measured_place *place, size_t frame_count)
+static void release_place(struct measured_place *place)
 {
-    for (size_t i = 0; i < frame_count; i++) {
+    for (size_t i = 0; i < place->frame_count; i++) {
         free(place->frames[i].function);
         free(place->frames[i].module);
         free(place->frames[i].file);
     }
     free(place->frames);
+    release_passing(&place->passing);
     free(place->source);
     free(place->lines);
 }
@@ -410,9 +471,9 @@ void measured_release(struct measured *m)
 {
     for (size_t i = 0; i < m->site_count; i++) {
         for (size_t k = 0; k < m->sites[i].place_count; k++)
-            release_place(&m->sites[i].places[k], m->sites[i].frame_count);
+            release_place(&m->sites[i].places[k]);
         free(m->sites[i].places);
-        free(m->sites[i].passed);
+        release_passing(&m->sites[i].passing);
         free(m->sites[i].key);
         free(m->sites[i].module);
         free(m->sites[i].runs);

@@ -1,6 +1,7 @@
 /* In this order: sites whose names are the same but for such numbers, by their figures and in the numbers' order; then, of those
- * that are left, those that differ only in how deep a recursion was; then a new one and a gone one that come to the same figures, or that differ in one function's name alone,
- * which nobody else has had or has. */
+ * that are left, those of which one side has fewer of the callers; those that differ only in how deep a recursion was; then
+ * a new one and a gone one that come to the same figures, or that differ in one function alone: by its name,
+ * which nobody else has had or has, or by its being there. */
 #include "analyze/check/pairing.h"
 
 #include "analyze/check/align.h"
@@ -210,6 +211,15 @@ static size_t unpaired(const struct sides *s, struct side **ret)
     return count;
 }
 
+static size_t frames_of(const char *key)
+{
+    size_t count = 0;
+
+    for (; (key = strchr(key, '\n')); key++)
+        count++;
+    return count;
+}
+
 /* Those with the same figures first. */
 static void pair_recursive(struct pairing *p, struct sides *before, struct sides *now)
 {
@@ -236,6 +246,77 @@ static void pair_recursive(struct pairing *p, struct sides *before, struct sides
         }
 }
 
+/* --- fewer callers ----------------------------------------------------------------------------------- */
+
+/* All of them as one, whose places and names are theirs. */
+static struct measured_site *merged(struct side *const *sides, size_t count, const char *key)
+{
+    struct measured_site *all = alloc_zeroed(1, sizeof *all);
+
+    *all = *sides[0]->measured;
+    all->key = copy_text(key, strlen(key));
+    all->passing = (struct measured_passing){ 0 };
+    all->frame_count = 0;
+    for (const char *at = key; (at = strchr(at, '\n')); at++)
+        all->frame_count++;
+    all->places = NULL;
+    all->place_count = all->place_capacity = all->run_capacity = 0;
+    all->runs = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct measured_site *one = sides[i]->measured;
+        all->places = grow(all->places, &all->place_capacity, all->place_count + one->place_count, sizeof *all->places);
+        memcpy(all->places + all->place_count, one->places, one->place_count * sizeof *one->places);
+        all->place_count += one->place_count;
+        all->runs = grow(all->runs, &all->run_capacity, one->run_capacity, sizeof *all->runs);
+        for (size_t run = 0; run < one->run_capacity; run++)
+            for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+                all->runs[run][kind] += one->runs[run][kind];
+    }
+    return all;
+}
+
+/* They are in the order of generic. */
+static size_t first_from(struct side *const *sides, size_t count, const char *generic)
+{
+    size_t from = 0;
+
+    while (from < count) {
+        size_t middle = from + (count - from) / 2;
+        if (strcmp(sides[middle]->generic, generic) < 0)
+            from = middle + 1;
+        else
+            count = middle;
+    }
+    return from;
+}
+
+/* Baselines that were made when a site ended after so many frames, whosever they were. */
+static void pair_coarser(struct pairing *p, struct sides *before, struct sides *now)
+{
+    _cleanup_free_ struct side **gone = alloc_zeroed(before->count + 1, sizeof *gone), **new = alloc_zeroed(now->count + 1, sizeof *new);
+    _cleanup_free_ struct side **like = alloc_zeroed(now->count + 1, sizeof *like);
+    size_t gone_count = unpaired(before, gone), new_count = unpaired(now, new);
+
+    for (size_t i = 0; i < gone_count; i++) {
+        const char *generic = gone[i]->generic;
+        size_t like_count = 0, bytes = strlen(generic);
+        if (frames_of(generic) != MEASURED_DEPTH)
+            continue;
+        for (size_t k = first_from(new, new_count, generic); k < new_count && strncmp(new[k]->generic, generic, bytes) == 0; k++)
+            if (!new[k]->is_paired)
+                like[like_count++] = new[k];
+        if (!like_count)
+            continue;
+        add(p, gone[i], like[0]);
+        struct paired_site *pair = &p->of[p->count - 1];
+        pair->is_coarser = true;
+        if (like_count > 1)
+            pair->measured = pair->merged = merged(like, like_count, gone[i]->key);
+        for (size_t k = 1; k < like_count; k++)
+            like[k]->is_paired = true;
+    }
+}
+
 /* --- other names ------------------------------------------------------------------------------------ */
 
 /* Of frames that differ, the first one's names; false: they differ in more than one function's name, or in their number. */
@@ -260,6 +341,29 @@ static bool is_substitution(const char *a, const char *b, const char **ret_a, si
     return is_one && !*a && !*b && *ret_a;
 }
 
+static const char *skip_equal(const char *a, const char **b)
+{
+    for (size_t bytes; *a && (bytes = strcspn(a, "\n") + 1) && strncmp(a, *b, bytes) == 0; a += bytes)
+        *b += bytes;
+    return a;
+}
+
+/* They are the same but for one frame of the longer one's, or of two that are cut at the same depth of the inner one's; ret_frame is it.
+ * The one whose frame it is comes first. */
+static bool is_insertion(const char *with, const char *without, const char **ret_frame, size_t *ret_bytes, size_t *ret_equal)
+{
+    const char *rest = without, *frame = skip_equal(with, &rest);
+    size_t with_count = frames_of(with), without_count = frames_of(without);
+
+    if (!*frame || with_count < without_count || with_count > without_count + 1)
+        return false;
+    *ret_frame = frame;
+    *ret_bytes = strcspn(frame, "\n");
+    const char *after = skip_equal(frame + *ret_bytes + 1, &rest);
+    *ret_equal = without_count - frames_of(rest);
+    return !*after && (with_count > without_count ? !*rest : with_count >= MEASURED_DEPTH && frames_of(rest) == 1);
+}
+
 /* How many characters they begin and end with in common, of no more than 99. */
 static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
 {
@@ -270,6 +374,14 @@ static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b
     while (begin + end < less && a[a_bytes - end - 1] == b[b_bytes - end - 1])
         end++;
     return begin + end < 99 ? begin + end : 99;
+}
+
+/* Of a function that is called between others now, or no longer: one that nobody else has had or has is likely to be all there is. */
+static bool is_close(uint64_t was, uint64_t is, bool is_alone)
+{
+    uint64_t apart = was < is ? is - was : was - is;
+
+    return is_alone ? was && is >= was / 2 && is / 2 <= was : was >= MANY_ALLOCATIONS && apart <= was / 10;
 }
 
 /* How sure it is that they are one; 0: it is not. By thousands; then by the frames, and then by the names. */
@@ -287,7 +399,13 @@ static size_t renamed(const struct sides *all_before, const struct sides *all_no
             return 3000 + alike;
         return was && is >= was / 2 && is / 2 <= was ? 1000 + alike : 0;
     }
-    return is_same && was >= MANY_ALLOCATIONS ? 2000 + 100 * equal : 0;
+    if (is_same && was >= MANY_ALLOCATIONS)
+        return 2000 + 100 * equal;
+    if (is_insertion(now->key, before->key, &a, &a_bytes, &equal))
+        return is_close(was, is, !has_name(all_before, a, a_bytes)) ? 1000 + 100 * equal : 0;
+    if (is_insertion(before->key, now->key, &a, &a_bytes, &equal))
+        return is_close(was, is, !has_name(all_now, a, a_bytes)) ? 1000 + 100 * equal : 0;
+    return 0;
 }
 
 static void add_renamed(struct pairing *p, struct side *before, struct side *now)
@@ -338,6 +456,7 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
     take_baseline(&before, b);
     take_measured(&now, m);
     pair_by_names(p, &before, &now);
+    pair_coarser(p, &before, &now);
     pair_recursive(p, &before, &now);
     pair_renamed(p, &before, &now);
     for (size_t i = 0; i < now.count; i++)
@@ -353,6 +472,12 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
 void pairing_release(struct pairing *p)
 {
     for (size_t i = 0; i < p->count; i++) {
+        if (p->of[i].merged) {
+            free(p->of[i].merged->key);
+            free(p->of[i].merged->places);
+            free(p->of[i].merged->runs);
+            free(p->of[i].merged);
+        }
         free(p->of[i].was);
         free(p->of[i].is);
     }
