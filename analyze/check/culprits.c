@@ -14,7 +14,7 @@
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
-    const struct measured_passed *passed; /* what of it only passed through the function that is limited; NULL: all counts */
+    const char *passed;   /* the function that is limited: of the site only what has passed through that counts; NULL: all does */
     bool is_coarser;      /* the baseline: of paired_site */
     bool is_line;
     const struct measured_place *place;      /* the line's; NULL: it is gone: */
@@ -46,16 +46,8 @@ static void add_one(struct suspects *s, const struct suspect *suspect)
     s->of[s->count++] = *suspect;
 }
 
-/* What has passed through it, of a place. */
-static uint64_t value_of(const struct suspect *s, const struct places_change *change, const struct measured *m, enum verdict_kind kind)
-{
-    if (!s->passed)
-        return change->is;
-    return measured_passed_value(measured_find_passed(&change->now->passing, s->passed->function), m->run_count - 1, kind);
-}
-
 /* Lines are of the last run: where that is not what is compared, the site stays one. So it does where work has only moved from line to line. */
-static void add(struct suspects *s, const struct suspect *suspect, const struct measured *m, const struct verdict_metric *metric)
+static void add(struct suspects *s, const struct suspect *suspect, const struct verdict_metric *metric)
 {
     _cleanup_free_ struct places_change *changes = NULL;
     size_t count = 0;
@@ -64,8 +56,10 @@ static void add(struct suspects *s, const struct suspect *suspect, const struct 
     if (suspect->measured && !suspect->spread && !suspect->is_coarser && suspect->now != suspect->before && metric->state != VERDICT_IS_UNSTABLE)
         count = places_changes(suspect->measured, suspect->baseline, metric->kind, &changes);
     for (size_t i = 0; i < count; i++) {
+        if (suspect->passed) /* compared with nothing: none is gone */
+            changes[i].is = measured_passed(changes[i].now, suspect->passed, metric->kind);
         was += changes[i].was;
-        is += changes[i].is = value_of(suspect, &changes[i], m, metric->kind);
+        is += changes[i].is;
     }
     if (!count || was != suspect->before || is != suspect->now) {
         add_one(s, suspect);
@@ -98,14 +92,17 @@ static const struct pairing *pairing_of(const struct judge *j)
     return j->pairing;
 }
 
-static void range_of(const struct measured *m, const struct suspect *s, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most)
+/* What passes through is known of the last run. */
+static void range_of(const struct measured *m, const struct suspect *s, const struct verdict_metric *metric, uint64_t *ret_least, uint64_t *ret_most)
 {
-    measured_range(m, s->measured, kind, ret_least, ret_most);
-    for (size_t run = 0; s->passed && run < m->run_count; run++) {
-        uint64_t value = measured_passed_value(s->passed, run, kind);
-        *ret_least = !run || value < *ret_least ? value : *ret_least;
-        *ret_most = !run || value > *ret_most ? value : *ret_most;
-    }
+    measured_range(m, s->measured, metric->kind, ret_least, ret_most);
+    if (!s->passed)
+        return;
+    const uint64_t spread = *ret_most - *ret_least < metric->spread ? *ret_most - *ret_least : metric->spread;
+    *ret_least = 0;
+    for (size_t i = 0; i < s->measured->place_count; i++)
+        *ret_least += measured_passed(&s->measured->places[i], s->passed, metric->kind);
+    *ret_most = *ret_least + spread;
 }
 
 /* A site may be in the metric's scope only under its old name, or only under its new one. */
@@ -128,9 +125,9 @@ static void gather(const struct judge *j, const struct measured *m, const struct
         if (!now && (!before || (metric->state == VERDICT_IS_UNSTABLE && !is_unstable_before)))
             continue;
         if (now && !metric->has_baseline)
-            s.passed = judge_passed(metric, s.measured);
+            s.passed = judge_only_passed(metric, s.measured) ? metric->scope_name : NULL;
         if (now)
-            range_of(m, &s, metric->kind, &s.now, &most);
+            range_of(m, &s, metric, &s.now, &most);
         else
             s.measured = NULL;
         if (before) {
@@ -147,7 +144,7 @@ static void gather(const struct judge *j, const struct measured *m, const struct
             s.now = most;
         }
         s.baseline = before ? s.baseline : NULL;
-        add(ret, &s, m, metric);
+        add(ret, &s, metric);
     }
     pairing_release(&unpaired);
 }
@@ -276,11 +273,36 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
         take_old_line(c, site, &site->places[0], NULL);
 }
 
+/* The line by which most has passed through the function that is limited. */
+static const struct measured_place *most_passed(const struct suspect *s, enum verdict_kind kind)
+{
+    const struct measured_place *most = NULL;
+    uint64_t most_value = 0;
+
+    for (size_t i = 0; i < s->measured->place_count; i++) {
+        uint64_t value = measured_passed(&s->measured->places[i], s->passed, kind);
+        if (!most || value > most_value) {
+            most = &s->measured->places[i];
+            most_value = value;
+        }
+    }
+    return most;
+}
+
+static const struct measured_place *place_of(const struct suspect *s, const struct verdict_metric *metric, const struct baseline_place **ret_gone)
+{
+    *ret_gone = s->place_gone;
+    if (s->is_line)
+        return s->place;
+    return s->passed ? most_passed(s, metric->kind)
+                     : places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, ret_gone);
+}
+
 static void take_measured(struct verdict_culprit *c, const struct suspect *s, const struct verdict_metric *metric)
 {
-    const struct baseline_place *gone = s->place_gone;
+    const struct baseline_place *gone;
 
-    take_frames(c, s->measured, s->is_line ? s->place : places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, &gone));
+    take_frames(c, s->measured, place_of(s, metric, &gone));
     if (gone)
         take_old_line(c, s->baseline, gone, s->measured);
     c->is_line_gone = gone && verdict_culprit_place(c);

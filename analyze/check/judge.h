@@ -44,8 +44,8 @@ void culprits_find(const struct judge *j, const struct measured *m, struct verdi
 void culprits_tell_renamed(const struct judge *j, struct verdict *v);
 /* scope.c: whether a site is in a metric's scope, also as one whose memory the function only passes on. Of a baseline's site measured is NULL. */
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module);
-/* What of a site counts only because it passed through the metric's function; NULL: all of it does. */
-const struct measured_passed *judge_passed(const struct verdict_metric *metric, const struct measured_site *measured);
+/* Of a site that counts: whether only what has passed through the metric's function does. */
+bool judge_only_passed(const struct verdict_metric *metric, const struct measured_site *measured);
 /* "libpng16.so.16", "libpng16.so", "libpng16" and "libpng" are all names of libpng16.so.16; BASELINE_PROGRAM is one of the program. */
 bool judge_is_module(const char *file_name, bool is_own, const char *name);
 /* A key's first frame, "function (module)", or "function" of the program. To be freed. */

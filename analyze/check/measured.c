@@ -24,6 +24,15 @@ static char *safe_copy(const char *text) /* as it would come back from a file of
     return copy;
 }
 
+static void *resized(void *array, size_t count, size_t element_bytes)
+{
+    void *larger = reallocarray(array, count, element_bytes);
+
+    if (!larger)
+        abort(); /* there is no memory */
+    return larger;
+}
+
 /* A log that is being added. */
 struct adding_log {
     struct by_name table;
@@ -105,10 +114,10 @@ static void find_frames(struct adding_log *a, const struct by_name_row *row, str
     const struct by_name *b = &a->table;
     size_t own = 0;
     uint32_t first = find_site(a, row), at = first;
-    bool any_line = false;
+    bool any_line = false, ends = false;
 
     *ret = (struct site_frames){ .count = 0 };
-    for (bool ends = false; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
+    for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
         const struct by_name_frame *f = &b->frames[row->frames[at]];
         bool is_own = is_own_module(b, f->module);
         if (at > first && frames_is_start(f->function))
@@ -121,7 +130,7 @@ static void find_frames(struct adding_log *a, const struct by_name_row *row, str
         ends = strcmp(f->function, "main") == 0;
     }
     ret->key_count = ret->count;
-    for (; at < row->frame_count && !any_line && !frames_is_start(b->frames[row->frames[at]].function); at++)
+    for (; at < row->frame_count && !any_line && !ends && !frames_is_start(b->frames[row->frames[at]].function); at++)
         if (has_line(&b->frames[row->frames[at]])) {
             ret->at[ret->count++] = at;
             any_line = true;
@@ -231,38 +240,43 @@ static uint32_t add_to_sum(struct measured_sums *sums, char *name, size_t run, u
     return number;
 }
 
-const struct measured_passed *measured_find_passed(const struct measured_passing *passing, const char *function)
+bool measured_has_passed(const struct measured_site *site, const char *function)
 {
-    for (size_t i = 0; i < passing->count; i++)
-        if (strcmp(passing->of[i].function, function) == 0)
-            return &passing->of[i];
+    for (size_t i = 0; i < site->passed_count; i++)
+        if (strcmp(site->passed[i], function) == 0)
+            return true;
+    return false;
+}
+
+static struct measured_passed *find_passed(const struct measured_place *place, const char *function)
+{
+    for (size_t i = 0; i < place->passed_count; i++)
+        if (strcmp(place->passed[i].function, function) == 0)
+            return &place->passed[i];
     return NULL;
 }
 
-uint64_t measured_passed_value(const struct measured_passed *passed, size_t run, enum verdict_kind kind)
+uint64_t measured_passed(const struct measured_place *place, const char *function, enum verdict_kind kind)
 {
-    return passed && run < passed->run_capacity ? passed->runs[run][kind] : 0;
+    const struct measured_passed *passed = find_passed(place, function);
+    return passed ? passed->last[kind] : 0;
 }
 
-static void add_passed(struct measured_passing *passing, const char *function, size_t run, const uint64_t *values)
+static void add_passed(struct measured_site *site, struct measured_place *place, const char *function, const uint64_t *values)
 {
-    struct measured_passed *passed = (struct measured_passed *)measured_find_passed(passing, function);
+    struct measured_passed *passed = find_passed(place, function);
 
+    if (!measured_has_passed(site, function)) {
+        site->passed = grow(site->passed, &site->passed_capacity, site->passed_count + 1, sizeof *site->passed);
+        site->passed[site->passed_count++] = function;
+    }
     if (!passed) {
-        passing->of = grow(passing->of, &passing->capacity, passing->count + 1, sizeof *passing->of);
-        passed = &passing->of[passing->count++];
+        place->passed = resized(place->passed, place->passed_count + 1, sizeof *place->passed); /* there are few, of many places */
+        passed = &place->passed[place->passed_count++];
         *passed = (struct measured_passed){ .function = function };
     }
-    passed->runs = grow(passed->runs, &passed->run_capacity, run + 1, sizeof *passed->runs);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
-        passed->runs[run][kind] += values[kind];
-}
-
-static void release_passing(struct measured_passing *passing)
-{
-    for (size_t i = 0; i < passing->count; i++)
-        free(passing->of[i].runs);
-    free(passing->of);
+        passed->last[kind] += values[kind];
 }
 
 static void add_to_sums(struct measured *m, struct measured_site *site, struct measured_place *place, const struct by_name *b,
@@ -276,10 +290,8 @@ static void add_to_sums(struct measured *m, struct measured_site *site, struct m
         uint32_t known = find_sum_number(&m->functions, name);
         bool is_counted = known != UINT32_MAX && m->functions.of[known].last_row == number; /* it has called itself */
         uint32_t passed = add_to_sum(&m->functions, name, run, number, values);
-        if (is_counted)
-            continue;
-        add_passed(&site->passing, m->functions.of[passed].name, run, values);
-        add_passed(&place->passing, m->functions.of[passed].name, run, values);
+        if (!is_counted)
+            add_passed(site, place, m->functions.of[passed].name, values);
     }
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
@@ -347,9 +359,12 @@ static struct measured_place *place_of(struct measured_site *site, const char *l
     for (size_t i = 0; i < site->place_count; i++)
         if (strcmp(site->places[i].lines, lines) == 0 && strcmp(site->places[i].source, source) == 0)
             return &site->places[i];
-    site->places = grow(site->places, &site->place_capacity, site->place_count + 1, sizeof *site->places);
+    if (site->place_count == site->place_capacity) { /* most have one */
+        site->place_capacity = site->place_capacity ? 2 * site->place_capacity : 1;
+        site->places = resized(site->places, site->place_capacity, sizeof *site->places);
+    }
     struct measured_place *place = &site->places[site->place_count++];
-    place->source = copy_text(source, strlen(source));
+    *place = (struct measured_place){ .source = copy_text(source, strlen(source)) };
     place->lines = copy_text(lines, strlen(lines));
     place->frames = frames_of_row(b, row, frames);
     place->frame_count = frames->count;
@@ -414,6 +429,28 @@ void measured_know(struct measured *m, const char *function, bool in_program)
     add_to_sum(&m->known, copy_text(function, strlen(function)), m->run_count - 1, 0, count);
 }
 
+static void begin_places(struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count; i++)
+        for (size_t k = 0; k < m->sites[i].place_count; k++) {
+            struct measured_place *place = &m->sites[i].places[k];
+            memcpy(place->previous, place->last, sizeof place->last);
+            memset(place->last, 0, sizeof place->last);
+            for (size_t n = 0; n < place->passed_count; n++)
+                memset(place->passed[n].last, 0, sizeof place->passed[n].last);
+        }
+}
+
+static void end_places(struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count && m->run_count > 1; i++)
+        for (size_t k = 0; k < m->sites[i].place_count; k++) {
+            struct measured_place *place = &m->sites[i].places[k];
+            for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+                place->differs[kind] |= place->last[kind] != place->previous[kind];
+        }
+}
+
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
     struct adding_log a = { .module = NULL };
@@ -427,11 +464,10 @@ void measured_add(struct measured *m, const struct by_name_source *source)
     begin_sums(&m->known);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
-    for (size_t i = 0; i < m->site_count; i++)
-        for (size_t k = 0; k < m->sites[i].place_count; k++)
-            memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
+    begin_places(m);
     for (size_t i = 0; i < a.table.row_count; i++)
         add_row(m, &a, &a.table.rows[i]);
+    end_places(m);
     add_known(m, &a.table);
     by_name_release(&a.table);
     free(a.roles);
@@ -462,7 +498,7 @@ static void release_place(struct measured_place *place)
         free(place->frames[i].file);
     }
     free(place->frames);
-    release_passing(&place->passing);
+    free(place->passed);
     free(place->source);
     free(place->lines);
 }
@@ -473,7 +509,7 @@ void measured_release(struct measured *m)
         for (size_t k = 0; k < m->sites[i].place_count; k++)
             release_place(&m->sites[i].places[k]);
         free(m->sites[i].places);
-        release_passing(&m->sites[i].passing);
+        free(m->sites[i].passed);
         free(m->sites[i].key);
         free(m->sites[i].module);
         free(m->sites[i].runs);

@@ -16,16 +16,10 @@
 #define MEASURED_NO_STACK "(no stack)" /* these two as by_name has them */
 #define MEASURED_NO_FILE "(no file)"
 
-/* What only passed allocations on, and how much, in each run. */
+/* What only passed allocations on, and how much in the last run. */
 struct measured_passed {
     const char *function; /* one of measured.functions' names */
-    uint64_t (*runs)[VERDICT_KINDS];
-    size_t run_capacity;
-};
-
-struct measured_passing {
-    struct measured_passed *of;
-    size_t count, capacity;
+    uint64_t last[VERDICT_KINDS];
 };
 
 /* The lines that a site's frames were on, and what came from there in the last run. */
@@ -34,15 +28,18 @@ struct measured_place {
     char *lines; /* "12 40 7", a number for each frame; 0: unknown */
     struct verdict_frame *frames; /* the site's, and if none of those has a line one further out that has, if any */
     size_t frame_count;
-    struct measured_passing passing;
-    uint64_t last[VERDICT_KINDS];
+    struct measured_passed *passed; /* in front of it, as the site's */
+    size_t passed_count;
+    uint64_t last[VERDICT_KINDS], previous[VERDICT_KINDS];
+    bool differs[VERDICT_KINDS]; /* from run to run, also where all of the site's together do not */
 };
 
 struct measured_site {
     char *key;     /* its frames' names, each with a newline behind it; as the baseline has them */
     char *module;  /* of its first frame; "" none */
     bool is_own;   /* it is the program's */
-    struct measured_passing passing; /* in front of it */
+    const char **passed; /* names of measured.functions: what only passed its allocations on, in front of it */
+    size_t passed_count, passed_capacity;
     size_t frame_count;
     struct measured_place *places; /* at least one */
     size_t place_count, place_capacity;
@@ -83,9 +80,9 @@ void measured_add(struct measured *m, const struct by_name_source *source);
 void measured_release(struct measured *m);
 /* NULL: there is none. */
 const struct measured_site *measured_find(const struct measured *m, const char *key);
-/* NULL: it passed nothing on. */
-const struct measured_passed *measured_find_passed(const struct measured_passing *passing, const char *function);
-uint64_t measured_passed_value(const struct measured_passed *passed, size_t run, enum verdict_kind kind);
+bool measured_has_passed(const struct measured_site *site, const char *function);
+/* What a function has passed on of it in the last run. */
+uint64_t measured_passed(const struct measured_place *place, const char *function, enum verdict_kind kind);
 /* In a run; 0 where the site was not met. */
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind);
 /* NULL: there is none. */

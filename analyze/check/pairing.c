@@ -255,7 +255,8 @@ static struct measured_site *merged(struct side *const *sides, size_t count, con
 
     *all = *sides[0]->measured;
     all->key = copy_text(key, strlen(key));
-    all->passing = (struct measured_passing){ 0 };
+    all->passed = NULL;
+    all->passed_count = 0;
     all->frame_count = 0;
     for (const char *at = key; (at = strchr(at, '\n')); at++)
         all->frame_count++;

@@ -306,6 +306,9 @@ size_t places_changes(const struct measured_site *site, const struct baseline_si
     for (size_t i = 0; baseline && i < baseline->place_count; i++)
         if (!baseline->places[i].is_whole && kind != VERDICT_ALLOCATIONS)
             return 0;
+    for (size_t i = 0; i < site->place_count; i++)
+        if (site->places[i].differs[kind])
+            return 0;
     if (baseline && !baseline->place_count)
         return 0;
     *ret = alloc_zeroed(site->place_count + (baseline ? baseline->place_count : 0), sizeof **ret);

@@ -48,14 +48,14 @@ bool judge_is_module(const char *file_name, bool is_own, const char *name)
     return is_file_of(file_name, any_version);
 }
 
-const struct measured_passed *judge_passed(const struct verdict_metric *metric, const struct measured_site *measured)
+bool judge_only_passed(const struct verdict_metric *metric, const struct measured_site *measured)
 {
     _cleanup_free_ char *function = NULL, *module = NULL;
 
-    if (metric->scope != VERDICT_SITE)
-        return NULL;
+    if (metric->scope != VERDICT_SITE || !measured_has_passed(measured, metric->scope_name))
+        return false;
     judge_split_frame(measured->key, measured->module, &function, &module);
-    return strcmp(function, metric->scope_name) == 0 ? NULL : measured_find_passed(&measured->passing, metric->scope_name);
+    return strcmp(function, metric->scope_name) != 0;
 }
 
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module)
@@ -66,7 +66,7 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
         return true;
     if (metric->scope == VERDICT_MODULE && measured)
         return judge_is_module(measured->module, measured->is_own, metric->scope_name);
-    if (metric->scope == VERDICT_SITE && measured && measured_find_passed(&measured->passing, metric->scope_name))
+    if (metric->scope == VERDICT_SITE && measured && measured_has_passed(measured, metric->scope_name))
         return true;
     if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
         return false; /* as nearly all of them, and there may be many */
