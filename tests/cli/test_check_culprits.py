@@ -115,6 +115,14 @@ got = run([MALLOSCOPE, "check", "--max", "allocations=5", "-r", "1", "--", build
 check(got.stdout.count("  main  ") == 10 and "... and 11 smaller ones" in got.stdout, f"people read the largest ones: {got.stdout}")
 equal(len(limited(path("lots"), "--max", "allocations=5")), 21, "programs all")
 
+turns = ("#include <fcntl.h>\n#include <stdlib.h>\n#include <sys/stat.h>\n#include <unistd.h>\nvoid *volatile keep;\nint main(int count, char **arguments) {\n    struct stat now;\n"
+         "    int file = open(arguments[count - 1], O_RDWR | O_CREAT | O_APPEND, 0600);\n    if (write(file, \"x\", 1) != 1 || fstat(file, &now)) return 1;\n"
+         "    int some = now.st_size %% 2 ? 30 : 10;\n    for (int i = 0; i < some; i++) keep = malloc(8);\n    for (int i = 0; i < 40 - some; i++) keep = malloc(8);\n%s    return 0;\n}\n")
+old, new = (build(f"turns{i}", {"turns.c": turns % more}) for i, more in enumerate(("", "    keep = malloc(8);\n")))
+must(MALLOSCOPE, "check", "--baseline", path("turns.json"), "--save-baseline", "-r", "2", "--", old, path("turns.state"))
+got = json.loads(run([MALLOSCOPE, "check", "--baseline", path("turns.json"), "--metrics", "allocations", "--json", "-r", "2", "--", new, path("turns.state")]).stdout)
+equal([(c["before"], c["now"]) for c in got["metrics"][0]["culprits"]], [(40, 41)], "lines that take turns from run to run are not what has changed")
+
 # --- what passes on ---
 passing = (HEAD + "static void *xmalloc(size_t size) {\n    void *block = malloc(size);\n    if (!block) abort();\n    return block;\n}\nint main(void) {\n"
            "    for (int i = 0; i < 500; i++) keep[0] = malloc(8);\n    for (int i = 0; i < 10; i++) keep[0] = xmalloc(3);\n    for (int i = 0; i < 5; i++) keep[0] = strdup(\"x\");\n"
