@@ -47,6 +47,7 @@ static bool is_file(const char *source, const char *known)
     return end <= bytes && strcmp(source + bytes - end, known) == 0 && (end == bytes || source[bytes - end - 1] == '/');
 }
 
+/* 0: unknown, also where there is no such frame. */
 static int64_t line_at(const char *lines, size_t frame)
 {
     for (; frame && *lines; frame--) {
@@ -301,6 +302,32 @@ const struct measured_place *places_find(const struct measured_site *site, const
     return g.place;
 }
 
+static size_t line_count(const char *lines)
+{
+    size_t count = 1;
+
+    for (; *lines; lines++)
+        count += *lines == ' ';
+    return count;
+}
+
+/* Debug information that only one side has parts what is one place on the other. */
+static bool is_known_alike(const struct measured_site *site, const struct baseline_site *baseline)
+{
+    const size_t before_count = line_count(baseline->places[0].lines);
+
+    for (size_t frame = 0; frame < site->frame_count && frame < before_count; frame++) {
+        bool now = false, before = false;
+        for (size_t i = 0; i < site->place_count; i++)
+            now |= line_at(site->places[i].lines, frame) != 0;
+        for (size_t i = 0; i < baseline->place_count; i++)
+            before |= line_at(baseline->places[i].lines, frame) != 0;
+        if (now != before)
+            return false;
+    }
+    return true;
+}
+
 size_t places_changes(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, struct places_change **ret)
 {
     for (size_t i = 0; baseline && i < baseline->place_count; i++)
@@ -309,7 +336,7 @@ size_t places_changes(const struct measured_site *site, const struct baseline_si
     for (size_t i = 0; i < site->place_count; i++)
         if (site->places[i].differs[kind])
             return 0;
-    if (baseline && !baseline->place_count)
+    if (baseline && (!baseline->place_count || !is_known_alike(site, baseline)))
         return 0;
     *ret = alloc_zeroed(site->place_count + (baseline ? baseline->place_count : 0), sizeof **ret);
     if (baseline)

@@ -11,7 +11,7 @@ struct places_change {
 };
 
 /* Of each line; baseline NULL: there is nothing to compare with, and each was 0. Returns their number; 0: it is not known of the
- * baseline's, or differs from run to run. To be freed in any case. */
+ * baseline's, or not as well as of the other, or differs from run to run. To be freed in any case. */
 size_t places_changes(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, struct places_change **ret);
 /* Where that is no help: the line that has changed most.
  * baseline: NULL: there is nothing to compare with, and the place from which most comes is meant. NULL: a line that is

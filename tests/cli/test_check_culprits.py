@@ -175,7 +175,18 @@ for depth, debug in (1, False), (4, False), (8, False), (8, True):
     name = f"lib{depth}{'g' if debug else ''}"
     got, said = compare_callers(name, calls % "", planted, depth, debug)
     equal(got, [[["main:6"], 0, 50]], f"the call of a library that is new: {name}")
-    check(debug or f"file={name}.c,line=6,title=allocations +50::" in said, f"GitHub's annotation is there: {said}")
+    check(f"file={name}.c,line=6,title=allocations +50::" in said, f"GitHub's annotation is there: {said}")
+parts = "#include <stdlib.h>\nvoid *volatile lib_keep;\nvoid lib_get(int n) {\n    for (int i = 0; i < 60; i++) lib_keep = malloc(8);\n    for (int i = 0; i < n; i++) lib_keep = malloc(8);\n}\n"
+for name, text in ("parts.lib.c", parts), ("parts.c", "void lib_get(int);\nint main(void) {\n    lib_get(COUNT);\n    return 0;\n}\n"):
+    with open(path(name), "w") as to:
+        to.write(text)
+for i, (debug, count) in enumerate((((), 40), (("-g",), 41))):
+    os.makedirs(path(f"parts{i}"), exist_ok=True)
+    must("gcc", "-shared", "-fPIC", "-O0", *debug, "-o", path(f"parts{i}/libparts.so"), path("parts.lib.c"))
+    must("gcc", "-g", "-O0", f"-DCOUNT={count}", "-o", path(f"parts{i}/parts"), path("parts.c"), f"-L{path(f'parts{i}')}", "-lparts", f"-Wl,-rpath,{path(f'parts{i}')}")
+must(MALLOSCOPE, "check", "--baseline", path("parts.json"), "--save-baseline", "-r", "1", "--", path("parts0/parts"))
+got = json.loads(run([MALLOSCOPE, "check", "--baseline", path("parts.json"), "--metrics", "allocations", "--json", "-r", "1", "--", path("parts1/parts")]).stdout)
+equal([(c["before"], c["now"]) for c in got["metrics"][0]["culprits"]], [(100, 101)], "lines that were not known before are no new ones")
 callers = "static void %s(void) {\n    lib_get(10);\n%s}\n"
 both = callers % ("setup", "") + callers % ("work", "%s") + "int main(void) {\n    setup();\n    work();\n    return 0;\n}\n"
 got, said = compare_callers("callers", both % "", both % "    lib_get(5);\n", 8, True)
