@@ -5,6 +5,7 @@
 #include "analyze/check/pairing.h"
 
 #include "analyze/check/align.h"
+#include "analyze/check/edit.h"
 #include "analyze/check/recursion.h"
 #include "analyze/hash.h"
 
@@ -211,15 +212,6 @@ static size_t unpaired(const struct sides *s, struct side **ret)
     return count;
 }
 
-static size_t frames_of(const char *key)
-{
-    size_t count = 0;
-
-    for (; (key = strchr(key, '\n')); key++)
-        count++;
-    return count;
-}
-
 /* Those with the same figures first. */
 static void pair_recursive(struct pairing *p, struct sides *before, struct sides *now)
 {
@@ -301,7 +293,7 @@ static void pair_coarser(struct pairing *p, struct sides *before, struct sides *
     for (size_t i = 0; i < gone_count; i++) {
         const char *generic = gone[i]->generic;
         size_t like_count = 0, bytes = strlen(generic);
-        if (frames_of(generic) != MEASURED_DEPTH)
+        if (edit_frames_of(generic) != MEASURED_DEPTH)
             continue;
         for (size_t k = first_from(new, new_count, generic); k < new_count && strncmp(new[k]->generic, generic, bytes) == 0; k++)
             if (!new[k]->is_paired)
@@ -320,63 +312,6 @@ static void pair_coarser(struct pairing *p, struct sides *before, struct sides *
 
 /* --- other names ------------------------------------------------------------------------------------ */
 
-/* Of frames that differ, the first one's names; false: they differ in more than one function's name, or in their number. */
-static bool is_substitution(const char *a, const char *b, const char **ret_a, size_t *ret_a_bytes, const char **ret_b, size_t *ret_b_bytes,
-                            size_t *ret_equal)
-{
-    bool is_one = true;
-
-    *ret_a = NULL;
-    *ret_equal = 0;
-    for (; *a && *b; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
-        size_t a_bytes = strcspn(a, "\n"), b_bytes = strcspn(b, "\n");
-        if (a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0) {
-            (*ret_equal)++;
-            continue;
-        }
-        if (*ret_a)
-            is_one &= a_bytes == *ret_a_bytes && b_bytes == *ret_b_bytes && memcmp(a, *ret_a, a_bytes) == 0 && memcmp(b, *ret_b, b_bytes) == 0;
-        else
-            *ret_a = a, *ret_b = b, *ret_a_bytes = a_bytes, *ret_b_bytes = b_bytes;
-    }
-    return is_one && !*a && !*b && *ret_a;
-}
-
-static const char *skip_equal(const char *a, const char **b)
-{
-    for (size_t bytes; *a && (bytes = strcspn(a, "\n") + 1) && strncmp(a, *b, bytes) == 0; a += bytes)
-        *b += bytes;
-    return a;
-}
-
-/* They are the same but for one frame of the longer one's, or of two that are cut at the same depth of the inner one's; ret_frame is it.
- * The one whose frame it is comes first. */
-static bool is_insertion(const char *with, const char *without, const char **ret_frame, size_t *ret_bytes, size_t *ret_equal)
-{
-    const char *rest = without, *frame = skip_equal(with, &rest);
-    size_t with_count = frames_of(with), without_count = frames_of(without);
-
-    if (!*frame || with_count < without_count || with_count > without_count + 1)
-        return false;
-    *ret_frame = frame;
-    *ret_bytes = strcspn(frame, "\n");
-    const char *after = skip_equal(frame + *ret_bytes + 1, &rest);
-    *ret_equal = without_count - frames_of(rest);
-    return !*after && (with_count > without_count ? !*rest : with_count >= MEASURED_DEPTH && frames_of(rest) == 1);
-}
-
-/* How many characters they begin and end with in common, of no more than 99. */
-static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
-{
-    size_t less = a_bytes < b_bytes ? a_bytes : b_bytes, begin = 0, end = 0;
-
-    while (begin < less && a[begin] == b[begin])
-        begin++;
-    while (begin + end < less && a[a_bytes - end - 1] == b[b_bytes - end - 1])
-        end++;
-    return begin + end < 99 ? begin + end : 99;
-}
-
 /* Of a function that is called between others now, or no longer: one that nobody else has had or has is likely to be all there is. */
 static bool is_close(uint64_t was, uint64_t is, bool is_alone)
 {
@@ -390,21 +325,21 @@ static size_t renamed(const struct sides *all_before, const struct sides *all_no
 {
     const char *a, *b;
     size_t a_bytes, b_bytes, equal;
-    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    bool is_one = edit_is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
     bool is_same = memcmp(before->values, now->values, sizeof now->values) == 0;
     uint64_t was = before->values[VERDICT_ALLOCATIONS], is = now->values[VERDICT_ALLOCATIONS];
 
     if (is_one && !has_name(all_now, a, a_bytes) && !has_name(all_before, b, b_bytes)) {
-        size_t alike = 100 * equal + names_alike(a, a_bytes, b, b_bytes);
+        size_t alike = 100 * equal + edit_names_alike(a, a_bytes, b, b_bytes);
         if (is_same)
             return 3000 + alike;
         return was && is >= was / 2 && is / 2 <= was ? 1000 + alike : 0;
     }
     if (is_same && was >= MANY_ALLOCATIONS)
         return 2000 + 100 * equal;
-    if (is_insertion(now->key, before->key, &a, &a_bytes, &equal))
+    if (edit_is_insertion(now->key, before->key, &a, &a_bytes, &equal))
         return is_close(was, is, !has_name(all_before, a, a_bytes)) ? 1000 + 100 * equal : 0;
-    if (is_insertion(before->key, now->key, &a, &a_bytes, &equal))
+    if (edit_is_insertion(before->key, now->key, &a, &a_bytes, &equal))
         return is_close(was, is, !has_name(all_now, a, a_bytes)) ? 1000 + 100 * equal : 0;
     return 0;
 }
@@ -414,7 +349,7 @@ static void add_renamed(struct pairing *p, struct side *before, struct side *now
     const char *a, *b;
     size_t a_bytes, b_bytes, equal;
 
-    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    bool is_one = edit_is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
     add(p, before, now);
     p->of[p->count - 1].was = is_one ? copy_text(a, a_bytes) : NULL;
     p->of[p->count - 1].is = is_one ? copy_text(b, b_bytes) : NULL;
