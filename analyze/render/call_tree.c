@@ -262,7 +262,7 @@ uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost
     return round_units(self, t->unit);
 }
 
-/* ----------------------------------------------------------------------------------- */
+/* --- stacks ------------------------------------------------------------------------ */
 
 /* Some of one of these; bits, 0: whatever it has. */
 static bool has_cost(const struct stack_costs *of, unsigned costs)
@@ -272,6 +272,21 @@ static bool has_cost(const struct stack_costs *of, unsigned costs)
     for (enum cost cost = 0; cost < COST_COUNT && !found; cost++)
         found = costs & CALL_TREE_COST(cost) && cost_of(of, cost);
     return found;
+}
+
+/* One with leaves of several functions is one. */
+static size_t count_stacks(const struct facts *f, const bool *wanted, unsigned costs)
+{
+    const struct stacks *s = &f->told.stacks;
+    size_t count = 0;
+
+    for (uint32_t first = 0; first < s->leaf_count; first++) {
+        bool found = false;
+        for (uint32_t leaf = stack_leaf_is_first(s, first) ? first : LEAF_NONE; leaf != LEAF_NONE; leaf = s->leaves[leaf].next)
+            found |= wanted[leaf] && has_cost(&f->costs.of[leaf], costs);
+        count += found;
+    }
+    return count;
 }
 
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
@@ -286,10 +301,9 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
     tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
-    for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
+    for (uint32_t leaf = 0; leaf < leaf_count; leaf++)
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
-        tree.stack_count += wanted[leaf] && has_cost(&facts->costs.of[leaf], options->costs);
-    }
+    tree.stack_count = count_stacks(facts, wanted, options->costs);
     if (!options->inverted)
         add_callers_first(&b, wanted);
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)

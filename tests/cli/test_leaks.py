@@ -242,7 +242,7 @@ int main(void) { for (int i = 0; i < 15; i++) get(i % 5, 1024 << i % 5); forget(
 for options, name in (["-fsanitize=leak"], "suppressed_lsan"), ([], "suppressed"):
     got = run(["clang", "-g", "-O1", "-fno-builtin", *options, path("one_line.c"), "-o", path(name)])
     equal(got.returncode, 0, f"compiling one_line.c: {got.stderr}")
-equal(record([path("suppressed")], path("suppressed.mscope"), "-f").returncode, 0, "recording it")
+equal(record([path("suppressed")], path("suppressed.mscope")).returncode, 0, "recording it")
 for rule in ("nothing", "calloc", "realloc", "memalign", "aligned_alloc", "alloc", "^main$"):
     (theirs, ours), report_text = left(f"leak:{rule}\n")
     equal(ours, theirs, f"leak:{rule} and one line, LeakSanitizer's and ours: {report_text[-500:]}")
@@ -253,6 +253,27 @@ equal({place["called"]: place["bytes"] for place in leaks(path("suppressed.mscop
 text = run([MALLOSCOPE, "leaks", path("suppressed.mscope")]).stdout
 check(all(f"   allocated by {name}\n" in text for name in ("malloc", "calloc", "realloc", "memalign", "aligned_alloc")), f"places that look the same: {text}")
 check("   allocated by " not in run([MALLOSCOPE, "leaks", log]).stdout, "where lines tell, it is not said")
+
+# So is one call that a pointer makes of several functions; and it is one site with one stack all the same.
+with open(path("pointers.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+#include <string.h>
+__attribute__((noinline)) static void get(void *(*from)(size_t), size_t n) { memset(from(n), 0, n); }
+__attribute__((noinline)) static void forget(void) { char bytes[16384]; memset(bytes, 0, sizeof bytes); __asm__("" : : "r"(bytes) : "memory"); }
+int main(void) { void *(*volatile functions[])(size_t) = { malloc, valloc }; for (int i = 0; i < 6; i++) get(functions[i % 2], 4096 << i % 2); forget(); return 0; }
+""")
+for options, name in (["-fsanitize=leak"], "suppressed_lsan"), ([], "suppressed"):
+    got = run(["clang", "-g", "-O1", "-fno-builtin", *options, path("pointers.c"), "-o", path(name)])
+    equal(got.returncode, 0, f"compiling pointers.c: {got.stderr}")
+for options in ([], ["--call-graph", "none"]):
+    equal(record([path("suppressed")], path("suppressed.mscope"), *options).returncode, 0, "recording it")
+    for rule in ("nothing", "valloc", "alloc"):
+        (theirs, ours), report_text = left(f"leak:{rule}\n")
+        equal(ours, theirs, f"leak:{rule}, a pointer, {options}, LeakSanitizer's and ours: {report_text[-500:]}")
+    sites = json.loads(run([MALLOSCOPE, "sites", "--json", "--stacks", path("suppressed.mscope")]).stdout)["sites"]
+    equal([(row["allocations"], row["stacks"]) for row in sites], [(6, 1)], f"stacks, {options}")
+    sites = json.loads(run([MALLOSCOPE, "sites", "--json", path("suppressed.mscope")]).stdout)["sites"]
+    equal([(row["allocations"], row["bytes"], row["stacks"]) for row in sites], [(6, 3 * 4096 + 3 * 8192, 1)], f"sites, {options}")
 
 for text, number, words in (("leak:a\nrace:b\n", 2, "want leak:PATTERN"), ("leak\n", 1, "leak:PATTERN"), ("\n\nwrapped\n", 3, "wrapped"),
                             ("leak:a\0b\n", 1, "not text")):
