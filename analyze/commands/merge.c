@@ -25,7 +25,7 @@ const char merge_help[] =
     "a log count for each. allocations and temporary are calls, the other costs\n"
     "bytes; peak is what a site had at the peaks of its logs.\n\n"
     "Exit codes: 0; 1 a log is damaged (what is whole is counted), something may be\n"
-    "missing in it, or it is none; 2 usage.\n";
+    "missing in it, or it is none; 2 usage, or a log does not tell the cost.\n";
 
 static void complain_of_twins(const struct merged *m)
 {

@@ -74,6 +74,15 @@ for options, wanted in (
     complaint = read(*options, code=2)
     check(wanted in complaint and len(complaint.splitlines()) == 1, f"{options}: {complaint}")
 
+# --- a thread of another process than --pid's ---
+pair = path("pair.mscope")
+equal(record(["sh", "-c", f"{program('known')} >/dev/null; {program('known')} >/dev/null"], pair).returncode, 7, "recording two processes")
+one, other = sorted({p["pid"] for p in json.loads(run([MALLOSCOPE, "leaks", "--json", pair]).stdout)["processes"]})[-2:]
+for command in "report", "dump":
+    got = run([MALLOSCOPE, command, "--pid", str(one), "--thread", str(other), pair])
+    check(got.returncode == 2 and f"--thread {other}: {pair} has no such thread in the processes of --pid; " in got.stderr, f"{command}: {got.stderr}")
+    equal(run([MALLOSCOPE, command, "--pid", str(one), "--thread", str(one), pair]).returncode, 0, f"{command}: its own")
+
 # --- a mark that is named like a time ---
 with open(path("timely.c"), "w") as file:
     file.write("""#include "malloscope.h"
