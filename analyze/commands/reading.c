@@ -35,7 +35,8 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     };
     char *end;
 
-    if (*text < '0' || *text > '9' || strpbrk(text, "xX")) /* no hexadecimal numbers */
+    const char *first = text + (*text == '.');
+    if (*first < '0' || *first > '9' || strpbrk(text, "xX")) /* no hexadecimal numbers */
         return false;
     double number = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
@@ -116,6 +117,8 @@ static int find_time(const struct log *log, const char *option, const char *text
         return 0;
     const char *name = strncmp(text, MARK, strlen(MARK)) == 0 ? text + strlen(MARK) : text;
     int found = find_mark(log, name, after_ns, ret_ns);
+    if (!found && name != text) /* a name may begin so */
+        found = find_mark(log, text, after_ns, ret_ns);
     if (found == 1)
         return 0;
     if (found == -EINTR) {
@@ -174,8 +177,11 @@ static int check_threads(const struct reading_options *o, const char *command, c
 
 int reading_refuse_from(const struct log *log, const char *command, const char *from, uint64_t end_ns)
 {
-    return usage_error(command, "%s: --from %s: nothing comes after that: %s ends at %.6f s; name an earlier time", command, from,
-                       log->path, (double)end_ns / 1e9);
+    uint64_t mark_ns;
+    const char *also = find_mark(log, from, 0, &mark_ns) == 1 ? ", or the mark by " MARK : "";
+
+    return usage_error(command, "%s: --from %s: nothing comes after that: %s ends at %.6f s; name an earlier time%s%s", command, from,
+                       log->path, (double)end_ns / 1e9, also, *also ? from : "");
 }
 
 /* 0, or the exit code: there must be something from then on. */
