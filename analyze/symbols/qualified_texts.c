@@ -1,4 +1,4 @@
-/* Texts of names: types as demanglers write them, and lambdas as the symbol table names them. gcc's debug information calls
+/* Texts of names: lambdas as the symbol table names them, and templates with all of their arguments. gcc's debug information calls
  * these `<lambda(int)>` where they are arguments of templates, and nothing elsewhere. */
 #include "analyze/symbols/qualified_inside.h"
 
@@ -27,52 +27,17 @@ const char *name_keep(struct qualified *q, const struct name_builder *b)
     return b->is_over ? NULL : texts_keep(&q->texts, b->text, b->used);
 }
 
-/* --- types ------------------------------------------------------------------------ */
-
-/* What the attribute of a DIE says, as demanglers write it. */
-static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *of)
+static bool is_generic(struct qualified *q, Dwarf_Die *call)
 {
-    Dwarf_Attribute attribute;
-    Dwarf_Die type;
-    const char *behind = "";
+    const struct die_row row = die_tree_row(q->tree, call);
 
-    if (!dwarf_attr_integrate(of, DW_AT_type, &attribute) || !dwarf_formref_die(&attribute, &type)) {
-        name_add(b, "void");
-        return;
-    }
-    switch (dwarf_tag(&type)) {
-    case DW_TAG_pointer_type: behind = "*"; break;
-    case DW_TAG_reference_type: behind = "&"; break;
-    case DW_TAG_rvalue_reference_type: behind = "&&"; break;
-    case DW_TAG_const_type: behind = " const"; break;
-    case DW_TAG_volatile_type: behind = " volatile"; break;
-    default: {
-        const char *path = q->depth < QUALIFIED_NESTED_MAX ? qualified_space(q, &type) : NULL;
-        name_add(b, path ? path : "...");
-        return;
-    }
-    }
-    if (q->depth++ < QUALIFIED_NESTED_MAX)
-        add_type(q, b, &type);
-    q->depth--;
-    name_add(b, behind);
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_template_type_parameter)
+            return true;
+    return false;
 }
 
-void name_add_parameters(struct qualified *q, struct name_builder *b, Dwarf_Die *function)
-{
-    const struct die_row row = die_tree_row(q->tree, function);
-    bool is_first = true;
-
-    for (size_t i = 0; i < row.count; i++) {
-        if (dwarf_tag(&row.dies[i]) != DW_TAG_formal_parameter || dwarf_hasattr(&row.dies[i], DW_AT_artificial))
-            continue;
-        name_add(b, is_first ? "" : ", ");
-        add_type(q, b, &row.dies[i]);
-        is_first = false;
-    }
-}
-
-/* `{lambda(int)#1}`. */
+/* `{lambda(int)#1}`. The types of one with `auto` are those of one call. */
 const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call)
 {
     struct name_builder b = { .used = 0 };
@@ -80,7 +45,10 @@ const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *c
 
     snprintf(number, sizeof number, ")#%u}", closures_number(q->closures, type));
     name_add(&b, "{lambda(");
-    name_add_parameters(q, &b, call);
+    if (is_generic(q, call))
+        name_add(&b, "auto");
+    else
+        name_add_parameters(q, &b, call);
     name_add(&b, number);
     return name_keep(q, &b);
 }
@@ -152,8 +120,31 @@ static const char *without_lines(struct qualified *q, const char *name)
     return b.is_over ? name : name_keep(q, &b);
 }
 
+/* `operator int`, by another name of the type. NULL: it is another function, or the type is unknown. */
+static const char *conversion(struct qualified *q, Dwarf_Die *function, const char *name)
+{
+    struct name_builder b = { .used = 0 };
+
+    if (dwarf_tag(function) != DW_TAG_subprogram || strncmp(name, "operator ", 9) != 0 || strncmp(name + 9, "new", 3) == 0 ||
+        strncmp(name + 9, "delete", 6) == 0 || name[9] == '"' || strncmp(name + 9, "co_await", 8) == 0)
+        return NULL;
+    name_add(&b, "operator ");
+    name_add_type(q, &b, function);
+    return b.is_unknown ? NULL : name_keep(q, &b);
+}
+
 const char *qualified_own(struct qualified *q, Dwarf_Die *die, const char *name)
 {
+    if (name && name[strlen(name) - (*name != 0)] == '>' && q->depth < QUALIFIED_NESTED_MAX) {
+        q->depth++;
+        const char *with_arguments = qualified_template(q, die, name);
+        q->depth--;
+        if (with_arguments)
+            return with_arguments;
+    }
+    const char *converts = name ? conversion(q, die, name) : NULL;
+    if (converts)
+        return converts;
     if (name && strstr(name, "<lambda(") && q->depth < QUALIFIED_NESTED_MAX) {
         q->depth++;
         name = with_lambdas(q, die, name);
