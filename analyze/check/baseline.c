@@ -2,6 +2,7 @@
 #include "analyze/check/baseline.h"
 
 #include "analyze/check/json_file.h"
+#include "analyze/check/numbered.h"
 #include "analyze/hash.h"
 #include "analyze/symbols/spelling.h"
 
@@ -89,9 +90,11 @@ static int read_sums(const struct reading_baseline *r, const char *what, const j
 
     if (!json_is_object(from))
         return bad(r, what, "an object");
-    sums->of = alloc_zeroed(json_object_size(from) + 1, sizeof *sums->of);
+    sums->of = alloc_zeroed(2 * json_object_size(from) + 1, sizeof *sums->of);
     json_object_foreach((json_t *)from, name, values) {
         struct baseline_sum *sum = sum_of(sums, name);
+        _cleanup_free_ char *group = numbered_group(sum->name);
+        sum->is_numbered = group;
         if (!json_is_object(values))
             return bad(r, what, "names with objects");
         json_object_foreach((json_t *)values, kind_name, value) {
@@ -100,6 +103,8 @@ static int read_sums(const struct reading_baseline *r, const char *what, const j
             if (!verdict_kind_parse(kind_name, strlen(kind_name), &kind) || !take_range(value, &range))
                 return bad(r, what, "metrics with a number from 0 up, or with two, the least and the most");
             add_range(&sum->values[kind], &range);
+            if (group)
+                add_range(&sum_of(sums, group)->values[kind], &range);
         }
     }
     return 0;

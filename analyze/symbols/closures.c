@@ -14,6 +14,7 @@
 struct closure {
     uint32_t line, column;
     const void *addr;
+    bool is_lambda;
 };
 
 struct scope {
@@ -69,6 +70,12 @@ bool closures_is_one(struct closures *c, Dwarf_Die *type, Dwarf_Die *ret_call)
     return false;
 }
 
+bool closures_is_unnamed(Dwarf_Die *type)
+{
+    int tag = dwarf_tag(type);
+    return (is_class(type) || tag == DW_TAG_union_type || tag == DW_TAG_enumeration_type) && !dwarf_hasattr(type, DW_AT_name);
+}
+
 static bool is_block(Dwarf_Die *die)
 {
     switch (dwarf_tag(die)) {
@@ -90,10 +97,11 @@ static void collect(struct closures *c, struct scope *scope, Dwarf_Die *in, unsi
         Dwarf_Die *die = &row.dies[i];
         if (is_block(die) && depth < NESTED_MAX)
             collect(c, scope, die, depth + 1);
-        if (!closures_is_one(c, die, &call))
+        bool is_lambda = closures_is_one(c, die, &call);
+        if (!is_lambda && !closures_is_unnamed(die))
             continue;
         scope->closures = grow(scope->closures, &scope->capacity, scope->count + 1, sizeof *scope->closures);
-        scope->closures[scope->count++] = (struct closure){ die_number(die, DW_AT_decl_line), die_number(die, DW_AT_decl_column), die->addr };
+        scope->closures[scope->count++] = (struct closure){ die_number(die, DW_AT_decl_line), die_number(die, DW_AT_decl_column), die->addr, is_lambda };
     }
 }
 
@@ -135,9 +143,12 @@ uint32_t closures_number(struct closures *c, Dwarf_Die *type)
         if (is_block(&at))
             continue;
         const struct scope *scope = scope_of(c, &at);
-        for (size_t k = 0; k < scope->count; k++)
+        uint32_t numbers[2] = { 0, 0 }; /* each kind has its own */
+        for (size_t k = 0; k < scope->count; k++) {
+            uint32_t number = ++numbers[scope->closures[k].is_lambda];
             if (scope->closures[k].addr == type->addr)
-                return (uint32_t)k + 1;
+                return number;
+        }
         return 0;
     }
     return 0;

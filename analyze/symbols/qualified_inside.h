@@ -54,6 +54,8 @@ const char *qualified_template(struct qualified *q, Dwarf_Die *die, const char *
 
 /* `{lambda(int)#1}`, of a lambda's type and its operator(). */
 const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call);
+/* `{unnamed type#1}`, or what a typedef calls it. NULL: it is nowhere where it would have a number. */
+const char *qualified_unnamed(struct qualified *q, Dwarf_Die *type);
 /* The name that a function or type has itself, with the lambdas in it as they are called everywhere else. */
 const char *qualified_own(struct qualified *q, Dwarf_Die *die, const char *name);
 

@@ -53,6 +53,28 @@ const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *c
     return name_keep(q, &b);
 }
 
+const char *qualified_unnamed(struct qualified *q, Dwarf_Die *type)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die parent, named;
+    struct name_builder b = { .used = 0 };
+    char number[20];
+
+    if (!die_tree_parent(q->tree, type, &parent))
+        return NULL;
+    const struct die_row row = die_tree_row(q->tree, &parent);
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_typedef && dwarf_attr(&row.dies[i], DW_AT_type, &attribute) &&
+            dwarf_formref_die(&attribute, &named) && named.addr == type->addr)
+            return dwarf_diename(&row.dies[i]);
+    if (dwarf_tag(&parent) == DW_TAG_namespace || dwarf_tag(&parent) == DW_TAG_compile_unit)
+        return NULL;
+    snprintf(number, sizeof number, "%u}", closures_number(q->closures, type));
+    name_add(&b, "{unnamed type#");
+    name_add(&b, number);
+    return name_keep(q, &b);
+}
+
 /* --- names in which there are lambdas --------------------------------------------- */
 
 /* Where the path begins that ends here: `main(int, char**)::` of `rep<main(int, char**)::<lambda()> >`. */
