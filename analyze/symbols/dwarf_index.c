@@ -363,6 +363,21 @@ bool dwarf_index_lacks(const struct dwarf_index *x)
 
 /* ---- answers ------------------------------------------------------------------- */
 
+/* Whether it has something that has a number, all of which is in something that has a name: clang puts lambdas in lambdas nowhere. */
+static bool is_numbered(const char *name)
+{
+    bool is_one = false;
+
+    for (const char *at = name; (at = strchr(at, '{')); at++) {
+        if (strncmp(at, "{lambda(", 8) != 0 && strncmp(at, "{unnamed type#", 14) != 0)
+            continue;
+        if (at - name < 2 || at[-1] != ':')
+            return false;
+        is_one = true;
+    }
+    return is_one;
+}
+
 /* clang numbers what is in functions of one file, lambdas and others, as it comes to them: `main::$_4`. */
 static void number_as_others(struct dwarf_index *x, struct scope *scope)
 {
@@ -371,7 +386,7 @@ static void number_as_others(struct dwarf_index *x, struct scope *scope)
     uint32_t number;
     const char *qualified = dwarf_is_text(name) ? qualified_name(x->names, &scope->die, name, &number) : NULL;
 
-    if (!qualified || (!strstr(qualified, "{lambda(") && !strstr(qualified, "{unnamed type#")))
+    if (!qualified || !is_numbered(qualified))
         return;
     scope->name = name;
     scope->qualified = qualified;
