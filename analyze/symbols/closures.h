@@ -16,8 +16,8 @@ void closures_free(struct closures *c); /* accepts NULL */
 bool closures_is_one(struct closures *c, Dwarf_Die *type, Dwarf_Die *ret_call);
 /* Any other type without a name. */
 bool closures_is_unnamed(Dwarf_Die *type);
-/* Of either, among its kind: from 1 up; 0: unknown. */
-uint32_t closures_number(struct closures *c, Dwarf_Die *type);
+/* Of either, among its kind, or those of it that counts() says: from 1 up; 0: unknown. */
+uint32_t closures_number(struct closures *c, Dwarf_Die *type, bool (*counts)(void *data, Dwarf_Die *other), void *data);
 
 #define CLOSURES_MAX 16
 /* Those among a template's arguments, and in turn among theirs, in the order in which they are written. */

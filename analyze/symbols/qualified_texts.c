@@ -37,18 +37,55 @@ static bool is_generic(struct qualified *q, Dwarf_Die *call)
     return false;
 }
 
-/* `{lambda(int)#1}`. The types of one with `auto` are those of one call. */
+/* `{lambda(int)`. The types of one with `auto` are those of one call. */
+static void add_lambda(struct qualified *q, struct name_builder *b, Dwarf_Die *call)
+{
+    name_add(b, "{lambda(");
+    if (is_generic(q, call))
+        name_add(b, "auto");
+    else
+        name_add_parameters(q, b, call);
+    name_add(b, ")");
+}
+
+/* Before gcc 13 whatever their parameters; else, as the binary interface has it, those with the same. */
+static bool are_numbered_alike(Dwarf_Die *type)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die unit;
+    unsigned version;
+
+    if (!dwarf_diecu(type, &unit, NULL, NULL) || !dwarf_attr(&unit, DW_AT_producer, &attribute))
+        return false;
+    const char *producer = dwarf_formstring(&attribute);
+    return producer && sscanf(producer, "GNU %*s %u", &version) == 1 && version < 13;
+}
+
+struct lambda {
+    struct qualified *q;
+    const struct name_builder *parameters;
+};
+
+static bool has_same_parameters(void *data, Dwarf_Die *other)
+{
+    const struct lambda *lambda = data;
+    struct name_builder b = { .used = 0 };
+    Dwarf_Die call;
+
+    if (!closures_is_one(lambda->q->closures, other, &call))
+        return false;
+    add_lambda(lambda->q, &b, &call);
+    return b.used == lambda->parameters->used && memcmp(b.text, lambda->parameters->text, b.used) == 0;
+}
+
 const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call)
 {
     struct name_builder b = { .used = 0 };
+    struct lambda lambda = { q, &b };
     char number[20];
 
-    snprintf(number, sizeof number, ")#%u}", closures_number(q->closures, type));
-    name_add(&b, "{lambda(");
-    if (is_generic(q, call))
-        name_add(&b, "auto");
-    else
-        name_add_parameters(q, &b, call);
+    add_lambda(q, &b, call);
+    snprintf(number, sizeof number, "#%u}", closures_number(q->closures, type, are_numbered_alike(type) ? NULL : has_same_parameters, &lambda));
     name_add(&b, number);
     return name_keep(q, &b);
 }
@@ -69,7 +106,7 @@ const char *qualified_unnamed(struct qualified *q, Dwarf_Die *type)
             return dwarf_diename(&row.dies[i]);
     if (dwarf_tag(&parent) == DW_TAG_namespace || dwarf_tag(&parent) == DW_TAG_compile_unit)
         return NULL;
-    snprintf(number, sizeof number, "%u}", closures_number(q->closures, type));
+    snprintf(number, sizeof number, "%u}", closures_number(q->closures, type, NULL, NULL));
     name_add(&b, "{unnamed type#");
     name_add(&b, number);
     return name_keep(q, &b);
