@@ -426,6 +426,7 @@ void judge(struct judge *j, struct verdict *v)
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);
+    judge_tell_unknown(j, v);
     culprits_tell_renamed(j, v);
     pairing_release(&pairing);
     verdict_set_exit_code(v);

@@ -1,5 +1,6 @@
 #include "analyze/commands/check_logs.h"
 
+#include "analyze/check/passing.h"
 #include "analyze/check/platform.h"
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
@@ -24,8 +25,21 @@ void check_logs_want_mark(struct check_logs *c, const char *name)
     c->marks[c->mark_count++] = (struct judge_mark){ .name = copy_text(name, strlen(name)), .is_set = true };
 }
 
+void check_logs_want_name(struct check_logs *c, const char *name, bool is_module)
+{
+    for (size_t i = 0; i < c->asked_count; i++)
+        if (c->asked[i].is_module == is_module && strcmp(c->asked[i].name, name) == 0)
+            return;
+    c->asked = grow(c->asked, &c->asked_capacity, c->asked_count + 1, sizeof *c->asked);
+    c->asked[c->asked_count++] = (struct symbols_asked){ copy_text(name, strlen(name)), is_module, 0 };
+}
+
 void check_logs_release(struct check_logs *c)
 {
+    for (size_t i = 0; i < c->asked_count; i++)
+        free(c->asked[i].name);
+    free(c->asked);
+    free(c->asked_of);
     for (size_t i = 0; i < c->mark_count; i++) {
         free(c->marks[i].name);
         measured_release(&c->marks[i].measured);
@@ -158,6 +172,30 @@ static void look_for_limited(struct check_logs *c, const struct facts *f, const 
     }
 }
 
+static bool passes_on(const char *function, const char *source)
+{
+    return passing_role(&(struct passing){ function, function, "", source, true, false }) == SITE_PASSES_ON;
+}
+
+static bool is_module(const void *program, const char *file_name, const char *name)
+{
+    return judge_is_module(file_name, strcmp(file_name, program) == 0, name);
+}
+
+/* Once for each program: it takes time. */
+static void ask_for_names(struct check_logs *c, const struct facts *f, struct naming *naming)
+{
+    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
+    const char *program = first && first->exe ? first->exe : "";
+
+    if (c->asked_of && strcmp(c->asked_of, program) == 0)
+        return;
+    free(c->asked_of);
+    c->asked_of = copy_text(program, strlen(program));
+    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, is_module, passing_is_runtime, text_base_name(c->asked_of) },
+                c->asked, c->asked_count);
+}
+
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
@@ -167,8 +205,10 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
-    if (into == &c->measured)
+    if (into == &c->measured) {
         look_for_limited(c, f, naming);
+        ask_for_names(c, f, naming);
+    }
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;

@@ -248,7 +248,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
     const struct check_options *o = s->o;
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
-        .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
+        .asked = s->logs.asked, .asked_count = s->logs.asked_count, .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
         .allow_incomplete = o->allow_incomplete, .fail_on_improvement = o->fail_on_improvement,
     };
 
@@ -392,6 +392,10 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
     for (size_t i = 0; i < o->limits.count; i++)
         if (o->limits.of[i].id.scope == VERDICT_MARK)
             check_logs_want_mark(&s.logs, o->limits.of[i].id.scope_name);
+        else if (o->limits.of[i].id.scope != VERDICT_ALL)
+            check_logs_want_name(&s.logs, o->limits.of[i].id.scope_name, o->limits.of[i].id.scope == VERDICT_MODULE);
+    if (o->within)
+        check_logs_want_name(&s.logs, o->within, false);
     int refused = run_session(&s, patch_to, &v);
     check_runs_end(&s.runs);
     check_logs_release(&s.logs);

@@ -1,0 +1,52 @@
+/* Limits that nothing can exceed: a misspelt name has 0 for good, and so has one that was right once. */
+#include "analyze/check/judge.h"
+
+#include <string.h>
+
+static unsigned asked(const struct judge *j, const char *name, bool is_module)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < j->asked_count; i++)
+        if (j->asked[i].is_module == is_module && strcmp(j->asked[i].name, name) == 0)
+            found |= j->asked[i].found;
+    return found;
+}
+
+static bool is_module_met(const struct judge *j, const char *name)
+{
+    const struct measured_sums *now = &j->measured->modules;
+    const struct baseline_sums *before = j->baseline ? &j->baseline->modules : NULL;
+    bool is_met = strcmp(name, BASELINE_PROGRAM) == 0;
+
+    for (size_t i = 0; i < now->count && !is_met; i++)
+        is_met = judge_is_module(now->of[i].name, now->of[i].is_own, name);
+    for (size_t i = 0; before && i < before->count && !is_met; i++)
+        is_met = judge_is_module(before->of[i].name, false, name);
+    return is_met;
+}
+
+static bool is_met(const struct judge *j, const struct verdict_metric *metric)
+{
+    const char *name = metric->scope_name;
+
+    if (metric->scope == VERDICT_MODULE)
+        return is_module_met(j, name);
+    return measured_find_sum(&j->measured->known, name) || measured_find_sum(&j->measured->functions, name) ||
+           (j->baseline && baseline_find_sum(&j->baseline->functions, name)) || strcmp(name, MEASURED_NO_NAME) == 0 ||
+           strcmp(name, MEASURED_NO_STACK) == 0 || strcmp(name, MEASURED_NO_FILE) == 0;
+}
+
+void judge_tell_unknown(const struct judge *j, struct verdict *v)
+{
+    for (size_t i = 0; j->measured->run_count && i < v->metric_count; i++) {
+        const struct verdict_metric *m = &v->metrics[i];
+        if ((m->scope != VERDICT_SITE && m->scope != VERDICT_MODULE) || !judge_least_given(j, m) || m->state == VERDICT_IS_NOT_MEASURED || is_met(j, m) ||
+            asked(j, m->scope_name, m->scope == VERDICT_MODULE) & SYMBOLS_HAVE)
+            continue;
+        const char *so = judge_hidden(j->measured, m, j->measured->run_count - 1) ? "nothing is known to count for this limit" : "this limit cannot fail";
+        verdict_add_note(v, m->scope == VERDICT_SITE ? "%s: no function of this name is in any stack, nor among the symbols: it is misspelt, gone, or was "
+                                                       "inlined, so that %s"
+                                                     : "%s: no module of this name was loaded, so that %s", m->name, so);
+    }
+}
