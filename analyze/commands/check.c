@@ -71,9 +71,10 @@ const char check_help[] =
     "  -i, --ignore-failure PROGRAM may end with an exit status other than 0\n"
     "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
     "                       (statically linked, set-user-ID, with a malloc of their\n"
-    "                       own) do not count; with --within nor do stacks that are\n"
-    "                       not whole, nor, for limits of functions and modules, what\n"
-    "                       has no name or no stack (default: exit code 3)\n"
+    "                       own), and libraries loaded with RTLD_DEEPBIND, do not\n"
+    "                       count; with --within nor do stacks that are not whole,\n"
+    "                       nor, for limits of functions and modules, what has no\n"
+    "                       name or no stack (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP

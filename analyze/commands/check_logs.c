@@ -131,6 +131,13 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
                             f->settings.own_mallocs == 1 ? " has" : "es have", f->settings.own_mallocs == 1 ? "its" : "their");
         return false;
     }
+    if (f->told.notes.deepbind_count && !c->allow_incomplete) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: %s %s loaded with RTLD_DEEPBIND or dlmopen, as %s: what such a library allocates may not be "
+                            "recorded; load it without that, or say --allow-incomplete, and it does not count", what,
+                            text_counted(f->told.notes.deepbind_count, "library"), f->told.notes.deepbind_count == 1 ? "was" : "were",
+                             f->told.notes.deepbind[0]);
+        return false;
+    }
     if (!c->ignore_failure && has_failed(f, log, &status)) {
         add_failure(what, status, v);
         return false;
@@ -144,6 +151,16 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 }
 
 /* --- measuring --------------------------------------------------------------------------- */
+
+/* A process that ends within a part leaks as one does that lives when that ends. */
+static void take_left(struct facts *f)
+{
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++) {
+        const struct leak_units left = leak_list_at(&f->left, leaf);
+        f->costs.of[leaf].leaked_blocks += left.blocks;
+        f->costs.of[leaf].leaked_bytes += left.bytes;
+    }
+}
 
 static void suppress_leaks(struct check_logs *c, struct facts *f, const struct namer *namer)
 {
@@ -201,6 +218,7 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     struct namer namer;
     struct naming *naming = naming_open(log, &f->told.code, &c->symbols, &namer);
 
+    take_left(f);
     suppress_leaks(c, f, &namer);
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
@@ -379,6 +397,10 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
                              what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
                              f->settings.own_mallocs == 1 ? "its" : "their");
+        if (f->told.notes.deepbind_count && !c->count)
+            verdict_add_note(v, "%s: %s %s loaded with RTLD_DEEPBIND or dlmopen, as %s: what is not recorded of it does not count", what,
+                             text_counted(f->told.notes.deepbind_count, "library"), f->told.notes.deepbind_count == 1 ? "was" : "were",
+                             f->told.notes.deepbind[0]);
         if (f->told.was_paused && !c->count)
             verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
                              "not count", what);

@@ -224,16 +224,17 @@ static int add_logs(struct session_state *s, struct verdict *v)
     return 0;
 }
 
-static void release_metrics(struct verdict *v)
+/* All that judging has added; notes_kept: of the notes those stay that were there before. */
+static void release_metrics(struct verdict *v, size_t notes_kept)
 {
-    struct verdict rest = { .metrics = v->metrics, .metric_count = v->metric_count, .problems = v->problems,
-                            .problem_count = v->problem_count, .notes = v->notes, .note_count = v->note_count };
+    struct verdict rest = { .metrics = v->metrics, .metric_count = v->metric_count, .problems = v->problems, .problem_count = v->problem_count };
 
     verdict_release(&rest);
     v->metrics = NULL;
     v->problems = NULL;
-    v->notes = NULL;
-    v->metric_count = v->problem_count = v->note_count = 0;
+    v->metric_count = v->problem_count = 0;
+    while (v->note_count > notes_kept)
+        free(v->notes[--v->note_count]);
 }
 
 static void note_unmatched(const struct selection *s, struct verdict *v)
@@ -266,13 +267,14 @@ static void measure_and_judge(struct session_state *s, struct verdict *v)
     const struct check_options *o = s->o;
 
     add_runs(s, v, o->runs, o->warmups);
+    const size_t notes = v->note_count;
     if (!v->problem_count)
         judge_it(s, v);
     else
         verdict_set_exit_code(v);
     if (v->exit_code != VERDICT_EXIT_REGRESSION && v->exit_code != VERDICT_EXIT_IMPROVEMENT)
         return;
-    release_metrics(v);
+    release_metrics(v, notes);
     add_runs(s, v, o->runs, 0);
     if (!v->problem_count)
         judge_it(s, v);
@@ -346,7 +348,7 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     } else if (!o->command) {
         judge_it(s, v);
     } else if (has_baseline(s, v) || !v->problem_count) {
-        release_metrics(v); /* its notes come again */
+        release_metrics(v, 0); /* its notes come again */
         if (check_runs_begin(&s->runs, &failure) != 0)
             verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s", failure.text);
         else

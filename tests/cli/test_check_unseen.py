@@ -58,4 +58,49 @@ check("Note: sites.evli" in got.stdout and "Note: sites.inlined" not in got.stdo
 got = gate("--max", "allocations=0", "--max", "sites.evli.allocations=50", "--", named, code=2)
 check("Note: sites.evli" in got.stdout, f"it is said also where it is measured once more: {got.stdout}")
 
+# --- libraries past the recorder ---
+library = build("libapart.so", HEAD + "void work(int n) { while (n-- > 0) sink = malloc(7); }\n", "-shared", "-fPIC")
+loads = build("loads", "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n" + """
+int main(int argc, char **argv) {
+    void *volatile block = malloc(5), *handle = NULL;
+    if (argc < 3) return 0;
+    handle = *argv[1] == 'd' ? dlopen(argv[2], RTLD_NOW | RTLD_DEEPBIND) : *argv[1] == 'm' ? dlmopen(LM_ID_NEWLM, argv[2], RTLD_NOW) : dlopen(argv[2], RTLD_NOW);
+    ((void (*)(int))dlsym(handle, "work"))(500);
+    return !block;
+}
+""", "-ldl")
+gate("--max", "allocations=100", "--", loads)
+gate("--max", "allocations=100", "--", loads, "-", library, code=2)
+gate("--baseline", path("loads.json"), "--save-baseline", "--", loads)
+for way in "deep", "m":
+    equal(record([loads, way, library], path(f"{way}.mscope")).returncode, 0, "recording")
+    for what in ["--", loads, way, library], [path(f"{way}.mscope")]:
+        got = gate("--max", "allocations=100", *what, code=3)
+        check(f"1 library was loaded with RTLD_DEEPBIND or dlmopen, as {library}: what such a library" in got.stderr and "--allow-incomplete" in got.stderr,
+              f"it is said: {got.stderr}")
+        gate("--baseline", path("loads.json"), *what, code=3)
+        got = gate("--max", "allocations=100", "--allow-incomplete", *what)
+        check("Note: " in got.stdout and f"as {library}: what is not recorded of it does not count" in got.stdout, f"a note: {got.stdout}")
+        got = gate("--max", "allocations=0", "--allow-incomplete", *what, code=2)
+        equal(got.stdout.count("what is not recorded of it"), 1, f"a note where it is measured once more: {got.stdout}")
+
+# --- leaks of a process that ended within a part ---
+child = build("child", '#include "interpose/malloscope.h"\n#include <unistd.h>\n#include <sys/wait.h>\n' + HEAD + """
+int main(int argc, char **argv) {
+    sink = malloc(100);
+    malloscope_mark("work");
+    if (!fork()) { for (int i = 0; i < 10; i++) sink = malloc(8); free(sink); _exit(0); }
+    wait(NULL);
+    sink = malloc(3);
+    if (argc > 1) malloscope_mark("end");
+    if (argc > 2) free(sink);
+    return 0;
+}
+""", "-I" + SOURCE)
+for marks, leaked in ([], (75, 10)), (["end"], (75, 10)), (["end", "free"], (75, 10)):
+    for options, prefix in (["--mark", "work"], ""), ([], "marks.work."):
+        for kind, count in zip(("leaked", "leaked_blocks"), leaked):
+            gate(*options, "--max", f"{prefix}{kind}={count}", "--", child, *marks)
+            gate(*options, "--max", f"{prefix}{kind}={count - 1}", "--", child, *marks, code=2)
+
 sys.exit(done())
