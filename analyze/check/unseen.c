@@ -1,4 +1,5 @@
-/* Limits that nothing can exceed: a misspelt name has 0 for good, and so has one that was right once. */
+/* Limits that nothing can exceed. A misspelt name has 0 for good, and so has one that was right once. And a function whose last act is
+ * an allocation has none of it where the compiler made a jump of that call: its frame is gone then, and its caller is the one that asks. */
 #include "analyze/check/judge.h"
 
 #include <string.h>
@@ -35,6 +36,32 @@ static bool is_met(const struct judge *j, const struct verdict_metric *metric)
     return measured_find_sum(&j->measured->known, name) || measured_find_sum(&j->measured->functions, name) ||
            (j->baseline && baseline_find_sum(&j->baseline->functions, name)) || strcmp(name, MEASURED_NO_NAME) == 0 ||
            strcmp(name, MEASURED_NO_STACK) == 0 || strcmp(name, MEASURED_NO_FILE) == 0;
+}
+
+char *judge_tail_call(const struct judge *j, const struct verdict_metric *metric)
+{
+    const struct limit *given = metric->scope == VERDICT_SITE ? judge_least_given(j, metric) : NULL;
+
+    if (!given || !(asked(j, metric->scope_name, false) & SYMBOLS_TAIL_ASK))
+        return NULL;
+    for (size_t run = 0; run < j->measured->run_count; run++)
+        if (j->measured->totals[run][metric->kind] <= given->most) /* compared is the least of the runs: all that there was is within it */
+            return NULL;
+    return format_text("the last act of %s is an allocation, of which the compiler made a jump: that leaves no frame, and counts for its callers",
+                       metric->scope_name);
+}
+
+void judge_tell_tail_calls(const struct judge *j, struct verdict *v)
+{
+    for (size_t i = 0; i < v->metric_count; i++) {
+        const struct verdict_metric *m = &v->metrics[i];
+        if (m->scope == VERDICT_MODULE && m->state != VERDICT_IS_REGRESSION && judge_least_given(j, m) && asked(j, m->scope_name, true) & SYMBOLS_TAIL_ASK)
+            verdict_add_note(v, "%s: functions of it have an allocation as their last act, of which the compiler made a jump: that leaves no frame, and "
+                                "counts for their callers (-fno-optimize-sibling-calls)", m->name);
+    }
+    if (v->within && asked(j, v->within, false) & SYMBOLS_TAIL_CALL)
+        verdict_add_note(v, "--within %s: the last act of it is a call of which the compiler made a jump: that leaves no frame, and what is called there "
+                            "does not count; build with -fno-optimize-sibling-calls, or name a caller", v->within);
 }
 
 void judge_tell_unknown(const struct judge *j, struct verdict *v)

@@ -49,7 +49,8 @@ const char check_help[] =
     "program's own), what came from a mark on to the next one of another name.\n"
     "Where functions have no names (stripped), any of them may be FUNCTION, unless\n"
     "a stack or a symbol has its name: a limit that only those keep is not\n"
-    "measurable.\n\n"
+    "measurable. Nor is one that may be kept only because a compiler has made a jump\n"
+    "of a call (-O2; -fno-optimize-sibling-calls), which counts for the callers.\n\n"
     "What is measured:\n"
     "  -r, --runs N         runs of PROGRAM (default 3). Compared is the least; as\n"
     "                       many more are made before anything fails\n"
@@ -74,7 +75,7 @@ const char check_help[] =
     "                       own), and libraries loaded with RTLD_DEEPBIND, do not\n"
     "                       count; with --within nor do stacks that are not whole,\n"
     "                       nor, for limits of functions and modules, what has no\n"
-    "                       name or no stack (default: exit code 3)\n"
+    "                       name, no stack or no frame (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP

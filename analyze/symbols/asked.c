@@ -1,9 +1,11 @@
 #include "analyze/symbols/asked_inside.h"
+#include "analyze/symbols/sanitized.h"
 #include "analyze/symbols/symbols_inside.h"
 
 #include "analyze/util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -48,6 +50,11 @@ static _Noreturn void be_child(const struct symbols *s, const struct symbols_ask
 #endif
     setrlimit(RLIMIT_CPU, &limit);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+#ifndef SANITIZED
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0)
+        dup2(nowhere, STDERR_FILENO); /* what libraries say of damage */
+#endif
     find_all_files(s);
     for (size_t k = 0; k < count; k++) {
         bare[k] = asked_bare_name(asked[k].name);

@@ -29,6 +29,7 @@ struct walk {
     size_t count;
     const char *file_name;
     volatile uint8_t *found;
+    bool is_split; /* the unit is of a .dwo, and the names of sources are elsewhere */
     struct qualified *names;
     struct frame frames[NESTED_MAX]; /* the outermost first */
     size_t depth;
@@ -58,17 +59,27 @@ static size_t find_asked(struct walk *w, Dwarf_Die *function)
     return SIZE_MAX;
 }
 
+/* NULL: it is not known. */
+static const char *source_of(const struct walk *w, Dwarf_Die *function)
+{
+    Dwarf_Die declared = *function, unit;
+    Dwarf_Files *files;
+    size_t count;
+
+    die_follow(&declared);
+    if (w->is_split || !dwarf_diecu(&declared, &unit, NULL, NULL) || dwarf_getsrcfiles(&unit, &files, &count) != 0) /* libdw would abort */
+        return NULL;
+    return dwarf_decl_file(&declared);
+}
+
 static bool passes_on(const struct walk *w, Dwarf_Die *function)
 {
     const char *linkage = die_linkage_name(function), *name = linkage ? linkage : dwarf_diename(function);
     _cleanup_free_ char *plain = NULL, *signature = NULL;
-    Dwarf_Die declared = *function;
-
     if (!name)
         return false;
-    die_follow(&declared);
     demangle(name, &plain, &signature);
-    return w->how->passes_on(plain, dwarf_decl_file(&declared));
+    return w->how->passes_on(plain, source_of(w, function));
 }
 
 /* ---- calls --------------------------------------------------------------------------- */
@@ -188,8 +199,10 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
             uint8_t type;
             open_shared(dwarf, options, paths[i], &shared);
             w.names = qualified_new();
-            while (dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split) == 0)
-                walk_in(&w, split.addr ? &split : &die, 0);
+            while (dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split) == 0) {
+                w.is_split = split.addr;
+                walk_in(&w, w.is_split ? &split : &die, 0);
+            }
             qualified_free(w.names);
             dwarf_end(dwarf);
         }

@@ -103,4 +103,64 @@ for marks, leaked in ([], (75, 10)), (["end"], (75, 10)), (["end", "free"], (75,
             gate(*options, "--max", f"{prefix}{kind}={count}", "--", child, *marks)
             gate(*options, "--max", f"{prefix}{kind}={count - 1}", "--", child, *marks, code=2)
 
+# --- a call that is the last thing that a function does leaves no frame of it ---
+TAIL = HEAD + """
+NI void *node_new(size_t bytes) { return malloc(bytes); }
+NI void *both(size_t bytes) { sink = malloc(1); return node_new(bytes); }
+NI static void next(int n) { while (n-- > 0) { sink = malloc(8); free(sink); } }
+NI void parse(int n) { sink = malloc(4); next(n); }
+static inline __attribute__((always_inline)) void *inner(size_t bytes) { return malloc(bytes); }
+NI void *outer(size_t bytes) { sink = malloc(2); return inner(bytes); }
+NI void plain(int n) { while (n-- > 0) { sink = malloc(8); } __asm__(""); }
+int main(int argc, char **argv) {
+    int n = atoi(argv[1]);
+    for (int i = 0; i < n; i++) { free(node_new(8)); free(both(8)); free(outer(8)); }
+    parse(n);
+    plain(n);
+    return 0;
+}
+"""
+REASON = "is an allocation, of which the compiler made a jump"
+for options in ["-O2"], ["-O2", "-gdwarf-4"], ["-O2", "-gsplit-dwarf"], ["-O2", "-gz"]:
+    tail = build("tail", TAIL, *options)
+    for function, code in ("node_new", 3), ("inner", 3), ("both", 0), ("outer", 0), ("plain", 0), ("main", 0):
+        got = gate("--max", f"sites.{function}.allocations=260", "--", tail, "50", code=code) # main: 50 and 50 of node_new, 50 of inner, 100 frees
+        equal(f"sites.{function}.allocations: cannot be measured: the last act of {function} {REASON}" in got.stderr, code == 3, f"it is said: {got.stderr}")
+    got = gate("--max", "sites.node_new.allocations=20", "--allow-incomplete", "--", tail, "50")
+    check(f"Note: sites.node_new.allocations: the last act of node_new {REASON}" in got.stdout, f"a note: {got.stdout}")
+    for function, is_told in ("parse", True), ("both", True), ("outer", True), ("plain", False):
+        got = gate("--within", function, "--max", "allocations=99", "--", tail, "50")
+        equal(f"Note: --within {function}: the last act of it is a call" in got.stdout, is_told, f"--within {function}: {got.stdout}")
+gate("--max", "sites.node_new.allocations=5000", "--", tail, "50") # whatever it asked for: there is no more than that
+with open(path("tail.json"), "w") as file:
+    json.dump({"sites": {"node_new": {"bytes": 20}}}, file)
+gate("--budget", path("tail.json"), "--baseline", path("saved.json"), "--save-baseline", "--", tail, "50", code=3)
+check(not os.path.exists(path("saved.json")), "nothing is saved")
+split = build("split", TAIL, "-O2")
+must("objcopy", "--only-keep-debug", split, split + ".debug")
+must("objcopy", "--strip-debug", "--add-gnu-debuglink=" + split + ".debug", split)
+gate("--max", "sites.node_new.allocations=20", "--", split, "50", code=3)
+os.unlink(split + ".debug")
+gate("--max", "sites.node_new.allocations=20", "--", split, "50") # docs/ci.md: nothing tells then
+whole = build("whole", TAIL, "-O2", "-fno-optimize-sibling-calls")
+for function in "node_new", "inner":
+    gate("--max", f"sites.{function}.allocations=100", "--", whole, "50")
+    gate("--max", f"sites.{function}.allocations=49", "--", whole, "50", code=2)
+got = gate("--within", "parse", "--max", "allocations=50", "--", whole, "50", code=2)
+check("--within parse" not in got.stdout, f"without such calls: {got.stdout}")
+plus = build("plus", "struct Node { int a, b; };\nnamespace space { template<class T> struct Made { __attribute__((noinline)) static T *make() { return new T; } }; }\n"
+             "static __attribute__((noinline)) Node *local() { return new Node; }\nstatic void *volatile sink;\n"
+             "int main() { for (int i = 0; i < 50; i++) { sink = space::Made<Node>::make(); sink = local(); } return 0; }\n", "-O2", compiler="g++")
+for function, code in ("space::Made<Node>::make", 3), ("local", 3), ("main", 0), ("make", 0):
+    gate("--max", f"sites.{function}.allocations=101", "--max", "allocations=101", "--", plus) # all that there is
+    gate("--max", f"sites.{function}.allocations=20", "--", plus, code=2 if function == "main" else code)
+for static, code in ("", True), ("static ", False):
+    source = HEAD + f"NI {static}void *lib_alloc(size_t n) {{ return malloc(n); }}\nvoid lib_work(void) {{ sink = lib_alloc(4); __asm__(\"\"); }}\n"
+    library = build("libtail.so", source, "-O2", "-shared", "-fPIC")
+    linked = build("linked", "void lib_work(void);\nint main(void) { for (int i = 0; i < 50; i++) lib_work(); return 0; }\n", library, "-Wl,-rpath," + WORK)
+    got = gate("--max", "modules.libtail.allocations=50", "--", linked)
+    equal("Note: modules.libtail.allocations: functions of it have" in got.stdout, code, f"what others may call: {got.stdout}")
+    got = gate("--max", "modules.libtail.allocations=49", "--", linked, code=2)
+    check("Note:" not in got.stdout, f"no note where it is broken: {got.stdout}")
+
 sys.exit(done())
