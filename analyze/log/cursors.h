@@ -1,5 +1,5 @@
 /* A stream's place in a log that a reader merges: the chunk that it is in, a window on that chunk's payload, and its
- * next event. All that a reader's cursors have of payloads is CURSORS_BYTES at most, but for what each needs at least: so
+ * next event. All that a reader's cursors have of payloads is some 24 MB at most (windows.c), but for what each needs at least: so
  * memory does not grow by a chunk for each thread. Where the chunks are more, a cursor has only a part of its own, and loads it
  * again to have the next one. */
 #ifndef MALLOSCOPE_LOG_CURSORS_H

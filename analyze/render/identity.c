@@ -18,13 +18,14 @@ static const char *signature_of(const struct identity *i)
 }
 
 /* What has parameters, or is in a space, has its name of the linker's, which is one alone; but for what is in a space
- * without a name. A program has one main, whatever its file is called in the next version. */
+ * without a name, and for inlined lambdas, whose function may be static. A program has one main, whatever its file is called in the next version. */
 bool identity_has_file(const struct identity *i)
 {
     if (strstr(i->function, "(anonymous namespace)"))
         return i->file;
     bool has_parameters = strcmp(signature_of(i), i->function) != 0 && !symbols_is_numbered(i->function, i->signature);
-    return i->file && !has_parameters && !strstr(i->function, "::") && strcmp(i->function, "main") != 0;
+    return i->file && !has_parameters && (!strstr(i->function, "::") || strstr(i->function, "{lambda")) &&
+           strcmp(i->function, "main") != 0;
 }
 
 bool identity_is_named_alike(const struct identity *a, const struct identity *b)

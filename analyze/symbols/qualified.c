@@ -125,20 +125,23 @@ static bool has_parameters(struct qualified *q, Dwarf_Die *function)
     return false;
 }
 
-/* One of several functions of its name, none of which is the linker's: what is in it is not in the others. */
-static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name, uint32_t number)
+/* A static function that has no linkage name: as if it had one. What is in it is not in others of its name. */
+static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name)
 {
     struct name_builder b = { .used = 0 };
+    uint32_t number = namesakes_number(q->namesakes, function);
     char text[20];
 
+    if (!number && dwarf_hasattr_integrate(function, DW_AT_external))
+        return name;
     name_add(&b, name);
-    if (has_parameters(q, function)) {
+    if (number && !has_parameters(q, function)) { /* or they are not told */
+        snprintf(text, sizeof text, "#%u", number);
+        name_add(&b, text);
+    } else {
         name_add(&b, "(");
         name_add_parameters(q, &b, function);
         name_add(&b, ")");
-    } else {
-        snprintf(text, sizeof text, "#%u", number);
-        name_add(&b, text);
     }
     return name_keep(q, &b);
 }
@@ -151,9 +154,8 @@ static const char *make_path(struct qualified *q, Dwarf_Die *die)
     if (name)
         return name;
     name = space_name(q, die);
-    uint32_t number = name && dwarf_tag(die) == DW_TAG_subprogram ? namesakes_number(q->namesakes, die) : 0;
-    if (number)
-        name = with_parameters(q, die, name, number);
+    if (name && dwarf_tag(die) == DW_TAG_subprogram)
+        name = with_parameters(q, die, name);
     if (!die_tree_parent(q->tree, die, &parent))
         return name;
     die_follow(&parent);

@@ -288,9 +288,28 @@ for name, compiler, flags in (("g++-g", "g++", ["-g", "-O1"]), ("g++-g1", "g++",
         check({"main::{lambda()#1}::operator()", "main::{lambda()#2}::operator()", "main::{lambda(int, P const&)#3}::operator()",
                "fill(int)::{lambda()#1}::operator()", "fill(double)::{lambda()#1}::operator()", "repeat<main::{lambda()#2}>",
                "repeat<fill(int)::{lambda()#1}>"} <= functions, f"lambdas' names: {functions}")
+        build(compiler, f"was/{name}/plain", "was/inlined.cpp", flags=["-g", "-O0"])
+        plain = {frame["function"] for row in diff("--unchanged", *[make(f"was/{name}/plain", 10, 20)] * 2)["rows"] for frame in row["frames"]}
+        equal({function for function in functions if "{lambda" in function}, {function for function in plain if "{lambda" in function},
+              "the same names where nothing is inlined")
     tree = json.loads(ask("tree", "--json", first))["nodes"]
     equal([n["total"]["allocations"] for n in tree if n.get("function") == ("B::go" if name.endswith("-g") else "go")],
           [20] if name.endswith("-g") else [20, 10], f"{name}: in the tree")
+
+# Those of static functions, and of none, in two files.
+for file, function in ("x.cpp", "a_init"), ("y.cpp", "b_init"):
+    write(f"lambdas/{file}", """#include <cstdlib>
+extern void *volatile kept;
+template <class F> static inline __attribute__((always_inline)) void repeat(int n, F f) { for (int i = 0; i < n; i++) f(); }
+static inline __attribute__((always_inline)) void init(int n) { repeat(n, [] { kept = malloc(30); }); }
+static auto fill = [](int n) { for (int i = 0; i < n; i++) kept = malloc(40); };
+void %s(int n) { init(n); fill(n); kept = 0; }
+""" % function)
+write("lambdas/main.cpp", MAIN)
+build("g++", "lambdas/two", *(f"lambdas/{file}" for file in ("x.cpp", "y.cpp", "main.cpp")), flags=["-g", "-O1"])
+rows = diff("--sites", make("lambdas/two", 10, 20), make("lambdas/two", 20, 10))["rows"]
+equal(sorted((os.path.basename(row["frames"][0]["file"]), row["before"]["allocations"], row["after"]["allocations"]) for row in rows),
+      [("x.cpp", 10, 20)] * 2 + [("y.cpp", 20, 10)] * 2, "lambdas of two files")
 
 # --- a sum over several lines claims none ---
 for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):
