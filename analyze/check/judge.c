@@ -434,6 +434,7 @@ void judge(struct judge *j, struct verdict *v)
         judge_metric(j, v, &v->metrics[i]);
     judge_tell_unknown(j, v);
     judge_tell_tail_calls(j, v);
+    judge_tell_no_lines(j, v);
     culprits_tell_renamed(j, v);
     pairing_release(&pairing);
     verdict_set_exit_code(v);

@@ -39,7 +39,9 @@ const struct limit *judge_least_given(const struct judge *j, const struct verdic
 /* uncertain.c: why a metric that is within its limit may not be: of some allocations neither function nor stack is known. NULL: it is
  * for sure. To be freed. */
 char *judge_uncertain(const struct judge *j, const struct measured *m, const struct verdict_metric *metric);
-/* unseen.c: why a limit of a function that is kept may not be: what it asks for last leaves no frame of it. NULL: nothing says so. To be freed. */
+/* unseen.c: a note where the baseline has the program's lines, and this build has none. */
+void judge_tell_no_lines(const struct judge *j, struct verdict *v);
+/* Why a limit of a function that is kept may not be: what it asks for last leaves no frame of it. NULL: nothing says so. To be freed. */
 char *judge_tail_call(const struct judge *j, const struct verdict_metric *metric);
 /* Notes of the same for modules, and --within. */
 void judge_tell_tail_calls(const struct judge *j, struct verdict *v);

@@ -2,6 +2,8 @@
  * an allocation has none of it where the compiler made a jump of that call: its frame is gone then, and its caller is the one that asks. */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/frame_name.h"
+
 #include <string.h>
 
 static unsigned asked(const struct judge *j, const char *name, bool is_module)
@@ -62,6 +64,22 @@ void judge_tell_tail_calls(const struct judge *j, struct verdict *v)
     if (v->within && asked(j, v->within, false) & SYMBOLS_TAIL_CALL)
         verdict_add_note(v, "--within %s: the last act of it is a call of which the compiler made a jump: that leaves no frame, and what is called there "
                             "does not count; build with -fno-optimize-sibling-calls, or name a caller", v->within);
+}
+
+void judge_tell_no_lines(const struct judge *j, struct verdict *v)
+{
+    bool had = false, has = false, any = false;
+
+    for (size_t i = 0; j->baseline && i < j->baseline->site_count; i++)
+        had |= j->baseline->sites[i].file && !frame_name_module(j->baseline->sites[i].key, strcspn(j->baseline->sites[i].key, "\n"));
+    for (size_t i = 0; i < j->measured->site_count; i++) {
+        const struct measured_site *site = &j->measured->sites[i];
+        any |= site->is_own;
+        has |= site->is_own && *site->places[0].source;
+    }
+    if (had && any && !has)
+        verdict_add_note(v, "the baseline was made of a build with debug information, and this one has none: functions that were inlined have no names, and "
+                            "what they allocate is their callers'");
 }
 
 void judge_tell_unknown(const struct judge *j, struct verdict *v)

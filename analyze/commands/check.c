@@ -235,12 +235,14 @@ static int take_option(struct check_options *o, int option, const char *value)
 }
 
 /* What is left of the command line: a program behind --, or logs. */
-static int take_words(struct check_options *o, int argc, char **argv)
+static int take_words(struct check_options *o, int argc, char **argv, int behind_dashes)
 {
     bool is_program = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 
     if (optind == argc)
         return usage_error("check", "check: which program, behind --, or which logs?");
+    if (is_program && argc - optind > behind_dashes) /* getopt has put it there */
+        return usage_error("check", "check: %s: a program behind --, or logs that were recorded already, not both", argv[optind]);
     if (!is_program && o->of_programs)
         return usage_error("check", "check: %s: says nothing of logs, which were recorded already (a program to run comes behind --)", o->of_programs);
     if (o->save && !o->baseline_file)
@@ -313,6 +315,15 @@ static void empty_outputs(int argc, char **argv, const struct option *options, b
     optind = 0;
 }
 
+/* Before getopt has put the words in another order. */
+static int words_behind_dashes(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--") == 0)
+            return argc - i - 1;
+    return argc;
+}
+
 static int show(const struct check_outputs *outputs, const struct verdict *v)
 {
     struct failure failure;
@@ -349,6 +360,7 @@ int cmd_check(int argc, char **argv)
     struct check_outputs outputs = { 0 };
     struct verdict v = { 0 };
     int refused = 0;
+    const int behind_dashes = words_behind_dashes(argc, argv);
 
     usage_exits_with(VERDICT_EXIT_USAGE);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
@@ -359,7 +371,7 @@ int cmd_check(int argc, char **argv)
     if (!o.no_default_suppressions)
         suppressions_add_builtin(&o.suppressions);
     if (!refused)
-        refused = take_words(&o, argc, argv);
+        refused = take_words(&o, argc, argv, behind_dashes);
     o.is_read_by_github = outputs.github;
     if (!refused)
         refused = ready(&outputs, &o);

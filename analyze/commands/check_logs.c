@@ -5,6 +5,7 @@
 #include "analyze/command.h"
 #include "analyze/commands/naming.h"
 #include "analyze/log/live.h"
+#include "analyze/model/endings.h"
 #include "analyze/model/session.h"
 #include "analyze/options.h"
 #include "analyze/render/leaks.h"
@@ -347,6 +348,24 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     return error;
 }
 
+/* A worker that crashes allocates less. */
+static void tell_killed(struct check_logs *c, const char *what, const struct facts *f, struct verdict *v)
+{
+    _cleanup_free_ enum ending *endings = endings_find(f);
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct told_process *told = f->processes[f->by_start[i]].told;
+        enum ending ending = endings[f->by_start[i]];
+        count += told && !told->awaited && (ending == ENDING_SIGNAL || ending == ENDING_UNKNOWN);
+    }
+    if (!count || c->told_killed)
+        return;
+    c->told_killed = true;
+    verdict_add_note(v, "%s: %s that it started %s killed, or ended unseen: what was allocated up to then counts, and maybe not all that should have been", what,
+                     text_counted(count, "process"), count == 1 ? "was" : "were");
+}
+
 /* What the session leaves out: rec_session_flags. */
 static unsigned tell(const struct log *log, const struct facts *f, struct verdict *v)
 {
@@ -404,6 +423,7 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
         if (f->told.was_paused && !c->count)
             verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
                              "not count", what);
+        tell_killed(c, what, f, v);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -22,6 +22,7 @@ struct check_logs {
     size_t mark_count, mark_capacity;
     struct symbols_asked *asked; /* with those of limits and --within */
     size_t asked_count, asked_capacity;
+    bool told_killed; /* a note has */
     char *asked_of; /* the program's path; NULL: of none yet */
     const char *libc;
     size_t count; /* of logs that were added */

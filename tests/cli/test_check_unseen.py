@@ -163,4 +163,27 @@ for static, code in ("", True), ("static ", False):
     got = gate("--max", "modules.libtail.allocations=49", "--", linked, code=2)
     check("Note:" not in got.stdout, f"no note where it is broken: {got.stdout}")
 
+# --- a process that crashes allocates less ---
+crashes = build("crashes", "#include <unistd.h>\n#include <sys/wait.h>\n" + HEAD + """
+int main(int argc, char **argv) {
+    if (!fork()) { sink = malloc(8); if (argc > 1) abort(); sink = malloc(8); _exit(0); }
+    wait(NULL);
+    return 0;
+}
+""")
+gate("--baseline", path("crashes.json"), "--save-baseline", "--", crashes)
+for options, is_told in ([], False), (["x"], True):
+    got = gate("--baseline", path("crashes.json"), "--", crashes, *options)
+    equal(got.stdout.count("1 process that it started was killed, or ended unseen"), int(is_told), f"{options}: {got.stdout}")
+
+# --- a build without debug information, where the baseline's had it ---
+got = gate("--baseline", path("base.json"), "--metrics", "allocations", "--", plain, "5")
+check("made of a build with debug information, and this one has none" in got.stdout, f"it is said: {got.stdout}")
+got = gate("--baseline", path("base.json"), "--metrics", "allocations", "--", named, "5")
+check("debug information" not in got.stdout, f"and not of one that has it: {got.stdout}")
+
+# --- saved, and a limit broken ---
+got = gate("--baseline", path("broken.json"), "--save-baseline", "--max", "allocations=0", "--", named, code=2)
+check("\n1 regression; the baseline is saved all the same.\n" in got.stdout and os.path.exists(path("broken.json")), f"both are said: {got.stdout}")
+
 sys.exit(done())
