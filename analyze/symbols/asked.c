@@ -71,6 +71,9 @@ static _Noreturn void be_child(const struct symbols *s, const struct symbols_ask
         if (!m->is_jit && !how->is_left_out(file_name(m)))
             asked_read_dwarf(how, &s->options, file_name(m), &m->files, asked, bare, count, found);
     }
+    for (size_t i = 0; i < s->module_count; i++)
+        if (!s->modules[i].is_jit && !how->is_left_out(file_name(&s->modules[i])))
+            asked_read_code(how, &s->modules[i].files, asked, bare, count, found);
     _exit(0);
 }
 
@@ -89,6 +92,6 @@ void symbols_ask(const struct symbols *s, const struct symbols_asking *how, stru
         be_child(s, how, asked, count, found);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) { }
     for (size_t k = 0; k < count; k++)
-        asked[k].found |= found[k];
+        asked[k].found |= found[k] & (ASKED_IS_TOLD - 1);
     munmap(found, count);
 }

@@ -17,4 +17,9 @@ bool asked_file_has(const char *path, const char *function, const char *bare);
 void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_options *options, const char *file_name, const struct module_files *files,
                       const struct symbols_asked *asked, char *const *bare, size_t count, volatile uint8_t *ret_found);
 
+#define ASKED_IS_TOLD 0x80 /* of what was found: its debug information tells of all its calls */
+/* tail_jumps.c: what a module's code has of the functions of which that is not told. */
+void asked_read_code(const struct symbols_asking *how, const struct module_files *files, const struct symbols_asked *asked, char *const *bare, size_t count,
+                     volatile uint8_t *ret_found);
+
 #endif

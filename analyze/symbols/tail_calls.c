@@ -29,6 +29,7 @@ struct walk {
     size_t count;
     const char *file_name;
     volatile uint8_t *found;
+    bool is_gnu;   /* the unit's compiler */
     bool is_split; /* the unit is of a .dwo, and the names of sources are elsewhere */
     struct qualified *names;
     struct frame frames[NESTED_MAX]; /* the outermost first */
@@ -125,6 +126,12 @@ static void take_call(struct walk *w, Dwarf_Die *call)
 
 static void walk_in(struct walk *w, Dwarf_Die *parent, unsigned depth);
 
+static bool tells_calls(Dwarf_Die *function)
+{
+    return dwarf_tag(function) == DW_TAG_subprogram && (has_flag(function, DW_AT_call_all_calls) || has_flag(function, DW_AT_call_all_tail_calls) ||
+           has_flag(function, DW_AT_GNU_all_call_sites) || has_flag(function, DW_AT_GNU_all_tail_call_sites));
+}
+
 static void take_function(struct walk *w, Dwarf_Die *function, unsigned depth)
 {
     if (dwarf_hasattr(function, DW_AT_declaration) || w->depth == NESTED_MAX)
@@ -134,6 +141,8 @@ static void take_function(struct walk *w, Dwarf_Die *function, unsigned depth)
         w->found[asked] |= SYMBOLS_HAVE;
     if (dwarf_hasattr(function, DW_AT_inline)) /* code that it is made into is elsewhere */
         return;
+    if (asked != SIZE_MAX && w->is_gnu && tells_calls(function))
+        w->found[asked] |= ASKED_IS_TOLD;
     w->frames[w->depth++] = (struct frame){ *function, asked };
     walk_in(w, function, depth);
     w->depth--;
@@ -200,7 +209,10 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
             open_shared(dwarf, options, paths[i], &shared);
             w.names = qualified_new();
             while (dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split) == 0) {
+                Dwarf_Attribute producer;
                 w.is_split = split.addr;
+                const char *compiler = dwarf_attr(w.is_split ? &split : &die, DW_AT_producer, &producer) ? dwarf_formstring(&producer) : NULL;
+                w.is_gnu = compiler && strncmp(compiler, "GNU ", 4) == 0;
                 walk_in(&w, w.is_split ? &split : &die, 0);
             }
             qualified_free(w.names);
