@@ -1,9 +1,8 @@
 #include "analyze/commands/check_logs.h"
 
-#include "analyze/check/passing.h"
 #include "analyze/check/platform.h"
 #include "analyze/command.h"
-#include "analyze/commands/naming.h"
+#include "analyze/commands/check_names.h"
 #include "analyze/log/live.h"
 #include "analyze/model/endings.h"
 #include "analyze/model/session.h"
@@ -24,15 +23,6 @@ void check_logs_want_mark(struct check_logs *c, const char *name)
             return;
     c->marks = grow(c->marks, &c->mark_capacity, c->mark_count + 1, sizeof *c->marks);
     c->marks[c->mark_count++] = (struct judge_mark){ .name = copy_text(name, strlen(name)), .is_set = true };
-}
-
-void check_logs_want_name(struct check_logs *c, const char *name, bool is_module)
-{
-    for (size_t i = 0; i < c->asked_count; i++)
-        if (c->asked[i].is_module == is_module && strcmp(c->asked[i].name, name) == 0)
-            return;
-    c->asked = grow(c->asked, &c->asked_capacity, c->asked_count + 1, sizeof *c->asked);
-    c->asked[c->asked_count++] = (struct symbols_asked){ copy_text(name, strlen(name)), is_module, 0 };
 }
 
 void check_logs_release(struct check_logs *c)
@@ -173,47 +163,6 @@ static void suppress_leaks(struct check_logs *c, struct facts *f, const struct n
             f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
 }
 
-/* A function that is limited, and in no stack, is still none of those without names if some module has it among its symbols. */
-static void look_for_limited(struct check_logs *c, const struct facts *f, const struct naming *naming)
-{
-    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
-    struct measured *m = &c->measured;
-
-    for (size_t i = 0; i < c->limits->count; i++) {
-        const struct metric_id *id = &c->limits->of[i].id;
-        const struct verdict_metric metric = { .kind = id->kind, .scope = id->scope, .scope_name = id->scope_name };
-        if (id->scope != VERDICT_SITE || !judge_hidden(m, &metric, m->run_count - 1))
-            continue;
-        bool in_program = first && first->exe && symbols_define(naming_symbols(naming), text_base_name(first->exe), id->scope_name);
-        if (in_program || symbols_define(naming_symbols(naming), NULL, id->scope_name))
-            measured_know(m, id->scope_name, in_program);
-    }
-}
-
-static bool passes_on(const char *function, const char *source)
-{
-    return passing_role(&(struct passing){ function, function, "", source, true, false }) == SITE_PASSES_ON;
-}
-
-static bool is_module(const void *program, const char *file_name, const char *name)
-{
-    return judge_is_module(file_name, strcmp(file_name, program) == 0, name);
-}
-
-/* Once for each program: it takes time. */
-static void ask_for_names(struct check_logs *c, const struct facts *f, struct naming *naming)
-{
-    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
-    const char *program = first && first->exe ? first->exe : "";
-
-    if (c->asked_of && strcmp(c->asked_of, program) == 0)
-        return;
-    free(c->asked_of);
-    c->asked_of = copy_text(program, strlen(program));
-    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, is_module, passing_is_runtime, text_base_name(c->asked_of) },
-                c->asked, c->asked_count);
-}
-
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
@@ -224,10 +173,8 @@ static int measure(struct check_logs *c, const struct log *log, struct facts *f,
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
-    if (into == &c->measured) {
-        look_for_limited(c, f, naming);
-        ask_for_names(c, f, naming);
-    }
+    if (into == &c->measured)
+        check_names_look_up(c, f, naming);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;

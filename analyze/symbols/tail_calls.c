@@ -117,8 +117,10 @@ static void take_call(struct walk *w, Dwarf_Die *call)
         if (!passes_on(w, &w->frames[i].die))
             break;
     }
+    Dwarf_Attribute external;
+    bool is_external = dwarf_attr_integrate(&w->frames[0].die, DW_AT_external, &external); /* a flag that is there is set */
     for (size_t k = 0; k < w->count; k++)
-        if (w->asked[k].is_module && has_flag(&w->frames[0].die, DW_AT_external) && w->how->is_module(w->how->data, w->file_name, w->asked[k].name))
+        if (w->asked[k].is_module && is_external && w->how->is_module(w->how->data, w->file_name, w->asked[k].name))
             w->found[k] |= SYMBOLS_TAIL_ASK;
 }
 
