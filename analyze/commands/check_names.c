@@ -36,6 +36,45 @@ static bool passes_on(const char *function, const char *source)
     return passing_role(&(struct passing){ function, function, "", source, true, false }) == SITE_PASSES_ON;
 }
 
+/* "push_back" of "std::vector<int, std::allocator<int> >::push_back". */
+static const char *last_part(const char *function)
+{
+    const char *part = function;
+    int depth = 0;
+
+    for (const char *at = function; *at; at++) {
+        depth += (*at == '<') - (*at == '>');
+        if (!depth && at[0] == ':' && at[1] == ':')
+            part = at + 2;
+    }
+    return part;
+}
+
+/* Of the C library's that ask for it beside what they do, and of C++'s library, by parts of their names: most of it asks for nothing as its last act. */
+static bool asks(const char *function, const char *source)
+{
+    static const char *const c[] = { "fopen", "fopen64", "fdopen", "fmemopen", "open_memstream", "popen", "tmpfile", "opendir", "fdopendir", "scandir", "getline",
+                                     "getdelim", "__getdelim", "realpath", "wcsdup", "dlopen", "getaddrinfo", "regcomp", "setenv" };
+    static const char *const parts[] = { "alloc", "_M_create", "_M_insert", "_M_default_append", "_M_append", "_M_mutate", "_M_replace", "_M_assign",
+                                         "emplace", "push_", "reserve", "resize", "insert", "append", "assign", "operator+", "operator=",
+                                         "make_shared", "make_unique", "to_string" };
+
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++)
+        if (strcmp(function, c[i]) == 0)
+            return true;
+    if (!passes_on(function, source) || strncmp(function, "operator delete", 15) == 0)
+        return false;
+    if (!strstr(function, "::") || strncmp(function, "alloc::", 7) == 0 || strncmp(function, "<alloc::", 8) == 0)
+        return true;
+    const char *part = last_part(function);
+    bool is_other = strstr(part, "dealloc") || strstr(function, "ostream") || *part == '~' || strncmp(part, "operator==", 10) == 0 ||
+                    strstr(function, "operator<") || strstr(function, "operator>");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !is_other; i++)
+        if (strstr(part, parts[i]))
+            return true;
+    return false;
+}
+
 static bool is_module(const void *program, const char *file_name, const char *name)
 {
     return judge_is_module(file_name, strcmp(file_name, program) == 0, name);
@@ -51,7 +90,7 @@ static void ask_for_names(struct check_logs *c, const struct facts *f, struct na
         return;
     free(c->asked_of);
     c->asked_of = copy_text(program, strlen(program));
-    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, is_module, passing_is_runtime, text_base_name(c->asked_of) },
+    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, asks, is_module, passing_is_runtime, text_base_name(c->asked_of) },
                 c->asked, c->asked_count);
 }
 

@@ -19,7 +19,8 @@ struct symbols_asked {
 
 /* All of modules' files by their names, without directories. */
 struct symbols_asking {
-    bool (*passes_on)(const char *function, const char *source); /* a function that asks for memory for others; source may be NULL */
+    bool (*passes_on)(const char *function, const char *source); /* what a function asks for is its caller's; source may be NULL */
+    bool (*asks)(const char *function, const char *source);      /* of those: it asks for memory, not only for something else */
     bool (*is_module)(const void *data, const char *file_name, const char *name);
     bool (*is_left_out)(const char *file_name); /* its debug information is not read */
     const void *data;

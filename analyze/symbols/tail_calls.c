@@ -73,14 +73,14 @@ static const char *source_of(const struct walk *w, Dwarf_Die *function)
     return dwarf_decl_file(&declared);
 }
 
-static bool passes_on(const struct walk *w, Dwarf_Die *function)
+static bool is_one(const struct walk *w, bool (*which)(const char *function, const char *source), Dwarf_Die *function)
 {
     const char *linkage = die_linkage_name(function), *name = linkage ? linkage : dwarf_diename(function);
     _cleanup_free_ char *plain = NULL, *signature = NULL;
     if (!name)
         return false;
     demangle(name, &plain, &signature);
-    return w->how->passes_on(plain, source_of(w, function));
+    return which(plain, source_of(w, function));
 }
 
 /* ---- calls --------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ static bool asks(const struct walk *w, Dwarf_Die *call)
     Dwarf_Die called;
 
     return (dwarf_attr(call, DW_AT_call_origin, &origin) || dwarf_attr(call, DW_AT_abstract_origin, &origin)) &&
-           dwarf_formref_die(&origin, &called) && passes_on(w, &called);
+           dwarf_formref_die(&origin, &called) && is_one(w, w->how->asks, &called);
 }
 
 static void take_call(struct walk *w, Dwarf_Die *call)
@@ -114,7 +114,7 @@ static void take_call(struct walk *w, Dwarf_Die *call)
     for (size_t i = w->depth; i-- > 0;) {
         if (w->frames[i].asked != SIZE_MAX)
             w->found[w->frames[i].asked] |= SYMBOLS_TAIL_ASK;
-        if (!passes_on(w, &w->frames[i].die))
+        if (!is_one(w, w->how->passes_on, &w->frames[i].die))
             break;
     }
     Dwarf_Attribute external;

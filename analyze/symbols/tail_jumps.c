@@ -148,7 +148,7 @@ static bool asks(const struct code *c, const char *name)
     _cleanup_free_ char *bare = copy_text(name, strcspn(name, "@")), *function = NULL, *signature = NULL;
 
     demangle(bare, &function, &signature);
-    return c->how->passes_on(function, NULL);
+    return c->how->asks(function, NULL);
 }
 
 static bool ends_in_asking(const struct code *c, uint64_t address, uint64_t size)

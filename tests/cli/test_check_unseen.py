@@ -162,6 +162,22 @@ check("--within parse" not in got.stdout, f"without such calls: {got.stdout}")
 plus = build("plus", "struct Node { int a, b; };\nnamespace space { template<class T> struct Made { __attribute__((noinline)) static T *make() { return new T; } }; }\n"
              "static __attribute__((noinline)) Node *local() { return new Node; }\nstatic void *volatile sink;\n"
              "int main() { for (int i = 0; i < 50; i++) { sink = space::Made<Node>::make(); sink = local(); } return 0; }\n", "-O2", compiler="g++")
+stream = build("stream", """#include <iostream>
+#include <string>
+#include <vector>
+static void *volatile sink;
+#define NI __attribute__((noinline))
+NI std::ostream &print(std::ostream &to, int n) { sink = operator new(8); return to << n; }
+NI void done(void *block) { sink = operator new(4); operator delete(block); }
+NI int compares(const std::string *a, const char *with) { sink = operator new(4); return a->compare(with); }
+NI void fill(std::string *text, const char *with) { text->append(with); }
+int main() { for (int i = 0; i < 9; i++) { std::string text; print(std::cout, i); done(operator new(3)); compares(&text, "a"); fill(&text, "a text that is longer than a short one"); } }
+""", "-O2", compiler="g++")
+for function, code in ("print", 0), ("done", 0), ("compares", 0), ("fill", 3):
+    gate("--max", f"sites.{function}.allocations=10", "--", stream, code=code)
+opens = build("opens", "#include <stdio.h>\n" + HEAD + """NI FILE *open_it(void) { return fopen("/dev/null", "r"); }
+int main(void) { for (int i = 0; i < 9; i++) fclose(open_it()); return 0; }\n""", "-O2")
+gate("--max", "sites.open_it.allocations=5", "--", opens, code=3)
 for function, code in ("space::Made<Node>::make", 3), ("local", 3), ("main", 0), ("make", 0):
     gate("--max", f"sites.{function}.allocations=101", "--max", "allocations=101", "--", plus) # all that there is
     gate("--max", f"sites.{function}.allocations=20", "--", plus, code=2 if function == "main" else code)
