@@ -5,6 +5,7 @@
 #include "analyze/hash.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define REMEDY "mend it, or remove it and make it anew with --save-baseline"
@@ -196,6 +197,30 @@ static int read_site(const struct reading_baseline *r, const json_t *from, struc
     return read_places(r, json_object_get(from, "lines"), site);
 }
 
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/* Of each run the sites' allocations are all that there are: what they had at least comes to no more than the least of all. And what functions had at
+ * most comes to no less than the most (to more, where some pass on what others ask for; sites may not tell of a most). Git merges two branches
+ * that changed the total in the same way, and different sites, without a word. */
+static int check_sums(const struct reading_baseline *r, const struct baseline *b)
+{
+    const struct baseline_range *all = &b->metrics[VERDICT_ALLOCATIONS];
+    uint64_t least = 0, most = 0;
+
+    for (size_t i = 0; i < b->site_count; i++)
+        least = sum_of(least, b->sites[i].values[VERDICT_ALLOCATIONS]);
+    for (size_t i = 0; i < b->functions.count; i++)
+        most = sum_of(most, b->functions.of[i].values[VERDICT_ALLOCATIONS].most);
+    if (least <= all->least && (most >= all->most || !b->functions.count))
+        return 0;
+    return fail(r->failure, EINVAL, "%s: %.200s: \"metrics\" have %" PRIu64 " allocations, and its %s come to %" PRIu64 ": two branches that each changed "
+                "it were merged line by line, or somebody edited it; make it anew with --update (docs/baseline.md)", r->path, r->platform,
+                least > all->least ? all->least : all->most, least > all->least ? "sites" : "functions", least > all->least ? least : most);
+}
+
 static int read_platform(const struct reading_baseline *r, const json_t *from, struct baseline *b)
 {
     const json_t *sites = json_object_get(from, "sites"), *scope = json_object_get(from, "scope"), *site;
@@ -227,7 +252,7 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
         if (error)
             return error;
     }
-    return 0;
+    return check_sums(r, b);
 }
 
 static int read_root(const char *path, const char *platform, bool is_replaced, json_t *root, struct baseline *b,

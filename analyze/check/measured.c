@@ -2,6 +2,7 @@
  * or in their lines only. */
 #include "analyze/check/measured.h"
 
+#include "analyze/check/frame_name.h"
 #include "analyze/check/passing.h"
 #include "analyze/hash.h"
 #include "analyze/render/frames.h"
@@ -159,10 +160,8 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
     bool is_own = is_own_module(b, f->module);
     _cleanup_free_ char *function = function_name(f), *module = module_name(f);
 
-    if (is_own || !*module)
-        fprintf(to, "%s\n", function);
-    else
-        fprintf(to, "%s (%s)\n", function, module);
+    frame_name_write(to, function, is_own ? "" : module);
+    fputc('\n', to);
 }
 
 static void write_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)

@@ -2,6 +2,8 @@
  * library it is. */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/frame_name.h"
+
 #include <string.h>
 
 const char *judge_own_module(const struct measured *m)
@@ -15,14 +17,12 @@ const char *judge_own_module(const struct measured *m)
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module)
 {
     size_t length = strcspn(key, "\n");
-    const char *module = NULL;
+    const char *module = frame_name_module(key, length);
+    size_t bytes = module ? (size_t)(key + length - 1 - module) : 0;
+    bool is_own = !module || (bytes == strlen(FRAME_NAME_OWN) && memcmp(module, FRAME_NAME_OWN, bytes) == 0);
 
-    if (length && key[length - 1] == ')')
-        for (size_t i = length; i-- > 1 && !module;)
-            if (key[i] == '(' && key[i - 1] == ' ')
-                module = key + i + 1;
     *ret_function = copy_text(key, module ? (size_t)(module - 2 - key) : length);
-    *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
+    *ret_module = is_own ? copy_text(own_module, strlen(own_module)) : copy_text(module, bytes);
 }
 
 static bool is_file_of(const char *file_name, const char *name)
