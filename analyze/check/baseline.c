@@ -7,6 +7,7 @@
 #include "analyze/symbols/spelling.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define REMEDY "mend it, or remove it and make it anew with --save-baseline"
@@ -65,7 +66,7 @@ static bool take_range(const json_t *value, struct baseline_range *ret_range)
 }
 
 /* Baselines may have two spellings of one name: together they are what it is now. */
-static struct baseline_sum *sum_of(struct baseline_sums *sums, const char *name)
+static struct baseline_sum *sum_named(struct baseline_sums *sums, const char *name)
 {
     _cleanup_free_ char *spelled = spelling_copy(name);
     struct baseline_sum *known = (struct baseline_sum *)baseline_find_sum(sums, spelled);
@@ -92,7 +93,7 @@ static int read_sums(const struct reading_baseline *r, const char *what, const j
         return bad(r, what, "an object");
     sums->of = alloc_zeroed(2 * json_object_size(from) + 1, sizeof *sums->of);
     json_object_foreach((json_t *)from, name, values) {
-        struct baseline_sum *sum = sum_of(sums, name);
+        struct baseline_sum *sum = sum_named(sums, name);
         _cleanup_free_ char *group = numbered_group(sum->name);
         sum->is_numbered = group;
         if (!json_is_object(values))
@@ -104,7 +105,7 @@ static int read_sums(const struct reading_baseline *r, const char *what, const j
                 return bad(r, what, "metrics with a number from 0 up, or with two, the least and the most");
             add_range(&sum->values[kind], &range);
             if (group)
-                add_range(&sum_of(sums, group)->values[kind], &range);
+                add_range(&sum_named(sums, group)->values[kind], &range);
         }
     }
     return 0;
@@ -252,6 +253,31 @@ static int read_site(const struct reading_baseline *r, const json_t *from, struc
     return read_places(r, json_object_get(from, "lines"), site);
 }
 
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/* Of each run the sites' allocations are all that there are: what they had at least comes to no more than the least of all. And what functions had at
+ * most comes to no less than the most (to more, where some pass on what others ask for; sites may not tell of a most). Git merges two branches
+ * that changed the total in the same way, and different sites, without a word. */
+static int check_sums(const struct reading_baseline *r, const struct baseline *b)
+{
+    const struct baseline_range *all = &b->metrics[VERDICT_ALLOCATIONS];
+    uint64_t least = 0, most = 0;
+
+    for (size_t i = 0; i < b->site_count; i++)
+        least = sum_of(least, b->sites[i].values[VERDICT_ALLOCATIONS]);
+    for (size_t i = 0; i < b->functions.count; i++)
+        if (!b->functions.of[i].is_numbered) /* its group has it */
+            most = sum_of(most, b->functions.of[i].values[VERDICT_ALLOCATIONS].most);
+    if (least <= all->least && (most >= all->most || !b->functions.count))
+        return 0;
+    return fail(r->failure, EINVAL, "%s: %.200s: \"metrics\" have %" PRIu64 " allocations, and its %s come to %" PRIu64 ": two branches that each changed "
+                "it were merged line by line, or somebody edited it; make it anew with --update (docs/baseline.md)", r->path, r->platform,
+                least > all->least ? all->least : all->most, least > all->least ? "sites" : "functions", least > all->least ? least : most);
+}
+
 static int read_platform(const struct reading_baseline *r, const json_t *from, struct baseline *b)
 {
     const json_t *sites = json_object_get(from, "sites"), *scope = json_object_get(from, "scope"), *site;
@@ -283,7 +309,7 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
         if (error)
             return error;
     }
-    return 0;
+    return check_sums(r, b);
 }
 
 static int read_root(const char *path, const char *platform, bool is_replaced, json_t *root, struct baseline *b,

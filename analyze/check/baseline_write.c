@@ -153,16 +153,22 @@ static void write_place(FILE *to, const struct measured_site *site, const struct
     fputc('}', to);
 }
 
+/* Of a library without debug information only its callers' lines are known. */
 static void write_places(FILE *to, const struct measured_site *site)
 {
     size_t count = 0, written = 0;
+    bool any = *site->places[0].source;
 
-    if (!*site->places[0].source)
-        return;
-    for (size_t i = 0; i < site->place_count; i++)
+    for (size_t i = 0; i < site->place_count; i++) {
         count += site->places[i].last[VERDICT_ALLOCATIONS] > 0;
-    fputs(", \"file\": ", to);
-    write_text(to, text_base_name(site->places[0].source));
+        any |= site->places[i].lines[strspn(site->places[i].lines, "0 ")] != 0;
+    }
+    if (!any)
+        return;
+    if (*site->places[0].source) {
+        fputs(", \"file\": ", to);
+        write_text(to, text_base_name(site->places[0].source));
+    }
     fputs(", \"lines\": {", to);
     for (size_t i = 0; i < site->place_count; i++) {
         if (!site->places[i].last[VERDICT_ALLOCATIONS])

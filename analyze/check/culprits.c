@@ -7,12 +7,18 @@
 
 #include <string.h>
 
-#define CULPRITS_MOST 10
+#define CULPRITS_MOST 100
 #define RENAMED_MOST 3
 
+/* A site, or of one that is the same in each run each of its lines. */
 struct suspect {
     const struct measured_site *measured; /* NULL: no run has it */
     const struct baseline_site *baseline; /* NULL: the baseline has it not, or there is none */
+    const char *passed;   /* the function that is limited: of the site only what has passed through that counts; NULL: all does */
+    bool is_coarser;      /* the baseline: of paired_site */
+    bool is_line;
+    const struct measured_place *place;      /* the line's; NULL: it is gone: */
+    const struct baseline_place *place_gone;
     uint64_t before, now, spread;
     int64_t toward;       /* the change, of more than 0 where it went the metric's way */
     int64_t accounts_for; /* what of that is certain */
@@ -34,10 +40,41 @@ static const char *key_of(const struct suspect *s)
     return s->measured ? s->measured->key : s->baseline->key;
 }
 
-static void add(struct suspects *s, const struct suspect *suspect)
+static void add_one(struct suspects *s, const struct suspect *suspect)
 {
     s->of = grow(s->of, &s->capacity, s->count + 1, sizeof *s->of);
     s->of[s->count++] = *suspect;
+}
+
+/* Lines are of the last run: where that is not what is compared, the site stays one. So it does where work has only moved from line to line. */
+static void add(struct suspects *s, const struct suspect *suspect, const struct verdict_metric *metric)
+{
+    _cleanup_free_ struct places_change *changes = NULL;
+    size_t count = 0;
+    uint64_t was = 0, is = 0;
+
+    if (suspect->measured && !suspect->spread && !suspect->is_coarser && suspect->now != suspect->before && metric->state != VERDICT_IS_UNSTABLE)
+        count = places_changes(suspect->measured, suspect->baseline, metric->kind, &changes);
+    for (size_t i = 0; i < count; i++) {
+        if (suspect->passed) /* compared with nothing: none is gone */
+            changes[i].is = measured_passed(changes[i].now, suspect->passed, metric->kind);
+        was += changes[i].was;
+        is += changes[i].is;
+    }
+    if (!count || was != suspect->before || is != suspect->now) {
+        add_one(s, suspect);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct suspect line = *suspect;
+        line.is_line = true;
+        line.before = changes[i].was;
+        line.now = changes[i].is;
+        line.place = changes[i].now;
+        line.place_gone = changes[i].now ? NULL : changes[i].before;
+        if (line.before != line.now)
+            add_one(s, &line);
+    }
 }
 
 /* A limit may be broken by what the baseline has as well: then who allocates is told, not who does it more. */
@@ -55,6 +92,19 @@ static const struct pairing *pairing_of(const struct judge *j)
     return j->pairing;
 }
 
+/* What passes through is known of the last run. */
+static void range_of(const struct measured *m, const struct suspect *s, const struct verdict_metric *metric, uint64_t *ret_least, uint64_t *ret_most)
+{
+    measured_range(m, s->measured, metric->kind, ret_least, ret_most);
+    if (!s->passed)
+        return;
+    const uint64_t spread = *ret_most - *ret_least < metric->spread ? *ret_most - *ret_least : metric->spread;
+    *ret_least = 0;
+    for (size_t i = 0; i < s->measured->place_count; i++)
+        *ret_least += measured_passed(&s->measured->places[i], s->passed, metric->kind);
+    *ret_most = *ret_least + spread;
+}
+
 /* A site may be in the metric's scope only under its old name, or only under its new one. */
 static void gather(const struct judge *j, const struct measured *m, const struct verdict_metric *metric, struct suspects *ret)
 {
@@ -68,14 +118,16 @@ static void gather(const struct judge *j, const struct measured *m, const struct
         pairing_make(&unpaired, m, NULL);
     for (size_t i = 0; i < pairing->count; i++) {
         const struct paired_site *p = &pairing->of[i];
-        struct suspect s = { .measured = p->measured, .baseline = p->baseline };
+        struct suspect s = { .measured = p->measured, .baseline = p->baseline, .is_coarser = p->is_coarser };
         bool now = s.measured && judge_site_counts(metric, s.measured, s.measured->key, own);
         bool before = s.baseline && judge_site_counts(metric, now ? s.measured : NULL, s.baseline->key, own);
         uint64_t most = 0, spread_before = 0;
         if (!now && (!before || (metric->state == VERDICT_IS_UNSTABLE && !is_unstable_before)))
             continue;
+        if (now && !metric->has_baseline)
+            s.passed = judge_only_passed(metric, s.measured) ? metric->scope_name : NULL;
         if (now)
-            measured_range(m, s.measured, metric->kind, &s.now, &most);
+            range_of(m, &s, metric, &s.now, &most);
         else
             s.measured = NULL;
         if (before) {
@@ -91,9 +143,15 @@ static void gather(const struct judge *j, const struct measured *m, const struct
             s.before = s.now;
             s.now = most;
         }
-        add(ret, &s);
+        s.baseline = before ? s.baseline : NULL;
+        add(ret, &s, metric);
     }
     pairing_release(&unpaired);
+}
+
+static const char *lines_of(const struct suspect *s)
+{
+    return s->place ? s->place->lines : s->place_gone ? s->place_gone->lines : "";
 }
 
 static int by_weight(const void *left, const void *right)
@@ -102,7 +160,10 @@ static int by_weight(const void *left, const void *right)
 
     if (a->accounts_for != b->accounts_for)
         return a->accounts_for > b->accounts_for ? -1 : 1;
-    return a->toward != b->toward ? (a->toward > b->toward ? -1 : 1) : strcmp(key_of(a), key_of(b));
+    if (a->toward != b->toward)
+        return a->toward > b->toward ? -1 : 1;
+    int keys = strcmp(key_of(a), key_of(b));
+    return keys ? keys : strverscmp(lines_of(a), lines_of(b));
 }
 
 /* Work that goes now to one site and now to another changes each of them, and not what they come to together: that is the metric's
@@ -136,6 +197,7 @@ static void weigh(const struct verdict_metric *metric, struct suspects *s, bool 
 static void keep(struct suspects *s, struct verdict_metric *metric, bool is_less)
 {
     size_t kept = 0;
+    const struct suspect *last = NULL;
     bool any_differing = !is_compared(metric) || metric->state == VERDICT_IS_UNSTABLE;
 
     for (size_t i = 0; i < s->count; i++) {
@@ -146,7 +208,8 @@ static void keep(struct suspects *s, struct verdict_metric *metric, bool is_less
         const struct suspect *one = &s->of[i];
         if (one->toward < 0 && !one->spread) {
             metric->offset = (int64_t)((uint64_t)metric->offset + (uint64_t)change_of(one));
-            metric->offset_sites++;
+            metric->offset_sites += !last || key_of(last) != key_of(one); /* the lines of one are beside each other */
+            last = one;
         }
         if (one->toward > 0 || (one->spread && !any_differing))
             s->of[kept++] = *one;
@@ -166,20 +229,33 @@ static char *copied(const char *text)
 /* place: NULL: its line is no longer there, and the others are not those that led to it. */
 static void take_frames(struct verdict_culprit *c, const struct measured_site *site, const struct measured_place *place)
 {
-    size_t count = site->frame_count;
+    size_t count = place ? place->frame_count : site->frame_count;
 
     c->frame_count = count;
     c->frames = alloc_zeroed(count, sizeof *c->frames);
     for (size_t i = 0; i < count; i++) {
         const struct verdict_frame *f = place ? &place->frames[i] : &site->places[0].frames[i];
-        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(place ? f->file : NULL), place ? f->line : 0 };
+        c->frames[i] = (struct verdict_frame){ copied(f->function), copied(f->module), copied(place ? f->file : NULL), place ? f->line : 0,
+                                               f->is_apart };
     }
 }
 
-static void take_old_line(struct verdict_culprit *c, const struct baseline_site *site, const struct baseline_place *place)
+/* measured: whose files the baseline does not tell; NULL: nor does any run. */
+static void take_old_line(struct verdict_culprit *c, const struct baseline_site *site, const struct baseline_place *place,
+                          const struct measured_site *measured)
 {
-    c->frames[0].file = copied(place->source ? place->source : site->file);
-    c->frames[0].line = (uint32_t)strtoul(place->lines, NULL, 10);
+    const char *at = place->lines;
+
+    for (size_t i = 0; i < c->frame_count; i++, at += *at == ' ') {
+        uint32_t line = (uint32_t)strtoul(at, NULL, 10);
+        const char *file = i ? (measured ? measured->places[0].frames[i].file : NULL) : place->source ? place->source : site->file;
+        at += strcspn(at, " ");
+        if (!file || !*file || !line)
+            continue;
+        c->frames[i].file = copied(file);
+        c->frames[i].line = line;
+        return;
+    }
 }
 
 /* Names are all that there is. */
@@ -193,18 +269,43 @@ static void take_names(struct verdict_culprit *c, const struct baseline_site *si
         count++;
     }
     c->frame_count = count;
-    if (site->file && site->place_count)
-        take_old_line(c, site, &site->places[0]);
+    if (site->place_count)
+        take_old_line(c, site, &site->places[0], NULL);
+}
+
+/* The line by which most has passed through the function that is limited. */
+static const struct measured_place *most_passed(const struct suspect *s, enum verdict_kind kind)
+{
+    const struct measured_place *most = NULL;
+    uint64_t most_value = 0;
+
+    for (size_t i = 0; i < s->measured->place_count; i++) {
+        uint64_t value = measured_passed(&s->measured->places[i], s->passed, kind);
+        if (!most || value > most_value) {
+            most = &s->measured->places[i];
+            most_value = value;
+        }
+    }
+    return most;
+}
+
+static const struct measured_place *place_of(const struct suspect *s, const struct verdict_metric *metric, const struct baseline_place **ret_gone)
+{
+    *ret_gone = s->place_gone;
+    if (s->is_line)
+        return s->place;
+    return s->passed ? most_passed(s, metric->kind)
+                     : places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, ret_gone);
 }
 
 static void take_measured(struct verdict_culprit *c, const struct suspect *s, const struct verdict_metric *metric)
 {
     const struct baseline_place *gone;
 
-    take_frames(c, s->measured, places_find(s->measured, s->baseline, metric->kind, metric->state == VERDICT_IS_IMPROVEMENT, &gone));
-    c->is_line_gone = gone && s->baseline->file;
-    if (c->is_line_gone)
-        take_old_line(c, s->baseline, gone);
+    take_frames(c, s->measured, place_of(s, metric, &gone));
+    if (gone)
+        take_old_line(c, s->baseline, gone, s->measured);
+    c->is_line_gone = gone && verdict_culprit_place(c);
 }
 
 static void take(const struct suspect *s, const struct verdict_metric *metric, const char *own, struct verdict_culprit *ret)

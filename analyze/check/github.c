@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SHOWN_MOST 10 /* of a level */
-#define FRAMES_MOST 8
+#define FRAMES_MOST 9
 
 enum level {
     LEVEL_ERROR,
@@ -88,40 +88,53 @@ static void end_stack(struct annotation *a)
 
     for (size_t i = 0; c && i < c->frame_count && i < FRAMES_MOST; i++) {
         _cleanup_free_ char *frame = wording_frame(&c->frames[i]);
-        add_message(a, i ? "      from " : "    in ", frame);
+        add_message(a, i ? c->frames[i].is_apart ? "  ... from " : "      from " : "    in ", frame);
     }
     a->stack = NULL;
 }
 
-/* What the stacks that lead to one place come to. */
-static int64_t change_at(const struct verdict_metric *m, const struct annotation *a)
+/* Where a culprit is; path NULL: nowhere. */
+struct spot {
+    char *path;
+    uint32_t line;
+};
+
+static struct spot *find_spots(const struct verdict_metric *m)
 {
-    int64_t sum = 0;
+    struct spot *spots = alloc_zeroed(m->culprit_count + 1, sizeof *spots);
 
     for (size_t i = 0; i < m->culprit_count; i++) {
         bool inside;
         const struct verdict_frame *place = wording_place(&m->culprits[i]);
-        _cleanup_free_ char *path = place ? wording_path(place, &inside) : NULL;
-        if (path ? a->path && place->line == a->line && strcmp(path, a->path) == 0 : !a->path)
-            sum += m->culprits[i].change;
+        spots[i] = (struct spot){ place ? wording_path(place, &inside) : NULL, place ? place->line : 0 };
     }
+    return spots;
+}
+
+/* What the stacks that lead to one place come to. */
+static int64_t change_at(const struct verdict_metric *m, const struct spot *spots, const struct annotation *a)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < m->culprit_count; i++)
+        if (spots[i].path ? a->path && spots[i].line == a->line && strcmp(spots[i].path, a->path) == 0 : !a->path)
+            sum += m->culprits[i].change;
     return sum;
 }
 
 /* problem: what the metric's says, in the place of its figures; NULL: they say it. */
 static void add_culprit(struct annotations *all, const struct verdict *v, enum level level, const struct verdict_metric *m,
-                        const struct verdict_culprit *c, const struct verdict_problem *problem)
+                        const struct spot *spots, size_t number, const struct verdict_problem *problem)
 {
-    const struct verdict_frame *place = wording_place(c);
-    bool inside;
-    char *path = place ? wording_path(place, &inside) : NULL;
-    struct annotation *a = at_place(all, level, path, place ? place->line : 0, m);
+    const struct verdict_culprit *c = &m->culprits[number];
+    const struct spot *spot = &spots[number];
+    struct annotation *a = at_place(all, level, spot->path ? copy_text(spot->path, strlen(spot->path)) : NULL, spot->line, m);
     _cleanup_free_ char *name = text_safe_utf8(m->name, WORDING_NAME_MOST), *change = wording_culprit_change(m, c);
 
     if (a->last != m) { /* what the metric is in all, once */
         _cleanup_free_ char *sentence = wording_sentence(v, m);
         _cleanup_free_ char *line = problem ? text_safe_utf8(problem->text, 1000) : format_text("%s: %s", name, sentence);
-        int64_t here = change_at(m, a);
+        int64_t here = change_at(m, spots, a);
         bool is_hidden = (m->state == VERDICT_IS_REGRESSION && here <= 0) || (m->state == VERDICT_IS_IMPROVEMENT && here >= 0); /* by what differs */
         const char *by = m->state == VERDICT_IS_UNSTABLE ? "unstable" : is_hidden ? wording_change(m->change)
                          : c->has_before ? wording_change(here) : text_count((uint64_t)here);
@@ -146,8 +159,11 @@ static void add_metric(struct annotations *all, const struct verdict *v, const s
 
     if (!is_error && m->state != VERDICT_IS_IMPROVEMENT)
         return;
+    _cleanup_free_ struct spot *spots = find_spots(m);
     for (size_t i = 0; i < m->culprit_count; i++)
-        add_culprit(all, v, is_error ? LEVEL_ERROR : LEVEL_NOTICE, m, &m->culprits[i], i ? NULL : problem);
+        add_culprit(all, v, is_error ? LEVEL_ERROR : LEVEL_NOTICE, m, spots, i, i ? NULL : problem);
+    for (size_t i = 0; i < m->culprit_count; i++)
+        free(spots[i].path);
     if (!m->culprit_count) {
         _cleanup_free_ char *name = text_safe_utf8(m->name, WORDING_NAME_MOST), *sentence = wording_sentence(v, m);
         _cleanup_free_ char *title = format_text("%s: %s", name, verdict_state_name(m->state));

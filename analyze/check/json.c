@@ -37,8 +37,8 @@ static json_t *culprit(const struct verdict_culprit *c)
 
     for (size_t i = 0; i < c->frame_count; i++) {
         const struct verdict_frame *f = &c->frames[i];
-        json_array_append_new(frames, json_pack("{s:o, s:o, s:o, s:o}", "function", text_json(f->function), "module", text_json(f->module),
-                                                "file", text_if(f->file), "line", number_if(f->line, f->line)));
+        json_array_append_new(frames, json_pack("{s:o, s:o, s:o, s:o, s:b}", "function", text_json(f->function), "module", text_json(f->module),
+                                                "file", text_if(f->file), "line", number_if(f->line, f->line), "is_apart", f->is_apart));
     }
     return json_pack("{s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:b}", "frames", frames, "before", number_if(c->has_before, c->before), "now", number(c->now),
                      "change", (json_int_t)c->change, "spread", number(c->spread), "is_new", c->is_new, "is_line_gone", c->is_line_gone, "is_gone", c->is_gone);

@@ -53,7 +53,7 @@ static void write_culprit(FILE *to, const struct verdict_metric *m, const struct
     write_line(to, "", change);
     for (size_t i = 0; i < c->frame_count; i++) {
         _cleanup_free_ char *frame = wording_frame(&c->frames[i]);
-        write_line(to, i ? "    from " : "  in ", frame);
+        write_line(to, i ? c->frames[i].is_apart ? "... from " : "    from " : "  in ", frame);
     }
 }
 
@@ -75,10 +75,11 @@ static void write_result(FILE *to, const struct verdict *v, const struct verdict
     fputc('>', to);
     if (problem)
         write_line(to, "", problem->text);
-    for (size_t i = 0; i < m->culprit_count; i++)
+    const size_t shown = wording_culprits_shown(m), more = m->culprit_count - shown + m->culprits_left_out;
+    for (size_t i = 0; i < shown; i++)
         write_culprit(to, m, &m->culprits[i]);
-    if (m->culprits_left_out)
-        fprintf(to, "and %s more\n", text_count(m->culprits_left_out));
+    if (more)
+        fprintf(to, "and %s more\n", text_count(more));
     _cleanup_free_ char *offset = wording_offset(m);
     if (offset)
         write_line(to, "", offset);

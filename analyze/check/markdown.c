@@ -9,8 +9,7 @@
 #include <string.h>
 
 #define ROWS_MOST 100
-#define CULPRITS_MOST 10
-#define FRAMES_MOST 8
+#define FRAMES_MOST 9
 #define SECTIONS_MOST 20
 #define BYTES_MOST (512 << 10) /* no section begins beyond */
 
@@ -115,7 +114,7 @@ static void write_culprit(FILE *to, const struct verdict_metric *m, const struct
 
     fprintf(to, "1. **%s** in ", change);
     for (size_t i = 0; i < c->frame_count && i < FRAMES_MOST; i++) {
-        fputs(i ? "   - from " : "", to);
+        fputs(i ? c->frames[i].is_apart ? "   - … from " : "   - from " : "", to);
         write_frame(to, &c->frames[i]);
     }
     if (c->frame_count > FRAMES_MOST)
@@ -136,7 +135,7 @@ static void write_section(FILE *to, const struct verdict *v, const struct verdic
         write_prose(to, problem->text);
         fputs("\n\n", to);
     }
-    size_t shown = m->culprit_count < CULPRITS_MOST ? m->culprit_count : CULPRITS_MOST;
+    const size_t shown = wording_culprits_shown(m);
     for (size_t i = 0; i < shown; i++)
         write_culprit(to, m, &m->culprits[i]);
     uint64_t more = m->culprit_count - shown + m->culprits_left_out;

@@ -2,6 +2,7 @@
  * or in their lines only. */
 #include "analyze/check/measured.h"
 
+#include "analyze/check/frame_name.h"
 #include "analyze/check/numbered.h"
 #include "analyze/check/passing.h"
 #include "analyze/hash.h"
@@ -23,6 +24,15 @@ static char *safe_copy(const char *text) /* as it would come back from a file of
     char *copy = copy_text(json_string_value(json), json_string_length(json));
     json_decref(json);
     return copy;
+}
+
+static void *resized(void *array, size_t count, size_t element_bytes)
+{
+    void *larger = reallocarray(array, count, element_bytes);
+
+    if (!larger)
+        abort(); /* there is no memory */
+    return larger;
 }
 
 /* A log that is being added. */
@@ -82,27 +92,51 @@ static uint32_t find_site(struct adding_log *a, const struct by_name_row *row)
     return site;
 }
 
-/* A row's frames that are its site's. */
-static size_t find_frames(struct adding_log *a, const struct by_name_row *row, size_t *ret_count)
-{
-    const struct by_name *b = &a->table;
-    size_t first = find_site(a, row), count = 0;
-
-    while (first + count < row->frame_count && count < MEASURED_DEPTH) {
-        const char *function = b->frames[row->frames[first + count]].function;
-        if (count && frames_is_start(function))
-            break;
-        count++;
-        if (strcmp(function, "main") == 0) /* what is outside of it is another C library's on another machine */
-            break;
-    }
-    *ret_count = count;
-    return first;
-}
-
 static bool is_own_module(const struct by_name *b, const char *module)
 {
     return b->program && strcmp(module, b->program) == 0;
+}
+
+/* A row's frames that are its site's. */
+struct site_frames {
+    uint32_t at[MEASURED_DEPTH + MEASURED_OWN + 1]; /* their numbers in the row */
+    size_t count;
+    size_t key_count; /* the first of them tell the site from others */
+};
+
+static bool has_line(const struct by_name_frame *f)
+{
+    return f->path && f->line;
+}
+
+/* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
+ * nothing to who calls it: the program's own functions further out are what tells two callers apart. */
+static void find_frames(struct adding_log *a, const struct by_name_row *row, struct site_frames *ret)
+{
+    const struct by_name *b = &a->table;
+    size_t own = 0;
+    uint32_t first = find_site(a, row), at = first;
+    bool any_line = false, ends = false;
+
+    *ret = (struct site_frames){ .count = 0 };
+    for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
+        const struct by_name_frame *f = &b->frames[row->frames[at]];
+        bool is_own = is_own_module(b, f->module);
+        if (at > first && frames_is_start(f->function))
+            break;
+        if (ret->count >= MEASURED_DEPTH && !is_own)
+            continue;
+        ret->at[ret->count++] = at;
+        own += is_own;
+        any_line |= has_line(f);
+        ends = strcmp(f->function, "main") == 0;
+    }
+    ret->key_count = ret->count;
+    for (; at < row->frame_count && !any_line && !ends && !frames_is_start(b->frames[row->frames[at]].function); at++)
+        if (has_line(&b->frames[row->frames[at]])) {
+            ret->at[ret->count++] = at;
+            any_line = true;
+        }
 }
 
 /* "??": it has none; what is in no module is as by_name has it. To be freed. */
@@ -127,13 +161,11 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
     bool is_own = is_own_module(b, f->module);
     _cleanup_free_ char *function = function_name(f), *module = module_name(f);
 
-    if (is_own || !*module)
-        fprintf(to, "%s\n", function);
-    else
-        fprintf(to, "%s (%s)\n", function, module);
+    frame_name_write(to, function, is_own ? "" : module);
+    fputc('\n', to);
 }
 
-static void write_key(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count, char **ret_key, char **ret_lines)
+static void write_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)
 {
     size_t bytes;
     FILE *key = open_memstream(ret_key, &bytes);
@@ -141,23 +173,25 @@ static void write_key(const struct by_name *b, const struct by_name_row *row, si
 
     if (!key || !lines)
         abort(); /* there is no memory */
-    for (size_t i = 0; i < count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
-        write_name(key, b, f);
+    for (size_t i = 0; i < frames->count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[frames->at[i]]];
+        if (i < frames->key_count)
+            write_name(key, b, f);
         fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
     }
     fclose(key);
     fclose(lines);
 }
 
-static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, size_t first, size_t count)
+static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, const struct site_frames *of)
 {
-    struct verdict_frame *frames = alloc_zeroed(count, sizeof *frames);
+    struct verdict_frame *frames = alloc_zeroed(of->count, sizeof *frames);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[first + i]];
+    for (size_t i = 0; i < of->count; i++) {
+        const struct by_name_frame *f = &b->frames[row->frames[of->at[i]]];
         frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
-                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line };
+                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line,
+                                            i && of->at[i] > of->at[i - 1] + 1 };
     }
     return frames;
 }
@@ -206,24 +240,58 @@ static uint32_t add_to_sum(struct measured_sums *sums, char *name, size_t run, u
     return number;
 }
 
-static void add_passed(struct measured_site *site, const char *function)
+bool measured_has_passed(const struct measured_site *site, const char *function)
 {
     for (size_t i = 0; i < site->passed_count; i++)
         if (strcmp(site->passed[i], function) == 0)
-            return;
-    site->passed = grow(site->passed, &site->passed_capacity, site->passed_count + 1, sizeof *site->passed);
-    site->passed[site->passed_count++] = function;
+            return true;
+    return false;
 }
 
-static void add_to_sums(struct measured *m, struct measured_site *site, const struct by_name *b, const struct by_name_row *row, size_t first,
-                        const uint64_t *values)
+static struct measured_passed *find_passed(const struct measured_place *place, const char *function)
+{
+    for (size_t i = 0; i < place->passed_count; i++)
+        if (strcmp(place->passed[i].function, function) == 0)
+            return &place->passed[i];
+    return NULL;
+}
+
+uint64_t measured_passed(const struct measured_place *place, const char *function, enum verdict_kind kind)
+{
+    const struct measured_passed *passed = find_passed(place, function);
+    return passed ? passed->last[kind] : 0;
+}
+
+static void add_passed(struct measured_site *site, struct measured_place *place, const char *function, const uint64_t *values)
+{
+    struct measured_passed *passed = find_passed(place, function);
+
+    if (!measured_has_passed(site, function)) {
+        site->passed = grow(site->passed, &site->passed_capacity, site->passed_count + 1, sizeof *site->passed);
+        site->passed[site->passed_count++] = function;
+    }
+    if (!passed) {
+        place->passed = resized(place->passed, place->passed_count + 1, sizeof *place->passed); /* there are few, of many places */
+        passed = &place->passed[place->passed_count++];
+        *passed = (struct measured_passed){ .function = function };
+    }
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        passed->last[kind] += values[kind];
+}
+
+static void add_to_sums(struct measured *m, struct measured_site *site, struct measured_place *place, const struct by_name *b,
+                        const struct by_name_row *row, size_t first, const uint64_t *values)
 {
     size_t run = m->run_count - 1;
     uint32_t number = (uint32_t)(row - b->rows);
 
     for (size_t i = 0; i < first; i++) {
-        uint32_t passed = add_to_sum(&m->functions, function_name(&b->frames[row->frames[i]]), run, number, values);
-        add_passed(site, m->functions.of[passed].name);
+        char *name = function_name(&b->frames[row->frames[i]]);
+        uint32_t known = find_sum_number(&m->functions, name);
+        bool is_counted = known != UINT32_MAX && m->functions.of[known].last_row == number; /* it has called itself */
+        uint32_t passed = add_to_sum(&m->functions, name, run, number, values);
+        if (!is_counted)
+            add_passed(site, place, m->functions.of[passed].name, values);
     }
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
@@ -290,18 +358,22 @@ static const char *end_of_path(const char *path)
 }
 
 static struct measured_place *place_of(struct measured_site *site, const char *lines, const struct by_name *b, const struct by_name_row *row,
-                                       size_t first)
+                                       const struct site_frames *frames)
 {
-    const char *source = end_of_path(b->frames[row->frames[first]].path);
+    const char *source = end_of_path(b->frames[row->frames[frames->at[0]]].path);
 
     for (size_t i = 0; i < site->place_count; i++)
         if (strcmp(site->places[i].lines, lines) == 0 && strcmp(site->places[i].source, source) == 0)
             return &site->places[i];
-    site->places = grow(site->places, &site->place_capacity, site->place_count + 1, sizeof *site->places);
+    if (site->place_count == site->place_capacity) { /* most have one */
+        site->place_capacity = site->place_capacity ? 2 * site->place_capacity : 1;
+        site->places = resized(site->places, site->place_capacity, sizeof *site->places);
+    }
     struct measured_place *place = &site->places[site->place_count++];
-    place->source = copy_text(source, strlen(source));
+    *place = (struct measured_place){ .source = copy_text(source, strlen(source)) };
     place->lines = copy_text(lines, strlen(lines));
-    place->frames = frames_of_row(b, row, first, site->frame_count);
+    place->frames = frames_of_row(b, row, frames);
+    place->frame_count = frames->count;
     return place;
 }
 
@@ -315,23 +387,25 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
         [VERDICT_REALLOCATIONS] = row->reallocations[0],
     };
     _cleanup_free_ char *key = NULL, *lines = NULL;
-    size_t run = m->run_count - 1, count, first = find_frames(a, row, &count);
+    size_t run = m->run_count - 1;
+    struct site_frames frames;
 
-    write_key(b, row, first, count, &key, &lines);
+    find_frames(a, row, &frames);
+    write_key(b, row, &frames, &key, &lines);
     uint32_t number = find_number(m, key);
     if (number == UINT32_MAX) {
         number = (uint32_t)m->site_count;
         m->sites = grow(m->sites, &m->site_capacity, m->site_count + 1, sizeof *m->sites);
-        const struct by_name_frame *f = &b->frames[row->frames[first]];
+        const struct by_name_frame *f = &b->frames[row->frames[frames.at[0]]];
         m->sites[m->site_count++] = (struct measured_site){
-            .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = count,
+            .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = frames.key_count,
             .is_own = is_own_module(b, f->module) };
         hash_table_add(&m->table, hash_add_text(0, key), number);
     }
     struct measured_site *site = &m->sites[number];
     site->runs = grow(site->runs, &site->run_capacity, run + 1, sizeof *site->runs);
-    add_to_sums(m, site, b, row, first, values);
-    struct measured_place *place = place_of(site, lines, b, row, first);
+    struct measured_place *place = place_of(site, lines, b, row, &frames);
+    add_to_sums(m, site, place, b, row, frames.at[0], values);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++) {
         site->runs[run][kind] += values[kind];
         place->last[kind] += values[kind];
@@ -361,6 +435,28 @@ void measured_know(struct measured *m, const char *function, bool in_program)
     add_to_sum(&m->known, copy_text(function, strlen(function)), m->run_count - 1, 0, count);
 }
 
+static void begin_places(struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count; i++)
+        for (size_t k = 0; k < m->sites[i].place_count; k++) {
+            struct measured_place *place = &m->sites[i].places[k];
+            memcpy(place->previous, place->last, sizeof place->last);
+            memset(place->last, 0, sizeof place->last);
+            for (size_t n = 0; n < place->passed_count; n++)
+                memset(place->passed[n].last, 0, sizeof place->passed[n].last);
+        }
+}
+
+static void end_places(struct measured *m)
+{
+    for (size_t i = 0; i < m->site_count && m->run_count > 1; i++)
+        for (size_t k = 0; k < m->sites[i].place_count; k++) {
+            struct measured_place *place = &m->sites[i].places[k];
+            for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+                place->differs[kind] |= place->last[kind] != place->previous[kind];
+        }
+}
+
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
     struct adding_log a = { .module = NULL };
@@ -374,11 +470,10 @@ void measured_add(struct measured *m, const struct by_name_source *source)
     begin_sums(&m->known);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
-    for (size_t i = 0; i < m->site_count; i++)
-        for (size_t k = 0; k < m->sites[i].place_count; k++)
-            memset(m->sites[i].places[k].last, 0, sizeof m->sites[i].places[k].last);
+    begin_places(m);
     for (size_t i = 0; i < a.table.row_count; i++)
         add_row(m, &a, &a.table.rows[i]);
+    end_places(m);
     add_known(m, &a.table);
     by_name_release(&a.table);
     free(a.roles);
@@ -401,14 +496,15 @@ void measured_range(const struct measured *m, const struct measured_site *site, 
     *ret_least = m->run_count ? *ret_least : 0;
 }
 
-static void release_place(struct measured_place *place, size_t frame_count)
+static void release_place(struct measured_place *place)
 {
-    for (size_t i = 0; i < frame_count; i++) {
+    for (size_t i = 0; i < place->frame_count; i++) {
         free(place->frames[i].function);
         free(place->frames[i].module);
         free(place->frames[i].file);
     }
     free(place->frames);
+    free(place->passed);
     free(place->source);
     free(place->lines);
 }
@@ -417,7 +513,7 @@ void measured_release(struct measured *m)
 {
     for (size_t i = 0; i < m->site_count; i++) {
         for (size_t k = 0; k < m->sites[i].place_count; k++)
-            release_place(&m->sites[i].places[k], m->sites[i].frame_count);
+            release_place(&m->sites[i].places[k]);
         free(m->sites[i].places);
         free(m->sites[i].passed);
         free(m->sites[i].key);

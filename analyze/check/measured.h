@@ -10,17 +10,28 @@
 #include "analyze/hash_table.h"
 #include "analyze/render/by_name.h"
 
-#define MEASURED_DEPTH 5 /* frames of a site */
+#define MEASURED_DEPTH 5 /* frames of a site: these, */
+#define MEASURED_OWN 3   /* and the program's own that follow, until so many are among them */
 #define MEASURED_NO_NAME "??" /* a function */
 #define MEASURED_NO_STACK "(no stack)" /* these two as by_name has them */
 #define MEASURED_NO_FILE "(no file)"
+
+/* What only passed allocations on, and how much in the last run. */
+struct measured_passed {
+    const char *function; /* one of measured.functions' names */
+    uint64_t last[VERDICT_KINDS];
+};
 
 /* The lines that a site's frames were on, and what came from there in the last run. */
 struct measured_place {
     char *source; /* of the first frame: "src/parse.c", the file and the directory it is in; "" unknown */
     char *lines; /* "12 40 7", a number for each frame; 0: unknown */
-    struct verdict_frame *frames;
-    uint64_t last[VERDICT_KINDS];
+    struct verdict_frame *frames; /* the site's, and if none of those has a line one further out that has, if any */
+    size_t frame_count;
+    struct measured_passed *passed; /* in front of it, as the site's */
+    size_t passed_count;
+    uint64_t last[VERDICT_KINDS], previous[VERDICT_KINDS];
+    bool differs[VERDICT_KINDS]; /* from run to run, also where all of the site's together do not */
 };
 
 struct measured_site {
@@ -71,6 +82,9 @@ void measured_add(struct measured *m, const struct by_name_source *source);
 void measured_release(struct measured *m);
 /* NULL: there is none. */
 const struct measured_site *measured_find(const struct measured *m, const char *key);
+bool measured_has_passed(const struct measured_site *site, const char *function);
+/* What a function has passed on of it in the last run. */
+uint64_t measured_passed(const struct measured_place *place, const char *function, enum verdict_kind kind);
 /* In a run; 0 where the site was not met. */
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind);
 /* NULL: there is none. */

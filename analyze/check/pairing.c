@@ -1,9 +1,11 @@
 /* In this order: sites whose names are the same but for such numbers, by their figures and in the numbers' order; then, of those
- * that are left, those that differ only in how deep a recursion was; then a new one and a gone one that come to the same figures, or that differ in one function's name alone,
- * which nobody else has had or has. */
+ * that are left, those of which one side has fewer of the callers; those that differ only in how deep a recursion was; then
+ * a new one and a gone one that come to the same figures, or that differ in one function alone: by its name,
+ * which nobody else has had or has, or by its being there. */
 #include "analyze/check/pairing.h"
 
 #include "analyze/check/align.h"
+#include "analyze/check/edit.h"
 #include "analyze/check/numbered.h"
 #include "analyze/check/recursion.h"
 #include "analyze/hash.h"
@@ -221,40 +223,86 @@ static void pair_recursive(struct pairing *p, struct sides *before, struct sides
         }
 }
 
-/* --- other names ------------------------------------------------------------------------------------ */
+/* --- fewer callers ----------------------------------------------------------------------------------- */
 
-/* Of frames that differ, the first one's names; false: they differ in more than one function's name, or in their number. */
-static bool is_substitution(const char *a, const char *b, const char **ret_a, size_t *ret_a_bytes, const char **ret_b, size_t *ret_b_bytes,
-                            size_t *ret_equal)
+/* All of them as one, whose places and names are theirs. */
+static struct measured_site *merged(struct side *const *sides, size_t count, const char *key)
 {
-    bool is_one = true;
+    struct measured_site *all = alloc_zeroed(1, sizeof *all);
 
-    *ret_a = NULL;
-    *ret_equal = 0;
-    for (; *a && *b; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
-        size_t a_bytes = strcspn(a, "\n"), b_bytes = strcspn(b, "\n");
-        if (a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0) {
-            (*ret_equal)++;
-            continue;
-        }
-        if (*ret_a)
-            is_one &= a_bytes == *ret_a_bytes && b_bytes == *ret_b_bytes && memcmp(a, *ret_a, a_bytes) == 0 && memcmp(b, *ret_b, b_bytes) == 0;
-        else
-            *ret_a = a, *ret_b = b, *ret_a_bytes = a_bytes, *ret_b_bytes = b_bytes;
+    *all = *sides[0]->measured;
+    all->key = copy_text(key, strlen(key));
+    all->passed = NULL;
+    all->passed_count = 0;
+    all->frame_count = 0;
+    for (const char *at = key; (at = strchr(at, '\n')); at++)
+        all->frame_count++;
+    all->places = NULL;
+    all->place_count = all->place_capacity = all->run_capacity = 0;
+    all->runs = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct measured_site *one = sides[i]->measured;
+        all->places = grow(all->places, &all->place_capacity, all->place_count + one->place_count, sizeof *all->places);
+        memcpy(all->places + all->place_count, one->places, one->place_count * sizeof *one->places);
+        all->place_count += one->place_count;
+        all->runs = grow(all->runs, &all->run_capacity, one->run_capacity, sizeof *all->runs);
+        for (size_t run = 0; run < one->run_capacity; run++)
+            for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+                all->runs[run][kind] += one->runs[run][kind];
     }
-    return is_one && !*a && !*b && *ret_a;
+    return all;
 }
 
-/* How many characters they begin and end with in common, of no more than 99. */
-static size_t names_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+/* They are in the order of generic. */
+static size_t first_from(struct side *const *sides, size_t count, const char *generic)
 {
-    size_t less = a_bytes < b_bytes ? a_bytes : b_bytes, begin = 0, end = 0;
+    size_t from = 0;
 
-    while (begin < less && a[begin] == b[begin])
-        begin++;
-    while (begin + end < less && a[a_bytes - end - 1] == b[b_bytes - end - 1])
-        end++;
-    return begin + end < 99 ? begin + end : 99;
+    while (from < count) {
+        size_t middle = from + (count - from) / 2;
+        if (strcmp(sides[middle]->generic, generic) < 0)
+            from = middle + 1;
+        else
+            count = middle;
+    }
+    return from;
+}
+
+/* Baselines that were made when a site ended after so many frames, whosever they were. */
+static void pair_coarser(struct pairing *p, struct sides *before, struct sides *now)
+{
+    _cleanup_free_ struct side **gone = alloc_zeroed(before->count + 1, sizeof *gone), **new = alloc_zeroed(now->count + 1, sizeof *new);
+    _cleanup_free_ struct side **like = alloc_zeroed(now->count + 1, sizeof *like);
+    size_t gone_count = unpaired(before, gone), new_count = unpaired(now, new);
+
+    for (size_t i = 0; i < gone_count; i++) {
+        const char *generic = gone[i]->generic;
+        size_t like_count = 0, bytes = strlen(generic);
+        if (edit_frames_of(generic) != MEASURED_DEPTH)
+            continue;
+        for (size_t k = first_from(new, new_count, generic); k < new_count && strncmp(new[k]->generic, generic, bytes) == 0; k++)
+            if (!new[k]->is_paired)
+                like[like_count++] = new[k];
+        if (!like_count)
+            continue;
+        add(p, gone[i], like[0]);
+        struct paired_site *pair = &p->of[p->count - 1];
+        pair->is_coarser = true;
+        if (like_count > 1)
+            pair->measured = pair->merged = merged(like, like_count, gone[i]->key);
+        for (size_t k = 1; k < like_count; k++)
+            like[k]->is_paired = true;
+    }
+}
+
+/* --- other names ------------------------------------------------------------------------------------ */
+
+/* Of a function that is called between others now, or no longer: one that nobody else has had or has is likely to be all there is. */
+static bool is_close(uint64_t was, uint64_t is, bool is_alone)
+{
+    uint64_t apart = was < is ? is - was : was - is;
+
+    return is_alone ? was && is >= was / 2 && is / 2 <= was : was >= MANY_ALLOCATIONS && apart <= was / 10;
 }
 
 /* How sure it is that they are one; 0: it is not. By thousands; then by the frames, and then by the names. */
@@ -262,17 +310,23 @@ static size_t renamed(const struct sides *all_before, const struct sides *all_no
 {
     const char *a, *b;
     size_t a_bytes, b_bytes, equal;
-    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    bool is_one = edit_is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
     bool is_same = memcmp(before->values, now->values, sizeof now->values) == 0;
     uint64_t was = before->values[VERDICT_ALLOCATIONS], is = now->values[VERDICT_ALLOCATIONS];
 
     if (is_one && !has_name(all_now, a, a_bytes) && !has_name(all_before, b, b_bytes)) {
-        size_t alike = 100 * equal + names_alike(a, a_bytes, b, b_bytes);
+        size_t alike = 100 * equal + edit_names_alike(a, a_bytes, b, b_bytes);
         if (is_same)
             return 3000 + alike;
         return was && is >= was / 2 && is / 2 <= was ? 1000 + alike : 0;
     }
-    return is_same && was >= MANY_ALLOCATIONS ? 2000 + 100 * equal : 0;
+    if (is_same && was >= MANY_ALLOCATIONS)
+        return 2000 + 100 * equal;
+    if (edit_is_insertion(now->key, before->key, &a, &a_bytes, &equal))
+        return is_close(was, is, !has_name(all_before, a, a_bytes)) ? 1000 + 100 * equal : 0;
+    if (edit_is_insertion(before->key, now->key, &a, &a_bytes, &equal))
+        return is_close(was, is, !has_name(all_now, a, a_bytes)) ? 1000 + 100 * equal : 0;
+    return 0;
 }
 
 static void add_renamed(struct pairing *p, struct side *before, struct side *now)
@@ -280,7 +334,7 @@ static void add_renamed(struct pairing *p, struct side *before, struct side *now
     const char *a, *b;
     size_t a_bytes, b_bytes, equal;
 
-    bool is_one = is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
+    bool is_one = edit_is_substitution(before->key, now->key, &a, &a_bytes, &b, &b_bytes, &equal);
     add(p, before, now);
     p->of[p->count - 1].was = is_one ? copy_text(a, a_bytes) : NULL;
     p->of[p->count - 1].is = is_one ? copy_text(b, b_bytes) : NULL;
@@ -323,6 +377,7 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
     take_baseline(&before, b);
     take_measured(&now, m);
     pair_by_names(p, &before, &now);
+    pair_coarser(p, &before, &now);
     pair_recursive(p, &before, &now);
     pair_renamed(p, &before, &now);
     for (size_t i = 0; i < now.count; i++)
@@ -338,6 +393,12 @@ void pairing_make(struct pairing *p, const struct measured *m, const struct base
 void pairing_release(struct pairing *p)
 {
     for (size_t i = 0; i < p->count; i++) {
+        if (p->of[i].merged) {
+            free(p->of[i].merged->key);
+            free(p->of[i].merged->places);
+            free(p->of[i].merged->runs);
+            free(p->of[i].merged);
+        }
         free(p->of[i].was);
         free(p->of[i].is);
     }

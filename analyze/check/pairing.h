@@ -8,6 +8,8 @@
 struct paired_site {
     const struct measured_site *measured; /* NULL: gone */
     const struct baseline_site *baseline; /* NULL: new */
+    struct measured_site *merged; /* NULL, or what measured is: several of them */
+    bool is_coarser; /* the baseline's: it has fewer of the callers, and may stand for several of those that are measured now */
     char *was, *is; /* a function's name before and now; NULL: it has none but its number */
 };
 

@@ -1,8 +1,7 @@
 /* Lines move when others are added or removed above them, and move together. What was on them mostly stays what it was.
  * So places with the same figures are the same, wherever they are. The others of a site, in the order of their lines, are paired
  * with the baseline's as a diff pairs lines: those with the same figures first of all, then those that have the same numbers once
- * all have moved by as much. What is left has been added or is gone; and the place whose figure has changed most is the one that
- * is meant. */
+ * all have moved by as much. What is left has been added or is gone. */
 #include "analyze/check/places.h"
 
 #include "analyze/check/align.h"
@@ -19,7 +18,9 @@ struct comparison {
     const struct measured_place **now;
     const struct baseline_place **before;
     const char *file; /* of those of the baseline that tell none */
-    int64_t moved;    /* lines, downwards */
+    bool with_peak;   /* when that is says nothing of a line, unless it is asked for */
+    size_t frame;     /* whose lines are compared */
+    int64_t moved;    /* by so many, downwards */
 };
 
 static int by_lines_now(const void *left, const void *right)
@@ -46,18 +47,53 @@ static bool is_file(const char *source, const char *known)
     return end <= bytes && strcmp(source + bytes - end, known) == 0 && (end == bytes || source[bytes - end - 1] == '/');
 }
 
-static int64_t line_of(const char *lines)
+/* 0: unknown, also where there is no such frame. */
+static int64_t line_at(const char *lines, size_t frame)
 {
+    for (; frame && *lines; frame--) {
+        lines += strcspn(lines, " ");
+        lines += *lines == ' ';
+    }
     return strtoll(lines, NULL, 10);
+}
+
+static int64_t line_now(const struct comparison *c, size_t number)
+{
+    return line_at(c->now[number]->lines, c->frame);
+}
+
+static int64_t line_before(const struct comparison *c, size_t number)
+{
+    return line_at(c->before[number]->lines, c->frame);
 }
 
 static int64_t distance_of(const struct comparison *c, const struct baseline_place *before, const struct measured_place *now)
 {
-    int64_t distance = llabs(line_of(now->lines) - line_of(before->lines) - c->moved);
+    int64_t distance = llabs(line_at(now->lines, c->frame) - line_at(before->lines, c->frame) - c->moved);
     const char *a = strchr(now->lines, ' '), *b = strchr(before->lines, ' ');
 
     distance = 2 * distance + ((a && b) ? strcmp(a, b) != 0 : a || b);
     return distance < DISTANCE_MOST ? distance : DISTANCE_MOST;
+}
+
+static bool is_same(const struct comparison *c, const uint64_t *a, const uint64_t *b)
+{
+    bool is = true;
+
+    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
+        is &= a[kind] == b[kind] || (kind == VERDICT_PEAK && !c->with_peak);
+    return is;
+}
+
+static int64_t likeness(const struct comparison *c, const uint64_t *before, const uint64_t *now)
+{
+    uint64_t a[VERDICT_KINDS], b[VERDICT_KINDS];
+
+    memcpy(a, before, sizeof a);
+    memcpy(b, now, sizeof b);
+    if (!c->with_peak)
+        a[VERDICT_PEAK] = b[VERDICT_PEAK] = 0;
+    return pairing_likeness(a, b);
 }
 
 static int64_t score(const void *data, size_t old, size_t new)
@@ -65,7 +101,7 @@ static int64_t score(const void *data, size_t old, size_t new)
     const struct comparison *c = data;
     const struct baseline_place *before = c->before[old];
     const struct measured_place *now = c->now[new];
-    int64_t score = before->is_whole ? pairing_likeness(before->values, now->last)
+    int64_t score = before->is_whole ? likeness(c, before->values, now->last)
                     : before->values[VERDICT_ALLOCATIONS] == now->last[VERDICT_ALLOCATIONS] ? PAIRING_SAME : 256;
 
     score *= SCORE_LIKENESS;
@@ -85,13 +121,13 @@ static bool is_unchanged(const struct comparison *c, const struct baseline_place
 {
     if (!is_file(now->source, file_of(c, before)))
         return false;
-    return before->is_whole ? memcmp(before->values, now->last, sizeof now->last) == 0
+    return before->is_whole ? is_same(c, before->values, now->last)
                             : before->values[VERDICT_ALLOCATIONS] == now->last[VERDICT_ALLOCATIONS];
 }
 
 static bool is_like(const struct comparison *c, const struct baseline_place *a, const struct baseline_place *b)
 {
-    return a->is_whole == b->is_whole && memcmp(a->values, b->values, sizeof a->values) == 0 && strcmp(file_of(c, a), file_of(c, b)) == 0;
+    return a->is_whole == b->is_whole && is_same(c, a->values, b->values) && strcmp(file_of(c, a), file_of(c, b)) == 0;
 }
 
 /* What is taken out comes behind the others, which keep their order. */
@@ -143,8 +179,7 @@ static void pair(struct comparison *c, size_t now_count, size_t before_count, si
             ret_pairs[i] = ALIGN_NONE;
         return;
     }
-    const int64_t moves[] = { 0, line_of(c->now[0]->lines) - line_of(c->before[0]->lines),
-                              line_of(c->now[now_count - 1]->lines) - line_of(c->before[before_count - 1]->lines) };
+    const int64_t moves[] = { 0, line_now(c, 0) - line_before(c, 0), line_now(c, now_count - 1) - line_before(c, before_count - 1) };
     _cleanup_free_ size_t *pairs = alloc_zeroed(now_count, sizeof *pairs);
     int64_t best = -1;
 
@@ -156,6 +191,61 @@ static void pair(struct comparison *c, size_t now_count, size_t before_count, si
             memcpy(ret_pairs, pairs, now_count * sizeof *pairs);
         }
     }
+}
+
+/* --- what has changed --------------------------------------------------------------------------- */
+
+/* The first frame whose lines tell the places of one side apart: of those further in all are on one line, or on an unknown one. */
+static size_t telling_frame(const struct measured_site *site, const struct baseline_site *baseline)
+{
+    for (size_t frame = 0; frame < site->places[0].frame_count; frame++) {
+        for (size_t i = 1; i < site->place_count; i++)
+            if (line_at(site->places[i].lines, frame) != line_at(site->places[0].lines, frame))
+                return frame;
+        for (size_t i = 1; i < baseline->place_count; i++)
+            if (line_at(baseline->places[i].lines, frame) != line_at(baseline->places[0].lines, frame))
+                return frame;
+    }
+    return 0;
+}
+
+/* Those that have not changed come first; gone ones last. */
+static size_t find_changes(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind,
+                           struct places_change *ret)
+{
+    _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
+    _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
+    size_t now_count = site->place_count, before_count = baseline->place_count, count = 0;
+
+    for (size_t i = 0; i < site->place_count; i++)
+        c->now[i] = &site->places[i];
+    for (size_t i = 0; i < baseline->place_count; i++)
+        c->before[i] = &baseline->places[i];
+    qsort(c->now, site->place_count, sizeof(void *), by_lines_now);
+    qsort(c->before, baseline->place_count, sizeof(void *), by_lines_before);
+    c->frame = telling_frame(site, baseline);
+    take_out_unchanged(c, &now_count, &before_count);
+    pair(c, now_count, before_count, pairs);
+    for (size_t i = now_count; i < site->place_count; i++)
+        ret[count++] = (struct places_change){ c->now[i], NULL, c->now[i]->last[kind], c->now[i]->last[kind] };
+    for (size_t i = 0; i < now_count; i++) {
+        const struct baseline_place *before = pairs[i] == ALIGN_NONE ? NULL : c->before[pairs[i]];
+        if (before)
+            is_there[pairs[i]] = true;
+        ret[count++] = (struct places_change){ c->now[i], before, before ? before->values[kind] : 0, c->now[i]->last[kind] };
+    }
+    for (size_t i = 0; i < before_count; i++)
+        if (!is_there[i])
+            ret[count++] = (struct places_change){ NULL, c->before[i], c->before[i]->values[kind], 0 };
+    return count;
+}
+
+static size_t compare(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, struct places_change *ret)
+{
+    _cleanup_free_ const struct measured_place **now = alloc_zeroed(site->place_count, sizeof *now);
+    _cleanup_free_ const struct baseline_place **before = alloc_zeroed(baseline->place_count, sizeof *before);
+
+    return find_changes(&(struct comparison){ .now = now, .before = before, .file = baseline->file, .with_peak = kind == VERDICT_PEAK }, site, baseline, kind, ret);
 }
 
 struct guilty {
@@ -171,42 +261,28 @@ static void accuse(struct guilty *g, const struct measured_place *place, int64_t
         *g = (struct guilty){ place, more, value, true };
 }
 
-static const struct measured_place *compared(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline,
-                                             enum verdict_kind kind, bool is_less, const struct baseline_place **ret_gone)
+static const struct measured_place *compared(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind,
+                                             bool is_less, const struct baseline_place **ret_gone)
 {
-    _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
-    _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
-    size_t now_count = site->place_count, before_count = baseline->place_count;
+    _cleanup_free_ struct places_change *changes = alloc_zeroed(site->place_count + baseline->place_count, sizeof *changes);
     enum verdict_kind known = kind;
     struct guilty g = { 0 };
 
-    for (size_t i = 0; i < site->place_count; i++)
-        c->now[i] = &site->places[i];
-    for (size_t i = 0; i < baseline->place_count; i++) {
-        c->before[i] = &baseline->places[i];
+    for (size_t i = 0; i < baseline->place_count; i++)
         if (!baseline->places[i].is_whole)
             known = VERDICT_ALLOCATIONS;
-    }
-    qsort(c->now, site->place_count, sizeof(void *), by_lines_now);
-    qsort(c->before, baseline->place_count, sizeof(void *), by_lines_before);
-    take_out_unchanged(c, &now_count, &before_count);
-    pair(c, now_count, before_count, pairs);
-    for (size_t i = now_count; i < site->place_count; i++)
-        accuse(&g, c->now[i], 0, c->now[i]->last[kind]);
-    for (size_t i = 0; i < now_count; i++) {
-        uint64_t now = c->now[i]->last[known], before = 0;
-        if (pairs[i] != ALIGN_NONE) {
-            before = c->before[pairs[i]]->values[known];
-            is_there[pairs[i]] = true;
+    size_t count = compare(site, baseline, known, changes);
+    for (size_t i = 0; i < count; i++) {
+        const struct places_change *change = &changes[i];
+        int64_t more = (int64_t)(is_less ? change->was - change->is : change->is - change->was);
+        if (change->now) {
+            accuse(&g, change->now, more, change->now->last[kind]);
+        } else if (is_less) {
+            accuse(&g, NULL, more, 0);
+            if (!*ret_gone || change->was > (*ret_gone)->values[known])
+                *ret_gone = change->before;
         }
-        accuse(&g, c->now[i], (int64_t)(is_less ? before - now : now - before), c->now[i]->last[kind]);
     }
-    for (size_t i = 0; is_less && i < before_count; i++)
-        if (!is_there[i]) {
-            accuse(&g, NULL, (int64_t)c->before[i]->values[known], 0);
-            if (!*ret_gone || c->before[i]->values[known] > (*ret_gone)->values[known])
-                *ret_gone = c->before[i];
-        }
     *ret_gone = g.place ? NULL : *ret_gone;
     return g.place;
 }
@@ -219,12 +295,53 @@ const struct measured_place *places_find(const struct measured_site *site, const
     *ret_gone = NULL;
     if (site->place_count == 1 && !is_less)
         return &site->places[0];
-    if (baseline && baseline->place_count) {
-        _cleanup_free_ const struct measured_place **now = alloc_zeroed(site->place_count, sizeof *now);
-        _cleanup_free_ const struct baseline_place **before = alloc_zeroed(baseline->place_count, sizeof *before);
-        return compared(&(struct comparison){ .now = now, .before = before, .file = baseline->file }, site, baseline, kind, is_less, ret_gone);
-    }
+    if (baseline && baseline->place_count)
+        return compared(site, baseline, kind, is_less, ret_gone);
     for (size_t i = 0; i < site->place_count; i++)
         accuse(&g, &site->places[i], 0, site->places[i].last[kind]);
     return g.place;
+}
+
+static size_t line_count(const char *lines)
+{
+    size_t count = 1;
+
+    for (; *lines; lines++)
+        count += *lines == ' ';
+    return count;
+}
+
+/* Debug information that only one side has parts what is one place on the other. */
+static bool is_known_alike(const struct measured_site *site, const struct baseline_site *baseline)
+{
+    const size_t before_count = line_count(baseline->places[0].lines);
+
+    for (size_t frame = 0; frame < site->frame_count && frame < before_count; frame++) {
+        bool now = false, before = false;
+        for (size_t i = 0; i < site->place_count; i++)
+            now |= line_at(site->places[i].lines, frame) != 0;
+        for (size_t i = 0; i < baseline->place_count; i++)
+            before |= line_at(baseline->places[i].lines, frame) != 0;
+        if (now != before)
+            return false;
+    }
+    return true;
+}
+
+size_t places_changes(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, struct places_change **ret)
+{
+    for (size_t i = 0; baseline && i < baseline->place_count; i++)
+        if (!baseline->places[i].is_whole && kind != VERDICT_ALLOCATIONS)
+            return 0;
+    for (size_t i = 0; i < site->place_count; i++)
+        if (site->places[i].differs[kind])
+            return 0;
+    if (baseline && (!baseline->place_count || !is_known_alike(site, baseline)))
+        return 0;
+    *ret = alloc_zeroed(site->place_count + (baseline ? baseline->place_count : 0), sizeof **ret);
+    if (baseline)
+        return compare(site, baseline, kind, *ret);
+    for (size_t i = 0; i < site->place_count; i++)
+        (*ret)[i] = (struct places_change){ &site->places[i], NULL, 0, site->places[i].last[kind] };
+    return site->place_count;
 }

@@ -1,5 +1,5 @@
 /* A site ends after some frames, so that of a deeper recursion fewer of the outer callers are left. Each frame once, in the order in which
- * they come first, the keys then begin alike. */
+ * they come first, the shorter key's are then all in the longer one's. */
 #include "analyze/check/recursion.h"
 
 #include "analyze/util.h"
@@ -33,6 +33,16 @@ static char *folded(const char *key, bool *ret_is_recursive)
     return frames;
 }
 
+static bool has_all(const char *longer, const char *shorter)
+{
+    for (size_t bytes; *shorter && *longer; longer += strcspn(longer, "\n") + 1) {
+        bytes = strcspn(shorter, "\n") + 1;
+        if (strncmp(longer, shorter, bytes) == 0)
+            shorter += bytes;
+    }
+    return !*shorter;
+}
+
 bool recursion_is_same(const char *a, const char *b)
 {
     size_t first = strcspn(a, "\n");
@@ -41,6 +51,5 @@ bool recursion_is_same(const char *a, const char *b)
     if (strncmp(a, b, first + 1) != 0) /* as nearly all of them, and there may be many */
         return false;
     _cleanup_free_ char *a_frames = folded(a, &a_recursive), *b_frames = folded(b, &b_recursive);
-    size_t a_bytes = strlen(a_frames), b_bytes = strlen(b_frames);
-    return (a_recursive || b_recursive) && strncmp(a_frames, b_frames, a_bytes < b_bytes ? a_bytes : b_bytes) == 0;
+    return (a_recursive || b_recursive) && (has_all(a_frames, b_frames) || has_all(b_frames, a_frames));
 }

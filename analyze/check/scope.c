@@ -2,6 +2,7 @@
  * library it is. */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/frame_name.h"
 #include "analyze/check/numbered.h"
 
 #include <string.h>
@@ -17,14 +18,12 @@ const char *judge_own_module(const struct measured *m)
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module)
 {
     size_t length = strcspn(key, "\n");
-    const char *module = NULL;
+    const char *module = frame_name_module(key, length);
+    size_t bytes = module ? (size_t)(key + length - 1 - module) : 0;
+    bool is_own = !module || (bytes == strlen(FRAME_NAME_OWN) && memcmp(module, FRAME_NAME_OWN, bytes) == 0);
 
-    if (length && key[length - 1] == ')')
-        for (size_t i = length; i-- > 1 && !module;)
-            if (key[i] == '(' && key[i - 1] == ' ')
-                module = key + i + 1;
     *ret_function = copy_text(key, module ? (size_t)(module - 2 - key) : length);
-    *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
+    *ret_module = is_own ? copy_text(own_module, strlen(own_module)) : copy_text(module, bytes);
 }
 
 static bool is_file_of(const char *file_name, const char *name)
@@ -60,6 +59,16 @@ static bool may_be_of(const char *key, const char *function)
     return !function[same] || key[same] == '#' || (same && key[same - 1] == '_');
 }
 
+bool judge_only_passed(const struct verdict_metric *metric, const struct measured_site *measured)
+{
+    _cleanup_free_ char *function = NULL, *module = NULL;
+
+    if (metric->scope != VERDICT_SITE || !measured_has_passed(measured, metric->scope_name))
+        return false;
+    judge_split_frame(measured->key, measured->module, &function, &module);
+    return strcmp(function, metric->scope_name) != 0;
+}
+
 bool judge_site_counts(const struct verdict_metric *metric, const struct measured_site *measured, const char *key, const char *own_module)
 {
     _cleanup_free_ char *function = NULL, *module = NULL;
@@ -68,9 +77,8 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
         return true;
     if (metric->scope == VERDICT_MODULE && measured)
         return judge_is_module(measured->module, measured->is_own, metric->scope_name);
-    for (size_t i = 0; metric->scope == VERDICT_SITE && measured && i < measured->passed_count; i++)
-        if (strcmp(measured->passed[i], metric->scope_name) == 0)
-            return true;
+    if (metric->scope == VERDICT_SITE && measured && measured_has_passed(measured, metric->scope_name))
+        return true;
     if (metric->scope == VERDICT_SITE && !may_be_of(key, metric->scope_name))
         return false; /* as nearly all of them, and there may be many */
     judge_split_frame(key, own_module, &function, &module);

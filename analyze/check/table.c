@@ -133,7 +133,7 @@ static void print_culprit(FILE *to, const struct verdict_culprit *c, const struc
         fprintf(to, "    %s%s  ", wording_value(m, c->now), differs);
     print_frame(to, &c->frames[0]);
     for (size_t i = 1; i < c->frame_count; i++) {
-        fputs("        from  ", to);
+        fputs(c->frames[i].is_apart ? "    ... from  " : "        from  ", to);
         print_frame(to, &c->frames[i]);
     }
 }
@@ -145,10 +145,12 @@ static void print_culprits(FILE *to, const struct verdict_metric *m)
     fprintf(to, ": %s: ", verdict_state_name(m->state));
     text_write_safe(to, m->reason ? m->reason : "");
     fputc('\n', to);
-    for (size_t i = 0; i < m->culprit_count; i++)
+    const size_t shown = wording_culprits_shown(m);
+    for (size_t i = 0; i < shown; i++)
         print_culprit(to, &m->culprits[i], m);
-    if (m->culprits_left_out)
-        fprintf(to, "    ... and %s\n", text_counted(m->culprits_left_out, "smaller one"));
+    const size_t more = m->culprit_count - shown + m->culprits_left_out;
+    if (more)
+        fprintf(to, "    ... and %s\n", text_counted(more, "smaller one"));
     _cleanup_free_ char *offset = wording_offset(m);
     if (offset)
         fprintf(to, "    %s\n", offset);
@@ -195,7 +197,8 @@ static void print_sum(FILE *to, const struct verdict *v)
     if (v->exit_code == VERDICT_EXIT_NOT_MEASURABLE)
         fputs("Not measurable.\n", to);
     else if (counts[VERDICT_IS_REGRESSION])
-        fprintf(to, "%s.\n", text_counted(counts[VERDICT_IS_REGRESSION], "regression"));
+        fprintf(to, "%s%s.\n", text_counted(counts[VERDICT_IS_REGRESSION], "regression"),
+                v->baseline_saved ? "; the baseline is saved all the same" : "");
     else if (counts[VERDICT_IS_IMPROVEMENT] && !v->baseline_saved)
         fprintf(to, "%s: --update makes the baseline anew, so that they are kept.\n", text_counted(counts[VERDICT_IS_IMPROVEMENT], "improvement"));
     else

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define FRAMES_MOST 9 /* all of a site's */
+
 /* In a test's line a # begins a directive, and a \ escapes. */
 static void write_name(FILE *to, const char *name)
 {
@@ -32,9 +34,9 @@ static void write_culprit(FILE *to, const struct verdict_metric *m, const struct
     _cleanup_free_ char *change = wording_culprit_change(m, c);
 
     write_comment(to, "  ", change);
-    for (size_t i = 0; i < c->frame_count && i < 4; i++) {
+    for (size_t i = 0; i < c->frame_count && i < FRAMES_MOST; i++) {
         _cleanup_free_ char *frame = wording_frame(&c->frames[i]);
-        write_comment(to, i ? "      from " : "    in ", frame);
+        write_comment(to, i ? c->frames[i].is_apart ? "  ... from " : "      from " : "    in ", frame);
     }
 }
 
@@ -51,10 +53,11 @@ static void write_metric(FILE *to, const struct verdict *v, const struct verdict
     const struct verdict_problem *problem = wording_problem(v, m->name);
     if (problem)
         write_comment(to, "", problem->text);
-    for (size_t i = 0; i < m->culprit_count; i++)
+    const size_t shown = wording_culprits_shown(m), more = m->culprit_count - shown + m->culprits_left_out;
+    for (size_t i = 0; i < shown; i++)
         write_culprit(to, m, &m->culprits[i]);
-    if (m->culprits_left_out)
-        fprintf(to, "#   and %s more\n", text_count(m->culprits_left_out));
+    if (more)
+        fprintf(to, "#   and %s more\n", text_count(more));
     _cleanup_free_ char *offset = wording_offset(m);
     if (offset)
         write_comment(to, "  ", offset);

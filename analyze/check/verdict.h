@@ -65,9 +65,10 @@ struct verdict_frame {
     char *file;     /* of the source as the compiler named it, mostly with directories; NULL: unknown, or only a
                      * baseline has the frame and tells no more than its name */
     uint32_t line;  /* from 1; 0: unknown */
+    bool is_apart;  /* frames between the one before and it are left out */
 };
 
-/* A site, as the stacks that begin with the same functions: those that account for a change. */
+/* A site, as the stacks that begin with the same functions, or the part of it on the same lines: those that account for a change. */
 struct verdict_culprit {
     struct verdict_frame *frames; /* the function that asked for memory first, then its callers; at least one */
     size_t frame_count;
@@ -77,7 +78,7 @@ struct verdict_culprit {
     uint64_t spread;   /* by how much it differs from run to run, now or in the baseline: the larger one; 0: it does not */
     bool has_before;   /* false: there is no baseline (the limit is --max or a budget); before is 0, change is now */
     bool is_new;       /* the baseline does not have it */
-    bool is_line_gone; /* of its lines the one that accounts for the change is no longer there: the first frame's file and line are the baseline's */
+    bool is_line_gone; /* of its lines the one that accounts for the change is no longer there: the file and line, of the first frame that has one, are the baseline's */
     bool is_gone;      /* no run has it: before is all there is, and file and line are the baseline's, if any */
 };
 
@@ -114,7 +115,7 @@ struct verdict_metric {
                                        * improvements and unstable ones; else none */
     size_t culprit_count;
     size_t culprits_left_out;         /* that there are beyond these: smaller ones */
-    int64_t offset;                   /* what sites have changed the other way, of those that do not differ from run to run; 0 where nothing is compared */
+    int64_t offset;                   /* what sites or lines have changed the other way, of those that do not differ from run to run; 0 where nothing is compared */
     size_t offset_sites;              /* their number */
 };
 

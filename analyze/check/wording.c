@@ -142,6 +142,11 @@ char *wording_culprit_change(const struct verdict_metric *m, const struct verdic
                        c->is_new ? ", new" : c->is_gone ? ", gone" : c->is_line_gone ? ", a line that is gone" : "", differs);
 }
 
+size_t wording_culprits_shown(const struct verdict_metric *m)
+{
+    return m->culprit_count < WORDING_CULPRITS_MOST ? m->culprit_count : WORDING_CULPRITS_MOST;
+}
+
 char *wording_offset(const struct verdict_metric *m)
 {
     return m->offset_sites ? format_text("%s%s in %s", m->offset < 0 ? "-" : "+", wording_value(m, m->offset < 0 ? 0 - (uint64_t)m->offset : (uint64_t)m->offset),

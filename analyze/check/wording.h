@@ -8,6 +8,8 @@
 
 /* Names are cut to so many characters where people read them. */
 #define WORDING_NAME_MOST 200
+/* In words; machines get more. */
+#define WORDING_CULPRITS_MOST 10
 
 enum wording_outcome {
     WORDING_PASSED,
@@ -31,6 +33,8 @@ const char *wording_change(int64_t change);
 const char *wording_value(const struct verdict_metric *m, uint64_t value);
 /* "0 → 7 calls, new", "700 → 900 calls (+200, differs by 150 from run to run)", as far as it is known. */
 char *wording_culprit_change(const struct verdict_metric *m, const struct verdict_culprit *c);
+/* How many of its culprits people get to read. */
+size_t wording_culprits_shown(const struct verdict_metric *m);
 /* "-40 calls in 2 other sites": what offsets the culprits; NULL: nothing does. */
 char *wording_offset(const struct verdict_metric *m);
 /* "json_parse  src/parser.c:42", or with the module where no line is known. */

@@ -211,10 +211,10 @@ equal((metric["name"], metric["state"], metric["baseline"]["value"], metric["val
       ("allocations", "regression", 113, 123, 10, {"value": 113, "from": "baseline"}), "its figures")
 culprit = metric["culprits"][0]
 equal((culprit["frames"][0]["function"], culprit["frames"][0]["line"], os.path.basename(culprit["frames"][0]["file"]), culprit["before"], culprit["now"]),
-      ("parse", PLANTED, "checked.c", 100, 110), "its culprit")
+      ("parse", PLANTED, "checked.c", 0, 10), "its culprit")
 found = commands(got.stderr)
 check(("error", "tests/programs/checked.c", str(PLANTED)) in [(name, p.get("file"), p.get("line")) for name, p, _ in found], f"its annotation: {found}")
-check("allocations +10" in found[0][1]["title"] and "100 → 110 calls (+10)" in found[0][2], f"its title: {found[0]}")
+check("allocations +10" in found[0][1]["title"] and "0 → 10 calls (+10)" in found[0][2], f"its title: {found[0]}")
 suite = list(junitparser.JUnitXml.fromfile(path("real.xml")))[0]
 case = next(case for case in suite if case.name == "allocations")
 equal((case._elem.get("file"), case._elem.get("line"), case.result[0].type), ("tests/programs/checked.c", str(PLANTED), "regression"), "its JUnit")
