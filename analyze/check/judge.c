@@ -294,16 +294,22 @@ static void look_for_nothing(const struct judge *j, struct verdict *v)
 static void doubt(const struct judge *j, struct verdict *v, struct verdict_metric *m)
 {
     char *reason = judge_uncertain(j, j->measured, m);
+    const char *remedy = "let names and stacks be there (symbols or a debug file, --call-graph)", *then = "they do not count";
 
+    if (!reason) {
+        reason = judge_tail_call(j, m);
+        remedy = "limit a caller, build with -fno-optimize-sibling-calls";
+        then = "it does not count";
+    }
     if (!reason)
         return;
     if (j->allow_incomplete) {
-        verdict_add_note(v, "%s: %s; they do not count", m->name, reason);
+        verdict_add_note(v, "%s: %s; %s", m->name, reason, then);
         free(reason);
         return;
     }
-    verdict_add_problem(v, VERDICT_INCOMPLETE, m->name, "%s: cannot be measured: %s; let names and stacks be there (symbols or a debug file, "
-                        "--call-graph), or say --allow-incomplete, and they do not count", m->name, reason);
+    verdict_add_problem(v, VERDICT_INCOMPLETE, m->name, "%s: cannot be measured: %s; %s, or say --allow-incomplete, and %s", m->name, reason, remedy,
+                        then);
     free(m->reason);
     *m = (struct verdict_metric){ .name = m->name, .kind = m->kind, .scope = m->scope, .scope_name = m->scope_name,
                                   .state = VERDICT_IS_NOT_MEASURED, .reason = reason };
@@ -347,9 +353,11 @@ static void add_scope(const struct judge *j, struct listing *l, enum verdict_sco
     _cleanup_free_ char *own_name = measured_module_name(own);
 
     for (size_t i = 0; i < now->count; i++)
-        if (scope == VERDICT_MODULE || now->of[i].is_site)
+        if (scope == VERDICT_MODULE || (now->of[i].is_site && !now->of[i].is_numbered))
             list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, now->of[i].name });
     for (size_t i = 0; before && i < before->count; i++) {
+        if (before->of[i].is_numbered)
+            continue;
         bool is_own = scope == VERDICT_MODULE && strcmp(before->of[i].name, BASELINE_PROGRAM) == 0 && *own_name;
         list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, is_own ? own_name : before->of[i].name });
     }
@@ -426,6 +434,9 @@ void judge(struct judge *j, struct verdict *v)
     look_for_nothing(j, v);
     for (size_t i = 0; i < v->metric_count; i++)
         judge_metric(j, v, &v->metrics[i]);
+    judge_tell_unknown(j, v);
+    judge_tell_tail_calls(j, v);
+    judge_tell_no_lines(j, v);
     culprits_tell_renamed(j, v);
     pairing_release(&pairing);
     verdict_set_exit_code(v);

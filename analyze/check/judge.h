@@ -6,6 +6,7 @@
 #include "analyze/check/limits.h"
 #include "analyze/check/pairing.h"
 #include "analyze/check/verdict_make.h"
+#include "analyze/symbols/asked.h"
 
 /* Of a mark that a budget names. */
 struct judge_mark {
@@ -20,6 +21,8 @@ struct judge {
     size_t mark_count;
     const struct baseline *baseline; /* NULL: there is none to compare with */
     const struct limits *limits;
+    const struct symbols_asked *asked; /* what symbols and debug information have of the names in limits and --within */
+    size_t asked_count;
     bool kinds[VERDICT_KINDS]; /* totals that are compared with the baseline */
     bool sites, modules;       /* so are the allocations of each function and module */
     bool allow_unstable, allow_incomplete, fail_on_improvement;
@@ -36,6 +39,14 @@ const struct limit *judge_least_given(const struct judge *j, const struct verdic
 /* uncertain.c: why a metric that is within its limit may not be: of some allocations neither function nor stack is known. NULL: it is
  * for sure. To be freed. */
 char *judge_uncertain(const struct judge *j, const struct measured *m, const struct verdict_metric *metric);
+/* unseen.c: a note where the baseline has the program's lines, and this build has none. */
+void judge_tell_no_lines(const struct judge *j, struct verdict *v);
+/* Why a limit of a function that is kept may not be: what it asks for last leaves no frame of it. NULL: nothing says so. To be freed. */
+char *judge_tail_call(const struct judge *j, const struct verdict_metric *metric);
+/* Notes of the same for modules, and --within. */
+void judge_tell_tail_calls(const struct judge *j, struct verdict *v);
+/* Notes of limits whose function or module is nowhere. */
+void judge_tell_unknown(const struct judge *j, struct verdict *v);
 /* What may be of its scope in a run, besides its value. */
 uint64_t judge_hidden(const struct measured *m, const struct verdict_metric *metric, size_t run);
 /* culprits.c: the sites that account for a metric's state, where it has one that they explain. */

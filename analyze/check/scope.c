@@ -2,6 +2,9 @@
  * library it is. */
 #include "analyze/check/judge.h"
 
+#include "analyze/check/frame_name.h"
+#include "analyze/check/numbered.h"
+
 #include <string.h>
 
 const char *judge_own_module(const struct measured *m)
@@ -15,14 +18,12 @@ const char *judge_own_module(const struct measured *m)
 void judge_split_frame(const char *key, const char *own_module, char **ret_function, char **ret_module)
 {
     size_t length = strcspn(key, "\n");
-    const char *module = NULL;
+    const char *module = frame_name_module(key, length);
+    size_t bytes = module ? (size_t)(key + length - 1 - module) : 0;
+    bool is_own = !module || (bytes == strlen(FRAME_NAME_OWN) && memcmp(module, FRAME_NAME_OWN, bytes) == 0);
 
-    if (length && key[length - 1] == ')')
-        for (size_t i = length; i-- > 1 && !module;)
-            if (key[i] == '(' && key[i - 1] == ' ')
-                module = key + i + 1;
     *ret_function = copy_text(key, module ? (size_t)(module - 2 - key) : length);
-    *ret_module = module ? copy_text(module, (size_t)(key + length - 1 - module)) : copy_text(own_module, strlen(own_module));
+    *ret_module = is_own ? copy_text(own_module, strlen(own_module)) : copy_text(module, bytes);
 }
 
 static bool is_file_of(const char *file_name, const char *name)
@@ -48,6 +49,16 @@ bool judge_is_module(const char *file_name, bool is_own, const char *name)
     return is_file_of(file_name, any_version);
 }
 
+/* They are the same up to where a number may be. */
+static bool may_be_of(const char *key, const char *function)
+{
+    size_t same = 0;
+
+    while (function[same] && function[same] == key[same])
+        same++;
+    return !function[same] || key[same] == '#' || (same && key[same - 1] == '_');
+}
+
 bool judge_only_passed(const struct verdict_metric *metric, const struct measured_site *measured)
 {
     _cleanup_free_ char *function = NULL, *module = NULL;
@@ -68,9 +79,10 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
         return judge_is_module(measured->module, measured->is_own, metric->scope_name);
     if (metric->scope == VERDICT_SITE && measured && measured_has_passed(measured, metric->scope_name))
         return true;
-    if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
+    if (metric->scope == VERDICT_SITE && !may_be_of(key, metric->scope_name))
         return false; /* as nearly all of them, and there may be many */
     judge_split_frame(key, own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0
+    _cleanup_free_ char *group = numbered_group(function);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 || (group && strcmp(group, metric->scope_name) == 0)
                                          : judge_is_module(module, strcmp(module, own_module) == 0, metric->scope_name);
 }

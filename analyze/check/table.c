@@ -197,7 +197,8 @@ static void print_sum(FILE *to, const struct verdict *v)
     if (v->exit_code == VERDICT_EXIT_NOT_MEASURABLE)
         fputs("Not measurable.\n", to);
     else if (counts[VERDICT_IS_REGRESSION])
-        fprintf(to, "%s.\n", text_counted(counts[VERDICT_IS_REGRESSION], "regression"));
+        fprintf(to, "%s%s.\n", text_counted(counts[VERDICT_IS_REGRESSION], "regression"),
+                v->baseline_saved ? "; the baseline is saved all the same" : "");
     else if (counts[VERDICT_IS_IMPROVEMENT] && !v->baseline_saved)
         fprintf(to, "%s: --update makes the baseline anew, so that they are kept.\n", text_counted(counts[VERDICT_IS_IMPROVEMENT], "improvement"));
     else

@@ -7,6 +7,7 @@
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
+#include "analyze/symbols/spelling.h"
 
 #include <string.h>
 
@@ -49,7 +50,8 @@ const char check_help[] =
     "program's own), what came from a mark on to the next one of another name.\n"
     "Where functions have no names (stripped), any of them may be FUNCTION, unless\n"
     "a stack or a symbol has its name: a limit that only those keep is not\n"
-    "measurable.\n\n"
+    "measurable. Nor is one that may be kept only because a compiler has made a jump\n"
+    "of a call (-O2; -fno-optimize-sibling-calls), which counts for the callers.\n\n"
     "What is measured:\n"
     "  -r, --runs N         runs of PROGRAM (default 3). Compared is the least; as\n"
     "                       many more are made before anything fails\n"
@@ -71,9 +73,10 @@ const char check_help[] =
     "  -i, --ignore-failure PROGRAM may end with an exit status other than 0\n"
     "  --allow-incomplete   programs that PROGRAM starts and that cannot be recorded\n"
     "                       (statically linked, set-user-ID, with a malloc of their\n"
-    "                       own) do not count; with --within nor do stacks that are\n"
-    "                       not whole, nor, for limits of functions and modules, what\n"
-    "                       has no name or no stack (default: exit code 3)\n"
+    "                       own), and libraries loaded with RTLD_DEEPBIND, do not\n"
+    "                       count; with --within nor do stacks that are not whole,\n"
+    "                       nor, for limits of functions and modules, what has no\n"
+    "                       name, no stack or no frame (default: exit code 3)\n"
     "  --compiler NAME      a part of the platform's name: linux/x86_64/glibc/NAME\n"
     "  --platform NAME      the platform's whole name, as in the baseline\n"
     NAMING_HELP
@@ -199,7 +202,8 @@ static int take_option(struct check_options *o, int option, const char *value)
         o->allow_incomplete = true;
         return 0;
     case WITHIN:
-        o->within = value;
+        free(o->within);
+        o->within = spelling_copy(value);
         return 0;
     case MARK:
         o->mark = value;
@@ -233,12 +237,14 @@ static int take_option(struct check_options *o, int option, const char *value)
 }
 
 /* What is left of the command line: a program behind --, or logs. */
-static int take_words(struct check_options *o, int argc, char **argv)
+static int take_words(struct check_options *o, int argc, char **argv, int behind_dashes)
 {
     bool is_program = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 
     if (optind == argc)
         return usage_error("check", "check: which program, behind --, or which logs?");
+    if (is_program && argc - optind > behind_dashes) /* getopt has put it there */
+        return usage_error("check", "check: %s: a program behind --, or logs that were recorded already, not both", argv[optind]);
     if (!is_program && o->of_programs)
         return usage_error("check", "check: %s: says nothing of logs, which were recorded already (a program to run comes behind --)", o->of_programs);
     if (o->save && !o->baseline_file)
@@ -311,6 +317,15 @@ static void empty_outputs(int argc, char **argv, const struct option *options, b
     optind = 0;
 }
 
+/* Before getopt has put the words in another order. */
+static int words_behind_dashes(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--") == 0)
+            return argc - i - 1;
+    return argc;
+}
+
 static int show(const struct check_outputs *outputs, const struct verdict *v)
 {
     struct failure failure;
@@ -347,6 +362,7 @@ int cmd_check(int argc, char **argv)
     struct check_outputs outputs = { 0 };
     struct verdict v = { 0 };
     int refused = 0;
+    const int behind_dashes = words_behind_dashes(argc, argv);
 
     usage_exits_with(VERDICT_EXIT_USAGE);
     for (enum verdict_kind kind = 0; kind < VERDICT_KINDS; kind++)
@@ -357,7 +373,7 @@ int cmd_check(int argc, char **argv)
     if (!o.no_default_suppressions)
         suppressions_add_builtin(&o.suppressions);
     if (!refused)
-        refused = take_words(&o, argc, argv);
+        refused = take_words(&o, argc, argv, behind_dashes);
     o.is_read_by_github = outputs.github;
     if (!refused)
         refused = ready(&outputs, &o);
@@ -370,6 +386,7 @@ int cmd_check(int argc, char **argv)
     limits_release(&o.limits);
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
+    free(o.within);
     free(o.exclude_modules);
     free(o.suppression_files);
     free(o.budget_files);

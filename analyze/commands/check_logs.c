@@ -2,8 +2,9 @@
 
 #include "analyze/check/platform.h"
 #include "analyze/command.h"
-#include "analyze/commands/naming.h"
+#include "analyze/commands/check_names.h"
 #include "analyze/log/live.h"
+#include "analyze/model/endings.h"
 #include "analyze/model/session.h"
 #include "analyze/options.h"
 #include "analyze/render/leaks.h"
@@ -26,6 +27,10 @@ void check_logs_want_mark(struct check_logs *c, const char *name)
 
 void check_logs_release(struct check_logs *c)
 {
+    for (size_t i = 0; i < c->asked_count; i++)
+        free(c->asked[i].name);
+    free(c->asked);
+    free(c->asked_of);
     for (size_t i = 0; i < c->mark_count; i++) {
         free(c->marks[i].name);
         measured_release(&c->marks[i].measured);
@@ -117,6 +122,13 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
                             f->settings.own_mallocs == 1 ? " has" : "es have", f->settings.own_mallocs == 1 ? "its" : "their");
         return false;
     }
+    if (f->told.notes.deepbind_count && !c->allow_incomplete) {
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: %s %s loaded with RTLD_DEEPBIND or dlmopen, as %s: what such a library allocates may not be "
+                            "recorded; load it without that, or say --allow-incomplete, and it does not count", what,
+                            text_counted(f->told.notes.deepbind_count, "library"), f->told.notes.deepbind_count == 1 ? "was" : "were",
+                             f->told.notes.deepbind[0]);
+        return false;
+    }
     if (!c->ignore_failure && has_failed(f, log, &status)) {
         add_failure(what, status, v);
         return false;
@@ -131,6 +143,16 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
 
 /* --- measuring --------------------------------------------------------------------------- */
 
+/* A process that ends within a part leaks as one does that lives when that ends. */
+static void take_left(struct facts *f)
+{
+    for (uint32_t leaf = 0; leaf < f->told.stacks.leaf_count; leaf++) {
+        const struct leak_units left = leak_list_at(&f->left, leaf);
+        f->costs.of[leaf].leaked_blocks += left.blocks;
+        f->costs.of[leaf].leaked_bytes += left.bytes;
+    }
+}
+
 static void suppress_leaks(struct check_logs *c, struct facts *f, const struct namer *namer)
 {
     if (!c->suppressions.count)
@@ -141,34 +163,18 @@ static void suppress_leaks(struct check_logs *c, struct facts *f, const struct n
             f->costs.of[leaf].leaked_bytes = f->costs.of[leaf].leaked_blocks = 0;
 }
 
-/* A function that is limited, and in no stack, is still none of those without names if some module has it among its symbols. */
-static void look_for_limited(struct check_logs *c, const struct facts *f, const struct naming *naming)
-{
-    const struct told_process *first = f->by_start_count ? f->processes[f->by_start[0]].told : NULL;
-    struct measured *m = &c->measured;
-
-    for (size_t i = 0; i < c->limits->count; i++) {
-        const struct metric_id *id = &c->limits->of[i].id;
-        const struct verdict_metric metric = { .kind = id->kind, .scope = id->scope, .scope_name = id->scope_name };
-        if (id->scope != VERDICT_SITE || !judge_hidden(m, &metric, m->run_count - 1))
-            continue;
-        bool in_program = first && first->exe && symbols_define(naming_symbols(naming), text_base_name(first->exe), id->scope_name);
-        if (in_program || symbols_define(naming_symbols(naming), NULL, id->scope_name))
-            measured_know(m, id->scope_name, in_program);
-    }
-}
-
 static int measure(struct check_logs *c, const struct log *log, struct facts *f, struct measured *into)
 {
     struct namer namer;
     struct naming *naming = naming_open(log, &f->told.code, &c->symbols, &namer);
 
+    take_left(f);
     suppress_leaks(c, f, &namer);
     selection_use(&c->selection, f, &namer);
     measured_add(into, &(struct by_name_source){ .facts = f, .namer = &namer, .wanted = selection_wants, .wanted_data = &c->selection });
     selection_end(&c->selection);
     if (into == &c->measured)
-        look_for_limited(c, f, naming);
+        check_names_look_up(c, f, naming);
     if (!c->count && into == &c->measured)
         naming_complain(naming);
     int interrupted = naming_was_interrupted(naming) ? -EINTR : 0;
@@ -289,6 +295,24 @@ static int measure_all(struct check_logs *c, const char *what, const struct log 
     return error;
 }
 
+/* A worker that crashes allocates less. */
+static void tell_killed(struct check_logs *c, const char *what, const struct facts *f, struct verdict *v)
+{
+    _cleanup_free_ enum ending *endings = endings_find(f);
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < f->by_start_count; i++) {
+        const struct told_process *told = f->processes[f->by_start[i]].told;
+        enum ending ending = endings[f->by_start[i]];
+        count += told && !told->awaited && (ending == ENDING_SIGNAL || ending == ENDING_UNKNOWN);
+    }
+    if (!count || c->told_killed)
+        return;
+    c->told_killed = true;
+    verdict_add_note(v, "%s: %s that it started %s killed, or ended unseen: what was allocated up to then counts, and maybe not all that should have been", what,
+                     text_counted(count, "process"), count == 1 ? "was" : "were");
+}
+
 /* What the session leaves out: rec_session_flags. */
 static unsigned tell(const struct log *log, const struct facts *f, struct verdict *v)
 {
@@ -339,9 +363,14 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: %" PRIu64 " process%s with a malloc of %s own, which no library can see: what comes from it does not count",
                              what, f->settings.own_mallocs, f->settings.own_mallocs == 1 ? "" : "es",
                              f->settings.own_mallocs == 1 ? "its" : "their");
+        if (f->told.notes.deepbind_count && !c->count)
+            verdict_add_note(v, "%s: %s %s loaded with RTLD_DEEPBIND or dlmopen, as %s: what is not recorded of it does not count", what,
+                             text_counted(f->told.notes.deepbind_count, "library"), f->told.notes.deepbind_count == 1 ? "was" : "were",
+                             f->told.notes.deepbind[0]);
         if (f->told.was_paused && !c->count)
             verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
                              "not count", what);
+        tell_killed(c, what, f, v);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -20,11 +20,16 @@ struct check_logs {
     struct measured measured;
     struct judge_mark *marks; /* with the names of those that are to be looked at */
     size_t mark_count, mark_capacity;
+    struct symbols_asked *asked; /* with those of limits and --within */
+    size_t asked_count, asked_capacity;
+    bool told_killed; /* a note has */
+    char *asked_of; /* the program's path; NULL: of none yet */
     const char *libc;
     size_t count; /* of logs that were added */
 };
 
 void check_logs_want_mark(struct check_logs *c, const char *name);
+void check_logs_want_name(struct check_logs *c, const char *name, bool is_module);
 /* what: "run 2 of 3", or the log's name. 0; what makes it unmeasurable is a problem of the verdict, and then it is not
  * added. -errno: it is no log. */
 int check_logs_add(struct check_logs *c, const char *path, const char *what, struct verdict *v, struct failure *ret_failure);

@@ -124,7 +124,7 @@ static int write_baseline(struct session_state *s, const struct verdict *v, char
     struct failure failure;
     const struct baseline_part part = {
         .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
-        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
+        .scope = { o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
     };
     _cleanup_close_ int lock = json_file_lock(o->baseline_file);
     int refused = read_baseline(s, v->platform);
@@ -224,16 +224,17 @@ static int add_logs(struct session_state *s, struct verdict *v)
     return 0;
 }
 
-static void release_metrics(struct verdict *v)
+/* All that judging has added; notes_kept: of the notes those stay that were there before. */
+static void release_metrics(struct verdict *v, size_t notes_kept)
 {
-    struct verdict rest = { .metrics = v->metrics, .metric_count = v->metric_count, .problems = v->problems,
-                            .problem_count = v->problem_count, .notes = v->notes, .note_count = v->note_count };
+    struct verdict rest = { .metrics = v->metrics, .metric_count = v->metric_count, .problems = v->problems, .problem_count = v->problem_count };
 
     verdict_release(&rest);
     v->metrics = NULL;
     v->problems = NULL;
-    v->notes = NULL;
-    v->metric_count = v->problem_count = v->note_count = 0;
+    v->metric_count = v->problem_count = 0;
+    while (v->note_count > notes_kept)
+        free(v->notes[--v->note_count]);
 }
 
 static void note_unmatched(const struct selection *s, struct verdict *v)
@@ -248,7 +249,7 @@ static void judge_it(const struct session_state *s, struct verdict *v)
     const struct check_options *o = s->o;
     struct judge j = {
         .measured = &s->logs.measured, .marks = s->logs.marks, .mark_count = s->logs.mark_count, .limits = &o->limits,
-        .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
+        .asked = s->logs.asked, .asked_count = s->logs.asked_count, .sites = o->sites, .modules = o->modules, .allow_unstable = o->allow_unstable,
         .allow_incomplete = o->allow_incomplete, .fail_on_improvement = o->fail_on_improvement,
     };
 
@@ -266,13 +267,14 @@ static void measure_and_judge(struct session_state *s, struct verdict *v)
     const struct check_options *o = s->o;
 
     add_runs(s, v, o->runs, o->warmups);
+    const size_t notes = v->note_count;
     if (!v->problem_count)
         judge_it(s, v);
     else
         verdict_set_exit_code(v);
     if (v->exit_code != VERDICT_EXIT_REGRESSION && v->exit_code != VERDICT_EXIT_IMPROVEMENT)
         return;
-    release_metrics(v);
+    release_metrics(v, notes);
     add_runs(s, v, o->runs, 0);
     if (!v->problem_count)
         judge_it(s, v);
@@ -346,7 +348,7 @@ static int run_session(struct session_state *s, FILE *patch_to, struct verdict *
     } else if (!o->command) {
         judge_it(s, v);
     } else if (has_baseline(s, v) || !v->problem_count) {
-        release_metrics(v); /* its notes come again */
+        release_metrics(v, 0); /* its notes come again */
         if (check_runs_begin(&s->runs, &failure) != 0)
             verdict_add_problem(v, VERDICT_NOT_INJECTED, NULL, "%s", failure.text);
         else
@@ -392,6 +394,10 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
     for (size_t i = 0; i < o->limits.count; i++)
         if (o->limits.of[i].id.scope == VERDICT_MARK)
             check_logs_want_mark(&s.logs, o->limits.of[i].id.scope_name);
+        else if (o->limits.of[i].id.scope != VERDICT_ALL)
+            check_logs_want_name(&s.logs, o->limits.of[i].id.scope_name, o->limits.of[i].id.scope == VERDICT_MODULE);
+    if (o->within)
+        check_logs_want_name(&s.logs, o->within, false);
     int refused = run_session(&s, patch_to, &v);
     check_runs_end(&s.runs);
     check_logs_release(&s.logs);

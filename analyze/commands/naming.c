@@ -154,6 +154,13 @@ const struct symbols *naming_symbols(const struct naming *n)
     return n->symbols;
 }
 
+const struct symbols *naming_symbols_of_all(struct naming *n)
+{
+    for (uint32_t i = 1; i < n->code->file_count; i++)
+        module_of(n, &(struct code_location){ .file = i });
+    return n->symbols;
+}
+
 /* One line for all: on a machine without debug packages it is most of them. */
 void naming_complain_of_stripped(const struct naming *n)
 {

@@ -43,6 +43,8 @@ void naming_ignore_log(struct naming *naming);
 
 /* What it asks. */
 const struct symbols *naming_symbols(const struct naming *naming);
+/* The same, with all modules that were loaded, also those of which no name is wanted. */
+const struct symbols *naming_symbols_of_all(struct naming *naming);
 
 /* Ctrl-C has ended looking for names: not all are there. */
 bool naming_was_interrupted(const struct naming *naming);

@@ -1,9 +1,11 @@
 /* Name -> whether a module has such a function: the way back from names, which nothing else goes. In a process of its own, as all
  * reading of symbols (worker.h says why), which has only yes or no to say: its exit status. */
+#include "analyze/symbols/asked_inside.h"
 #include "analyze/symbols/symbols_inside.h"
 
 #include "analyze/symbols/demangle.h"
 #include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/spelling.h"
 #include "analyze/util.h"
 
 #include <errno.h>
@@ -20,8 +22,7 @@
 
 /* ---- in the child -------------------------------------------------------------------- */
 
-/* "parse" of "ns::Reader<int>::parse": in its mangled name it is the same, but for operators. To be freed. */
-static char *bare_name(const char *function)
+char *asked_bare_name(const char *function)
 {
     const char *part = function;
     int depth = 0;
@@ -35,12 +36,13 @@ static char *bare_name(const char *function)
     return copy_text(part, strncmp(part, "operator", 8) == 0 || *part == '{' ? 0 : strcspn(part, "<("));
 }
 
-static bool is_name_of(const char *symbol, const char *function, const char *bare)
+bool asked_is_name(const char *symbol, const char *function, const char *bare)
 {
     if (!strstr(symbol, bare)) /* as of nearly all of them */
         return false;
     _cleanup_free_ char *name = copy_text(symbol, strcspn(symbol, "@")), *its_function = NULL, *signature = NULL;
     demangle(name, &its_function, &signature);
+    spelling_make(its_function);
     return strcmp(its_function, function) == 0;
 }
 
@@ -54,13 +56,13 @@ static bool table_has(Elf *elf, Elf_Scn *table, const GElf_Shdr *header, const c
         if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC || sym.st_shndx == SHN_UNDEF)
             continue;
         const char *name = elf_strptr(elf, header->sh_link, sym.st_name); /* one that ends */
-        if (name && is_name_of(name, function, bare))
+        if (name && asked_is_name(name, function, bare))
             return true;
     }
     return false;
 }
 
-static bool file_has(const char *path, const char *function, const char *bare)
+bool asked_file_has(const char *path, const char *function, const char *bare)
 {
     _cleanup_elf_file_ struct elf_file file = ELF_FILE_CLOSED;
     GElf_Shdr header;
@@ -91,11 +93,11 @@ static _Noreturn void be_child(const struct symbols *s, const char *file_name, c
 #endif
     setrlimit(RLIMIT_CPU, &limit);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-    _cleanup_free_ char *bare = bare_name(function);
+    _cleanup_free_ char *bare = asked_bare_name(function);
     for (size_t i = 0; i < s->module_count && !has; i++) {
         const struct module *m = &s->modules[i];
         if (!m->is_jit && is_named(m->path, file_name))
-            has = file_has(m->files.binary, function, bare) || file_has(m->files.debug, function, bare);
+            has = asked_file_has(m->files.binary, function, bare) || asked_file_has(m->files.debug, function, bare);
     }
     _exit(has ? 0 : 1);
 }

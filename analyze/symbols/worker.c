@@ -1,6 +1,7 @@
 #include "analyze/symbols/worker.h"
 
 #include "analyze/symbols/names_writer.h"
+#include "analyze/symbols/sanitized.h"
 #include "analyze/util.h"
 
 #include <errno.h>
@@ -17,14 +18,6 @@
 
 #define MESSAGE_BYTES_MAX (4u << 20)
 #define ASKED_EVERY_MS 200
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 /* What comes through the pipe: this, then so many bytes. The last one says how it ended. */
 struct message {

@@ -380,7 +380,8 @@ with open(path("bad.json"), "w") as file:
 gate("--baseline", path("bad.json"), "--update", logs[0]) # what is replaced may be anything
 gate("--baseline", path("bad.json"), logs[0])
 with open(path("bad.json"), "w") as file: # as large as numbers are: no sum runs over
-    file.write(text.replace('"least": 113, "most": 113', '"least": 9000000000000000000, "most": 9223372036854775807'))
+    file.write(text.replace('"least": 113, "most": 113', '"least": 9000000000000000000, "most": 9223372036854775807')
+               .replace('"parse": {"allocations": 100', '"parse": {"allocations": [100, 9223372036854775807]'))
 equal(rows(gate("--baseline", path("bad.json"), "--metrics", "allocations", "--tolerance", "all=1000000%+8000000000G", logs[0]).stdout)["allocations"][0][-1],
       2**63 - 1, "the largest limit")
 one_line(gate("--baseline", WORK, logs[0], code=64), "no regular file")
@@ -413,6 +414,34 @@ with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
     manual = file.read().replace("\\-", "-")
 for option in set(re.findall(r"--[a-z][a-z-]+", text)):
     check(option in manual, f"check {option} is in the manual page")
+
+# --- lambdas: one more renumbers the others, which have not changed ---
+LAMBDAS = """#include <cstdlib>
+static void *volatile kept;
+int main() {
+%s    auto first = [](int n) { for (int i = 0; i < n; i++) kept = malloc(16); };
+    auto second = [](int n) { for (int i = 0; i < n; i++) kept = malloc(17); };
+    first(100 + MORE); second(40);
+}
+"""
+NEW = "    auto start = [](int n) { for (int i = 0; i < n; i++) kept = malloc(5); }; start(1);\n"
+for name, new, flags in ("before", "", ["-O0"]), ("after", NEW, ["-O0"]), ("faster", NEW, ["-O2"]), ("more", NEW, ["-O0", "-DMORE=5"]):
+    os.mkdir(path(name))
+    with open(path(f"{name}/lambdas.cpp"), "w") as file:
+        file.write(LAMBDAS % new)
+    got = run(["g++", "-g", "-fno-builtin", "-DMORE=0" if len(flags) < 2 else "-w", *flags, "-o", path(f"{name}/lambdas"), path(f"{name}/lambdas.cpp")])
+    equal(got.returncode, 0, f"building {name}: {got.stderr}")
+numbered = baseline("lambdas.json", path("before/lambdas"))
+for compiler_flags in "after", "faster", "more":
+    got = gate("--baseline", numbered, "--metrics", "sites", "--json", "--", path(f"{compiler_flags}/lambdas"), code=2)
+    regressions = {metric["name"]: [(culprit["frames"][0]["line"], culprit["before"], culprit["now"]) for culprit in metric["culprits"]]
+                   for metric in json.loads(got.stdout)["metrics"] if metric["state"] == "regression"}
+    lines = [(5, 100, 105), (4, 0, 1)] if compiler_flags == "more" else [(4, 0, 1)]
+    equal(regressions, {"sites.main::{lambda(int)}::operator().allocations": lines}, f"{compiler_flags}: what has changed")
+gate("--max", "sites.main::{lambda(int)#1}::operator().allocations=1", "--", path("after/lambdas"))
+gate("--max", "sites.main::{lambda(int)#2}::operator().allocations=99", "--", path("after/lambdas"), code=2)
+gate("--max", "sites.main::{lambda(int)}::operator().allocations=140", "--", path("after/lambdas"), code=2)
+gate("--baseline", numbered, "--metrics", "sites", "--", path("before/lambdas"))
 
 # --- nothing stays, whatever ends it ---
 for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:

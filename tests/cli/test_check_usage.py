@@ -49,4 +49,12 @@ stale(*FILES.values())
 equal((run([MALLOSCOPE, "check", *OUTPUTS, "--help"]).returncode, contents(*FILES.values())), (0, ["STALE"] * 3), "--help runs nothing")
 equal(run([MALLOSCOPE, "check", *OUTPUTS, *good, "--", ONE]).returncode, 0, "what is right runs")
 check("STALE" not in "".join(contents(*FILES.values())) and all(contents(*FILES.values())), "and is written")
+
+# --- logs and a program ---
+equal(record([ONE], path("one.mscope")).returncode, 0, "recording")
+for words in [path("one.mscope"), *good, "--", ONE], [*good, path("one.mscope"), path("one.mscope"), "--", ONE]:
+    got = run([MALLOSCOPE, "check", *words])
+    equal((got.returncode, f"{path('one.mscope')}: a program behind --, or logs" in got.stderr), (64, True), f"{words}: {got.stderr}")
+equal(run([MALLOSCOPE, "check", *good, "--", "sh", "-c", 'test "$1" = --', "sh", "--"]).returncode, 0, "a program's own --")
+equal(run([MALLOSCOPE, "check", path("one.mscope"), *good]).returncode, 0, "logs alone")
 sys.exit(done())

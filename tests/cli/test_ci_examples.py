@@ -209,6 +209,8 @@ code, text, summary, outputs = act(cmake, program="build/prog", options="--max n
 equal((code, outputs.get("exit-code")), (64, "64"), f"wrong options: {text}")
 equal({os.path.getsize(os.path.join(cmake, "r", name)) for name in os.listdir(os.path.join(cmake, "r"))}, {0}, "no report of an earlier step stays")
 check("###" not in text, f"nor is one shown: {text}")
+code, text, summary, outputs = act(cmake, program="build/prog", options="--help", reports="r")
+equal((code, outputs.get("exit-code"), os.path.getsize(os.path.join(cmake, "r/check.json"))), (64, "64", 0), f"what measures nothing passes nothing: {text}")
 act(cmake, program="build/prog", options="--max allocations=1000", reports="r")
 for inputs in {"program": "build/prog tests/input.json", "options": "--max allocations=1 'unclosed"}, {"program": 'build/prog "tests/input.json'}:
     code, text, summary, outputs = act(cmake, **inputs, reports="r")
@@ -241,6 +243,11 @@ shutil.copy(os.path.join(CI, "pytest/conftest.py"), os.path.join(suite, "tests")
 with open(os.path.join(suite, "tests/test_parse.py"), "w") as file:
     file.write("def test_parse(check_allocations):\n    check_allocations(['./prog', 'tests/input.json'], '--max', 'leaked=1M')\n")
 pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+describe = {}
+exec(open(os.path.join(CI, "pytest/conftest.py")).read(), describe)
+for state, before, wanted in ("regression", 3, "  3 -> 237"), ("unstable", 3, "  from run to run: 3 to 237"), ("regression", None, "  237"):
+    metric = {"name": "allocations", "state": state, "value": 237, "unit": "calls", "limit": {"value": 5}, "culprits": [{"before": before, "now": 237, "frames": []}]}
+    equal(describe["describe"]({"problems": [], "metrics": [metric]}).splitlines()[1:], [wanted], f"pytest: {state} from {before}")
 try_runner("pytest", suite, ["cc", "-g", "-O1", "prog.c", "-o", "prog"], pytest, pytest + ["--update-baselines"])
 
 

@@ -28,7 +28,9 @@ def describe(verdict):
         limit = metric["limit"] and metric["limit"]["value"]
         lines.append(f"{metric['name']}: {metric['state']}: {metric['value']} {metric['unit']}, may be {limit}")
         for culprit in metric["culprits"]:
-            lines.append(f"  {culprit['before'] or 0} -> {culprit['now']}")
+            between = "from run to run: " if metric["state"] == "unstable" else ""
+            lines.append(f"  {between}{culprit['now']}" if culprit["before"] is None else
+                         f"  {between}{culprit['before']} {'to' if between else '->'} {culprit['now']}")
             for frame in culprit["frames"]:
                 place = f"{frame['file']}:{frame['line']}" if frame["line"] else frame["module"]
                 lines.append(f"    {frame['function']}  {place}")
