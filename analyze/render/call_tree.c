@@ -131,6 +131,38 @@ static void find_namesakes(struct call_tree *t, bool by_line)
     hash_table_release(&signatures);
 }
 
+/* Its own number, where there is none before it. */
+static uint32_t first_copy(struct call_tree *t, struct hash_table *table, uint32_t frame)
+{
+    const struct call_frame *f = &t->frames[frame];
+    uint64_t hash = hash_add_text(hash_add_text(hash_add_text(0, f->function), f->signature), f->source);
+    struct hash_search s = hash_table_search(table, hash);
+
+    while (hash_table_next(table, &s)) {
+        const struct call_frame *first = &t->frames[s.number];
+        if (strcmp(first->function, f->function) == 0 && strcmp(first->source, f->source) == 0 && texts_are_same(first->signature, f->signature))
+            return s.number;
+    }
+    hash_table_add(table, hash, frame);
+    return frame;
+}
+
+/* Of two libraries made of one source only the module tells which is which. */
+static void find_copies(struct call_tree *t)
+{
+    _cleanup_free_ uint32_t *first = alloc_zeroed(t->frame_count + 1, sizeof *first);
+    struct hash_table table = { 0 };
+
+    for (uint32_t i = 0; i < t->frame_count; i++) {
+        const struct call_frame *f = &t->frames[i];
+        first[i] = f->function && f->source ? first_copy(t, &table, i) : i;
+        t->frames[first[i]].has_copy |= file_of(t, t->frames[first[i]].location) != file_of(t, f->location);
+    }
+    for (uint32_t i = 0; i < t->frame_count; i++)
+        t->frames[i].has_copy = t->frames[first[i]].has_copy;
+    hash_table_release(&table);
+}
+
 /* The frames of one location, the innermost first. */
 static void add_frames(struct builder *b, uint32_t location)
 {
@@ -309,6 +341,7 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
     find_namesakes(&tree, options->by_line);
+    find_copies(&tree);
     hash_table_release(&b.frame_table);
     hash_table_release(&b.node_table);
     free(b.path);

@@ -275,6 +275,21 @@ for options in ([], ["--call-graph", "none"]):
     sites = json.loads(run([MALLOSCOPE, "sites", "--json", path("suppressed.mscope")]).stdout)["sites"]
     equal([(row["allocations"], row["bytes"], row["stacks"]) for row in sites], [(6, 3 * 4096 + 3 * 8192, 1)], f"sites, {options}")
 
+# Of two libraries that are made of one source, the module tells which is which.
+with open(path("twice.c"), "w") as file:
+    file.write("#include <stdlib.h>\n#include <string.h>\nvoid twice(int n);\nvoid twice(int n) { memset(malloc(n), 0, n); }\n")
+with open(path("copies.c"), "w") as file:
+    file.write(f"""#include <dlfcn.h>
+int main(void) {{ void *a = dlopen("{path("liba.so")}", RTLD_NOW), *b = dlopen("{path("libb.so")}", RTLD_NOW);
+    ((void (*)(int))dlsym(a, "twice"))(1000); ((void (*)(int))dlsym(b, "twice"))(2000); return 0; }}
+""")
+for arguments in ["-shared", "-fPIC", path("twice.c"), "-o", path("liba.so")], ["-shared", "-fPIC", path("twice.c"), "-o", path("libb.so")], [path("copies.c"), "-o", path("copies")]:
+    equal(run(["gcc", "-g", "-fno-builtin", *arguments]).returncode, 0, f"compiling {arguments}")
+equal(record([path("copies")], path("copies.mscope")).returncode, 0, "recording copies")
+text = run([MALLOSCOPE, "leaks", path("copies.mscope")]).stdout
+equal(sorted(re.findall(r"twice.c:4(?:  (\S+))?\n", text)), ["liba.so", "libb.so"], f"the modules of two that look the same: {text}")
+check(re.search(r"  main  \S*copies.c:\d+\n", text), f"and of no other: {text}")
+
 for text, number, words in (("leak:a\nrace:b\n", 2, "want leak:PATTERN"), ("leak\n", 1, "leak:PATTERN"), ("\n\nwrapped\n", 3, "wrapped"),
                             ("leak:a\0b\n", 1, "not text")):
     with open(rules, "w") as file:
