@@ -2,6 +2,7 @@
 
 #include "analyze/check/platform.h"
 #include "analyze/command.h"
+#include "analyze/commands/check_late.h"
 #include "analyze/commands/check_names.h"
 #include "analyze/log/live.h"
 #include "analyze/model/endings.h"
@@ -68,6 +69,28 @@ static void add_failure(const char *what, int status, struct verdict *v)
                             remedy);
 }
 
+static void add_running(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, struct verdict *v)
+{
+    _cleanup_free_ char *name = check_late_name(log, f);
+
+    if (c->are_of_runs)
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: %s still runs %d seconds after the program has ended, and what it will allocate is not "
+                            "known; let the program end it, or wait for it, or say --allow-incomplete, and only what there is by then counts",
+                            what, name, CHECK_LATE_SECONDS);
+    else
+        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: is still being recorded: %s still runs; wait for its end, or say --allow-incomplete, and "
+                            "only what there is by now counts", what, name);
+}
+
+static void tell_running(struct check_logs *c, const char *what, const struct log *log, const struct facts *f, struct verdict *v)
+{
+    if (!log_is_running(log) || c->told_running)
+        return;
+    _cleanup_free_ char *name = check_late_name(log, f);
+    c->told_running = true;
+    verdict_add_note(v, "%s: %s still ran when the log was read: what it allocated later does not count", what, name);
+}
+
 /* False, after a problem. */
 static bool is_measurable(const struct check_logs *c, const char *what, const struct log *log, const struct facts *f, unsigned left_out,
                           struct verdict *v)
@@ -88,8 +111,8 @@ static bool is_measurable(const struct check_logs *c, const char *what, const st
         verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         return false;
     }
-    if (log_is_running(log)) {
-        verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: is still being recorded; wait for its end", what);
+    if (log_is_running(log) && !c->allow_incomplete) {
+        add_running(c, what, log, f, v);
         return false;
     }
     if (log_verdict(log, f->bad_chunks, f->bad_offset) != EXIT_GOOD || f->lost_reason || f->told.lost_events) {
@@ -371,6 +394,7 @@ int check_logs_add(struct check_logs *c, const char *path, const char *what, str
             verdict_add_note(v, "%s: recording was paused for some time (malloscope_stop, --start-paused, a signal): what was allocated then does "
                              "not count", what);
         tell_killed(c, what, f, v);
+        tell_running(c, what, log, f, v);
         if (measure_all(c, what, log, f, v) != 0)
             verdict_add_problem(v, VERDICT_INCOMPLETE, NULL, "%s: interrupted before it was read", what);
         c->count++;

@@ -13,8 +13,9 @@ struct check_logs {
     struct suppressions suppressions; /* of leaks that do not count */
     const struct limits *limits; /* whose functions' symbols are looked for, where others have no names */
     const char *mark; /* only what comes from this mark on, up to the next of another name; NULL: all */
+    bool are_of_runs; /* of processes that live longer than the program the end was waited for (check_late.h) */
     bool ignore_failure;
-    bool allow_incomplete; /* programs that were not recorded, and stacks that are not whole, do not matter */
+    bool allow_incomplete; /* programs that were not recorded, processes that still run, and stacks that are not whole, do not matter */
     bool (*goes_on)(void *data, double progress); /* as facts_options.goes_on; may be NULL */
     /* Filled: */
     struct measured measured;
@@ -22,7 +23,7 @@ struct check_logs {
     size_t mark_count, mark_capacity;
     struct symbols_asked *asked; /* with those of limits and --within */
     size_t asked_count, asked_capacity;
-    bool told_killed; /* a note has */
+    bool told_killed, told_running; /* a note has */
     char *asked_of; /* the program's path; NULL: of none yet */
     const char *libc;
     size_t count; /* of logs that were added */

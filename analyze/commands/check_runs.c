@@ -3,6 +3,7 @@
 #include "analyze/commands/check_runs.h"
 
 #include "analyze/command.h"
+#include "analyze/commands/check_late.h"
 #include "analyze/commands/record_run.h"
 #include "analyze/options.h"
 
@@ -164,6 +165,7 @@ bool check_runs_record(struct check_runs *r)
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) { }
     recorder = 0;
+    check_late_wait(r->log, check_runs_go_on, NULL);
     if (r->shows_output)
         check_runs_repeat(r);
     return !come && access(r->log, R_OK) == 0;

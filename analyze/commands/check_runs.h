@@ -19,7 +19,7 @@ struct check_runs {
 
 /* 0, or -errno with a message. */
 int check_runs_begin(struct check_runs *r, struct failure *ret_failure);
-/* Runs it once. True: there is a log; else why is what check_runs_repeat() shows, or it was a signal. */
+/* Runs it once, and waits for processes that live longer (check_late.h). True: there is a log; else why is what check_runs_repeat() shows, or it was a signal. */
 bool check_runs_record(struct check_runs *r);
 /* To standard error, what the last run wrote there. */
 void check_runs_repeat(const struct check_runs *r);

@@ -375,7 +375,7 @@ int check_session(struct check_options *o, FILE *patch_to, struct verdict *ret_v
     struct session_state s = {
         .o = o,
         .logs = { .symbols = o->symbols, .selection = o->selection, .suppressions = o->suppressions, .limits = &o->limits, .mark = o->mark,
-                  .ignore_failure = o->ignore_failure,
+                  .ignore_failure = o->ignore_failure, .are_of_runs = o->command,
                   .allow_incomplete = o->allow_incomplete,
                   .goes_on = check_runs_go_on },
         .runs = { .command = o->command, .input = o->input, .shows_output = o->shows_output,

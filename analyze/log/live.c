@@ -226,6 +226,42 @@ bool live_read_slot(int fd, const struct rec_live_header *live, size_t number, s
     return false;
 }
 
+/* The process whose events are in the file, its own or a guest's. */
+static bool find_running_in(const struct log *log, const struct log_live *live, uint32_t *ret_process)
+{
+    *ret_process = live->process;
+    if (live_is_running(&live->header))
+        return true;
+    for (size_t i = 0; i < live->slot_count; i++) {
+        const struct log_slot *slot = live->slots[i];
+        if (!slot || !slot->head.owner_start || !is_pid_running(slot->chunk.pid, slot->head.owner_start == 1 ? 0 : slot->head.owner_start))
+            continue;
+        for (uint32_t k = 0; k < log->process_count; k++)
+            if (log->processes[k].pid == slot->chunk.pid && log->processes[k].image == slot->chunk.image) {
+                *ret_process = k;
+                return true;
+            }
+    }
+    return false;
+}
+
+bool live_find_running(const struct log *log, uint32_t *ret_process, bool *ret_known)
+{
+    bool is_found = false;
+
+    *ret_known = false;
+    for (size_t i = 0; i < log->live_count && !*ret_known; i++) {
+        uint32_t process;
+        if (!log->lives[i].running)
+            continue;
+        *ret_known = find_running_in(log, &log->lives[i], &process);
+        if (*ret_known || !is_found)
+            *ret_process = process;
+        is_found = true;
+    }
+    return is_found;
+}
+
 static int read_live(void *data, const char *path)
 {
     struct log *log = data;

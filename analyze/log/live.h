@@ -14,6 +14,10 @@ bool live_is_running(const struct rec_live_header *header);
 bool live_any_running(const char *log_path);
 bool live_any_running_of(const char *log_path, const uint8_t session[16]);
 
+/* Who still ran when the log was opened, by index among its processes. known: it runs itself; else it did, or one that it has forked does,
+ * which has recorded nothing yet. False: nobody. */
+bool live_find_running(const struct log *log, uint32_t *ret_process, bool *ret_known);
+
 /* Appends to the log what the spool and the live files of ended processes hold, and removes
  * those files: afterwards the log is one file that is complete in itself. Live
  * files of running processes stay. An interruption at any point loses nothing:
