@@ -94,7 +94,7 @@ void site_frames_find(struct site_namer *a, const struct by_name_row *row, struc
     *ret = (struct site_frames){ .count = 0 };
     for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
         const struct by_name_frame *f = &b->frames[row->frames[at]];
-        bool is_own = site_is_own_module(b, f->module);
+        bool is_own = site_is_own_module(b, f->module) && role_of(a, row->frames[at]) == SITE_ASKS; /* templates are the library's */
         if (at > first && frames_is_start(f->function))
             break;
         if (ret->count >= MEASURED_DEPTH && !is_own)
@@ -137,6 +137,19 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
     fputc('\n', to);
 }
 
+/* Each way through a recursion would be a place of its own: there may be thousands, and none says more than that it calls itself. */
+static bool is_again(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, size_t number)
+{
+    const struct by_name_frame *f = &b->frames[row->frames[frames->at[number]]];
+
+    for (size_t i = 0; i < number; i++) {
+        const struct by_name_frame *inner = &b->frames[row->frames[frames->at[i]]];
+        if (strcmp(inner->function, f->function) == 0 && strcmp(inner->module, f->module) == 0)
+            return true;
+    }
+    return false;
+}
+
 void site_frames_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)
 {
     size_t bytes;
@@ -149,7 +162,7 @@ void site_frames_key(const struct by_name *b, const struct by_name_row *row, con
         const struct by_name_frame *f = &b->frames[row->frames[frames->at[i]]];
         if (i < frames->key_count)
             write_name(key, b, f);
-        fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
+        fprintf(lines, "%s%" PRIu32, i ? " " : "", is_again(b, row, frames, i) ? 0 : f->line);
     }
     fclose(key);
     fclose(lines);
@@ -161,8 +174,9 @@ struct verdict_frame *site_frames_copy(const struct by_name *b, const struct by_
 
     for (size_t i = 0; i < of->count; i++) {
         const struct by_name_frame *f = &b->frames[row->frames[of->at[i]]];
+        bool has_place = f->path && !is_again(b, row, of, i);
         frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
-                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line,
+                                            has_place ? copy_text(f->path, strlen(f->path)) : NULL, has_place ? f->line : 0,
                                             i && of->at[i] > of->at[i - 1] + 1 };
     }
     return frames;
