@@ -2,7 +2,9 @@
 #include "analyze/check/baseline.h"
 
 #include "analyze/check/json_file.h"
+#include "analyze/check/numbered.h"
 #include "analyze/hash.h"
+#include "analyze/symbols/spelling.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -42,6 +44,15 @@ static char *take_text(const json_t *object, const char *name)
     return copied(json_string_value(json_object_get(object, name)));
 }
 
+static char *take_name(const json_t *object, const char *name)
+{
+    char *text = take_text(object, name);
+
+    if (text)
+        spelling_make(text);
+    return text;
+}
+
 /* 7, or [5, 7]: least and most. */
 static bool take_range(const json_t *value, struct baseline_range *ret_range)
 {
@@ -54,6 +65,25 @@ static bool take_range(const json_t *value, struct baseline_range *ret_range)
     return true;
 }
 
+/* Baselines may have two spellings of one name: together they are what it is now. */
+static struct baseline_sum *sum_named(struct baseline_sums *sums, const char *name)
+{
+    _cleanup_free_ char *spelled = spelling_copy(name);
+    struct baseline_sum *known = (struct baseline_sum *)baseline_find_sum(sums, spelled);
+
+    if (known)
+        return known;
+    hash_table_add(&sums->table, hash_add_text(0, spelled), (uint32_t)sums->count);
+    sums->of[sums->count].name = spelled;
+    spelled = NULL;
+    return &sums->of[sums->count++];
+}
+
+static void add_range(struct baseline_range *to, const struct baseline_range *range)
+{
+    *to = (struct baseline_range){ true, to->least + range->least, to->most + range->most };
+}
+
 static int read_sums(const struct reading_baseline *r, const char *what, const json_t *from, struct baseline_sums *sums)
 {
     const char *name, *kind_name;
@@ -61,17 +91,21 @@ static int read_sums(const struct reading_baseline *r, const char *what, const j
 
     if (!json_is_object(from))
         return bad(r, what, "an object");
-    sums->of = alloc_zeroed(json_object_size(from) + 1, sizeof *sums->of);
+    sums->of = alloc_zeroed(2 * json_object_size(from) + 1, sizeof *sums->of);
     json_object_foreach((json_t *)from, name, values) {
-        struct baseline_sum *sum = &sums->of[sums->count];
-        sum->name = copied(name);
-        hash_table_add(&sums->table, hash_add_text(0, name), (uint32_t)sums->count++);
+        struct baseline_sum *sum = sum_named(sums, name);
+        _cleanup_free_ char *group = numbered_group(sum->name);
+        sum->is_numbered = group;
         if (!json_is_object(values))
             return bad(r, what, "names with objects");
         json_object_foreach((json_t *)values, kind_name, value) {
+            struct baseline_range range;
             enum verdict_kind kind;
-            if (!verdict_kind_parse(kind_name, strlen(kind_name), &kind) || !take_range(value, &sum->values[kind]))
+            if (!verdict_kind_parse(kind_name, strlen(kind_name), &kind) || !take_range(value, &range))
                 return bad(r, what, "metrics with a number from 0 up, or with two, the least and the most");
+            add_range(&sum->values[kind], &range);
+            if (group)
+                add_range(&sum_named(sums, group)->values[kind], &range);
         }
     }
     return 0;
@@ -175,6 +209,21 @@ static int read_most(const struct reading_baseline *r, const json_t *most, struc
     return 0;
 }
 
+static char *spelled_key(const char *key)
+{
+    char *spelled = copy_text(key, strlen(key)), *to = spelled;
+
+    for (char *at = spelled, *end; (end = strchr(at, '\n')); at = end + 1) { /* each name is one line */
+        *end = 0;
+        size_t bytes = spelling_make(at);
+        memmove(to, at, bytes);
+        to += bytes;
+        *to++ = '\n';
+    }
+    *to = 0;
+    return spelled;
+}
+
 static int read_site(const struct reading_baseline *r, const json_t *from, struct baseline *b)
 {
     struct baseline_site *site = &b->sites[b->site_count];
@@ -182,6 +231,13 @@ static int read_site(const struct reading_baseline *r, const json_t *from, struc
     *site = (struct baseline_site){ .key = read_key(json_object_get(from, "stack")) };
     if (!site->key)
         return bad(r, "sites", "each to have a \"stack\", a list of functions");
+    char *spelled = spelled_key(site->key);
+    if (baseline_find(b, spelled)) { /* in two spellings, or twice */
+        free(spelled);
+    } else {
+        free(site->key);
+        site->key = spelled;
+    }
     uint64_t hash = hash_add_text(0, site->key);
     if (baseline_find(b, site->key)) {
         free(site->key);
@@ -213,7 +269,8 @@ static int check_sums(const struct reading_baseline *r, const struct baseline *b
     for (size_t i = 0; i < b->site_count; i++)
         least = sum_of(least, b->sites[i].values[VERDICT_ALLOCATIONS]);
     for (size_t i = 0; i < b->functions.count; i++)
-        most = sum_of(most, b->functions.of[i].values[VERDICT_ALLOCATIONS].most);
+        if (!b->functions.of[i].is_numbered) /* its group has it */
+            most = sum_of(most, b->functions.of[i].values[VERDICT_ALLOCATIONS].most);
     if (least <= all->least && (most >= all->most || !b->functions.count))
         return 0;
     return fail(r->failure, EINVAL, "%s: %.200s: \"metrics\" have %" PRIu64 " allocations, and its %s come to %" PRIu64 ": two branches that each changed "
@@ -231,7 +288,7 @@ static int read_platform(const struct reading_baseline *r, const json_t *from, s
     b->libc = take_text(from, "libc");
     if (!take_number(from, "runs", &b->run_count) || !b->run_count)
         return bad(r, "runs", "a number from 1 up");
-    b->scope = (struct baseline_scope){ take_text(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules"),
+    b->scope = (struct baseline_scope){ take_name(scope, "within"), take_text(scope, "mark"), take_text(scope, "exclude_modules"),
                                         take_text(scope, "suppressions"), json_is_true(json_object_get(scope, "no_default_suppressions")) };
     int error = read_metrics(r, json_object_get(from, "metrics"), b);
     if (error)

@@ -39,6 +39,7 @@ struct baseline_range {
 struct baseline_sums {
     struct baseline_sum {
         char *name;
+        bool is_numbered; /* as of measured_sum */
         struct baseline_range values[VERDICT_KINDS]; /* not known: 0 */
     } *of;
     size_t count;

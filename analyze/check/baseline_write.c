@@ -95,7 +95,7 @@ static void write_sums(FILE *to, const char *what, const struct measured *m, con
     size_t count = 0;
 
     for (size_t i = 0; i < sums->count; i++)
-        if (are_modules || sums->of[i].is_site)
+        if (are_modules || (sums->of[i].is_site && !sums->of[i].is_group))
             order[count++] = &sums->of[i];
     if (count)
         qsort(order, count, sizeof *order, by_sum_name);

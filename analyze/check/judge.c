@@ -353,9 +353,11 @@ static void add_scope(const struct judge *j, struct listing *l, enum verdict_sco
     _cleanup_free_ char *own_name = measured_module_name(own);
 
     for (size_t i = 0; i < now->count; i++)
-        if (scope == VERDICT_MODULE || now->of[i].is_site)
+        if (scope == VERDICT_MODULE || (now->of[i].is_site && !now->of[i].is_numbered))
             list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, now->of[i].name });
     for (size_t i = 0; before && i < before->count; i++) {
+        if (before->of[i].is_numbered)
+            continue;
         bool is_own = scope == VERDICT_MODULE && strcmp(before->of[i].name, BASELINE_PROGRAM) == 0 && *own_name;
         list_metric(l, &(struct metric_id){ VERDICT_ALLOCATIONS, scope, is_own ? own_name : before->of[i].name });
     }

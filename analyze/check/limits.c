@@ -2,6 +2,7 @@
 #include "analyze/check/limits.h"
 
 #include "analyze/check/json_file.h"
+#include "analyze/symbols/spelling.h"
 
 #include <errno.h>
 #include <math.h>
@@ -37,6 +38,8 @@ bool metric_id_parse(const char *name, size_t bytes, struct metric_id *ret_id)
             continue;
         ret_id->scope = scope;
         ret_id->scope_name = copy_text(middle, (size_t)(last - middle));
+        if (scope == VERDICT_SITE)
+            spelling_make(ret_id->scope_name);
         return true;
     }
     return false;
@@ -140,6 +143,8 @@ int limits_add_tolerance(struct limits *l, const char *text, struct failure *ret
     if (!is_group(name)) {
         if (!metric_id_parse(name, strlen(name), &id))
             return fail_metric("--tolerance", text, ret_failure);
+        free(name);
+        name = metric_id_name(&id);
         free(id.scope_name);
     }
     t.name = name;
@@ -184,7 +189,7 @@ static int add_amount(struct limits *l, const char *path, enum verdict_scope sco
         limit.most = (uint64_t)json_real_value(value); /* 10.0 and 1e6 are integers by JSON's schemas */
     else if (!json_is_string(value) || !parse_amount(json_string_value(value), &limit.most))
         return fail(ret_failure, EINVAL, "%s: %s%s%s%s%s: want a number from 0 up, or a text as \"1MiB\"", path, of, dot, name, dot, kind);
-    limit.id.scope_name = copy_text(name, strlen(name));
+    limit.id.scope_name = scope == VERDICT_SITE ? spelling_copy(name) : copy_text(name, strlen(name));
     add(l, &limit);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "analyze/check/measured.h"
 
 #include "analyze/check/frame_name.h"
+#include "analyze/check/numbered.h"
 #include "analyze/check/passing.h"
 #include "analyze/hash.h"
 #include "analyze/render/frames.h"
@@ -295,6 +296,12 @@ static void add_to_sums(struct measured *m, struct measured_site *site, struct m
     const struct by_name_frame *f = &b->frames[row->frames[first]];
     uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
     m->functions.of[function].is_site = true;
+    char *group = numbered_group(m->functions.of[function].name);
+    m->functions.of[function].is_numbered = group;
+    if (group) {
+        uint32_t of_all = add_to_sum(&m->functions, group, run, number, values);
+        m->functions.of[of_all].is_site = m->functions.of[of_all].is_group = true;
+    }
     if (!f->is_named) {
         uint32_t unnamed = add_to_sum(&m->unnamed, *f->module ? module_name(f) : function_name(f), run, number, values);
         m->unnamed.of[unnamed].is_own |= site->is_own;

@@ -51,6 +51,8 @@ struct measured_site {
 struct measured_sum {
     char *name;       /* of a function; of a module as measured_module_name() has it */
     bool is_site;     /* of a function: it has sites of its own; else it only passed on, and is here for those who ask for it */
+    bool is_numbered; /* of a function: it is in a group, */
+    bool is_group;    /* or is one: of functions whose names differ in compilers' numbers (numbered.h) */
     bool is_own;      /* of a module: it is the program */
     uint32_t last_row; /* while a log is added: counted in it already */
     uint64_t (*runs)[VERDICT_KINDS];

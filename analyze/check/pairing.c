@@ -6,10 +6,10 @@
 
 #include "analyze/check/align.h"
 #include "analyze/check/edit.h"
+#include "analyze/check/numbered.h"
 #include "analyze/check/recursion.h"
 #include "analyze/hash.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define RENAMED_MOST 1000 /* sites; each is compared with each */
@@ -34,21 +34,6 @@ struct sides {
 };
 
 /* --- what they are ------------------------------------------------------------------------------- */
-
-/* "{lambda(int)#2}" and "$_2" without their numbers. */
-static char *generic_of(const char *key)
-{
-    char *generic = copy_text(key, strlen(key)), *to = generic;
-
-    for (const char *at = key; *at; at++) {
-        *to++ = *at;
-        if (*at == '#' || (*at == '_' && at > key && at[-1] == '$'))
-            while (isdigit((unsigned char)at[1]))
-                at++;
-    }
-    *to = 0;
-    return generic;
-}
 
 static uint64_t hash_of(const char *name, size_t bytes)
 {
@@ -89,7 +74,7 @@ static int by_generic(const void *left, const void *right)
 static void finish(struct sides *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        s->of[i].generic = generic_of(s->of[i].key);
+        s->of[i].generic = numbered_without(s->of[i].key);
         add_names(s, s->of[i].key);
     }
     if (s->count)

@@ -3,6 +3,7 @@
 #include "analyze/check/judge.h"
 
 #include "analyze/check/frame_name.h"
+#include "analyze/check/numbered.h"
 
 #include <string.h>
 
@@ -48,6 +49,16 @@ bool judge_is_module(const char *file_name, bool is_own, const char *name)
     return is_file_of(file_name, any_version);
 }
 
+/* They are the same up to where a number may be. */
+static bool may_be_of(const char *key, const char *function)
+{
+    size_t same = 0;
+
+    while (function[same] && function[same] == key[same])
+        same++;
+    return !function[same] || key[same] == '#' || (same && key[same - 1] == '_');
+}
+
 bool judge_only_passed(const struct verdict_metric *metric, const struct measured_site *measured)
 {
     _cleanup_free_ char *function = NULL, *module = NULL;
@@ -68,9 +79,10 @@ bool judge_site_counts(const struct verdict_metric *metric, const struct measure
         return judge_is_module(measured->module, measured->is_own, metric->scope_name);
     if (metric->scope == VERDICT_SITE && measured && measured_has_passed(measured, metric->scope_name))
         return true;
-    if (metric->scope == VERDICT_SITE && strncmp(key, metric->scope_name, strlen(metric->scope_name)) != 0)
+    if (metric->scope == VERDICT_SITE && !may_be_of(key, metric->scope_name))
         return false; /* as nearly all of them, and there may be many */
     judge_split_frame(key, own_module, &function, &module);
-    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0
+    _cleanup_free_ char *group = numbered_group(function);
+    return metric->scope == VERDICT_SITE ? strcmp(function, metric->scope_name) == 0 || (group && strcmp(group, metric->scope_name) == 0)
                                          : judge_is_module(module, strcmp(module, own_module) == 0, metric->scope_name);
 }

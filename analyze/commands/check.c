@@ -7,6 +7,7 @@
 #include "analyze/launch/target.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
+#include "analyze/symbols/spelling.h"
 
 #include <string.h>
 
@@ -201,7 +202,8 @@ static int take_option(struct check_options *o, int option, const char *value)
         o->allow_incomplete = true;
         return 0;
     case WITHIN:
-        o->within = value;
+        free(o->within);
+        o->within = spelling_copy(value);
         return 0;
     case MARK:
         o->mark = value;
@@ -384,6 +386,7 @@ int cmd_check(int argc, char **argv)
     limits_release(&o.limits);
     selection_release(&o.selection);
     suppressions_release(&o.suppressions);
+    free(o.within);
     free(o.exclude_modules);
     free(o.suppression_files);
     free(o.budget_files);

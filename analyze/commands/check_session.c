@@ -124,7 +124,7 @@ static int write_baseline(struct session_state *s, const struct verdict *v, char
     struct failure failure;
     const struct baseline_part part = {
         .platform = v->platform, .libc = s->libc, .measured = &s->logs.measured,
-        .scope = { (char *)o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
+        .scope = { o->within, (char *)o->mark, o->exclude_modules, o->suppression_files, o->no_default_suppressions },
     };
     _cleanup_close_ int lock = json_file_lock(o->baseline_file);
     int refused = read_baseline(s, v->platform);

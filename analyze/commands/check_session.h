@@ -15,7 +15,8 @@ struct check_options {
     const char *of_programs;   /* an option that says something only of a program's runs; NULL: none was given */
     enum check_save save;
     uint64_t runs, warmups;
-    const char *within, *mark, *compiler, *platform; /* NULL: not given */
+    char *within;                                    /* as names are spelled; NULL: not given */
+    const char *mark, *compiler, *platform; /* NULL: not given */
     char *exclude_modules;                           /* joined by '|', likewise */
     char *suppression_files;                         /* their names, joined by ", ", likewise */
     struct limits limits;

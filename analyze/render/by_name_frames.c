@@ -95,6 +95,27 @@ static uint32_t find_without_file(struct by_name *b, const struct by_name_frame 
     return first;
 }
 
+static bool has_parameters(const struct by_name_frame *frame)
+{
+    return strcmp(frame->function, parameters_of(frame)) != 0;
+}
+
+/* Where one of the two has no parameters: gcc tells none of static functions that are inlined. It is the same if there is but one
+ * of its name, in the same file. UINT32_MAX: there is none. */
+static uint32_t find_without_parameters(struct by_name *b, const struct by_name_frame *frame)
+{
+    uint64_t by_name;
+    uint32_t first = b->options.lines ? UINT32_MAX : first_named(b, frame, false, &by_name);
+
+    if (first == UINT32_MAX)
+        return UINT32_MAX;
+    const struct by_name_frame *known = &b->frames[first];
+    if (known->is_overload || has_parameters(known) == has_parameters(frame) || symbols_is_numbered(known->function, known->signature) ||
+        symbols_is_numbered(frame->function, frame->signature) || !known->home || !frame->home || !identity_is_same_file(known->home, frame->home))
+        return UINT32_MAX;
+    return first;
+}
+
 static uint32_t add_frame(struct by_name *b, const struct by_name_frame *frame, uint64_t hash)
 {
     uint32_t number = (uint32_t)b->frame_count++;
@@ -128,6 +149,8 @@ uint32_t by_name_frame_number(struct by_name *b, const struct by_name_frame *fra
             found = s.number;
     if (found == UINT32_MAX)
         found = find_without_file(b, frame, hash);
+    if (found == UINT32_MAX)
+        found = find_without_parameters(b, frame);
     if (found == UINT32_MAX)
         return add_frame(b, frame, hash);
     take_file(b, &b->frames[found], frame);

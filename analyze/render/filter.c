@@ -1,6 +1,27 @@
 #include "analyze/render/filter.h"
 
+#include "analyze/symbols/spelling.h"
+
+#include <string.h>
+
 enum { NOT_ASKED, MATCHES, MATCHES_NOT };
+
+/* "f<void \(int\)>" is "f<void(int)>"; NULL: it has but one spelling. */
+static char *spelled_otherwise(const char *text)
+{
+    _cleanup_free_ char *plain = copy_text(text, strlen(text));
+    char *to = plain;
+
+    for (const char *at = plain; *at; at++)
+        if (*at != '\\')
+            *to++ = *at;
+    *to = 0;
+    char *spelled = spelling_copy(plain);
+    if (strcmp(spelled, plain) != 0)
+        return spelled;
+    free(spelled);
+    return NULL;
+}
 
 bool filter_init(struct filter *f, const char *text, struct failure *ret_failure)
 {
@@ -9,6 +30,7 @@ bool filter_init(struct filter *f, const char *text, struct failure *ret_failure
     if (error)
         regerror(error, &f->regex, ret_failure->text, sizeof ret_failure->text);
     f->is_set = !error;
+    f->spelled = error ? NULL : spelled_otherwise(text);
     return f->is_set;
 }
 
@@ -16,6 +38,7 @@ void filter_release(struct filter *f)
 {
     if (f->is_set)
         regfree(&f->regex);
+    free(f->spelled);
     free(f->nodes);
     free(f->locations);
     *f = (struct filter){ 0 };
@@ -35,6 +58,11 @@ static bool text_matches(const struct filter *f, const char *text)
     return text && regexec(&f->regex, text, 0, NULL, 0) == 0;
 }
 
+static bool name_matches(const struct filter *f, const char *name)
+{
+    return text_matches(f, name) || (name && f->spelled && strstr(name, f->spelled));
+}
+
 static bool location_matches(const struct filter *f, uint32_t location)
 {
     const struct code *code = &f->facts->told.code;
@@ -44,7 +72,7 @@ static bool location_matches(const struct filter *f, uint32_t location)
     if (text_matches(f, code->files[code->locations[location].file].path))
         return true;
     for (size_t i = 0; i < count; i++)
-        if (text_matches(f, frames[i].function) || text_matches(f, frames[i].signature) || text_matches(f, frames[i].file))
+        if (name_matches(f, frames[i].function) || name_matches(f, frames[i].signature) || text_matches(f, frames[i].file))
             return true;
     return false;
 }

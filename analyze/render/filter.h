@@ -1,5 +1,5 @@
 /* Stacks by a regular expression (POSIX extended): wanted are those with a frame whose
- * function, signature, source file or module matches. */
+ * function, signature, source file or module matches; functions also where they have the text itself, in any spelling. */
 #ifndef MALLOSCOPE_RENDER_FILTER_H
 #define MALLOSCOPE_RENDER_FILTER_H
 
@@ -11,6 +11,7 @@
 struct filter {
     bool is_set; /* not: every stack is wanted */
     regex_t regex;
+    char *spelled; /* the text, with functions spelled as they are here; NULL: it is the same */
     struct facts *facts;
     const struct namer *namer;
     uint8_t *nodes, *locations; /* 0 not asked yet, 1 matches, 2 does not; nodes: it or a caller */

@@ -34,7 +34,7 @@ bool identity_is_named_alike(const struct identity *a, const struct identity *b)
 }
 
 /* The symbol table has no directories. */
-static bool files_are_same(const char *a, const char *b)
+bool identity_is_same_file(const char *a, const char *b)
 {
     bool are_whole = strchr(a, '/') && strchr(b, '/');
 
@@ -45,7 +45,7 @@ bool identity_is_same(const struct identity *a, const struct identity *b)
 {
     if (!identity_is_named_alike(a, b) || identity_has_file(a) != identity_has_file(b))
         return false;
-    return !identity_has_file(a) || files_are_same(a->file, b->file);
+    return !identity_has_file(a) || identity_is_same_file(a->file, b->file);
 }
 
 uint64_t identity_hash(uint64_t hash, const struct identity *i)

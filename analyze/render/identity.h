@@ -19,6 +19,8 @@ bool identity_has_file(const struct identity *i);
 /* All but the file. */
 bool identity_is_named_alike(const struct identity *a, const struct identity *b);
 bool identity_is_same(const struct identity *a, const struct identity *b);
+/* Of two paths as far as they are known. */
+bool identity_is_same_file(const char *a, const char *b);
 /* Of what identity_is_same() looks at, continued from `hash` (hash.h). */
 uint64_t identity_hash(uint64_t hash, const struct identity *i);
 

@@ -1,5 +1,6 @@
 #include "analyze/render/suppressions.h"
 
+#include "analyze/symbols/spelling.h"
 #include "format/record.h"
 
 #include <errno.h>
@@ -107,7 +108,8 @@ int suppressions_read(struct suppressions *s, const char *path, struct failure *
             continue;
         if (strncmp(rule, "leak:", 5) != 0) /* of an empty pattern all is a match, LeakSanitizer's too */
             return fail(ret_failure, EINVAL, "%s:%zu: want leak:PATTERN or a # comment, not %.200s", path, number, rule);
-        add(s, rule + 5, strlen(rule + 5));
+        struct suppression *added = add(s, rule + 5, strlen(rule + 5));
+        spelling_make(added->pattern);
     }
     if (ferror(file))
         return fail(ret_failure, errno, "%s: cannot read: %s", path, strerror(errno));

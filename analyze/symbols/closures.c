@@ -13,7 +13,8 @@
 
 struct closure {
     uint32_t line, column;
-    const void *addr;
+    Dwarf_Die die;
+    bool is_lambda;
 };
 
 struct scope {
@@ -69,6 +70,12 @@ bool closures_is_one(struct closures *c, Dwarf_Die *type, Dwarf_Die *ret_call)
     return false;
 }
 
+bool closures_is_unnamed(Dwarf_Die *type)
+{
+    int tag = dwarf_tag(type);
+    return (is_class(type) || tag == DW_TAG_union_type || tag == DW_TAG_enumeration_type) && !dwarf_hasattr(type, DW_AT_name);
+}
+
 static bool is_block(Dwarf_Die *die)
 {
     switch (dwarf_tag(die)) {
@@ -90,10 +97,11 @@ static void collect(struct closures *c, struct scope *scope, Dwarf_Die *in, unsi
         Dwarf_Die *die = &row.dies[i];
         if (is_block(die) && depth < NESTED_MAX)
             collect(c, scope, die, depth + 1);
-        if (!closures_is_one(c, die, &call))
+        bool is_lambda = closures_is_one(c, die, &call);
+        if (!is_lambda && !closures_is_unnamed(die))
             continue;
         scope->closures = grow(scope->closures, &scope->capacity, scope->count + 1, sizeof *scope->closures);
-        scope->closures[scope->count++] = (struct closure){ die_number(die, DW_AT_decl_line), die_number(die, DW_AT_decl_column), die->addr };
+        scope->closures[scope->count++] = (struct closure){ die_number(die, DW_AT_decl_line), die_number(die, DW_AT_decl_column), *die, is_lambda };
     }
 }
 
@@ -105,7 +113,7 @@ static int by_declaration(const void *left, const void *right)
         return a->line < b->line ? -1 : 1;
     if (a->column != b->column)
         return a->column < b->column ? -1 : 1;
-    return a->addr < b->addr ? -1 : a->addr > b->addr;
+    return a->die.addr < b->die.addr ? -1 : a->die.addr > b->die.addr;
 }
 
 static const struct scope *scope_of(struct closures *c, Dwarf_Die *die)
@@ -126,7 +134,7 @@ static const struct scope *scope_of(struct closures *c, Dwarf_Die *die)
     return &c->scopes[c->count++];
 }
 
-uint32_t closures_number(struct closures *c, Dwarf_Die *type)
+uint32_t closures_number(struct closures *c, Dwarf_Die *type, bool (*counts)(void *data, Dwarf_Die *other), void *data)
 {
     Dwarf_Die at = *type, parent;
 
@@ -135,9 +143,16 @@ uint32_t closures_number(struct closures *c, Dwarf_Die *type)
         if (is_block(&at))
             continue;
         const struct scope *scope = scope_of(c, &at);
-        for (size_t k = 0; k < scope->count; k++)
-            if (scope->closures[k].addr == type->addr)
-                return (uint32_t)k + 1;
+        Dwarf_Die call;
+        bool is_lambda = closures_is_one(c, type, &call);
+        uint32_t number = 1;
+        for (size_t k = 0; k < scope->count; k++) {
+            struct closure closure = scope->closures[k];
+            if (closure.die.addr == type->addr)
+                return number;
+            number += closure.is_lambda == is_lambda && (!counts || counts(data, &closure.die));
+            scope = scope_of(c, &at); /* counts() may have asked for others */
+        }
         return 0;
     }
     return 0;

@@ -1,4 +1,4 @@
-/* The types of lambdas, which have no names: each is known by its number, in the order of their declarations in what they
+/* The types of lambdas, and others that have no names: each is known by its number, in the order of their declarations in what they
  * are in, as in C++'s binary interface. So lines may move, and a name still means the same.
  *
  * For the same process, and with the same trust, as dwarf_index.h. */
@@ -14,8 +14,10 @@ void closures_free(struct closures *c); /* accepts NULL */
 
 /* Whether it is a lambda's type; *ret_call is its operator(). */
 bool closures_is_one(struct closures *c, Dwarf_Die *type, Dwarf_Die *ret_call);
-/* From 1 up; 0: unknown. */
-uint32_t closures_number(struct closures *c, Dwarf_Die *type);
+/* Any other type without a name. */
+bool closures_is_unnamed(Dwarf_Die *type);
+/* Of either, among its kind, or those of it that counts() says: from 1 up; 0: unknown. */
+uint32_t closures_number(struct closures *c, Dwarf_Die *type, bool (*counts)(void *data, Dwarf_Die *other), void *data);
 
 #define CLOSURES_MAX 16
 /* Those among a template's arguments, and in turn among theirs, in the order in which they are written. */

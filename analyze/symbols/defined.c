@@ -5,6 +5,7 @@
 
 #include "analyze/symbols/demangle.h"
 #include "analyze/symbols/elf_file.h"
+#include "analyze/symbols/spelling.h"
 #include "analyze/util.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ bool asked_is_name(const char *symbol, const char *function, const char *bare)
         return false;
     _cleanup_free_ char *name = copy_text(symbol, strcspn(symbol, "@")), *its_function = NULL, *signature = NULL;
     demangle(name, &its_function, &signature);
+    spelling_make(its_function);
     return strcmp(its_function, function) == 0;
 }
 

@@ -363,6 +363,35 @@ bool dwarf_index_lacks(const struct dwarf_index *x)
 
 /* ---- answers ------------------------------------------------------------------- */
 
+/* Whether it has something that has a number, all of which is in something that has a name: clang puts lambdas in lambdas nowhere. */
+static bool is_numbered(const char *name)
+{
+    bool is_one = false;
+
+    for (const char *at = name; (at = strchr(at, '{')); at++) {
+        if (strncmp(at, "{lambda(", 8) != 0 && strncmp(at, "{unnamed type#", 14) != 0)
+            continue;
+        if (at - name < 2 || at[-1] != ':')
+            return false;
+        is_one = true;
+    }
+    return is_one;
+}
+
+/* clang numbers what is in functions of one file, lambdas and others, as it comes to them: `main::$_4`. */
+static void number_as_others(struct dwarf_index *x, struct scope *scope)
+{
+    Dwarf_Attribute attribute;
+    const char *name = dwarf_attr_integrate(&scope->die, DW_AT_name, &attribute) ? dwarf_formstring(&attribute) : NULL;
+    uint32_t number;
+    const char *qualified = dwarf_is_text(name) ? qualified_name(x->names, &scope->die, name, &number) : NULL;
+
+    if (!qualified || !is_numbered(qualified))
+        return;
+    scope->name = name;
+    scope->qualified = qualified;
+}
+
 static void describe(struct dwarf_index *x, struct scope *scope)
 {
     static const unsigned names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name };
@@ -381,6 +410,8 @@ static void describe(struct dwarf_index *x, struct scope *scope)
         if (scope->name && names[i] == DW_AT_name)
             scope->qualified = qualified_name(x->names, &scope->die, scope->name, &scope->number);
     }
+    if (scope->name && strstr(scope->name, "$_"))
+        number_as_others(x, scope);
     if (dwarf_tag(&scope->die) != DW_TAG_inlined_subroutine || !dwarf_hasattr(&scope->die, DW_AT_call_file))
         return;
     scope->call_line = die_number(&scope->die, DW_AT_call_line);

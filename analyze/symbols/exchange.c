@@ -1,8 +1,10 @@
 /* Names as payloads of format/names.h: they come so from all of the worker's pipe, the
- * cache and a log, none of which is believed, and go so into a log. */
+ * cache and a log, none of which is believed, and go so into a log. Here they get their one
+ * spelling, whoever has read them, and when. */
 #include "analyze/symbols/symbols_inside.h"
 
 #include "analyze/symbols/names_writer.h"
+#include "analyze/symbols/spelling.h"
 #include "analyze/util.h"
 #include "format/names.h"
 
@@ -31,22 +33,31 @@ static struct intake *intake_begin(const void *payload, size_t bytes)
     return NULL;
 }
 
-static const char *keep_string(struct symbols *s, struct intake *in, const struct names_string *string)
+static const char *keep_text(struct symbols *s, const struct text *text, bool is_name)
+{
+    if (!is_name || !text->bytes)
+        return texts_keep(&s->texts, text->data, text->bytes);
+    _cleanup_free_ char *name = copy_text(text->data, text->bytes);
+    return texts_keep(&s->texts, name, spelling_make(name));
+}
+
+/* A text is either a name or a path wherever it is. */
+static const char *keep_string(struct symbols *s, struct intake *in, const struct names_string *string, bool is_name)
 {
     if (string->number >= NAMES_TEXTS_MAX)
-        return texts_keep(&s->texts, string->text.data, string->text.bytes);
+        return keep_text(s, &string->text, is_name);
     const char **kept = &in->kept[string->number];
     if (!*kept)
-        *kept = texts_keep(&s->texts, string->text.data, string->text.bytes);
+        *kept = keep_text(s, &string->text, is_name);
     return *kept;
 }
 
 static void take_frame(struct symbols *s, struct intake *in, const struct names_frame *from)
 {
     symbols_add_frame(s, &(struct symbols_frame){
-        .function = keep_string(s, in, &from->function),
-        .signature = keep_string(s, in, &from->signature),
-        .file = keep_string(s, in, &from->file),
+        .function = keep_string(s, in, &from->function, true),
+        .signature = keep_string(s, in, &from->signature, true),
+        .file = keep_string(s, in, &from->file, false),
         .line = from->line,
         .column = from->column,
     });

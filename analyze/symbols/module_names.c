@@ -146,6 +146,8 @@ static const char *better_name(const struct dwarf_frame *in_dwarf, const char *i
 
     if (!name || !in_symtab)
         return in_dwarf->qualified ? in_dwarf->qualified : name ? name : in_symtab;
+    if (in_dwarf->qualified && strstr(in_symtab, "$_"))
+        return in_dwarf->qualified;
     if (!is_mangled(name) && is_mangled(in_symtab) && may_be_of(name, in_symtab))
         return in_symtab;
     if (in_dwarf->qualified && strcmp(name, in_symtab) != 0) /* else it is of C, wherever it is declared */

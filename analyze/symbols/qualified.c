@@ -89,6 +89,8 @@ static const char *space_name(struct qualified *q, Dwarf_Die *die)
     case DW_TAG_structure_type:
         if (closures_is_one(q->closures, die, &call))
             return qualified_closure(q, die, &call);
+        if (closures_is_unnamed(die))
+            return qualified_unnamed(q, die);
         return qualified_own(q, die, dwarf_diename(die));
     case DW_TAG_union_type:
     case DW_TAG_enumeration_type:

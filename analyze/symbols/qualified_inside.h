@@ -37,17 +37,25 @@ struct name_builder {
     char text[QUALIFIED_BYTES];
     size_t used;
     bool is_over;
+    bool is_unknown; /* something in it is, and stands there as `...` */
 };
 
 void name_add(struct name_builder *b, const char *text);
 void name_add_bytes(struct name_builder *b, const char *bytes, size_t count);
+/* qualified_types.c: the type of what has one. */
+void name_add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *of);
 /* Of a function, without brackets. */
 void name_add_parameters(struct qualified *q, struct name_builder *b, Dwarf_Die *function);
 /* NULL: it is too long. */
 const char *name_keep(struct qualified *q, const struct name_builder *b);
 
+/* qualified_templates.c: a name that ends in arguments, with all of them. NULL: it does not, or they are not known. */
+const char *qualified_template(struct qualified *q, Dwarf_Die *die, const char *name);
+
 /* `{lambda(int)#1}`, of a lambda's type and its operator(). */
 const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call);
+/* `{unnamed type#1}`, or what a typedef calls it. NULL: it is nowhere where it would have a number. */
+const char *qualified_unnamed(struct qualified *q, Dwarf_Die *type);
 /* The name that a function or type has itself, with the lambdas in it as they are called everywhere else. */
 const char *qualified_own(struct qualified *q, Dwarf_Die *die, const char *name);
 

@@ -1,4 +1,4 @@
-/* Texts of names: types as demanglers write them, and lambdas as the symbol table names them. gcc's debug information calls
+/* Texts of names: lambdas as the symbol table names them, and templates with all of their arguments. gcc's debug information calls
  * these `<lambda(int)>` where they are arguments of templates, and nothing elsewhere. */
 #include "analyze/symbols/qualified_inside.h"
 
@@ -27,60 +27,87 @@ const char *name_keep(struct qualified *q, const struct name_builder *b)
     return b->is_over ? NULL : texts_keep(&q->texts, b->text, b->used);
 }
 
-/* --- types ------------------------------------------------------------------------ */
+static bool is_generic(struct qualified *q, Dwarf_Die *call)
+{
+    const struct die_row row = die_tree_row(q->tree, call);
 
-/* What the attribute of a DIE says, as demanglers write it. */
-static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *of)
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_template_type_parameter)
+            return true;
+    return false;
+}
+
+/* `{lambda(int)`. The types of one with `auto` are those of one call. */
+static void add_lambda(struct qualified *q, struct name_builder *b, Dwarf_Die *call)
+{
+    name_add(b, "{lambda(");
+    if (is_generic(q, call))
+        name_add(b, "auto");
+    else
+        name_add_parameters(q, b, call);
+    name_add(b, ")");
+}
+
+/* Before gcc 13 whatever their parameters; else, as the binary interface has it, those with the same. */
+static bool are_numbered_alike(Dwarf_Die *type)
 {
     Dwarf_Attribute attribute;
-    Dwarf_Die type;
-    const char *behind = "";
+    Dwarf_Die unit;
+    unsigned version;
 
-    if (!dwarf_attr_integrate(of, DW_AT_type, &attribute) || !dwarf_formref_die(&attribute, &type)) {
-        name_add(b, "void");
-        return;
-    }
-    switch (dwarf_tag(&type)) {
-    case DW_TAG_pointer_type: behind = "*"; break;
-    case DW_TAG_reference_type: behind = "&"; break;
-    case DW_TAG_rvalue_reference_type: behind = "&&"; break;
-    case DW_TAG_const_type: behind = " const"; break;
-    case DW_TAG_volatile_type: behind = " volatile"; break;
-    default: {
-        const char *path = q->depth < QUALIFIED_NESTED_MAX ? qualified_space(q, &type) : NULL;
-        name_add(b, path ? path : "...");
-        return;
-    }
-    }
-    if (q->depth++ < QUALIFIED_NESTED_MAX)
-        add_type(q, b, &type);
-    q->depth--;
-    name_add(b, behind);
+    if (!dwarf_diecu(type, &unit, NULL, NULL) || !dwarf_attr(&unit, DW_AT_producer, &attribute))
+        return false;
+    const char *producer = dwarf_formstring(&attribute);
+    return producer && sscanf(producer, "GNU %*s %u", &version) == 1 && version < 13;
 }
 
-void name_add_parameters(struct qualified *q, struct name_builder *b, Dwarf_Die *function)
+struct lambda {
+    struct qualified *q;
+    const struct name_builder *parameters;
+};
+
+static bool has_same_parameters(void *data, Dwarf_Die *other)
 {
-    const struct die_row row = die_tree_row(q->tree, function);
-    bool is_first = true;
+    const struct lambda *lambda = data;
+    struct name_builder b = { .used = 0 };
+    Dwarf_Die call;
 
-    for (size_t i = 0; i < row.count; i++) {
-        if (dwarf_tag(&row.dies[i]) != DW_TAG_formal_parameter || dwarf_hasattr(&row.dies[i], DW_AT_artificial))
-            continue;
-        name_add(b, is_first ? "" : ", ");
-        add_type(q, b, &row.dies[i]);
-        is_first = false;
-    }
+    if (!closures_is_one(lambda->q->closures, other, &call))
+        return false;
+    add_lambda(lambda->q, &b, &call);
+    return b.used == lambda->parameters->used && memcmp(b.text, lambda->parameters->text, b.used) == 0;
 }
 
-/* `{lambda(int)#1}`. */
 const char *qualified_closure(struct qualified *q, Dwarf_Die *type, Dwarf_Die *call)
 {
     struct name_builder b = { .used = 0 };
+    struct lambda lambda = { q, &b };
     char number[20];
 
-    snprintf(number, sizeof number, ")#%u}", closures_number(q->closures, type));
-    name_add(&b, "{lambda(");
-    name_add_parameters(q, &b, call);
+    add_lambda(q, &b, call);
+    snprintf(number, sizeof number, "#%u}", closures_number(q->closures, type, are_numbered_alike(type) ? NULL : has_same_parameters, &lambda));
+    name_add(&b, number);
+    return name_keep(q, &b);
+}
+
+const char *qualified_unnamed(struct qualified *q, Dwarf_Die *type)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die parent, named;
+    struct name_builder b = { .used = 0 };
+    char number[20];
+
+    if (!die_tree_parent(q->tree, type, &parent))
+        return NULL;
+    const struct die_row row = die_tree_row(q->tree, &parent);
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_typedef && dwarf_attr(&row.dies[i], DW_AT_type, &attribute) &&
+            dwarf_formref_die(&attribute, &named) && named.addr == type->addr)
+            return dwarf_diename(&row.dies[i]);
+    if (dwarf_tag(&parent) == DW_TAG_namespace || dwarf_tag(&parent) == DW_TAG_compile_unit)
+        return NULL;
+    snprintf(number, sizeof number, "%u}", closures_number(q->closures, type, NULL, NULL));
+    name_add(&b, "{unnamed type#");
     name_add(&b, number);
     return name_keep(q, &b);
 }
@@ -152,8 +179,31 @@ static const char *without_lines(struct qualified *q, const char *name)
     return b.is_over ? name : name_keep(q, &b);
 }
 
+/* `operator int`, by another name of the type. NULL: it is another function, or the type is unknown. */
+static const char *conversion(struct qualified *q, Dwarf_Die *function, const char *name)
+{
+    struct name_builder b = { .used = 0 };
+
+    if (dwarf_tag(function) != DW_TAG_subprogram || strncmp(name, "operator ", 9) != 0 || strncmp(name + 9, "new", 3) == 0 ||
+        strncmp(name + 9, "delete", 6) == 0 || name[9] == '"' || strncmp(name + 9, "co_await", 8) == 0)
+        return NULL;
+    name_add(&b, "operator ");
+    name_add_type(q, &b, function);
+    return b.is_unknown ? NULL : name_keep(q, &b);
+}
+
 const char *qualified_own(struct qualified *q, Dwarf_Die *die, const char *name)
 {
+    if (name && name[strlen(name) - (*name != 0)] == '>' && q->depth < QUALIFIED_NESTED_MAX) {
+        q->depth++;
+        const char *with_arguments = qualified_template(q, die, name);
+        q->depth--;
+        if (with_arguments)
+            return with_arguments;
+    }
+    const char *converts = name ? conversion(q, die, name) : NULL;
+    if (converts)
+        return converts;
     if (name && strstr(name, "<lambda(") && q->depth < QUALIFIED_NESTED_MAX) {
         q->depth++;
         name = with_lambdas(q, die, name);

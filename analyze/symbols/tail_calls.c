@@ -8,6 +8,7 @@
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/qualified.h"
+#include "analyze/symbols/spelling.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
@@ -47,7 +48,8 @@ static bool is_called(struct walk *w, Dwarf_Die *function, const char *own, cons
     if (linkage)
         return asked_is_name(linkage, w->asked[k].name, w->bare[k]);
     const char *qualified = qualified_name(w->names, function, own, &number);
-    return strcmp(qualified ? qualified : own, w->asked[k].name) == 0;
+    _cleanup_free_ char *spelled = spelling_copy(qualified ? qualified : own);
+    return strcmp(spelled, w->asked[k].name) == 0;
 }
 
 static size_t find_asked(struct walk *w, Dwarf_Die *function)

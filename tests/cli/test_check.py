@@ -415,6 +415,34 @@ with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
 for option in set(re.findall(r"--[a-z][a-z-]+", text)):
     check(option in manual, f"check {option} is in the manual page")
 
+# --- lambdas: one more renumbers the others, which have not changed ---
+LAMBDAS = """#include <cstdlib>
+static void *volatile kept;
+int main() {
+%s    auto first = [](int n) { for (int i = 0; i < n; i++) kept = malloc(16); };
+    auto second = [](int n) { for (int i = 0; i < n; i++) kept = malloc(17); };
+    first(100 + MORE); second(40);
+}
+"""
+NEW = "    auto start = [](int n) { for (int i = 0; i < n; i++) kept = malloc(5); }; start(1);\n"
+for name, new, flags in ("before", "", ["-O0"]), ("after", NEW, ["-O0"]), ("faster", NEW, ["-O2"]), ("more", NEW, ["-O0", "-DMORE=5"]):
+    os.mkdir(path(name))
+    with open(path(f"{name}/lambdas.cpp"), "w") as file:
+        file.write(LAMBDAS % new)
+    got = run(["g++", "-g", "-fno-builtin", "-DMORE=0" if len(flags) < 2 else "-w", *flags, "-o", path(f"{name}/lambdas"), path(f"{name}/lambdas.cpp")])
+    equal(got.returncode, 0, f"building {name}: {got.stderr}")
+numbered = baseline("lambdas.json", path("before/lambdas"))
+for compiler_flags in "after", "faster", "more":
+    got = gate("--baseline", numbered, "--metrics", "sites", "--json", "--", path(f"{compiler_flags}/lambdas"), code=2)
+    regressions = {metric["name"]: [(culprit["frames"][0]["line"], culprit["before"], culprit["now"]) for culprit in metric["culprits"]]
+                   for metric in json.loads(got.stdout)["metrics"] if metric["state"] == "regression"}
+    lines = [(5, 100, 105), (4, 0, 1)] if compiler_flags == "more" else [(4, 0, 1)]
+    equal(regressions, {"sites.main::{lambda(int)}::operator().allocations": lines}, f"{compiler_flags}: what has changed")
+gate("--max", "sites.main::{lambda(int)#1}::operator().allocations=1", "--", path("after/lambdas"))
+gate("--max", "sites.main::{lambda(int)#2}::operator().allocations=99", "--", path("after/lambdas"), code=2)
+gate("--max", "sites.main::{lambda(int)}::operator().allocations=140", "--", path("after/lambdas"), code=2)
+gate("--baseline", numbered, "--metrics", "sites", "--", path("before/lambdas"))
+
 # --- nothing stays, whatever ends it ---
 for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
     process = subprocess.Popen([MALLOSCOPE, "check", "--max", "bytes=1M", "--", ONE, "sleeps"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -33,8 +33,10 @@ def culprits(got, metric):
 with open(path("call.cpp"), "w") as file:
     file.write(SOURCE_TEXT)
 must("g++", "-O1", "-g", "-fno-builtin", "-o", path("call"), path("call.cpp"))
-for name, count in ("Call<void (int)>::operator()", 10), ("Call<int (char)>::operator()", 20):
+for given, count in ("Call<void (int)>::operator()", 10), ("Call<int (char)>::operator()", 20):
+    name = given.replace(" ", "")
     metric = f"sites.{name}.allocations"
+    gate("--max", f"sites.{given}.allocations={count}", "--", path("call"))
     gate("--max", f"{metric}={count}", "--", path("call"))
     got = gate("--json", "--max", f"{metric}={count - 1}", "--", path("call"), code=2)
     equal(culprits(got, metric), [(name, "call")], f"{name} is the culprit")
@@ -48,12 +50,12 @@ gate("--baseline", path("base.json"), "--metrics", "allocations,sites,modules", 
 with open(path("base.json")) as file:
     text = file.read()
 part, = json.loads(text)["platforms"].values()
-equal([site["stack"][0] for site in part["sites"]], ["Call<int (char)>::operator()", "Call<void (int)>::operator()", "odd (name) (.)"], "its sites")
+equal([site["stack"][0] for site in part["sites"]], ["Call<int(char)>::operator()", "Call<void(int)>::operator()", "odd (name) (.)"], "its sites")
 more = "#include <stdlib.h>\nstatic void *volatile sink;\nint main() { sink = malloc(1); }\n"
 with open(path("less.c"), "w") as file:
     file.write(more)
 must("gcc", "-fno-builtin", "-o", path("less"), path("less.c"))
 got = gate("--baseline", path("base.json"), "--metrics", "allocations", "--json", "--", path("less"))
-equal(sorted(culprits(got, "allocations")), [("Call<int (char)>::operator()", "less"), ("Call<void (int)>::operator()", "less"), ("odd (name)", "less")],
+equal(sorted(culprits(got, "allocations")), [("Call<int(char)>::operator()", "less"), ("Call<void(int)>::operator()", "less"), ("odd (name)", "less")],
       "what is gone has its whole name, and the program's module")
 sys.exit(done())

@@ -311,6 +311,128 @@ rows = diff("--sites", make("lambdas/two", 10, 20), make("lambdas/two", 20, 10))
 equal(sorted((os.path.basename(row["frames"][0]["file"]), row["before"]["allocations"], row["after"]["allocations"]) for row in rows),
       [("x.cpp", 10, 20)] * 2 + [("y.cpp", 20, 10)] * 2, "lambdas of two files")
 
+# --- one name, inlined or not, from gcc or clang; and one that users may spell in either way ---
+SPELLED = """#include <cstdlib>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+void *volatile kept;
+#ifdef INLINED
+#define ONE __attribute__((always_inline)) inline
+#define LAMBDA __attribute__((always_inline))
+#else
+#define ONE __attribute__((noinline))
+#define LAMBDA __attribute__((noinline))
+#endif
+#define ASK { for (int i = 0; i < 3; i++) { kept = malloc(16); free(kept); } kept = 0; }
+typedef std::function<void (int)> call;
+enum plain { none, some };
+namespace ns { enum class kind : unsigned char { none, some }; struct S { int m; void f(); }; void S::f() {} int object; }
+namespace { ONE void hidden(int) ASK struct Hidden { ONE void put() ASK typedef void (*pointer)(int); ONE operator pointer() { ASK return 0; } }; }
+template <unsigned long N> ONE static void size() ASK
+template <long N, long long M> ONE static void sizes() ASK
+template <short N, unsigned char C> ONE static void small() ASK
+template <bool B, char C> ONE static void letter() ASK
+template <plain P, ns::kind K> ONE static void kinds() ASK
+template <int *P, void *V> ONE static void pointer() ASK
+template <int ns::S::*P, void (ns::S::*F)()> ONE static void member() ASK
+template <void (*F)(int)> ONE static void function() ASK
+template <template <class...> class C> ONE static void container() ASK
+template <class... T> ONE static void pack(T...) ASK
+template <class T, int N = 5> ONE static void with(T) ASK
+template <class T> ONE static void of() ASK
+template <class F> ONE static void calls(F f) { ASK f(1); }
+typedef struct { ONE void put() ASK } named;
+struct P { template <class T> ONE P &operator<<(T) { ASK return *this; } ONE P &operator()(call) { ASK return *this; } };
+ONE static int alone(int n, const char *) { ASK return n; }
+int main()
+{
+    size<16>(); sizes<-5, 6>(); small<-4, 200>(); letter<true, 'c'>(); letter<false, '>'>(); letter<false, '\\n'>(); kinds<some, ns::kind::some>();
+    pointer<&ns::object, nullptr>(); member<&ns::S::m, &ns::S::f>(); function<hidden>(); container<std::vector>();
+    pack(1, 'c', 2.0, 3UL, (short)1); with(1L); with((unsigned short)1); with(std::vector<call>()); with(std::map<int, std::vector<std::string>>());
+    with((int (*)[3])0); with((void (*)(int, long))0); with((int (ns::S::*)(int) const)0); with((const char *const *)0);
+    of<const int &>(); of<int[3]>(); of<int (long)>(); of<const volatile int>(); of<int (&&)[2]>(); of<decltype(nullptr)>(); of<Hidden>();
+    hidden(1); Hidden h; h.put(); Hidden::pointer p = h; named n; n.put(); P() << 1; P() << "x"; P()(call()); alone(1, "");
+    auto one = [](int) LAMBDA ASK; auto two = [&](call) LAMBDA ASK; auto three = [](auto, int) LAMBDA ASK;
+    one(1); two(call()); three(1L, 2); calls(one);
+    struct { ONE void put() ASK } unnamed; unnamed.put();
+    struct Local { ONE void put() ASK } local; local.put();
+}
+"""
+write("spelled.cpp", SPELLED)
+spelled = {}
+for compiler in "g++", "clang++":
+    for name, flags in ("inlined", ["-DINLINED"]), ("called", []):
+        build(compiler, f"{compiler}-{name}", "spelled.cpp", flags=["-std=c++20", "-w", "-O1", "-g", *flags])
+        spelled[compiler, name] = make(f"{compiler}-{name}")
+sites = {key: {site["function"] for site in json.loads(ask("sites", "--json", log))["sites"]} for key, log in spelled.items()}
+wanted = sites["g++", "called"]
+for name in ("size<16>", "sizes<-5, 6>", "letter<true, 'c'>", "letter<false, 62>", "pointer<&ns::object, 0>", "with<unsigned short, 5>", "of<int(long)>",
+             "with<std::vector<std::function<void(int)>, std::allocator<std::function<void(int)>>>, 5>", "function<&(anonymous namespace)::hidden>",
+             "main::{unnamed type#1}::put", "calls<main::{lambda(int)#1}>"):
+    check(name in wanted, f"{name}: {wanted}")
+def numbered(found):
+    """Before gcc 13 lambdas of other parameters count, too."""
+    return {re.sub(r"(\{lambda\((?:std::function<void\(int\)>|auto)\)#)\d", r"\1N", name) for name in found if name}
+
+
+for key, found in sites.items():
+    equal(found ^ sites[key[0], "called"], set(), f"{key}: other names than where nothing is inlined")
+    equal(sorted(numbered(found) ^ numbered(wanted)), [], f"{key}: other names than gcc's")
+for before, after in ("inlined", "called"), ("called", "inlined"):
+    d = diff("--sites", "--unchanged", spelled["g++", before], spelled["g++", after])
+    equal([row["frames"][0]["function"] for row in d["rows"] if row["change"] != "unchanged"], [], f"{before} before, {after} now: nothing has changed")
+for given, name in ("size<16ul>", "size<16>"), ("letter<true, (char)99>", "letter<true, 'c'>"), ("of<int \\(long\\)>", "of<int(long)>"):
+    equal({site["function"] for site in json.loads(ask("sites", "--json", "--filter", given, spelled["g++", "inlined"]))["sites"]}, {name}, f"--filter {given}")
+for given in "size<16ul>", "size<16>":
+    for key in spelled:
+        command = [MALLOSCOPE, "check", "--within", given, "--max", "allocations=2", "--max", f"sites.{given}.allocations=2", "--", path("-".join(key))]
+        got = run(command)
+        equal((got.returncode, re.findall(r"(\S+) +3 +2  regression", got.stdout)), (2, ["allocations", "sites.size<16>.allocations"]), f"{command}: {got.stdout}{got.stderr}")
+# Lambdas of several kinds, as gcc numbers them here; as 12 does; and as 13 does.
+write("kinds.cpp", """#include <cstdlib>
+void *volatile kept;
+int main()
+{
+    auto a = [](int n) KIND { for (; n > 0; n--) kept = malloc(16); kept = 0; };
+    auto b = [](long n) KIND { for (; n > 0; n--) kept = malloc(16); kept = 0; };
+    auto c = [](int n) KIND { for (; n > 0; n--) kept = malloc(16); kept = 0; };
+    a(1); b(2); c(3);
+}
+""")
+for version in "", "12", "13":
+    found = []
+    for name, kind in ("inlined", "always_inline"), ("called", "noinline"):
+        build("g++", f"kinds-{name}.s", "kinds.cpp", flags=["-O1", "-g", "-S", f"-DKIND=__attribute__(({kind}))"])
+        with open(path(f"kinds-{name}.s")) as file:
+            text = file.read()
+        if version:
+            text = re.sub(r'"GNU C\+\+(\d+) \d+\.', rf'"GNU C++\1 {version}.', text)
+            for long, last in ("UllE0_", "UliE1_"), ("UllE_", "UliE0_"):
+                text = text.replace(f"mainENK{long}", "LONG").replace(f"mainENK{last}", "LAST")
+            text = text.replace("LONG", "mainENKUllE0_" if version == "12" else "mainENKUllE_").replace("LAST", "mainENKUliE1_" if version == "12" else "mainENKUliE0_")
+        with open(path(f"kinds-{name}.s"), "w") as file:
+            file.write(text)
+        build("g++", f"kinds-{name}", f"kinds-{name}.s", flags=[])
+        found.append({site["function"]: site["allocations"] for site in json.loads(ask("sites", "--json", make(f"kinds-{name}")))["sites"]})
+    equal(found[0], found[1], f"inlined and called, as gcc {version} numbers them")
+    numbers = {"12": (1, 2, 3), "13": (1, 1, 2)}.get(version)
+    if numbers:
+        equal(found[1], {f"main::{{lambda({kind})#{number}}}::operator()": count
+                         for kind, number, count in zip(("int", "long", "int"), numbers, (1, 2, 3))}, f"as gcc {version} numbers them")
+# A baseline with the names that gcc's were before.
+base = path("spelled.json")
+got = run([MALLOSCOPE, "check", "--baseline", base, "--save-baseline", "--", path("g++-called")])
+equal(got.returncode, 0, f"a baseline: {got.stderr}")
+with open(base) as file:
+    text = file.read()
+with open(base, "w") as file:
+    file.write(text.replace("size<16>", "size<16ul>").replace("of<int(long)>", "of<int (long)>").replace("function<void(int)>>", "function<void (int)> >"))
+for key in spelled:
+    got = run([MALLOSCOPE, "check", "--baseline", base, "--metrics", "allocations,sites", "--", path("-".join(key))])
+    equal(got.returncode, 0, f"{key} against a baseline with other spellings: {got.stdout}{got.stderr}")
+
 # --- a sum over several lines claims none ---
 for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):
     frame = [row["frames"][0] for row in json.loads(ask(command, "--json", *log))["rows"] if row["frames"][0]["function"] == "twice"]

@@ -19,11 +19,11 @@ LIBRARIES = ["-lpthread", "-lzstd", "-ljansson", "-lm"]
 # What each of them is made of, beside tests/fuzz/NAME.c.
 SOURCES = {
     "fuzz_log": ("tests/fuzz/views.c", "format/*.c", "analyze/util.c", "analyze/hash*.c", "analyze/log/*.c", "analyze/model/*.c",
-                 "analyze/render/*.c", "!analyze/render/plot_sizes.c"),
+                 "analyze/render/*.c", "!analyze/render/plot_sizes.c", "analyze/symbols/spelling.c"),
     "fuzz_trim": ("tests/fuzz/made_log.c", "format/*.c", "analyze/util.c", "analyze/hash*.c", "analyze/log/*.c", "analyze/model/*.c"),
     "fuzz_cfi": ("interpose/inside/cfi*.c",),
     "fuzz_symbols": ("format/*.c", "analyze/util.c", "analyze/hash*.c", "analyze/symbols/*.c", "!analyze/symbols/resolve.c", "!analyze/symbols/worker.c"),
-    "fuzz_rules": ("analyze/util.c", "analyze/render/suppressions.c", "format/record.c"),
+    "fuzz_rules": ("analyze/util.c", "analyze/render/suppressions.c", "analyze/symbols/spelling.c", "format/record.c"),
     "fuzz_exec": ("interpose/outside/exec_target.c", "interpose/outside/filter.c", "interpose/inside/process.c"),
 }
 LIBRARIES_OF = {"fuzz_symbols": ["-lelf", "-ldw", "-llzma", "-liberty"]}

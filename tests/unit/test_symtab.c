@@ -6,6 +6,7 @@
 #include "analyze/symbols/demangle.h"
 #include "analyze/symbols/elf_file.h"
 #include "analyze/symbols/find_file.h"
+#include "analyze/symbols/spelling.h"
 #include "analyze/util.h"
 #include "tests/unit/check.h"
 
@@ -494,6 +495,52 @@ static size_t count_descriptors(void)
     return count;
 }
 
+/* What compilers and demanglers write, and how it is spelled. */
+static void test_spelling(void)
+{
+    static const char *const names[][2] = {
+        { "fill<16ul>", "fill<16>" },
+        { "f<-5l, 3u, 4ull, true>", "f<-5, 3, 4, true>" },
+        { "tb<true, (char)99>", "tb<true, 'c'>" },
+        { "f<'c'>", "f<'c'>" },
+        { "f<'\\''>", "f<39>" },
+        { "f<(char)39>", "f<39>" },
+        { "f<'\\000', '\\012', '\\37777777710'>", "f<0, 10, -56>" },
+        { "f<(char)-56>", "f<-56>" },
+        { "f<' ', '>', '('>", "f<32, 62, 40>" },
+        { "f<L'c', u8'c', (short)-4, (unsigned char)200, (wchar_t)99>", "f<99, 99, -4, 200, 99>" },
+        { "f<(int*)0, (ns::E)1>", "f<0, (ns::E)1>" },
+        { "f<std::vector<long unsigned int>, short int, long long int, long double, mine::long int>",
+          "f<std::vector<unsigned long>, short, long long, long double, mine::long>" },
+        { "f<decltype(nullptr)>", "f<std::nullptr_t>" },
+        { "call<std::function<void (int)> >::operator()", "call<std::function<void(int)>>::operator()" },
+        { "f<int (*) [3], void (*)(int (&) [3])>", "f<int(*)[3], void(*)(int(&)[3])>" },
+        { "main::{lambda(std::function<void (int)>)#2}::operator()", "main::{lambda(std::function<void(int)>)#2}::operator()" },
+        { "main::{lambda(auto:1, auto:2 const&)#3}::operator()<int, long int>", "main::{lambda(auto)#3}::operator()<int, long>" },
+        { "f<main::{lambda<typename $T0>(std::vector<$T0>, void (*)($T0))#3}>", "f<main::{lambda(auto)#3}>" },
+        { "G::operator void (*)(int)", "G::operator void (*)(int)" },
+        { "void (anonymous namespace)::f<void ((anonymous namespace)::S)>(int)", "void (anonymous namespace)::f<void((anonymous namespace)::S)>(int)" },
+        { "std::operator<< <std::char_traits<char> >", "std::operator<< <std::char_traits<char>>" },
+        { "X::operator> <Y<3u> >", "X::operator> <Y<3>>" },
+        { "X::operator-><Y<3u> >", "X::operator-><Y<3>>" },
+        { "core::ptr::drop_in_place<*mut (A, B)>", "core::ptr::drop_in_place<*mut (A, B)>" },
+        { "<impl Trait<(A, (B, C))> for (A, B)>::f", "<impl Trait<(A, (B, C))> for (A, B)>::f" },
+        { "<&'a str as X>::f::<'a'>", "<&'a str as X>::f::<'a'>" },
+        { "<fn(A) -> (B, C)>::f", "<fn(A) -> (B, C)>::f" },
+        { "init(int) [a 16ul.cpp#2]", "init(int) [a 16ul.cpp#2]" },
+        { "f<'", "f<'" },
+        { "f<\xc3'", "f<\xc3'" },
+        { "f<(char)", "f<(char)" },
+        { "", "" },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        _cleanup_free_ char *spelled = spelling_copy(names[i][0]), *again = spelling_copy(spelled);
+        if (!CHECK(strcmp(spelled, names[i][1]) == 0) || !CHECK(strcmp(again, spelled) == 0))
+            printf("%s is spelled %s\n", names[i][0], spelled);
+    }
+}
+
 int main(void)
 {
     static struct module own = { .part = "" }, libc = { .part = "libc.so" };
@@ -501,6 +548,7 @@ int main(void)
 
     dl_iterate_phdr(take_module, &own);
     dl_iterate_phdr(take_module, &libc);
+    test_spelling();
     test_rules(&own);
     test_libc(&libc);
     test_refusals(&libc);
