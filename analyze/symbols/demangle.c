@@ -57,6 +57,10 @@ void demangle(const char *name, char **ret_function, char **ret_signature)
         *ret_function = bare;
         return;
     }
+    if (numbered) {
+        local_names_bare_constructors(*ret_function);
+        local_names_bare_constructors(*ret_signature);
+    }
     free(bare);
     if (*ret_signature && strcmp(*ret_signature, *ret_function) == 0) {
         free(*ret_signature);

@@ -8,7 +8,7 @@
 #include <libiberty/demangle.h>
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,4 +136,26 @@ char *local_names_number(const char *mangled, int options)
         }
     }
     return text;
+}
+
+static size_t word_length(const char *begin, const char *end)
+{
+    size_t length = 0;
+
+    while (length < (size_t)(end - begin) && (isalnum((unsigned char)end[-1 - (ptrdiff_t)length]) || end[-1 - (ptrdiff_t)length] == '_'))
+        length++;
+    return length;
+}
+
+void local_names_bare_constructors(char *name)
+{
+    for (char *at = name; at && (at = strchr(at, '#')); at++) {
+        size_t number = 1 + strspn(at + 1, "0123456789"), length = word_length(name, at);
+        char *own = at + number + 2;
+        if (!length || strncmp(at + number, "::", 2) != 0)
+            continue;
+        own += *own == '~';
+        if (strncmp(own, at - length, length + number) == 0 && !isdigit((unsigned char)own[length + number]))
+            memmove(own + length, own + length + number, strlen(own + length + number) + 1);
+    }
 }

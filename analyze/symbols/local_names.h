@@ -6,5 +6,7 @@
 /* A mangled name in which that number is a part of their names, from the second on, so that a demangler tells it:
  * f()::L::q, f()::L#2::q. NULL: there is none in it. To be freed. options: cplus_demangle()'s. */
 char *local_names_number(const char *mangled, int options);
+/* Of such a name, demangled, in place: constructors are called as debug information calls them, L#2::L. NULL is none. */
+void local_names_bare_constructors(char *name);
 
 #endif
