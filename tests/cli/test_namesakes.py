@@ -296,6 +296,21 @@ for name, compiler, flags in (("g++-g", "g++", ["-g", "-O1"]), ("g++-g1", "g++",
     equal([n["total"]["allocations"] for n in tree if n.get("function") == ("B::go" if name.endswith("-g") else "go")],
           [20] if name.endswith("-g") else [20, 10], f"{name}: in the tree")
 
+# Of those on one line the number tells which, in all commands.
+write("one-line.cpp", """#include <cstdlib>
+void *volatile kept;
+namespace A { static inline void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } } namespace B { static inline void go(int n) { for (int i = 0; i < n; i++) kept = malloc(20); } }
+int main() { A::go(10); B::go(20); kept = 0; }
+""")
+for name, compiler, flags in ("g++-g1", "g++", ["-g1", "-O2"]), ("clang++-lines", "clang++", ["-gline-tables-only", "-O2"]):
+    build(compiler, f"one-line-{name}", "one-line.cpp", flags=flags)
+    log = make(f"one-line-{name}")
+    nodes = {n["total"]["allocations"]: n["signature"] for n in json.loads(ask("tree", "--json", log))["nodes"] if n.get("function") == "go"}
+    equal(set(nodes), {10, 20}, f"{name}, on one line: in the tree: {nodes}")
+    sites = {site["allocations"]: site for site in json.loads(ask("sites", "--json", log))["sites"] if site["function"] == "go"}
+    equal({count: (site["signature"], site["bytes"]) for count, site in sites.items()}, {10: (nodes[10], 100), 20: (nodes[20], 400)}, f"{name}, on one line: sites")
+    equal(re.findall(r"\d+ allocations \(.*\n +(go\S*)", ask("report", "--sort", "allocations", log)), [nodes[20], nodes[10]], f"{name}, on one line: report")
+
 # Those of static functions, and of none, in two files.
 for file, function in ("x.cpp", "a_init"), ("y.cpp", "b_init"):
     write(f"lambdas/{file}", """#include <cstdlib>
