@@ -2,29 +2,10 @@
  * or in their lines only. */
 #include "analyze/check/measured.h"
 
-#include "analyze/check/frame_name.h"
 #include "analyze/check/numbered.h"
-#include "analyze/check/passing.h"
 #include "analyze/hash.h"
-#include "analyze/render/frames.h"
-#include "analyze/render/text.h"
 
-#include <inttypes.h>
 #include <string.h>
-
-char *measured_module_name(const char *file_name)
-{
-    const char *ending = strstr(file_name, ".so.");
-    return copy_text(file_name, ending ? (size_t)(ending + 3 - file_name) : strlen(file_name));
-}
-
-static char *safe_copy(const char *text) /* as it would come back from a file of JSON */
-{
-    json_t *json = text_json(text);
-    char *copy = copy_text(json_string_value(json), json_string_length(json));
-    json_decref(json);
-    return copy;
-}
 
 static void *resized(void *array, size_t count, size_t element_bytes)
 {
@@ -33,211 +14,6 @@ static void *resized(void *array, size_t count, size_t element_bytes)
     if (!larger)
         abort(); /* there is no memory */
     return larger;
-}
-
-/* A log that is being added. */
-struct adding_log {
-    struct by_name table;
-    uint8_t *roles; /* by frame: 1 + enum site_role; 0: not asked yet */
-    const char *module; /* whose language was asked for last */
-    bool is_rust;
-};
-
-static struct passing passing_of(const struct by_name_frame *f)
-{
-    return (struct passing){ f->is_named ? f->function : NULL, f->signature, f->module, f->path, f->is_real, false };
-}
-
-static bool is_rust(struct adding_log *a, const char *module)
-{
-    if (a->module && strcmp(a->module, module) == 0)
-        return a->is_rust;
-    a->module = module;
-    a->is_rust = false;
-    for (size_t i = 0; i < a->table.frame_count && !a->is_rust; i++) {
-        const struct passing p = passing_of(&a->table.frames[i]);
-        a->is_rust = strcmp(p.module, module) == 0 && passing_shows_rust(&p);
-    }
-    return a->is_rust;
-}
-
-static enum site_role role_of(struct adding_log *a, uint32_t frame)
-{
-    if (!a->roles[frame]) {
-        struct passing p = passing_of(&a->table.frames[frame]);
-        p.is_rust = p.function && !p.source && is_rust(a, p.module);
-        a->roles[frame] = (uint8_t)(1 + passing_role(&p));
-    }
-    return (enum site_role)(a->roles[frame] - 1);
-}
-
-/* The number of its module, among those of the row. */
-static uint32_t module_number(const struct by_name *b, const struct by_name_row *row, uint32_t at)
-{
-    uint32_t first = 0;
-
-    while (strcmp(b->frames[row->frames[first]].module, b->frames[row->frames[at]].module) != 0)
-        first++;
-    return first;
-}
-
-static uint32_t find_site(struct adding_log *a, const struct by_name_row *row)
-{
-    struct site_search search = { 0 };
-    uint32_t site = 0;
-
-    for (uint32_t i = 0; i < row->frame_count; i++)
-        if (site_search_ends(&search, i, role_of(a, row->frames[i]), module_number(&a->table, row, i), i + 1 == row->frame_count, &site))
-            break;
-    return site;
-}
-
-static bool is_own_module(const struct by_name *b, const char *module)
-{
-    return b->program && strcmp(module, b->program) == 0;
-}
-
-/* A row's frames that are its site's. */
-struct site_frames {
-    uint32_t at[MEASURED_DEPTH + MEASURED_OWN + 1]; /* their numbers in the row */
-    size_t count;
-    size_t key_count; /* the first of them tell the site from others */
-};
-
-static bool has_line(const struct by_name_frame *f)
-{
-    return f->path && f->line;
-}
-
-/* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
- * nothing to who calls it: the program's own functions further out are what tells two callers apart. */
-static void find_frames(struct adding_log *a, const struct by_name_row *row, struct site_frames *ret)
-{
-    const struct by_name *b = &a->table;
-    size_t own = 0;
-    uint32_t first = find_site(a, row), at = first;
-    bool any_line = false, ends = false;
-
-    *ret = (struct site_frames){ .count = 0 };
-    for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
-        const struct by_name_frame *f = &b->frames[row->frames[at]];
-        bool is_own = is_own_module(b, f->module);
-        if (at > first && frames_is_start(f->function))
-            break;
-        if (ret->count >= MEASURED_DEPTH && !is_own)
-            continue;
-        ret->at[ret->count++] = at;
-        own += is_own;
-        any_line |= has_line(f);
-        ends = strcmp(f->function, "main") == 0;
-    }
-    ret->key_count = ret->count;
-    for (; at < row->frame_count && !any_line && !ends && !frames_is_start(b->frames[row->frames[at]].function); at++)
-        if (has_line(&b->frames[row->frames[at]])) {
-            ret->at[ret->count++] = at;
-            any_line = true;
-        }
-}
-
-/* "??": it has none; what is in no module is as by_name has it. To be freed. */
-static char *function_name(const struct by_name_frame *f)
-{
-    char *function = safe_copy(f->is_named ? f->function : *f->module ? MEASURED_NO_NAME : f->function);
-
-    for (char *at = function; (at = strchr(at, '\n'));)
-        *at = ' ';
-    return function;
-}
-
-static char *module_name(const struct by_name_frame *f)
-{
-    _cleanup_free_ char *module = measured_module_name(f->module);
-    return safe_copy(module);
-}
-
-/* "json_parse", "png_read (libpng16.so)", "?? (libpng16.so)". */
-static void write_name(FILE *to, const struct by_name *b, const struct by_name_frame *f)
-{
-    bool is_own = is_own_module(b, f->module);
-    _cleanup_free_ char *function = function_name(f), *module = module_name(f);
-
-    frame_name_write(to, function, is_own ? "" : module);
-    fputc('\n', to);
-}
-
-static void write_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)
-{
-    size_t bytes;
-    FILE *key = open_memstream(ret_key, &bytes);
-    FILE *lines = open_memstream(ret_lines, &bytes);
-
-    if (!key || !lines)
-        abort(); /* there is no memory */
-    for (size_t i = 0; i < frames->count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[frames->at[i]]];
-        if (i < frames->key_count)
-            write_name(key, b, f);
-        fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
-    }
-    fclose(key);
-    fclose(lines);
-}
-
-static struct verdict_frame *frames_of_row(const struct by_name *b, const struct by_name_row *row, const struct site_frames *of)
-{
-    struct verdict_frame *frames = alloc_zeroed(of->count, sizeof *frames);
-
-    for (size_t i = 0; i < of->count; i++) {
-        const struct by_name_frame *f = &b->frames[row->frames[of->at[i]]];
-        frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
-                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line,
-                                            i && of->at[i] > of->at[i - 1] + 1 };
-    }
-    return frames;
-}
-
-/* --- sums -------------------------------------------------------------------------- */
-
-static uint32_t find_sum_number(const struct measured_sums *sums, const char *name)
-{
-    struct hash_search s = hash_table_search(&sums->table, hash_add_text(0, name));
-
-    while (hash_table_next(&sums->table, &s))
-        if (strcmp(sums->of[s.number].name, name) == 0)
-            return s.number;
-    return UINT32_MAX;
-}
-
-const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name)
-{
-    uint32_t number = find_sum_number(sums, name);
-    return number == UINT32_MAX ? NULL : &sums->of[number];
-}
-
-uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind)
-{
-    return sum && run < sum->run_capacity ? sum->runs[run][kind] : 0;
-}
-
-/* Takes the name. A row counts once, whatever calls itself in its stack. */
-static uint32_t add_to_sum(struct measured_sums *sums, char *name, size_t run, uint32_t row, const uint64_t *values)
-{
-    uint32_t number = find_sum_number(sums, name);
-
-    if (number == UINT32_MAX) {
-        number = (uint32_t)sums->count;
-        sums->of = grow(sums->of, &sums->capacity, sums->count + 1, sizeof *sums->of);
-        sums->of[sums->count++] = (struct measured_sum){ .name = name, .last_row = UINT32_MAX };
-        hash_table_add(&sums->table, hash_add_text(0, name), number);
-    } else {
-        free(name);
-    }
-    struct measured_sum *sum = &sums->of[number];
-    sum->runs = grow(sum->runs, &sum->run_capacity, run + 1, sizeof *sum->runs);
-    for (enum verdict_kind kind = 0; kind < VERDICT_KINDS && sum->last_row != row; kind++)
-        sum->runs[run][kind] += values[kind];
-    sum->last_row = row;
-    return number;
 }
 
 bool measured_has_passed(const struct measured_site *site, const char *function)
@@ -286,46 +62,30 @@ static void add_to_sums(struct measured *m, struct measured_site *site, struct m
     uint32_t number = (uint32_t)(row - b->rows);
 
     for (size_t i = 0; i < first; i++) {
-        char *name = function_name(&b->frames[row->frames[i]]);
-        uint32_t known = find_sum_number(&m->functions, name);
+        char *name = site_function_name(&b->frames[row->frames[i]]);
+        uint32_t known = measured_sum_number(&m->functions, name);
         bool is_counted = known != UINT32_MAX && m->functions.of[known].last_row == number; /* it has called itself */
-        uint32_t passed = add_to_sum(&m->functions, name, run, number, values);
+        uint32_t passed = measured_sums_add(&m->functions, name, run, number, values);
         if (!is_counted)
             add_passed(site, place, m->functions.of[passed].name, values);
     }
     const struct by_name_frame *f = &b->frames[row->frames[first]];
-    uint32_t function = add_to_sum(&m->functions, function_name(f), run, number, values);
+    uint32_t function = measured_sums_add(&m->functions, site_function_name(f), run, number, values);
     m->functions.of[function].is_site = true;
     char *group = numbered_group(m->functions.of[function].name);
     m->functions.of[function].is_numbered = group;
     if (group) {
-        uint32_t of_all = add_to_sum(&m->functions, group, run, number, values);
+        uint32_t of_all = measured_sums_add(&m->functions, group, run, number, values);
         m->functions.of[of_all].is_site = m->functions.of[of_all].is_group = true;
     }
     if (!f->is_named) {
-        uint32_t unnamed = add_to_sum(&m->unnamed, *f->module ? module_name(f) : function_name(f), run, number, values);
+        uint32_t unnamed = measured_sums_add(&m->unnamed, *f->module ? site_module_name(f) : site_function_name(f), run, number, values);
         m->unnamed.of[unnamed].is_own |= site->is_own;
     }
     if (!*f->module)
         return;
-    uint32_t module = add_to_sum(&m->modules, module_name(f), run, number, values);
+    uint32_t module = measured_sums_add(&m->modules, site_module_name(f), run, number, values);
     m->modules.of[module].is_own |= site->is_own;
-}
-
-static void begin_sums(struct measured_sums *sums)
-{
-    for (size_t i = 0; i < sums->count; i++)
-        sums->of[i].last_row = UINT32_MAX;
-}
-
-static void release_sums(struct measured_sums *sums)
-{
-    for (size_t i = 0; i < sums->count; i++) {
-        free(sums->of[i].name);
-        free(sums->of[i].runs);
-    }
-    free(sums->of);
-    hash_table_release(&sums->table);
 }
 
 /* --- sites ------------------------------------------------------------------------- */
@@ -372,12 +132,12 @@ static struct measured_place *place_of(struct measured_site *site, const char *l
     struct measured_place *place = &site->places[site->place_count++];
     *place = (struct measured_place){ .source = copy_text(source, strlen(source)) };
     place->lines = copy_text(lines, strlen(lines));
-    place->frames = frames_of_row(b, row, frames);
+    place->frames = site_frames_copy(b, row, frames);
     place->frame_count = frames->count;
     return place;
 }
 
-static void add_row(struct measured *m, struct adding_log *a, const struct by_name_row *row)
+static void add_row(struct measured *m, struct site_namer *a, const struct by_name_row *row)
 {
     const struct by_name *b = &a->table;
     const uint64_t values[VERDICT_KINDS] = {
@@ -390,8 +150,8 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
     size_t run = m->run_count - 1;
     struct site_frames frames;
 
-    find_frames(a, row, &frames);
-    write_key(b, row, &frames, &key, &lines);
+    site_frames_find(a, row, &frames);
+    site_frames_key(b, row, &frames, &key, &lines);
     uint32_t number = find_number(m, key);
     if (number == UINT32_MAX) {
         number = (uint32_t)m->site_count;
@@ -399,7 +159,7 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
         const struct by_name_frame *f = &b->frames[row->frames[frames.at[0]]];
         m->sites[m->site_count++] = (struct measured_site){
             .key = copy_text(key, strlen(key)), .module = copy_text(f->module, strlen(f->module)), .frame_count = frames.key_count,
-            .is_own = is_own_module(b, f->module) };
+            .is_own = site_is_own_module(b, f->module) };
         hash_table_add(&m->table, hash_add_text(0, key), number);
     }
     struct measured_site *site = &m->sites[number];
@@ -416,9 +176,9 @@ static void add_row(struct measured *m, struct adding_log *a, const struct by_na
 static void add_known(struct measured *m, const struct by_name *b)
 {
     for (size_t i = 0; i < b->frame_count; i++) {
-        const uint64_t count[VERDICT_KINDS] = { 1, is_own_module(b, b->frames[i].module) };
+        const uint64_t count[VERDICT_KINDS] = { 1, site_is_own_module(b, b->frames[i].module) };
         if (b->frames[i].is_named)
-            add_to_sum(&m->known, function_name(&b->frames[i]), m->run_count - 1, (uint32_t)i, count);
+            measured_sums_add(&m->known, site_function_name(&b->frames[i]), m->run_count - 1, (uint32_t)i, count);
     }
 }
 
@@ -431,8 +191,8 @@ void measured_know(struct measured *m, const char *function, bool in_program)
 {
     const uint64_t count[VERDICT_KINDS] = { 1, in_program };
 
-    begin_sums(&m->known);
-    add_to_sum(&m->known, copy_text(function, strlen(function)), m->run_count - 1, 0, count);
+    measured_sums_begin(&m->known);
+    measured_sums_add(&m->known, copy_text(function, strlen(function)), m->run_count - 1, 0, count);
 }
 
 static void begin_places(struct measured *m)
@@ -459,15 +219,14 @@ static void end_places(struct measured *m)
 
 void measured_add(struct measured *m, const struct by_name_source *source)
 {
-    struct adding_log a = { .module = NULL };
+    struct site_namer a;
 
-    by_name_init(&a.table, &(struct by_name_options){ .stacks = true, .lines = true });
-    by_name_add(&a.table, source);
-    a.roles = alloc_zeroed(a.table.frame_count + 1, sizeof *a.roles);
-    begin_sums(&m->functions);
-    begin_sums(&m->modules);
-    begin_sums(&m->unnamed);
-    begin_sums(&m->known);
+    site_namer_begin(&a);
+    site_namer_add(&a, source);
+    measured_sums_begin(&m->functions);
+    measured_sums_begin(&m->modules);
+    measured_sums_begin(&m->unnamed);
+    measured_sums_begin(&m->known);
     m->totals = grow(m->totals, &m->run_capacity, m->run_count + 1, sizeof *m->totals);
     m->run_count++;
     begin_places(m);
@@ -475,8 +234,7 @@ void measured_add(struct measured *m, const struct by_name_source *source)
         add_row(m, &a, &a.table.rows[i]);
     end_places(m);
     add_known(m, &a.table);
-    by_name_release(&a.table);
-    free(a.roles);
+    site_namer_release(&a);
 }
 
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind)
@@ -522,10 +280,10 @@ void measured_release(struct measured *m)
     }
     free(m->sites);
     free(m->totals);
-    release_sums(&m->functions);
-    release_sums(&m->modules);
-    release_sums(&m->unnamed);
-    release_sums(&m->known);
+    measured_sums_release(&m->functions);
+    measured_sums_release(&m->modules);
+    measured_sums_release(&m->unnamed);
+    measured_sums_release(&m->known);
     hash_table_release(&m->table);
     *m = (struct measured){ 0 };
 }

@@ -6,15 +6,8 @@
 #ifndef MALLOSCOPE_CHECK_MEASURED_H
 #define MALLOSCOPE_CHECK_MEASURED_H
 
-#include "analyze/check/verdict.h"
-#include "analyze/hash_table.h"
-#include "analyze/render/by_name.h"
-
-#define MEASURED_DEPTH 5 /* frames of a site: these, */
-#define MEASURED_OWN 3   /* and the program's own that follow, until so many are among them */
-#define MEASURED_NO_NAME "??" /* a function */
-#define MEASURED_NO_STACK "(no stack)" /* these two as by_name has them */
-#define MEASURED_NO_FILE "(no file)"
+#include "analyze/check/measured_sums.h"
+#include "analyze/check/site_frames.h"
 
 /* What only passed allocations on, and how much in the last run. */
 struct measured_passed {
@@ -47,24 +40,6 @@ struct measured_site {
     size_t run_capacity;
 };
 
-/* What a function, or a module, asked for: in each run. */
-struct measured_sum {
-    char *name;       /* of a function; of a module as measured_module_name() has it */
-    bool is_site;     /* of a function: it has sites of its own; else it only passed on, and is here for those who ask for it */
-    bool is_numbered; /* of a function: it is in a group, */
-    bool is_group;    /* or is one: of functions whose names differ in compilers' numbers (numbered.h) */
-    bool is_own;      /* of a module: it is the program */
-    uint32_t last_row; /* while a log is added: counted in it already */
-    uint64_t (*runs)[VERDICT_KINDS];
-    size_t run_capacity;
-};
-
-struct measured_sums {
-    struct measured_sum *of;
-    size_t count, capacity;
-    struct hash_table table;
-};
-
 struct measured {
     struct measured_site *sites;
     size_t site_count, site_capacity;
@@ -87,17 +62,11 @@ bool measured_has_passed(const struct measured_site *site, const char *function)
 uint64_t measured_passed(const struct measured_place *place, const char *function, enum verdict_kind kind);
 /* In a run; 0 where the site was not met. */
 uint64_t measured_value(const struct measured_site *site, size_t run, enum verdict_kind kind);
-/* NULL: there is none. */
-const struct measured_sum *measured_find_sum(const struct measured_sums *sums, const char *name);
-uint64_t measured_sum_value(const struct measured_sum *sum, size_t run, enum verdict_kind kind);
 /* Whether it is known that a function of this name is not among those without: in any module, or in the program's own. */
 bool measured_knows(const struct measured *m, const char *function, size_t run, bool in_program);
 /* Of the last run. */
 void measured_know(struct measured *m, const char *function, bool in_program);
 /* Over all runs. */
 void measured_range(const struct measured *m, const struct measured_site *site, enum verdict_kind kind, uint64_t *ret_least, uint64_t *ret_most);
-
-/* "libpng16.so.16.37.0" as "libpng16.so": in other versions it is the same module. To be freed. */
-char *measured_module_name(const char *file_name);
 
 #endif
