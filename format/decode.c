@@ -312,6 +312,7 @@ static void decode_other_body(struct decoding *d, struct span *s, struct event *
         e->trimmed.to_ns = take_number(s);
         e->trimmed.left_out = take_number(s);
         e->trimmed.flags = (uint32_t)take_number(s);
+        e->trimmed.origin = take_text_if_there(s);
         return;
     }
 }

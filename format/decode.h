@@ -68,7 +68,8 @@ struct event {
         struct { struct text name; } mark;
         struct { bool on; unsigned by; } recording; /* by: rec_switch */
         struct { struct text path; } deepbind, own_heap;
-        struct { uint64_t from_ns, to_ns, left_out; uint32_t flags; } trimmed; /* to_ns 0: to the end; flags: rec_trimmed_flags */
+        /* to_ns 0: to the end; flags: rec_trimmed_flags; origin: a session id */
+        struct { uint64_t from_ns, to_ns, left_out; uint32_t flags; struct text origin; } trimmed;
     };
 };
 

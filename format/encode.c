@@ -254,7 +254,7 @@ uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool o
 }
 
 uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t from_ns, uint64_t to_ns,
-                        uint64_t left_out, uint32_t flags)
+                        uint64_t left_out, uint32_t flags, struct encode_text origin)
 {
     struct body b = body_begin(e, at, REC_TRIMMED);
     body_ticks(&b, ticks);
@@ -262,6 +262,7 @@ uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t
     body_number(&b, to_ns);
     body_number(&b, left_out);
     body_number(&b, flags);
+    body_text(&b, origin);
     return body_end(&b);
 }
 

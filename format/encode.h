@@ -217,7 +217,7 @@ uint8_t *encode_recording(struct encoder *e, uint8_t *at, uint64_t ticks, bool o
 uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
 uint8_t *encode_own_heap(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
 uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t from_ns, uint64_t to_ns,
-                        uint64_t left_out, uint32_t flags);
+                        uint64_t left_out, uint32_t flags, struct encode_text origin);
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
                               struct encode_text version, uint32_t first_pid, uint32_t flags);

@@ -50,6 +50,8 @@ void by_names_end(struct by_names_options *o)
 {
     if (o->top == SIZE_MAX && !o->json)
         o->top = TOP;
+    if (o->cost == COST_TEMPORARY)
+        o->reading.temporary_option = "--cost temporary";
 }
 
 int by_names_open(const struct by_names_options *o, const char *path, const char *command, unsigned side, struct by_names_log *log)

@@ -27,7 +27,9 @@ const char diff_help[] =
     "any of the costs, whichever it is sorted by. allocations and temporary are\n"
     "calls, the other costs bytes.\n\n"
     "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
-    "compared), something may be missing in it, or it is none; 2 usage.\n";
+    "compared), something may be missing in it, or it is none; 2 usage, or a log does\n"
+    "not tell the cost (temporary, where allocations were sampled or small ones left\n"
+    "out).\n";
 
 /* 0, or the exit code with which there is nothing to compare. *code: of the log. */
 static int add(const struct by_names_options *o, const char *path, enum compare_side side, struct comparison *c, int *code)

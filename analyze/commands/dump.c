@@ -214,8 +214,8 @@ static int check_found(const struct dumper *d, const struct reading_options *o, 
 
     for (size_t i = 0; i < o->tids.count; i++)
         if (!d->found[i])
-            return usage_error("dump", "dump: --thread %u: %s has no such thread%s; `malloscope report --threads` lists them",
-                               o->tids.list[i], d->log->path, o->to ? " until --to" : "");
+            return usage_error("dump", "dump: --thread %u: %s has no such thread%s%s; `malloscope report --threads` lists them",
+                               o->tids.list[i], d->log->path, o->pids.count ? " in the processes of --pid" : "", o->to ? " until --to" : "");
     return o->from && last_ns < d->from_ns ? reading_refuse_from(d->log, "dump", o->from, end_ns) : 0;
 }
 

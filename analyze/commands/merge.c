@@ -25,14 +25,16 @@ const char merge_help[] =
     "a log count for each. allocations and temporary are calls, the other costs\n"
     "bytes; peak is what a site had at the peaks of its logs.\n\n"
     "Exit codes: 0; 1 a log is damaged (what is whole is counted), something may be\n"
-    "missing in it, or it is none; 2 usage.\n";
+    "missing in it, or it is none; 2 usage, or a log does not tell the cost.\n";
 
 static void complain_of_twins(const struct merged *m)
 {
     for (size_t i = 1; i < m->count; i++)
         for (size_t k = 0; k < i; k++)
-            if (memcmp(m->logs[i].session, m->logs[k].session, sizeof m->logs[i].session) == 0) {
-                complain("%s and %s are of one recording: it counts twice", m->logs[k].name, m->logs[i].name);
+            if (memcmp(m->logs[i].origin, m->logs[k].origin, sizeof m->logs[i].origin) == 0) {
+                complain("%s and %s are of one recording: %s counts twice", m->logs[k].name, m->logs[i].name,
+                         m->logs[i].is_trimmed || m->logs[k].is_trimmed ? "what is in both, as blocks that lived from one part to the next,"
+                                                                         : "it");
                 break;
             }
 }

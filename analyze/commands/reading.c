@@ -35,7 +35,8 @@ static bool parse_time(const char *text, uint64_t *ret_ns)
     };
     char *end;
 
-    if (*text < '0' || *text > '9' || strpbrk(text, "xX")) /* no hexadecimal numbers */
+    const char *first = text + (*text == '.');
+    if (*first < '0' || *first > '9' || strpbrk(text, "xX")) /* no hexadecimal numbers */
         return false;
     double number = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
@@ -73,6 +74,7 @@ int reading_option(struct reading_options *o, int option, const char *value, con
         o->to = value;
         return 0;
     case READING_TEMPORARY:
+        o->temporary_option = o->temporary_option ? o->temporary_option : "--temporary-within";
         return parse_threshold(&o->temporary_within, value, command);
     case READING_JOBS:
         return parse_jobs(o, value, command);
@@ -115,6 +117,8 @@ static int find_time(const struct log *log, const char *option, const char *text
         return 0;
     const char *name = strncmp(text, MARK, strlen(MARK)) == 0 ? text + strlen(MARK) : text;
     int found = find_mark(log, name, after_ns, ret_ns);
+    if (!found && name != text) /* a name may begin so */
+        found = find_mark(log, text, after_ns, ret_ns);
     if (found == 1)
         return 0;
     if (found == -EINTR) {
@@ -137,10 +141,10 @@ int reading_times(const struct reading_options *o, const struct log *log, const 
     return refused;
 }
 
-static int refuse_thread(const struct reading *r, uint32_t tid, const char *command)
+static int refuse_thread(const struct reading_options *o, const struct reading *r, uint32_t tid, const char *command)
 {
-    return usage_error(command, "%s: --thread %u: %s has no such thread; `malloscope report --threads` lists them", command, tid,
-                       r->log->path);
+    return usage_error(command, "%s: --thread %u: %s has no such thread%s; `malloscope report --threads` lists them", command, tid,
+                       r->log->path, o->pids.count ? " in the processes of --pid" : "");
 }
 
 /* That begins after the part that was read. */
@@ -166,15 +170,18 @@ static int check_threads(const struct reading_options *o, const char *command, c
         for (size_t k = 0; k < threads->count && !found; k++)
             found = threads->of[k].tid == o->tids.list[i];
         if (!found && !(r->facts->goes_on && has_later_thread(r->log, o->tids.list[i])))
-            return refuse_thread(r, o->tids.list[i], command);
+            return refuse_thread(o, r, o->tids.list[i], command);
     }
     return 0;
 }
 
 int reading_refuse_from(const struct log *log, const char *command, const char *from, uint64_t end_ns)
 {
-    return usage_error(command, "%s: --from %s: nothing comes after that: %s ends at %.6f s; name an earlier time", command, from,
-                       log->path, (double)end_ns / 1e9);
+    uint64_t mark_ns;
+    const char *also = find_mark(log, from, 0, &mark_ns) == 1 ? ", or the mark by " MARK : "";
+
+    return usage_error(command, "%s: --from %s: nothing comes after that: %s ends at %.6f s; name an earlier time%s%s", command, from,
+                       log->path, (double)end_ns / 1e9, also, *also ? from : "");
 }
 
 /* 0, or the exit code: there must be something from then on. */
@@ -187,6 +194,13 @@ static int check_from(const struct reading_options *o, const char *command, cons
     if (r->facts->interrupted || r->from_ns <= end_ns)
         return 0;
     return reading_refuse_from(r->log, command, o->from, end_ns);
+}
+
+static int check_temporary(const struct reading_options *o, const char *command, const struct reading *r)
+{
+    if (!o->temporary_option || settings_all_recorded(&r->facts->settings))
+        return 0;
+    return usage_error(command, "%s: %s: %s does not tell, as not every allocation was recorded", command, o->temporary_option, r->log->path);
 }
 
 static void release(struct reading *r)
@@ -218,6 +232,8 @@ int reading_open(const struct reading_options *o, const char *path, const char *
         refused = check_threads(o, command, &r);
         if (!refused)
             refused = check_from(o, command, &r);
+        if (!refused)
+            refused = check_temporary(o, command, &r);
     }
     if (refused) {
         release(&r);

@@ -48,6 +48,7 @@ struct reading_options {
     struct pids pids, tids;
     const char *from, *to;
     struct facts_threshold temporary_within;
+    const char *temporary_option; /* which asks for temporary allocations, that not every log tells of; NULL: none does */
     struct symbols_options symbols;
 };
 

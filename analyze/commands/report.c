@@ -33,8 +33,9 @@ const char report_help[] =
     "  -h, --help\n\n"
     "  allocation   a call that returned a block; a successful realloc is one free\n"
     "               and one allocation of the new size\n"
-    "  temporary    a block freed by its thread before that thread allocated again;\n"
-    "               not known where allocations were sampled, or small ones left out\n"
+    "  temporary    a block freed by its thread before that thread allocated again,\n"
+    "               but not what a realloc frees; not known where allocations were\n"
+    "               sampled, or small ones left out\n"
     "  peak         the largest sum of live bytes at one time, over all processes\n"
     "  still allocated   not freed when its process ended; of a part (--to), at its\n"
     "                    end in processes that live then. What others had left is\n"
@@ -54,7 +55,8 @@ const char report_help[] =
     "what follows a ± is their standard error. The peak is the largest estimate of\n"
     "one moment, and so a little high.\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
-    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "missing in it, or it is none; 2 usage, no process has the --pid, or the log\n"
+    "does not tell what --sort or --temporary-within asks for.\n";
 
 enum { THRESHOLD = 256, JSON, SORT, DEPTH, FILTER, MODULE, THREADS, MERGE_THREADS, NO_ADVICE };
 
@@ -151,6 +153,8 @@ int cmd_report(int argc, char **argv)
     }
     if (json && view.has_sort)
         return usage_error("report", "report: --sort is for the text: --json has a list for each cost");
+    if (view.has_sort && view.sort == COST_TEMPORARY)
+        wanted.temporary_option = "--sort temporary";
     view.log_name = only_log(argc, argv, "report");
     if (!view.log_name)
         return EXIT_USAGE;

@@ -42,7 +42,8 @@ const char sites_help[] =
     "                             parted by `;`; of a call site the stack with the\n"
     "                             most bytes. module+0xOFFSET where there is no name\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
-    "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
+    "missing in it, or it is none; 2 usage, no process has the --pid, or the log\n"
+    "does not tell what --sort or --temporary-within asks for.\n";
 
 enum { JSON = 256, TSV, STACKS, SORT, FILTER, MODULE };
 
@@ -91,6 +92,8 @@ int cmd_sites(int argc, char **argv)
     }
     if (json && tsv)
         return usage_error("sites", "sites: --json or --tsv, not both");
+    if (view.sort == COST_TEMPORARY)
+        wanted.temporary_option = "--sort temporary";
     const char *name = only_log(argc, argv, "sites");
     if (!name)
         return EXIT_USAGE;

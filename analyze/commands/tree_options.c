@@ -52,15 +52,13 @@ int tree_option(struct tree_options *o, int option, const char *value, const cha
 
 int tree_open(struct tree_options *o, const char *path, const char *command, struct reading *ret_reading, struct call_tree *ret_tree)
 {
+    if (o->view.cost == COST_TEMPORARY)
+        o->reading.temporary_option = "--cost temporary";
     int refused = reading_open(&o->reading, path, command, ret_reading);
     struct facts *facts = ret_reading->facts;
 
     if (refused)
         return refused;
-    if (o->view.cost == COST_TEMPORARY && !settings_all_recorded(&facts->settings)) {
-        reading_close(ret_reading);
-        return usage_error(command, "%s: --cost temporary: %s does not tell, as not every allocation was recorded", command, path);
-    }
     filter_use(&o->filter, facts, &ret_reading->namer);
     call_tree_make(facts, &ret_reading->namer, &(struct call_tree_options){
         .costs = o->all_costs ? CALL_TREE_COSTS : CALL_TREE_COST(o->view.cost), .inverted = o->view.inverted, .wanted = o->filter.is_set ? filter_wants : NULL, .data = &o->filter }, ret_tree);

@@ -9,6 +9,7 @@ struct log_trimmed {
     uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: to the end. Of several times what is left */
     uint64_t left_out;       /* processes */
     bool incomplete;         /* the other log was damaged, or something was missing in it */
+    uint8_t origin[16];      /* session id of the recording that it is a part of, as far as it tells; else its own */
 };
 
 struct log_trimmed log_trimmed(const struct log *log);

@@ -5,7 +5,7 @@
  *   allocation  a call that returned a block; a successful realloc is one free
  *               and one allocation of the new size
  *   temporary   freed by its own thread before that thread allocated again; or, where
- *               options say so, by any thread within some allocations or some time
+ *               options say so, by any thread within some allocations or some time; never by a realloc
  *   leaked      still allocated when its process ended; of a part of the session that ends
  *               before it, in a process that lives then (what others had left is left_*)
  *   peak        the largest sum of live bytes over all processes at one time

@@ -28,6 +28,8 @@ size_t rewrite_text_bytes(const struct event *e)
         return e->deepbind.path.bytes;
     case REC_OWN_HEAP:
         return e->own_heap.path.bytes;
+    case REC_TRIMMED:
+        return e->trimmed.origin.bytes;
     }
     return 0;
 }
@@ -90,7 +92,8 @@ uint8_t *rewrite_other(struct encoder *to, uint8_t *at, const struct event *e, u
     case REC_OWN_HEAP:
         return encode_own_heap(to, at, ns, text_of(e->own_heap.path));
     case REC_TRIMMED:
-        return encode_trimmed(to, at, ns, e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out, e->trimmed.flags);
+        return encode_trimmed(to, at, ns, e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out, e->trimmed.flags,
+                              text_of(e->trimmed.origin));
     }
     return at;
 }

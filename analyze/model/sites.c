@@ -113,24 +113,51 @@ struct site_costs site_costs_rounded(const struct stack_costs *sum, uint64_t uni
     };
 }
 
-static void take_leaf(struct collector *c, uint32_t leaf)
+uint32_t sites_of_stack(const struct sites *s, const struct facts *f, uint32_t leaf, struct stack_costs *ret_costs)
 {
-    const struct stack_costs *costs = &c->facts->costs.of[leaf];
-    struct sites *s = &c->sites;
-    uint32_t location;
+    uint32_t site = SITE_NONE;
 
-    s->of_leaf[leaf] = SITE_NONE;
-    if (!costs->allocations || (c->rule->wanted && !c->rule->wanted(c->rule->wanted_data, leaf)))
-        return;
-    const struct place *place = site_place(c, c->facts->told.stacks.leaves[leaf].node, &location);
+    *ret_costs = (struct stack_costs){ .least = UINT64_MAX };
+    for (; leaf != LEAF_NONE; leaf = f->told.stacks.leaves[leaf].next)
+        if (s->of_leaf[leaf] != SITE_NONE) {
+            site = s->of_leaf[leaf];
+            stack_costs_add(ret_costs, &f->costs.of[leaf]);
+        }
+    return site;
+}
+
+static uint32_t find_site(struct collector *c, uint32_t leaf, uint32_t *ret_location)
+{
+    struct sites *s = &c->sites;
+    const struct place *place = site_place(c, c->facts->told.stacks.leaves[leaf].node, ret_location);
+
     c->site_of = grow(c->site_of, &c->site_of_capacity, place->key + 1, sizeof *c->site_of);
     if (!c->site_of[place->key]) {
         s->sites = grow(s->sites, &s->capacity, s->count + 1, sizeof *s->sites);
-        s->sites[s->count++] = (struct site){ .location = location, .sum.least = UINT64_MAX };
+        s->sites[s->count++] = (struct site){ .location = *ret_location, .sum.least = UINT64_MAX };
         c->site_of[place->key] = (uint32_t)s->count;
     }
-    s->of_leaf[leaf] = c->site_of[place->key] - 1;
-    add_stack(c->facts, &s->sites[s->of_leaf[leaf]], leaf, costs, location);
+    return c->site_of[place->key] - 1;
+}
+
+/* All leaves of a stack, of which this is the first. */
+static void take_stack(struct collector *c, uint32_t first)
+{
+    const struct stack_leaf *leaves = c->facts->told.stacks.leaves;
+    struct stack_costs costs;
+    uint32_t location = 0, found = SITE_NONE;
+
+    for (uint32_t leaf = first; leaf != LEAF_NONE; leaf = leaves[leaf].next) {
+        c->sites.of_leaf[leaf] = SITE_NONE;
+        if (!c->facts->costs.of[leaf].allocations || (c->rule->wanted && !c->rule->wanted(c->rule->wanted_data, leaf)))
+            continue;
+        found = found == SITE_NONE ? find_site(c, leaf, &location) : found;
+        c->sites.of_leaf[leaf] = found;
+    }
+    if (found == SITE_NONE)
+        return;
+    sites_of_stack(&c->sites, c->facts, first, &costs);
+    add_stack(c->facts, &c->sites.sites[found], first, &costs, location);
 }
 
 static void sum_up(struct sites *s, uint64_t unit)
@@ -154,7 +181,8 @@ void sites_collect(struct facts *facts, const struct sites_rule *rule, struct si
     code_locate_all(&facts->told.code);
     c.sites.of_leaf = alloc_zeroed(count + 1, sizeof *c.sites.of_leaf);
     for (uint32_t leaf = 0; leaf < count; leaf++)
-        take_leaf(&c, leaf);
+        if (stack_leaf_is_first(&facts->told.stacks, leaf))
+            take_stack(&c, leaf);
     sum_up(&c.sites, facts->settings.unit);
     free(c.places);
     free(c.site_of);

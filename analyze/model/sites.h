@@ -31,7 +31,7 @@ struct site {
     struct site_costs costs;
     struct stack_costs sum; /* of all its stacks, in units */
     uint32_t stacks;
-    uint32_t heaviest[COST_COUNT]; /* leaf: its stack with the most of each cost */
+    uint32_t heaviest[COST_COUNT]; /* the first leaf of its stack with the most of each cost */
     uint64_t heaviest_cost[COST_COUNT]; /* in units */
 };
 
@@ -48,6 +48,9 @@ struct sites {
 /* rule: NULL: each location is a site. */
 void sites_collect(struct facts *facts, const struct sites_rule *rule, struct sites *ret_sites);
 void sites_release(struct sites *s);
+
+/* The site of a stack, given by its first leaf, and the sum of what its leaves cost that count; SITE_NONE: none does. */
+uint32_t sites_of_stack(const struct sites *s, const struct facts *facts, uint32_t leaf, struct stack_costs *ret_costs);
 
 /* Keeps the sites whose location is wanted. */
 void sites_keep(struct sites *s, struct facts *facts, bool (*wanted)(void *data, uint32_t location), void *data);

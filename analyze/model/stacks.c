@@ -155,16 +155,37 @@ uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk,
     return p->at.node;
 }
 
+static uint32_t add_leaf(struct stacks *s, uint32_t node, uint8_t function)
+{
+    s->leaves = grow(s->leaves, &s->leaf_capacity, s->leaf_count + 1, sizeof *s->leaves);
+    s->leaves[s->leaf_count] = (struct stack_leaf){ .node = node, .next = LEAF_NONE, .function = function };
+    return (uint32_t)s->leaf_count++;
+}
+
+/* Where a node's first leaf is of another function. */
+static uint32_t find_next_leaf(struct stacks *s, uint32_t leaf, uint8_t function)
+{
+    while (s->leaves[leaf].function != function) {
+        uint32_t next = s->leaves[leaf].next;
+        if (next == LEAF_NONE) {
+            next = add_leaf(s, s->leaves[leaf].node, function);
+            s->leaves[leaf].next = next;
+        }
+        leaf = next;
+    }
+    return leaf;
+}
+
 uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
 {
     struct stack_node *node = &s->nodes[p->at.node];
 
-    if (node->leaf == LEAF_NONE) {
-        s->leaves = grow(s->leaves, &s->leaf_capacity, s->leaf_count + 1, sizeof *s->leaves);
-        s->leaves[s->leaf_count] = (struct stack_leaf){ .node = p->at.node, .function = function };
-        node->leaf = (uint32_t)s->leaf_count++;
-    }
+    if (node->leaf == LEAF_NONE)
+        node->leaf = add_leaf(s, p->at.node, function);
+    uint32_t leaf = node->leaf;
+    if (s->leaves[leaf].function != function)
+        leaf = find_next_leaf(s, leaf, function);
     if (p->at.flags)
-        s->leaves[node->leaf].flags |= p->at.flags;
-    return node->leaf;
+        s->leaves[leaf].flags |= p->at.flags;
+    return leaf;
 }

@@ -3,9 +3,10 @@
  * A tree of the session's code is of all processes: whatever runs the same stack has the same
  * node. Without code, nodes have the processes' own pc numbers, and each process has a root of its own.
  *
- * A leaf is a node at which an allocation's stack ends; leaves are numbered from 0,
- * so that what is counted for each stack lies side by side. Memory: 24 to 36 bytes
- * for each node, after stacks_end() 16. */
+ * A leaf is a node at which an allocation's stack ends, with the function that allocated; leaves are numbered from 0,
+ * so that what is counted for each stack lies side by side. Nearly all stacks have one: code calls two functions
+ * from one address by a pointer only, or where no frames were recorded. Memory: 24 to 36 bytes
+ * for each node, after stacks_end() 16; 12 for each leaf. */
 #ifndef MALLOSCOPE_MODEL_STACKS_H
 #define MALLOSCOPE_MODEL_STACKS_H
 
@@ -18,14 +19,15 @@
 struct stack_node {
     uint32_t parent; /* index; a root is its own parent */
     uint32_t pc;     /* the session's number for it (code.h), or the process's; of a root: what it was made for */
-    uint32_t leaf;   /* number; LEAF_NONE: no stack ends here */
+    uint32_t leaf;   /* number of the first; LEAF_NONE: no stack ends here */
     uint32_t child;  /* that was looked for last; most often it lies beside its parent in memory. 0: none */
 };
 
 struct stack_leaf {
     uint32_t node;
+    uint32_t next;    /* of the same stack, of another function, a larger number; LEAF_NONE: there is none */
     uint8_t flags;    /* rec_stack_flags of stacks that end here */
-    uint8_t function; /* rec_function that allocated here first; nearly always the only one */
+    uint8_t function; /* rec_function */
 };
 
 /* Where a few frames lead, looked up not long ago: most stacks differ from the one
@@ -68,8 +70,14 @@ void stack_path_release(struct stack_path *p);
 /* The node of the stack of an allocation event. */
 uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event);
 
-/* The leaf where the path is, made if there is none. */
+/* The function's leaf where the path is, made if there is none. */
 uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function);
+
+/* Of all stacks each has one such leaf. */
+static inline bool stack_leaf_is_first(const struct stacks *s, uint32_t leaf)
+{
+    return s->nodes[s->leaves[leaf].node].leaf == leaf;
+}
 
 static inline bool stack_is_root(const struct stacks *s, uint32_t node)
 {

@@ -1,5 +1,6 @@
 #include "analyze/model/trim.h"
 
+#include "analyze/log/trimmed.h"
 #include "analyze/model/ends.h"
 #include "analyze/model/living.h"
 #include "analyze/model/rewriter.h"
@@ -93,7 +94,7 @@ static void take_late_code(struct trimmer *t, struct reader *reader, struct time
 static struct event trimmed_event(const struct trimmer *t)
 {
     return (struct event){ .type = EVENT_OTHER, .other = REC_TRIMMED,
-                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->was_cut ? t->options->to_ns : 0 } };
+                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->was_cut ? t->options->to_ns : 0, .origin = { "", 0 } } };
 }
 
 static void tell_of_process(struct trimmer *t, uint32_t process, uint64_t ns)
@@ -247,7 +248,9 @@ static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
     const struct log *log = t->log;
     bool is_whole = log_events_are_whole(log) && !bad_chunks, is_ended = !log_launcher_died(log) || !is_whole;
     struct event trimmed = trimmed_event(t);
+    const struct log_trimmed before = log_trimmed(log);
 
+    trimmed.trimmed.origin = (struct text){ (const char *)before.origin, sizeof before.origin };
     for (size_t i = 0; i < log->process_count; i++)
         trimmed.trimmed.left_out += log->processes[i].stream_count && log->processes[i].left_out;
     if (!is_whole)

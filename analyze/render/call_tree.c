@@ -131,6 +131,38 @@ static void find_namesakes(struct call_tree *t, bool by_line)
     hash_table_release(&signatures);
 }
 
+/* Its own number, where there is none before it. */
+static uint32_t first_copy(struct call_tree *t, struct hash_table *table, uint32_t frame)
+{
+    const struct call_frame *f = &t->frames[frame];
+    uint64_t hash = hash_add_text(hash_add_text(hash_add_text(0, f->function), f->signature), f->source);
+    struct hash_search s = hash_table_search(table, hash);
+
+    while (hash_table_next(table, &s)) {
+        const struct call_frame *first = &t->frames[s.number];
+        if (strcmp(first->function, f->function) == 0 && strcmp(first->source, f->source) == 0 && texts_are_same(first->signature, f->signature))
+            return s.number;
+    }
+    hash_table_add(table, hash, frame);
+    return frame;
+}
+
+/* Of two libraries made of one source only the module tells which is which. */
+static void find_copies(struct call_tree *t)
+{
+    _cleanup_free_ uint32_t *first = alloc_zeroed(t->frame_count + 1, sizeof *first);
+    struct hash_table table = { 0 };
+
+    for (uint32_t i = 0; i < t->frame_count; i++) {
+        const struct call_frame *f = &t->frames[i];
+        first[i] = f->function && f->source ? first_copy(t, &table, i) : i;
+        t->frames[first[i]].has_copy |= file_of(t, t->frames[first[i]].location) != file_of(t, f->location);
+    }
+    for (uint32_t i = 0; i < t->frame_count; i++)
+        t->frames[i].has_copy = t->frames[first[i]].has_copy;
+    hash_table_release(&table);
+}
+
 /* The frames of one location, the innermost first. */
 static void add_frames(struct builder *b, uint32_t location)
 {
@@ -262,7 +294,7 @@ uint64_t call_node_self(const struct call_tree *t, uint32_t node, enum cost cost
     return round_units(self, t->unit);
 }
 
-/* ----------------------------------------------------------------------------------- */
+/* --- stacks ------------------------------------------------------------------------ */
 
 /* Some of one of these; bits, 0: whatever it has. */
 static bool has_cost(const struct stack_costs *of, unsigned costs)
@@ -272,6 +304,21 @@ static bool has_cost(const struct stack_costs *of, unsigned costs)
     for (enum cost cost = 0; cost < COST_COUNT && !found; cost++)
         found = costs & CALL_TREE_COST(cost) && cost_of(of, cost);
     return found;
+}
+
+/* One with leaves of several functions is one. */
+static size_t count_stacks(const struct facts *f, const bool *wanted, unsigned costs)
+{
+    const struct stacks *s = &f->told.stacks;
+    size_t count = 0;
+
+    for (uint32_t first = 0; first < s->leaf_count; first++) {
+        bool found = false;
+        for (uint32_t leaf = stack_leaf_is_first(s, first) ? first : LEAF_NONE; leaf != LEAF_NONE; leaf = s->leaves[leaf].next)
+            found |= wanted[leaf] && has_cost(&f->costs.of[leaf], costs);
+        count += found;
+    }
+    return count;
 }
 
 void call_tree_make(struct facts *facts, const struct namer *namer, const struct call_tree_options *options,
@@ -286,15 +333,15 @@ void call_tree_make(struct facts *facts, const struct namer *namer, const struct
     code_locate_all(&facts->told.code);
     tree.nodes = grow(NULL, &tree.node_capacity, 1, sizeof *tree.nodes);
     tree.node_of_leaf = alloc_zeroed(leaf_count, sizeof *tree.node_of_leaf);
-    for (uint32_t leaf = 0; leaf < leaf_count; leaf++) {
+    for (uint32_t leaf = 0; leaf < leaf_count; leaf++)
         wanted[leaf] = facts->costs.of[leaf].allocations && (!options->wanted || options->wanted(options->data, leaf));
-        tree.stack_count += wanted[leaf] && has_cost(&facts->costs.of[leaf], options->costs);
-    }
+    tree.stack_count = count_stacks(facts, wanted, options->costs);
     if (!options->inverted)
         add_callers_first(&b, wanted);
     for (uint32_t leaf = 0; options->inverted && leaf < leaf_count; leaf++)
         tree.node_of_leaf[leaf] = wanted[leaf] ? add_inverted(&b, leaf) : 0;
     find_namesakes(&tree, options->by_line);
+    find_copies(&tree);
     hash_table_release(&b.frame_table);
     hash_table_release(&b.node_table);
     free(b.path);

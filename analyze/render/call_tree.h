@@ -23,6 +23,7 @@ struct call_frame {
     bool is_inlined;
     bool is_overload;     /* others of the module have its name, and another signature */
     bool is_twin;         /* or another file */
+    bool has_copy;        /* another module has its name, signature and file */
 };
 
 struct call_node {

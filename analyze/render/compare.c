@@ -36,6 +36,8 @@ static void take_totals(struct compared_log *l, const struct facts *f)
     l->totals[COST_PEAK] = f->peak_bytes;
     l->totals[COST_LEAKED] = f->leaked_bytes;
     l->totals[COST_TEMPORARY] = f->temporary;
+    l->carried = f->carried;
+    l->carried_bytes = f->carried_bytes;
     l->seconds = (double)f->duration_ns / 1e9;
     l->sample_bytes = f->settings.sample_bytes;
     l->min_size = f->settings.min_size;

@@ -16,6 +16,7 @@ enum compare_change { COMPARE_UNCHANGED, COMPARE_CHANGED, COMPARE_ONLY_BEFORE, C
 struct compared_log {
     char *name, *command; /* command: ""  unknown */
     uint64_t totals[COST_COUNT];
+    uint64_t carried, carried_bytes; /* allocations among these from before the part that the log is of another one */
     double seconds;
     uint64_t sample_bytes, min_size;
     bool was_paused, interrupted, is_part, temporary_known;

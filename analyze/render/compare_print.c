@@ -41,6 +41,19 @@ static const char *change_share(uint64_t before, uint64_t after)
     return text;
 }
 
+static void print_carried(const char *side, const struct compared_log *l)
+{
+    if (l->carried)
+        text_print_wrapped("  ", "%s: %s of these, %s, %s of blocks from before this part of a log\n", side, text_counted(l->carried, "allocation"),
+                           text_bytes(l->carried_bytes), l->carried == 1 ? "is" : "are");
+}
+
+static json_t *carried_json(const struct compared_log *l)
+{
+    return l->carried ? json_pack("{s:o, s:o}", "allocations", text_json_number(l->carried), "bytes", text_json_number(l->carried_bytes))
+                      : json_null();
+}
+
 static void print_totals(const struct comparison *c)
 {
     static const char *const names[COST_COUNT] = { "allocations", "allocated", "peak", "still allocated", "temporary" };
@@ -57,6 +70,8 @@ static void print_totals(const struct comparison *c)
             printf("%-16s %15s %15s %15s%s\n", names[cost], amount(cost, a->totals[cost]), amount(cost, b->totals[cost]),
                    change(cost, a->totals[cost], b->totals[cost]), change_share(a->totals[cost], b->totals[cost]));
     printf("%-16s %13.3f s %13.3f s\n", "duration", a->seconds, b->seconds);
+    print_carried("Before", a);
+    print_carried("After", b);
     if (*about)
         printf("All figures are estimates, from samples.\n");
 }
@@ -159,8 +174,8 @@ void compare_print(const struct comparison *c, const struct compare_view *view)
 
 static json_t *log_json(const struct compared_log *l)
 {
-    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
-                     by_name_costs_json(l->totals, l->temporary_known), "seconds", l->seconds, "sample_bytes", text_json_number(l->sample_bytes),
+    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "command", text_json(l->command), "totals",
+                     by_name_costs_json(l->totals, l->temporary_known), "carried", carried_json(l), "seconds", l->seconds, "sample_bytes", text_json_number(l->sample_bytes),
                      "min_size", text_json_number(l->min_size), "part", l->part_json, "trust", l->trust_json);
 }
 

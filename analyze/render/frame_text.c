@@ -43,15 +43,17 @@ static char *place_of(const struct call_tree *t, uint32_t node, uint32_t beside,
     const struct call_frame *f = &t->frames[n->frame];
     const char *module = f->function ? call_frame_module(t, n->frame) : "";
 
+    bool shows_module = *module && (!f->source || f->has_copy) &&
+                        (!beside || strcmp(module, call_frame_module(t, t->nodes[beside].frame)) != 0);
+    _cleanup_free_ char *whose = shows_module ? format_text("  %s", module) : copy_text("", 0);
     if (!f->source)
-        return *module && (!beside || strcmp(module, call_frame_module(t, t->nodes[beside].frame)) != 0)
-                   ? format_text("  %s", module) : format_text("%s", "");
+        return copy_text(whose, strlen(whose));
     _cleanup_free_ char *line = n->line ? format_text(":%u", n->line) : format_text("%s", "");
-    char *text = format_text("  %s%s", identity_file(f->source), line);
+    char *text = format_text("  %s%s%s", identity_file(f->source), line, whose);
     if (name_width + text_width(text) <= columns)
         return text;
     free(text);
-    return format_text("  %s%s", text_base_name(f->source), line);
+    return format_text("  %s%s%s", text_base_name(f->source), line, whose);
 }
 
 char *frame_name(const struct call_tree *t, uint32_t node, int columns)

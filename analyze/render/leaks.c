@@ -17,6 +17,11 @@ static bool has_leak(void *data, uint32_t leaf)
     return (c->facts->costs.of[leaf].leaked_blocks || leak_list_at(&c->facts->left, leaf).blocks) && filter_wants(c->filter, leaf);
 }
 
+static uint8_t function_of(const struct collector *c, uint32_t leaf)
+{
+    return c->facts->told.stacks.leaves[leaf].function;
+}
+
 static const char *module_of(const struct collector *c, const struct call_frame *frame)
 {
     const char *path = call_frame_module_path(&c->leaks->tree, (uint32_t)(frame - c->leaks->tree.frames));
@@ -98,6 +103,42 @@ static void add_leaf(struct collector *c, uint32_t leaf, struct leak_site *site)
     site->at_end_bytes += of_ended.bytes - unended.bytes;
 }
 
+/* By place. */
+static int by_node_and_function(const void *left, const void *right, void *data)
+{
+    const struct collector *c = data;
+    const uint32_t leaves[] = { *(const uint32_t *)left, *(const uint32_t *)right }, *node_of_leaf = c->leaks->tree.node_of_leaf;
+    uint32_t a = node_of_leaf[leaves[0]], b = node_of_leaf[leaves[1]];
+    uint8_t mine = function_of(c, leaves[0]), other = function_of(c, leaves[1]);
+
+    if (a != b)
+        return a < b ? -1 : 1;
+    return mine < other ? -1 : mine > other;
+}
+
+/* All of them, for rules to be applied to. */
+static void collect_sites(struct collector *c)
+{
+    struct leaks *l = c->leaks;
+    size_t leaf_count = c->facts->told.stacks.leaf_count, count = 0;
+    _cleanup_free_ uint32_t *leaves = alloc_zeroed(leaf_count + 1, sizeof *leaves);
+
+    for (uint32_t leaf = 0; leaf < leaf_count; leaf++)
+        if (l->tree.node_of_leaf[leaf])
+            leaves[count++] = leaf;
+    if (count)
+        qsort_r(leaves, count, sizeof *leaves, by_node_and_function, c);
+    l->sites = alloc_zeroed(count + 1, sizeof *l->sites);
+    for (size_t i = 0; i < count; i++) {
+        if (!i || by_node_and_function(&leaves[i - 1], &leaves[i], c) != 0)
+            l->sites[l->count++] = (struct leak_site){ .node = l->tree.node_of_leaf[leaves[i]], .function = function_of(c, leaves[i]) };
+        add_leaf(c, leaves[i], &l->sites[l->count - 1]);
+    }
+    for (size_t i = 1; i < l->count; i++)
+        if (l->sites[i].node == l->sites[i - 1].node)
+            l->sites[i].has_twin = l->sites[i - 1].has_twin = true;
+}
+
 static void round_site(struct leak_site *s, const struct settings *settings)
 {
     s->blocks = settings_rounded(settings, s->blocks);
@@ -128,7 +169,9 @@ static int by_bytes(const void *left, const void *right, void *data)
         if (frames)
             return frames;
     }
-    return a->node < b->node ? -1 : a->node > b->node;
+    if (a->node != b->node)
+        return a->node < b->node ? -1 : 1;
+    return a->function < b->function ? -1 : a->function > b->function;
 }
 
 /* Sums are of what was counted in units, not of rounded sites. */
@@ -174,22 +217,12 @@ void leaks_collect(struct facts *facts, const struct namer *namer, struct filter
     call_tree_make(facts, namer, &(struct call_tree_options){ .by_line = true, .keep_leaves = true, .wanted = has_leak,
                                                               .data = &c }, &leaks.tree);
     _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
-    _cleanup_free_ struct leak_site *of_node = alloc_zeroed(leaks.tree.node_count, sizeof *of_node);
-    _cleanup_free_ uint8_t *function_of_node = alloc_zeroed(leaks.tree.node_count, 1);
-    for (uint32_t leaf = (uint32_t)facts->told.stacks.leaf_count; leaf-- > 0;) {
-        uint32_t node = leaks.tree.node_of_leaf[leaf];
-        if (!node)
-            continue;
-        add_leaf(&c, leaf, &of_node[node]);
-        function_of_node[node] = facts->told.stacks.leaves[leaf].function;
-    }
-    leaks.sites = alloc_zeroed(leaks.tree.node_count, sizeof *leaks.sites);
-    for (uint32_t node = 1; node < leaks.tree.node_count; node++) {
-        struct leak_site *site = &of_node[node];
-        if (!site->blocks)
-            continue;
-        site->node = node;
-        struct suppression *rule = rule_of_site(&c, node, function_of_node[node], rule_of_node);
+    collect_sites(&c);
+    size_t count = leaks.count;
+    leaks.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct leak_site *site = &leaks.sites[i];
+        struct suppression *rule = rule_of_site(&c, site->node, site->function, rule_of_node);
         if (rule) {
             rule->sites++;
             rule->blocks += site->blocks;
@@ -233,7 +266,7 @@ bool *leaks_suppressed(struct facts *facts, const struct namer *namer, struct su
     _cleanup_free_ struct suppression **rule_of_node = find_rules(&c);
     for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++) {
         uint32_t node = leaks.tree.node_of_leaf[leaf];
-        suppressed[leaf] = node && rule_of_site(&c, node, s->leaves[leaf].function, rule_of_node);
+        suppressed[leaf] = node && rule_of_site(&c, node, function_of(&c, leaf), rule_of_node);
     }
     filter_release(&all);
     leaks_release(&leaks);

@@ -1,6 +1,6 @@
 /* What is still allocated when its process ends, or in those that live when a part of the session does, by stack: a site here is one stack of functions
- * and lines, of all processes that have it; where the line is unknown, of functions, and where
- * these are, of addresses. So no two look the same. What a process had when it was
+ * and lines, of all processes that have it, and the allocation function that was called from there; where the line
+ * is unknown, a stack of functions, and where these are, of addresses. What a process had when it was
  * killed, was replaced by another program or still ran is no leak: it is counted apart. */
 #ifndef MALLOSCOPE_RENDER_LEAKS_H
 #define MALLOSCOPE_RENDER_LEAKS_H
@@ -18,6 +18,8 @@ struct leak_sum {
 
 struct leak_site {
     uint32_t node;             /* in the tree, where the stack ends */
+    uint8_t function;          /* rec_function that was called there */
+    bool has_twin;             /* with the same stack, of another function */
     uint64_t blocks, bytes;    /* all that is not freed; of it, in ... */
     uint64_t unended_blocks, unended_bytes; /* ... processes that ended, but not by themselves */
     uint64_t at_end_blocks, at_end_bytes;   /* ... processes that did; the rest is alive at the moment */

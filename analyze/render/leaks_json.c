@@ -5,6 +5,8 @@
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
+#include "format/record.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -42,10 +44,10 @@ static json_t *sum(const struct leak_sum *s)
 
 static json_t *site(const struct leaks *l, const struct leak_site *s)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
                      "not_ended_bytes", (json_int_t)s->unended_bytes, "not_ended_blocks", (json_int_t)s->unended_blocks,
-                     "first_seconds", (double)s->first_us / 1e6, "age_seconds", (double)s->age_us / 1e6, "stack",
-                     stack(&l->tree, s->node));
+                     "first_seconds", (double)s->first_us / 1e6, "age_seconds", (double)s->age_us / 1e6, "called",
+                     rec_function_name(s->function), "stack", stack(&l->tree, s->node));
 }
 
 static json_t *processes(const struct leaks *l, const struct facts *f)
@@ -117,7 +119,7 @@ void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)
     const struct call_tree *t = &l->tree;
     char buffer[CALL_NAME_BYTES];
 
-    printf("bytes\tblocks\tnot_ended_bytes\tnot_ended_blocks\tfirst_seconds\tage_seconds\tfile\tline\tmodule\tstack\n");
+    printf("bytes\tblocks\tnot_ended_bytes\tnot_ended_blocks\tfirst_seconds\tage_seconds\tfile\tline\tmodule\tstack\tcalled\n");
     for (size_t i = 0; i < l->count && i < view->top; i++) {
         const struct leak_site *s = &l->sites[i];
         const struct call_node *n = &t->nodes[s->node];
@@ -136,6 +138,6 @@ void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)
                 putchar(';');
             print_field(call_frame_name(t, t->nodes[node].frame, buffer));
         }
-        putchar('\n');
+        printf("\t%s\n", rec_function_name(s->function));
     }
 }

@@ -5,6 +5,8 @@
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
+#include "format/record.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -118,6 +120,8 @@ static void print_site(const struct leaks *l, const struct leak_site *s, const s
     if (l->at_moment && s->at_end_blocks)
         text_print_wrapped("   ", s->at_end_blocks == s->blocks ? "   leaked by then\n" : "   of these leaked by then: %s in %s\n",
                            text_counted(s->at_end_bytes, "byte"), text_counted(s->at_end_blocks, "block"));
+    if (s->has_twin)
+        printf("   allocated by %s\n", rec_function_name(s->function));
     print_stack(l, s->node, view->depth);
 }
 

@@ -1,6 +1,7 @@
 /* Sessions -> sums, and the peak of their sum. How it is shown is in merged_print.c. */
 #include "analyze/render/merged.h"
 
+#include "analyze/log/trimmed.h"
 #include "analyze/model/session.h"
 #include "analyze/render/part.h"
 #include "analyze/render/trust.h"
@@ -69,13 +70,16 @@ void merged_add(struct merged *m, const struct log *log, const struct by_name_so
     *l = (struct merged_log){
         .name = copy_text(log->path, strlen(log->path)), .host = session.host, .command = session.command,
         .begin_ns = session.realtime_ns, .duration_ns = f->duration_ns, .peak_ns = f->peak_ns, .frees = f->frees,
+        .carried = f->carried, .carried_bytes = f->carried_bytes,
         .totals = { [COST_ALLOCATIONS] = f->allocations, [COST_ALLOCATED] = f->allocated_bytes, [COST_PEAK] = f->peak_bytes,
                     [COST_LEAKED] = f->leaked_bytes, [COST_TEMPORARY] = f->temporary },
         .is_sampled = f->settings.sample_bytes, .temporary_known = settings_all_recorded(&f->settings),
         .is_part = f->part.from_ns || f->part.to_ns || f->part.thread_count,
         .interrupted = f->interrupted, .part_json = part_json(f),
     };
-    memcpy(l->session, log->header.session, sizeof l->session);
+    const struct log_trimmed trimmed = log_trimmed(log);
+    memcpy(l->origin, trimmed.origin, sizeof l->origin);
+    l->is_trimmed = trimmed.is;
     take_timeline(l, f);
     take_trust(l, log, f);
 }

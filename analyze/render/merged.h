@@ -12,13 +12,14 @@
 
 struct merged_log {
     char *name, *host, *command; /* "" unknown */
-    uint8_t session[16];
+    uint8_t origin[16]; /* id of the recording that it is, or was trimmed from */
     uint64_t begin_ns; /* CLOCK_REALTIME; 0: unknown */
     uint64_t duration_ns, peak_ns, bucket_ns, bucket_from_ns;
     struct merged_bucket { uint64_t most, least; } *buckets; /* live bytes */
     size_t bucket_count;
     uint64_t totals[COST_COUNT], frees;
-    bool is_sampled, temporary_known, is_part, interrupted;
+    uint64_t carried, carried_bytes; /* allocations among these from before the part that the log is of another one */
+    bool is_sampled, temporary_known, is_part, is_trimmed, interrupted;
     size_t processes;
     char *trust;
     json_t *trust_json, *part_json;

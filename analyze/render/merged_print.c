@@ -81,6 +81,18 @@ static void print_logs(const struct merged *m, const struct sum *sum)
     printf("  %s, %s\n", text_counted(m->count, "log"), text_counted(sum->processes, "process"));
 }
 
+static void print_carried(const struct merged *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct merged_log *l = &m->logs[i];
+        if (!l->carried)
+            continue;
+        _cleanup_free_ char *name = text_make_safe(copy_text(l->name, strlen(l->name)));
+        text_print_wrapped("  ", "%s: %s of these, %s, %s of blocks from before this part of a log\n", name,
+                           text_counted(l->carried, "allocation"), text_bytes(l->carried_bytes), l->carried == 1 ? "is" : "are");
+    }
+}
+
 static void print_interrupted(const struct merged *m)
 {
     for (size_t i = 0; i < m->count; i++)
@@ -129,6 +141,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
         printf("All figures are estimates, from samples\n\n");
     print_interrupted(m);
     print_logs(m, &sum);
+    print_carried(m);
     print_peaks(m, &sum);
     sort_rows(&m->table, view->cost);
     if (shown)
@@ -153,17 +166,23 @@ void merged_print(struct merged *m, const struct merged_view *view)
 
 /* --- JSON ---------------------------------------------------------------------------- */
 
+static json_t *carried(const struct merged_log *l)
+{
+    return l->carried ? json_pack("{s:o, s:o}", "allocations", text_json_number(l->carried), "bytes", text_json_number(l->carried_bytes))
+                      : json_null();
+}
+
 static json_t *log_list(const struct merged *m)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:O, s:O}", "log", text_json(l->name), "host",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "host",
                                               text_json(l->host), "command", text_json(l->command), "began",
                                               l->begin_ns ? json_real((double)l->begin_ns / 1e9) : json_null(), "seconds",
                                               (double)l->duration_ns / 1e9, "processes", (json_int_t)l->processes, "frees",
-                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "part",
+                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "carried", carried(l), "part",
                                               l->part_json, "trust", l->trust_json));
     }
     return list;

@@ -151,9 +151,14 @@ static void make_stack_rows(struct table *t)
     size_t leaves = t->facts->told.stacks.leaf_count, kept = 0;
 
     t->rows = alloc_zeroed(leaves + 1, sizeof *t->rows);
-    for (uint32_t leaf = 0; leaf < leaves; leaf++)
-        if (t->sites->of_leaf[leaf] != SITE_NONE)
-            t->rows[t->count++] = (struct row){ t->sites->of_leaf[leaf], leaf, 1, t->facts->costs.of[leaf] };
+    for (uint32_t leaf = 0; leaf < leaves; leaf++) {
+        struct row row = { .leaf = leaf, .stacks = 1 };
+        if (!stack_leaf_is_first(&t->facts->told.stacks, leaf))
+            continue;
+        row.site = sites_of_stack(t->sites, t->facts, leaf, &row.sum);
+        if (row.site != SITE_NONE)
+            t->rows[t->count++] = row;
+    }
     qsort_r(t->rows, t->count, sizeof *t->rows, by_stack, t);
     for (size_t i = 0; i < t->count; i++) {
         if (kept && by_stack(&t->rows[kept - 1], &t->rows[i], t) == 0) {

@@ -265,8 +265,10 @@ os.symlink(path("known.mscope"), path("same.svg"))
 got = run([MALLOSCOPE, "flame", "-o", path("same.svg"), path("known.mscope")])
 check(got.returncode == 2 and "is the log itself" in got.stderr, f"over the log: {got.stderr}")
 equal(record([program("known")], path("sampled.mscope"), "--sample", "100").returncode, 7, "a sample")
-for command in ("tree", "flame"):
-    got = run([MALLOSCOPE, command, "--cost", "temporary", path("sampled.mscope")])
+for command in (["tree", "--cost", "temporary"], ["flame", "--cost", "temporary"], ["report", "--sort", "temporary"], ["sites", "--sort", "temporary"],
+                ["report", "--temporary-within", "5"], ["sites", "--temporary-within", "1ms"], ["merge", "--cost", "temporary", path("known.mscope")],
+                ["diff", "--cost", "temporary", path("known.mscope")]):
+    got = run([MALLOSCOPE, *command, path("sampled.mscope")])
     check(got.returncode == 2 and "does not tell" in got.stderr and not got.stdout, f"{command}: temporary of a sample: {got.stderr}")
 check("≈" in ask("tree", path("sampled.mscope")), "estimates are marked")
 equal(tree(path("sampled.mscope"))[0]["total"]["temporary"], None, "null as JSON")

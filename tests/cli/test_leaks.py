@@ -141,10 +141,11 @@ text = run([MALLOSCOPE, "leaks", "-n", "1", "--depth", "2", log]).stdout
 check(f"... {len(found['places']) - 1} more places (-n)" in text, f"-n 1: {text}")
 check("more frames (--depth)" in text and "leak_all" in text and "__libc_start" not in text, f"--depth 2: {text}")
 rows = [line.split("\t") for line in run([MALLOSCOPE, "leaks", "--tsv", log]).stdout.splitlines()]
-equal(rows[0], ["bytes", "blocks", "not_ended_bytes", "not_ended_blocks", "first_seconds", "age_seconds", "file", "line", "module", "stack"],
+equal(rows[0], ["bytes", "blocks", "not_ended_bytes", "not_ended_blocks", "first_seconds", "age_seconds", "file", "line", "module", "stack", "called"],
       "TSV heading")
 equal(sum(int(row[0]) for row in rows[1:]), 2935, "TSV bytes")
-check(all(len(row) == 10 for row in rows), "TSV fields")
+check(all(len(row) == 11 for row in rows), "TSV fields")
+equal({row[10] for row in rows[1:]}, {place["called"] for place in found["places"]}, "TSV functions")
 check(any(row[9].startswith("keep;leak_all;main;") for row in rows), "TSV stacks")
 only = leaks(log, "--filter", "in_thr|grow_and")
 equal((only["leaked"]["bytes"], only["leaked"]["places"]), (871, 2), "--filter by function")
@@ -227,6 +228,67 @@ for rule in ("libstdc++", "operator new", "^operator new*long)$", "malloc", "^ma
              "foo$", "^foo", "*foo", "f*o", "^f*o$", "^plain_foo$", "pl*foo$", "oo*oo", "o$o", "foo*", "^foo*()$", "getdelim", "std::", "string", "main$"):
     (theirs, ours), report_text = left(f"leak:{rule}\n")
     equal(ours, theirs, f"leak:{rule}, LeakSanitizer's and ours: {report_text[-500:] if not theirs else ''}")
+
+# One line that calls several allocation functions is a place for each of them, as in LeakSanitizer's reports.
+with open(path("one_line.c"), "w") as file:
+    file.write("""#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#define GET(z, n) ((z) == 0 ? malloc(n) : (z) == 1 ? calloc(1, n) : (z) == 2 ? realloc(NULL, n) : (z) == 3 ? memalign(64, n) : aligned_alloc(64, n))
+__attribute__((noinline)) static void get(int z, int n) { char *p = GET(z, n); memset(p, 0, n); }
+__attribute__((noinline)) static void forget(void) { char bytes[16384]; memset(bytes, 0, sizeof bytes); __asm__("" : : "r"(bytes) : "memory"); }
+int main(void) { for (int i = 0; i < 15; i++) get(i % 5, 1024 << i % 5); forget(); return 0; }
+""")
+for options, name in (["-fsanitize=leak"], "suppressed_lsan"), ([], "suppressed"):
+    got = run(["clang", "-g", "-O1", "-fno-builtin", *options, path("one_line.c"), "-o", path(name)])
+    equal(got.returncode, 0, f"compiling one_line.c: {got.stderr}")
+equal(record([path("suppressed")], path("suppressed.mscope")).returncode, 0, "recording it")
+for rule in ("nothing", "calloc", "realloc", "memalign", "aligned_alloc", "alloc", "^main$"):
+    (theirs, ours), report_text = left(f"leak:{rule}\n")
+    equal(ours, theirs, f"leak:{rule} and one line, LeakSanitizer's and ours: {report_text[-500:]}")
+# Some of clang's LeakSanitizers call them __interceptor_realloc, gcc's realloc.
+equal(left("leak:^realloc$\n")[0][1], [3072, 6144, 24576, 49152], "a rule for the whole name of a function")
+equal({place["called"]: place["bytes"] for place in leaks(path("suppressed.mscope"))["places"]},
+      {"malloc": 3 * 1024, "calloc": 3 * 2048, "realloc": 3 * 4096, "memalign": 3 * 8192, "aligned_alloc": 3 * 16384}, "the functions called")
+text = run([MALLOSCOPE, "leaks", path("suppressed.mscope")]).stdout
+check(all(f"   allocated by {name}\n" in text for name in ("malloc", "calloc", "realloc", "memalign", "aligned_alloc")), f"places that look the same: {text}")
+check("   allocated by " not in run([MALLOSCOPE, "leaks", log]).stdout, "where lines tell, it is not said")
+
+# So is one call that a pointer makes of several functions; and it is one site with one stack all the same.
+with open(path("pointers.c"), "w") as file:
+    file.write("""#include <stdlib.h>
+#include <string.h>
+__attribute__((noinline)) static void get(void *(*from)(size_t), size_t n) { memset(from(n), 0, n); }
+__attribute__((noinline)) static void forget(void) { char bytes[16384]; memset(bytes, 0, sizeof bytes); __asm__("" : : "r"(bytes) : "memory"); }
+int main(void) { void *(*volatile functions[])(size_t) = { malloc, valloc }; for (int i = 0; i < 6; i++) get(functions[i % 2], 4096 << i % 2); forget(); return 0; }
+""")
+for options, name in (["-fsanitize=leak"], "suppressed_lsan"), ([], "suppressed"):
+    got = run(["clang", "-g", "-O1", "-fno-builtin", *options, path("pointers.c"), "-o", path(name)])
+    equal(got.returncode, 0, f"compiling pointers.c: {got.stderr}")
+for options in ([], ["--call-graph", "none"]):
+    equal(record([path("suppressed")], path("suppressed.mscope"), *options).returncode, 0, "recording it")
+    for rule in ("nothing", "valloc", "alloc"):
+        (theirs, ours), report_text = left(f"leak:{rule}\n")
+        equal(ours, theirs, f"leak:{rule}, a pointer, {options}, LeakSanitizer's and ours: {report_text[-500:]}")
+    sites = json.loads(run([MALLOSCOPE, "sites", "--json", "--stacks", path("suppressed.mscope")]).stdout)["sites"]
+    equal([(row["allocations"], row["stacks"]) for row in sites], [(6, 1)], f"stacks, {options}")
+    sites = json.loads(run([MALLOSCOPE, "sites", "--json", path("suppressed.mscope")]).stdout)["sites"]
+    equal([(row["allocations"], row["bytes"], row["stacks"]) for row in sites], [(6, 3 * 4096 + 3 * 8192, 1)], f"sites, {options}")
+
+# Of two libraries that are made of one source, the module tells which is which.
+with open(path("twice.c"), "w") as file:
+    file.write("#include <stdlib.h>\n#include <string.h>\nvoid twice(int n);\nvoid twice(int n) { memset(malloc(n), 0, n); }\n")
+with open(path("copies.c"), "w") as file:
+    file.write(f"""#include <dlfcn.h>
+int main(void) {{ void *a = dlopen("{path("liba.so")}", RTLD_NOW), *b = dlopen("{path("libb.so")}", RTLD_NOW);
+    ((void (*)(int))dlsym(a, "twice"))(1000); ((void (*)(int))dlsym(b, "twice"))(2000); return 0; }}
+""")
+for arguments in ["-shared", "-fPIC", path("twice.c"), "-o", path("liba.so")], ["-shared", "-fPIC", path("twice.c"), "-o", path("libb.so")], [path("copies.c"), "-o", path("copies")]:
+    equal(run(["gcc", "-g", "-fno-builtin", *arguments]).returncode, 0, f"compiling {arguments}")
+equal(record([path("copies")], path("copies.mscope")).returncode, 0, "recording copies")
+text = run([MALLOSCOPE, "leaks", path("copies.mscope")]).stdout
+equal(sorted(re.findall(r"twice.c:4(?:  (\S+))?\n", text)), ["liba.so", "libb.so"], f"the modules of two that look the same: {text}")
+check(re.search(r"  main  \S*copies.c:\d+\n", text), f"and of no other: {text}")
 
 for text, number, words in (("leak:a\nrace:b\n", 2, "want leak:PATTERN"), ("leak\n", 1, "leak:PATTERN"), ("\n\nwrapped\n", 3, "wrapped"),
                             ("leak:a\0b\n", 1, "not text")):

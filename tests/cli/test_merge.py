@@ -2,6 +2,7 @@
 their events."""
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -103,6 +104,33 @@ equal({row["frames"][0]["function"] for row in merge(recorded, "--filter", "vers
 equal(merge(recorded, "--cost", "temporary", "-n", "1")["rows"][0]["frames"][0]["function"], "take", "by another cost")
 check(any(len(row["frames"]) > 4 for row in merge(recorded, "--stacks")["rows"]), "whole stacks")
 merge([recorded[0], recorded[0]], complaint="are of one recording: it counts twice")
+
+# Parts of one recording have it in common, however they were made of it; those of two have not.
+whole, _ = generate("whole.mscope", 3000, 2, 100, 50, 3, "packed", 0)
+other, _ = generate("other.mscope", 3000, 2, 100, 51, 4, "packed", 0)
+half = json.loads(run([MALLOSCOPE, "report", "--json", whole]).stdout)["seconds"]["duration"] / 2
+
+
+def part(log, new, *options):
+    equal(run([MALLOSCOPE, "trim", "-f", "-o", path(new), *options, log]).returncode, 0, f"trim {options}")
+    return path(new)
+
+
+first, second, all_of_it = part(whole, "first", "--to", f"{half:.9f}"), part(whole, "second", "--from", f"{half:.9f}"), part(whole, "all")
+again = part(second, "again", "--from", f"{half:.9f}")
+for logs in (first, second), (whole, second), (all_of_it, second), (first, again), (whole, again):
+    m = merge(logs, complaint="are of one recording: what is in both")
+    carried = [json.loads(run([MALLOSCOPE, "report", "--json", log]).stdout)["carried"] for log in logs]
+    equal([log["carried"] for log in m["logs"]], carried, "blocks from before the part")
+    check(carried[1]["allocations"] > 0 and carried[0] is None, f"which the second part has: {carried}")
+merge((first, other))
+merge((first, part(other, "other_part", "--from", f"{half:.9f}")))
+for command in "merge", "diff":
+    got = run([MALLOSCOPE, command, first, second], env={"COLUMNS": "200"}).stdout
+    check(re.search(r": [\d,]+ allocations of these, .*, are of blocks from before this part of a log", got), f"{command} says it: {got}")
+equal(json.loads(run([MALLOSCOPE, "diff", "--json", first, second]).stdout)["after"]["carried"],
+      json.loads(run([MALLOSCOPE, "report", "--json", second]).stdout)["carried"], "diff's JSON, too")
+
 text = run([MALLOSCOPE, "merge", *recorded], env={"LC_ALL": "C"})
 equal((text.returncode, text.stderr), (0, ""), "as text")
 for wanted in ("4 logs, 4 processes", "Sum of the peaks", "Peak of the sum   2.2 MiB, at ", "known take", "in 3 of 4 logs", "versions.mscope: Trust: 1 process"):

@@ -66,7 +66,7 @@ for unit, factor in ("", 1), ("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9):
     equal(found, {10: (100, 40)}, f"a range in {unit or 'seconds'}")
 for options, wanted in (
         (["--from", "three"], "has no mark of that name"), (["--from", "two", "--to", "two"], "has no mark of that name after --from"),
-        (["--from", "5", "--to", "4"], "--to 4 is not after --from 5"), (["--from", "-1"], "want a time"),
+        (["--from", "5", "--to", "4"], "--to 4 is not after --from 5"), (["--from", "-1"], "want a time"), (["--from", "."], "want a time"), (["--to", ".x"], "want a time"),
         (["--from", "1x"], "want a time"), (["--from", "0x10"], "want a time"), (["--to", "0x1p3"], "want a time"),
         (["--from", "100min"], "nothing comes after that: "), (["--from", "mark:1"], "has no mark of that name"), (["--to", ""], "want a time"), (["--thread", "1"], "has no such thread"),
         (["--thread", "x"], "--thread x: want a number"), (["--pid", "x"], "--pid x: want a number"),
@@ -74,19 +74,31 @@ for options, wanted in (
     complaint = read(*options, code=2)
     check(wanted in complaint and len(complaint.splitlines()) == 1, f"{options}: {complaint}")
 
+# --- a thread of another process than --pid's ---
+pair = path("pair.mscope")
+equal(record(["sh", "-c", f"{program('known')} >/dev/null; {program('known')} >/dev/null"], pair).returncode, 7, "recording two processes")
+one, other = sorted({p["pid"] for p in json.loads(run([MALLOSCOPE, "leaks", "--json", pair]).stdout)["processes"]})[-2:]
+for command in "report", "dump":
+    got = run([MALLOSCOPE, command, "--pid", str(one), "--thread", str(other), pair])
+    check(got.returncode == 2 and f"--thread {other}: {pair} has no such thread in the processes of --pid; " in got.stderr, f"{command}: {got.stderr}")
+    equal(run([MALLOSCOPE, command, "--pid", str(one), "--thread", str(one), pair]).returncode, 0, f"{command}: its own")
+
 # --- a mark that is named like a time ---
 with open(path("timely.c"), "w") as file:
     file.write("""#include "malloscope.h"
 #include <stdlib.h>
 void *volatile kept;
-int main(void) { kept = malloc(11); malloscope_mark("0"); kept = malloc(22); malloscope_mark("mark:0"); kept = malloc(33); return 0; }
+int main(void) { kept = malloc(11); malloscope_mark("0"); kept = malloc(22); malloscope_mark("mark:0"); kept = malloc(33);
+    malloscope_mark("1000"); malloscope_mark("mark:only"); kept = malloc(44); return 0; }
 """)
 header = subprocess.run(["find", os.path.join(SOURCE, "interpose"), "-name", "malloscope.h"], capture_output=True, text=True).stdout.strip()
 equal(run(["gcc", "-I", os.path.dirname(header), path("timely.c"), "-o", path("timely")]).returncode, 0, "compiling timely")
 timely = path("timely.mscope")
 equal(record([path("timely")], timely).returncode, 0, "recording timely")
-for when, bytes in ("0", 66), ("mark:0", 55), ("mark:mark:0", 33):
+for when, bytes in ("0", 110), (".0", 110), ("mark:0", 99), ("mark:mark:0", 77), ("mark:only", 44), ("mark:mark:only", 44), ("mark:1000", 44):
     equal(read("--from", when, file=timely)["bytes"]["allocated"], bytes, f"from {when}")
+for when, hint in ("1000", "; name an earlier time, or the mark by mark:1000; "), ("1001", "; name an earlier time; "):
+    check(hint in read("--from", when, code=2, file=timely), f"from {when}: nothing comes after that")
 
 # --- the same by one thread and by several ---
 several = path("several.mscope")

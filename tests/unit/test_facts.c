@@ -2,6 +2,7 @@
  * threads, with stacks, reallocs and ends in their middle, counted here in the most
  * obvious way, in as many passes as that takes. */
 #include "analyze/model/facts.h"
+#include "analyze/model/sites.h"
 
 #include "tests/unit/log_writer.h"
 #include "tests/unit/random.h"
@@ -288,14 +289,29 @@ static void count_all(struct counted *c, const struct wanted *wanted)
 
 /* --- comparing -------------------------------------------------------------------- */
 
+/* From this one on of its stack: each is of another function. */
+static struct stack_costs sum_of_leaves(const struct facts *f, uint32_t leaf)
+{
+    struct stack_costs sum = { .least = UINT64_MAX };
+
+    for (; leaf != LEAF_NONE; leaf = f->told.stacks.leaves[leaf].next) {
+        stack_costs_add(&sum, &f->costs.of[leaf]);
+        sum.live_blocks += f->costs.of[leaf].live_blocks;
+        sum.live_bytes += f->costs.of[leaf].live_bytes;
+    }
+    return sum;
+}
+
 static bool stacks_are_equal(const struct facts *f, const struct counted *c)
 {
     const struct stacks *s = &f->told.stacks;
     uint64_t peak = 0, compared = 0, expected = 0;
 
-    for (size_t leaf = 0; leaf < s->leaf_count; leaf++) {
-        const struct stack_costs *costs = &f->costs.of[leaf];
+    for (uint32_t leaf = 0; leaf < s->leaf_count; leaf++) {
+        const struct stack_costs sum = sum_of_leaves(f, leaf), *costs = &sum;
         uint32_t node = s->leaves[leaf].node;
+        if (!stack_leaf_is_first(s, leaf))
+            continue;
         const struct code_pc *inmost = &f->told.code.pcs[s->nodes[node].pc], *caller = &f->told.code.pcs[s->nodes[s->nodes[node].parent].pc];
         uint32_t inner = inmost->number - 10, outer = caller->number - 1, process = inmost->process;
         unsigned p = f->told.processes[process].pid - 10, stack = outer * 3 + inner;

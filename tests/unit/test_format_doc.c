@@ -416,7 +416,8 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_MARK, "stamp=7 name=ready", encode_mark(&e, at, 1007, (struct encode_text)T("ready")));
     SAMPLE(REC_RECORDING, "stamp=7 on=1 by=1", encode_recording(&e, at, 1007, true, REC_SWITCH_SIGNAL));
     SAMPLE(REC_DEEPBIND, "stamp=7 path=/lib/d", encode_deepbind(&e, at, 1007, (struct encode_text)T("/lib/d")));
-    SAMPLE(REC_TRIMMED, "stamp=7 from=5 to=6 left-out=8 flags=1", encode_trimmed(&e, at, 1007, 5, 6, 8, REC_TRIMMED_INCOMPLETE));
+    SAMPLE(REC_TRIMMED, "stamp=7 from=5 to=6 left-out=8 flags=1 origin=0123",
+           encode_trimmed(&e, at, 1007, 5, 6, 8, REC_TRIMMED_INCOMPLETE, (struct encode_text)T("0123")));
     SAMPLE(REC_OWN_HEAP, "stamp=7 path=/bin/o", encode_own_heap(&e, at, 1007, (struct encode_text)T("/bin/o")));
     return count;
 }

@@ -306,8 +306,9 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         e->trimmed.to_ns = random_magnitude();
         e->trimmed.left_out = random_magnitude();
         e->trimmed.flags = (uint32_t)random_below(2);
+        text = random_text(c, &e->trimmed.origin);
         return encode_trimmed(encoder, at, random_ticks(c, e), e->trimmed.from_ns, e->trimmed.to_ns, e->trimmed.left_out,
-                              e->trimmed.flags);
+                              e->trimmed.flags, text);
     default:
         return add_unknown(c, at, e);
     }
@@ -398,7 +399,7 @@ static bool same_body(const struct event *a, const struct event *b)
         return same_text(a->own_heap.path, b->own_heap.path);
     case REC_TRIMMED:
         return a->trimmed.from_ns == b->trimmed.from_ns && a->trimmed.to_ns == b->trimmed.to_ns &&
-               a->trimmed.left_out == b->trimmed.left_out && a->trimmed.flags == b->trimmed.flags;
+               a->trimmed.left_out == b->trimmed.left_out && a->trimmed.flags == b->trimmed.flags && same_text(a->trimmed.origin, b->trimmed.origin);
     default:
         return true;
     }

@@ -516,7 +516,7 @@ static void test_relatives(void)
         made.header.image = 0;
         at = encode_session_start(&encoder, at, 0, 5, text_of("a"), text_of("h"), text_of("v"), is_first || is_part ? 6 : 0, 0);
         if (is_part)
-            at = encode_trimmed(&encoder, at, 0, 0, 0, 1, 0);
+            at = encode_trimmed(&encoder, at, 0, 0, 0, 1, 0, text_of(""));
         chunk_end(&bytes);
         if (is_whole) {
             begin_program(is_exec ? 7 : 6, 900, REC_START_IMAGE, 1, "/bin/a", NULL);

@@ -93,6 +93,23 @@ static bool follow_next(struct stream *s, size_t chunk)
            stacks.leaves[leaf].node == node && (stacks.leaves[leaf].flags & wanted->flags) == wanted->flags;
 }
 
+/* Each function has a leaf of its own in one stack, and always the same. */
+static void test_functions(void)
+{
+    static const uint8_t functions[] = { REC_FN_CALLOC, REC_FN_VALLOC, REC_FN_MALLOC, REC_FN_VALLOC, REC_FN_CALLOC, REC_FN_MALLOC };
+    const struct stack_path path = { .at = { .node = stacks_root(&stacks, 0) } };
+    uint32_t leaves[6], first = (uint32_t)stacks.leaf_count;
+
+    for (size_t i = 0; i < 6; i++) {
+        leaves[i] = stack_path_leaf(&path, &stacks, functions[i]);
+        CHECK(stacks.leaves[leaves[i]].function == functions[i] && stacks.leaves[leaves[i]].node == path.at.node);
+    }
+    CHECK(stacks.leaf_count == first + 3);
+    CHECK(leaves[4] == leaves[0] && leaves[3] == leaves[1] && leaves[5] == leaves[2]);
+    CHECK(stack_leaf_is_first(&stacks, leaves[0]) && !stack_leaf_is_first(&stacks, leaves[1]) && !stack_leaf_is_first(&stacks, leaves[2]));
+    CHECK(stacks.leaves[leaves[0]].next == leaves[1] && stacks.leaves[leaves[1]].next == leaves[2] && stacks.leaves[leaves[2]].next == LEAF_NONE);
+}
+
 int main(void)
 {
     bool right = true;
@@ -115,6 +132,7 @@ int main(void)
     }
     for (size_t i = 0; i < STREAMS; i++)
         stack_path_release(&streams[i].path);
+    test_functions();
     stacks_release(&stacks);
     return check_summary();
 }
