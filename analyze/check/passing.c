@@ -67,6 +67,11 @@ static bool is_reserved(const char *name, bool is_rust)
     return begins_with_one(name + (is_rust && *name == '<'), spaces, is_rust ? COUNT(spaces) : 3);
 }
 
+bool passing_is_runtimes(const struct passing *f)
+{
+    return passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : f->function && is_reserved(f->function, f->is_rust));
+}
+
 static enum site_role role_of(const struct passing *f)
 {
     if (!f->function)
@@ -75,8 +80,7 @@ static enum site_role role_of(const struct passing *f)
         return SITE_PASSES_ON;
     if (f->source && is_rusts_source(f->source) && !strstr(f->source, "/library/std/")) /* alloc, core, hashbrown: "<T as ...>::to_vec" */
         return SITE_PASSES_ON;
-    bool is_runtimes = passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : is_reserved(f->function, f->is_rust));
-    return is_runtimes ? frames_role(&(struct symbols_frame){ f->function, f->signature, f->source, 0, 0 }, f->is_real) : SITE_ASKS;
+    return passing_is_runtimes(f) ? frames_role(&(struct symbols_frame){ f->function, f->signature, f->source, 0, 0 }, f->is_real) : SITE_ASKS;
 }
 
 enum site_role passing_role(const struct passing *f)

@@ -41,14 +41,28 @@ static bool is_rust(struct site_namer *a, const char *module)
     return a->is_rust;
 }
 
+static struct passing passing_in(struct site_namer *a, uint32_t frame)
+{
+    struct passing p = passing_of(&a->table.frames[frame]);
+
+    p.is_rust = p.function && !p.source && is_rust(a, p.module);
+    return p;
+}
+
 static enum site_role role_of(struct site_namer *a, uint32_t frame)
 {
     if (!a->roles[frame]) {
-        struct passing p = passing_of(&a->table.frames[frame]);
-        p.is_rust = p.function && !p.source && is_rust(a, p.module);
+        const struct passing p = passing_in(a, frame);
         a->roles[frame] = (uint8_t)(1 + passing_role(&p));
     }
     return (enum site_role)(a->roles[frame] - 1);
+}
+
+/* A function that the program's author wrote. */
+static bool is_authors(struct site_namer *a, uint32_t frame)
+{
+    const struct passing p = passing_in(a, frame);
+    return site_is_own_module(&a->table, p.module) && !passing_is_runtimes(&p);
 }
 
 /* The number of its module, among those of the row. */
@@ -83,7 +97,7 @@ static bool has_line(const struct by_name_frame *f)
 }
 
 /* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
- * nothing to who calls it: the program's own functions further out are what tells two callers apart. */
+ * nothing to who calls it: the program's own functions further out are what tells two callers apart. Templates are the library's, too. */
 void site_frames_find(struct site_namer *a, const struct by_name_row *row, struct site_frames *ret)
 {
     const struct by_name *b = &a->table;
@@ -94,7 +108,7 @@ void site_frames_find(struct site_namer *a, const struct by_name_row *row, struc
     *ret = (struct site_frames){ .count = 0 };
     for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
         const struct by_name_frame *f = &b->frames[row->frames[at]];
-        bool is_own = site_is_own_module(b, f->module) && role_of(a, row->frames[at]) == SITE_ASKS; /* templates are the library's */
+        bool is_own = is_authors(a, row->frames[at]);
         if (at > first && frames_is_start(f->function))
             break;
         if (ret->count >= MEASURED_DEPTH && !is_own)
