@@ -34,7 +34,7 @@ static bool is_well_known(const char *name)
         "PyMem_RawMalloc", "PyMem_RawCalloc", "PyMem_RawRealloc", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",
         "_PyMem_RawMalloc", "_PyMem_RawCalloc", "_PyMem_RawRealloc", "_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc",
     };
-    static const char *const reserved[] = { "operator new(", "operator new[](", "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
+    static const char *const reserved[] = { "operator new(", "operator new[](", "__gthread_", "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
 
     for (size_t i = 0; i < COUNT(whole); i++)
         if (strcmp(name, whole[i]) == 0)
@@ -44,9 +44,7 @@ static bool is_well_known(const char *name)
 
 bool passing_is_runtime(const char *module)
 {
-    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libstdc++.so",
-                                          "libc++.so", "libc++abi.so", "libgcc_s.so", "libstd-" };
-    return begins_with_one(module, starts, COUNT(starts));
+    return frames_is_runtime(module);
 }
 
 static bool is_rusts_source(const char *source)
@@ -69,7 +67,12 @@ static bool is_reserved(const char *name, bool is_rust)
     return begins_with_one(name + (is_rust && *name == '<'), spaces, is_rust ? COUNT(spaces) : 3);
 }
 
-enum site_role passing_role(const struct passing *f)
+bool passing_is_runtimes(const struct passing *f)
+{
+    return passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : f->function && is_reserved(f->function, f->is_rust));
+}
+
+static enum site_role role_of(const struct passing *f)
 {
     if (!f->function)
         return SITE_ASKS;
@@ -77,8 +80,12 @@ enum site_role passing_role(const struct passing *f)
         return SITE_PASSES_ON;
     if (f->source && is_rusts_source(f->source) && !strstr(f->source, "/library/std/")) /* alloc, core, hashbrown: "<T as ...>::to_vec" */
         return SITE_PASSES_ON;
-    bool is_runtimes = passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : is_reserved(f->function, f->is_rust));
-    return is_runtimes ? frames_role(&(struct symbols_frame){ f->function, f->signature, f->source, 0, 0 }, f->is_real) : SITE_ASKS;
+    return passing_is_runtimes(f) ? frames_role(&(struct symbols_frame){ f->function, f->signature, f->source, 0, 0 }, f->is_real) : SITE_ASKS;
+}
+
+enum site_role passing_role(const struct passing *f)
+{
+    return frames_role_in(f->module, role_of(f));
 }
 
 bool passing_shows_rust(const struct passing *f)

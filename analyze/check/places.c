@@ -1,7 +1,8 @@
 /* Lines move when others are added or removed above them, and move together. What was on them mostly stays what it was.
  * So places with the same figures are the same, wherever they are. The others of a site, in the order of their lines, are paired
  * with the baseline's as a diff pairs lines: those with the same figures first of all, then those that have the same numbers once
- * all have moved by as much. What is left has been added or is gone. */
+ * all have moved by as much. What is left has been added or is gone. But where a site's lines have the same numbers as before
+ * they have not moved, unless figures are to change by more that way. */
 #include "analyze/check/places.h"
 
 #include "analyze/check/align.h"
@@ -209,35 +210,94 @@ static size_t telling_frame(const struct measured_site *site, const struct basel
     return 0;
 }
 
-/* Those that have not changed come first; gone ones last. */
-static size_t find_changes(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind,
-                           struct places_change *ret)
-{
-    _cleanup_free_ size_t *pairs = alloc_zeroed(site->place_count, sizeof *pairs);
-    _cleanup_free_ bool *is_there = alloc_zeroed(baseline->place_count, sizeof *is_there);
-    size_t now_count = site->place_count, before_count = baseline->place_count, count = 0;
+struct changes {
+    struct places_change *of;
+    size_t count;
+    uint64_t allocations, bytes; /* by how much they have changed, in all, up or down */
+};
 
-    for (size_t i = 0; i < site->place_count; i++)
-        c->now[i] = &site->places[i];
-    for (size_t i = 0; i < baseline->place_count; i++)
-        c->before[i] = &baseline->places[i];
-    qsort(c->now, site->place_count, sizeof(void *), by_lines_now);
-    qsort(c->before, baseline->place_count, sizeof(void *), by_lines_before);
-    c->frame = telling_frame(site, baseline);
-    take_out_unchanged(c, &now_count, &before_count);
-    pair(c, now_count, before_count, pairs);
-    for (size_t i = now_count; i < site->place_count; i++)
-        ret[count++] = (struct places_change){ c->now[i], NULL, c->now[i]->last[kind], c->now[i]->last[kind] };
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+static uint64_t sum_of(uint64_t a, uint64_t b) /* edited baselines may have any numbers */
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* One of the two may be NULL. */
+static void add_change(struct changes *to, const struct measured_place *now, const struct baseline_place *before, enum verdict_kind kind)
+{
+    static const uint64_t none[VERDICT_KINDS];
+    const uint64_t *was = before ? before->values : none, *is = now ? now->last : none;
+
+    to->of[to->count++] = (struct places_change){ now, before, was[kind], is[kind] };
+    to->allocations = sum_of(to->allocations, apart(was[VERDICT_ALLOCATIONS], is[VERDICT_ALLOCATIONS]));
+    if (!before || before->is_whole)
+        to->bytes = sum_of(to->bytes, apart(was[VERDICT_BYTES], is[VERDICT_BYTES]));
+}
+
+static void add_pairs(struct changes *to, const struct comparison *c, const size_t *pairs, size_t now_count, size_t before_count, enum verdict_kind kind)
+{
+    _cleanup_free_ bool *is_there = alloc_zeroed(before_count + 1, sizeof *is_there);
+
     for (size_t i = 0; i < now_count; i++) {
-        const struct baseline_place *before = pairs[i] == ALIGN_NONE ? NULL : c->before[pairs[i]];
-        if (before)
+        if (pairs[i] != ALIGN_NONE)
             is_there[pairs[i]] = true;
-        ret[count++] = (struct places_change){ c->now[i], before, before ? before->values[kind] : 0, c->now[i]->last[kind] };
+        add_change(to, c->now[i], pairs[i] == ALIGN_NONE ? NULL : c->before[pairs[i]], kind);
     }
     for (size_t i = 0; i < before_count; i++)
         if (!is_there[i])
-            ret[count++] = (struct places_change){ NULL, c->before[i], c->before[i]->values[kind], 0 };
-    return count;
+            add_change(to, NULL, c->before[i], kind);
+}
+
+/* Each with what has its numbers; false: not all have one. Both are in the order of their lines. */
+static bool pair_by_lines(const struct comparison *c, size_t count, size_t before_count, size_t *ret_pairs)
+{
+    for (size_t i = 0; i < count; i++) {
+        ret_pairs[i] = i;
+        if (count != before_count || strcmp(c->now[i]->lines, c->before[i]->lines) != 0 || !is_file(c->now[i]->source, file_of(c, c->before[i])))
+            return false;
+    }
+    return true;
+}
+
+/* As if what has the same figures were the same. Those that have not changed come first; gone ones last. */
+static void find_moved(struct changes *to, struct comparison *c, size_t now_count, size_t before_count, size_t *pairs, enum verdict_kind kind)
+{
+    const size_t all_now = now_count;
+
+    take_out_unchanged(c, &now_count, &before_count);
+    pair(c, now_count, before_count, pairs);
+    for (size_t i = now_count; i < all_now; i++)
+        to->of[to->count++] = (struct places_change){ c->now[i], NULL, c->now[i]->last[kind], c->now[i]->last[kind] };
+    add_pairs(to, c, pairs, now_count, before_count, kind);
+}
+
+static size_t find_changes(struct comparison *c, const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind,
+                           struct places_change *ret)
+{
+    const size_t now_count = site->place_count, before_count = baseline->place_count;
+    _cleanup_free_ size_t *pairs = alloc_zeroed(now_count, sizeof *pairs);
+    _cleanup_free_ struct places_change *of_moved = alloc_zeroed(now_count + before_count, sizeof *of_moved);
+    struct changes moved = { .of = of_moved }, same = { .of = ret };
+
+    for (size_t i = 0; i < now_count; i++)
+        c->now[i] = &site->places[i];
+    for (size_t i = 0; i < before_count; i++)
+        c->before[i] = &baseline->places[i];
+    qsort(c->now, now_count, sizeof(void *), by_lines_now);
+    qsort(c->before, before_count, sizeof(void *), by_lines_before);
+    c->frame = telling_frame(site, baseline);
+    const bool may_be_same = pair_by_lines(c, now_count, before_count, pairs);
+    if (may_be_same)
+        add_pairs(&same, c, pairs, now_count, before_count, kind);
+    find_moved(&moved, c, now_count, before_count, pairs, kind);
+    if (may_be_same && (same.allocations < moved.allocations || (same.allocations == moved.allocations && same.bytes <= moved.bytes)))
+        return same.count;
+    memcpy(ret, of_moved, moved.count * sizeof *ret);
+    return moved.count;
 }
 
 static size_t compare(const struct measured_site *site, const struct baseline_site *baseline, enum verdict_kind kind, struct places_change *ret)

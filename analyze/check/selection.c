@@ -85,10 +85,10 @@ static const struct selection_place *place_of(struct selection *s, uint32_t loca
     const struct code *code = &s->facts->told.code;
     const char *path = code->files[code->locations[location].file].path, *module = *path ? text_base_name(path) : path;
     size_t count = location ? s->namer->frames(s->namer->data, location, &names) : 0;
-    enum site_role role = count ? SITE_PASSES_ON : SITE_ASKS;
+    enum site_role role = count ? SITE_PASSES_ON : passing_role(&(struct passing){ .module = module });
     for (size_t i = 0; i < count && s->within; i++)
         has_function |= names[i].function && strcmp(names[i].function, s->within) == 0;
-    for (size_t i = 0; i < count && role != SITE_ASKS; i++)
+    for (size_t i = 0; i < count && !site_role_asks(role); i++)
         role = passing_role(&(struct passing){ names[i].function, names[i].signature, module, names[i].file, i + 1 == count, true });
     matches = s->excludes_program && s->program && strcmp(module, s->program) == 0;
     for (size_t i = 0; i < s->excluded_count; i++)

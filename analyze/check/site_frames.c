@@ -41,14 +41,28 @@ static bool is_rust(struct site_namer *a, const char *module)
     return a->is_rust;
 }
 
+static struct passing passing_in(struct site_namer *a, uint32_t frame)
+{
+    struct passing p = passing_of(&a->table.frames[frame]);
+
+    p.is_rust = p.function && !p.source && is_rust(a, p.module);
+    return p;
+}
+
 static enum site_role role_of(struct site_namer *a, uint32_t frame)
 {
     if (!a->roles[frame]) {
-        struct passing p = passing_of(&a->table.frames[frame]);
-        p.is_rust = p.function && !p.source && is_rust(a, p.module);
+        const struct passing p = passing_in(a, frame);
         a->roles[frame] = (uint8_t)(1 + passing_role(&p));
     }
     return (enum site_role)(a->roles[frame] - 1);
+}
+
+/* A function that the program's author wrote. */
+static bool is_authors(struct site_namer *a, uint32_t frame)
+{
+    const struct passing p = passing_in(a, frame);
+    return site_is_own_module(&a->table, p.module) && !passing_is_runtimes(&p);
 }
 
 /* The number of its module, among those of the row. */
@@ -83,7 +97,7 @@ static bool has_line(const struct by_name_frame *f)
 }
 
 /* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
- * nothing to who calls it: the program's own functions further out are what tells two callers apart. */
+ * nothing to who calls it: the program's own functions further out are what tells two callers apart. Templates are the library's, too. */
 void site_frames_find(struct site_namer *a, const struct by_name_row *row, struct site_frames *ret)
 {
     const struct by_name *b = &a->table;
@@ -94,7 +108,7 @@ void site_frames_find(struct site_namer *a, const struct by_name_row *row, struc
     *ret = (struct site_frames){ .count = 0 };
     for (; at < row->frame_count && !ends && (ret->count < MEASURED_DEPTH || own < MEASURED_OWN); at++) {
         const struct by_name_frame *f = &b->frames[row->frames[at]];
-        bool is_own = site_is_own_module(b, f->module);
+        bool is_own = is_authors(a, row->frames[at]);
         if (at > first && frames_is_start(f->function))
             break;
         if (ret->count >= MEASURED_DEPTH && !is_own)
@@ -137,6 +151,19 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
     fputc('\n', to);
 }
 
+/* Each way through a recursion would be a place of its own: there may be thousands, and none says more than that it calls itself. */
+static bool is_again(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, size_t number)
+{
+    const struct by_name_frame *f = &b->frames[row->frames[frames->at[number]]];
+
+    for (size_t i = 0; i < number; i++) {
+        const struct by_name_frame *inner = &b->frames[row->frames[frames->at[i]]];
+        if (strcmp(inner->function, f->function) == 0 && strcmp(inner->module, f->module) == 0)
+            return true;
+    }
+    return false;
+}
+
 void site_frames_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)
 {
     size_t bytes;
@@ -149,7 +176,7 @@ void site_frames_key(const struct by_name *b, const struct by_name_row *row, con
         const struct by_name_frame *f = &b->frames[row->frames[frames->at[i]]];
         if (i < frames->key_count)
             write_name(key, b, f);
-        fprintf(lines, "%s%" PRIu32, i ? " " : "", f->line);
+        fprintf(lines, "%s%" PRIu32, i ? " " : "", is_again(b, row, frames, i) ? 0 : f->line);
     }
     fclose(key);
     fclose(lines);
@@ -161,8 +188,9 @@ struct verdict_frame *site_frames_copy(const struct by_name *b, const struct by_
 
     for (size_t i = 0; i < of->count; i++) {
         const struct by_name_frame *f = &b->frames[row->frames[of->at[i]]];
+        bool has_place = f->path && !is_again(b, row, of, i);
         frames[i] = (struct verdict_frame){ copy_text(f->function, strlen(f->function)), copy_text(f->module, strlen(f->module)),
-                                            f->path ? copy_text(f->path, strlen(f->path)) : NULL, f->line,
+                                            has_place ? copy_text(f->path, strlen(f->path)) : NULL, has_place ? f->line : 0,
                                             i && of->at[i] > of->at[i - 1] + 1 };
     }
     return frames;

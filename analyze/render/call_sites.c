@@ -11,7 +11,7 @@ struct key {
     uint32_t file, line;
     uint32_t location; /* where no line is known; else 0 */
     const char *function, *source;
-    const char *signature; /* NULL: it tells no parameters */
+    const char *signature; /* NULL: it has none, and tells neither parameters nor a number among others of its name */
 };
 
 struct collector {
@@ -60,11 +60,11 @@ static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
     struct key key = { .file = c->facts->told.code.locations[location].file };
     const struct symbols_frame *names;
     size_t count = c->namer->frames(c->namer->data, location, &names), site;
-    enum site_role role = frames_site(names, count, &site);
+    enum site_role role = frames_role_in(c->facts->told.code.files[key.file].path, frames_site(names, count, &site));
 
     if (count) {
         key.function = names[site].function;
-        if (key.function && !symbols_is_numbered(key.function, names[site].signature)) /* else its line does */
+        if (key.function)
             key.signature = names[site].signature;
         key.source = names[site].file;
         key.line = names[site].line;

@@ -17,7 +17,7 @@ enum site_role frames_site(const struct symbols_frame *names, size_t count, size
     for (size_t i = 0; i < count; i++) {
         *ret_index = i;
         role = frames_role(&names[i], i + 1 == count);
-        if (role == SITE_ASKS)
+        if (site_role_asks(role))
             break;
     }
     return role;
@@ -53,8 +53,10 @@ static size_t site_of(const struct code *code, const struct frames *f)
     struct site_search search = { 0 };
     uint32_t site = 0, i = 0;
 
-    while (!site_search_ends(&search, i, f->of[i].role, code->locations[f->of[i].location].file, i + 1 == f->count, &site))
-        i++;
+    for (bool is_found = false; !is_found; i++) {
+        uint32_t file = code->locations[f->of[i].location].file;
+        is_found = site_search_ends(&search, i, frames_role_in(code->files[file].path, f->of[i].role), file, i + 1 == f->count, &site);
+    }
     return site;
 }
 

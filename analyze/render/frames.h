@@ -36,6 +36,10 @@ void frames_release(struct frames *frames);
 
 /* Whether a function only passes allocations on: by its name and the file of its source. is_real: it was not inlined. */
 enum site_role frames_role(const struct symbols_frame *frame, bool is_real);
+/* The C, C++ or Rust library, the unwinder or the loader, by its file's path. */
+bool frames_is_runtime(const char *module);
+/* That role in a module: a runtime's functions may only call back. */
+enum site_role frames_role_in(const char *module, enum site_role role);
 /* A C++ template function's name without the type that it returns, which demanglers put in front. */
 const char *frames_without_type(const char *name);
 /* What is outside of main() and of a thread's own function. NULL is not. */

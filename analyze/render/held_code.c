@@ -103,7 +103,7 @@ static bool is_keepers(const char *name)
         "uninitialized_", "__do_uninit", "__relocate", "_Temporary_buffer", "get_temporary_buffer", "valarray" };
 
     if (strncmp(name, "std::", 5) != 0)
-        return true;
+        return false;
     for (name += 5; begins_with_one(name, inner, COUNT(inner));)
         name = strstr(name, "::") + 2;
     return begins_with_one(name, keepers, COUNT(keepers)) || strncmp(last_part(name), "_M_manager", 10) == 0;
@@ -116,9 +116,10 @@ enum held_code held_code(const char *name)
 
     if (strstr(name, "::__rust_begin_short_backtrace")) /* a thread's closure is nowhere else */
         return HELD_SURELY;
-    if (!is_for_others(name))
+    /* A keeper's own operator() makes its nodes: _Rb_tree::_Alloc_node's. */
+    if (!is_for_others(name) || is_keepers(name))
         return HELD_NONE;
     if (begins_with_one(last_part(name), runners, COUNT(runners)))
         return HELD_SURELY;
-    return is_keepers(name) ? HELD_NONE : HELD_MAYBE;
+    return strncmp(name, "std::", 5) == 0 ? HELD_MAYBE : HELD_NONE;
 }

@@ -143,7 +143,8 @@ static void try_own_peak(const struct merged *m, const struct border *b, const s
         uint64_t at_ns = l->begin_ns + l->peak_ns;
         if (!l->bucket_count || at_ns < b->ns || at_ns >= until_ns)
             continue;
-        size_t bucket = (size_t)((l->peak_ns - l->bucket_from_ns) / l->bucket_ns);
+        uint64_t bucket = l->peak_ns > l->bucket_from_ns ? (l->peak_ns - l->bucket_from_ns) / l->bucket_ns : 0;
+        bucket = bucket < l->bucket_count ? bucket : l->bucket_count - 1; /* stamps of a damaged log may be anywhere */
         uint64_t sum = sums->least - l->buckets[bucket].least + l->totals[COST_PEAK];
         if (sum > peak->at_least) {
             peak->at_least = sum;

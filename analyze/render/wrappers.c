@@ -4,6 +4,7 @@
 #include "analyze/render/frames.h"
 
 #include "analyze/render/held_code.h"
+#include "analyze/render/text.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static bool is_of_rust(const char *name)
 /* Nobody else may have these. */
 static bool is_reserved(const char *name)
 {
-    static const char *const starts[] = { "std::", "__gnu_cxx::", "__cxxabiv1::",
+    static const char *const starts[] = { "std::", "__gnu_cxx::", "__cxxabiv1::", "__gthread_",
                                           "operator new", "__cxa_allocate_", "__gmp_default_allocate", "__gmp_default_reallocate",
                                           "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "__rustc::__r" };
 
@@ -201,4 +202,16 @@ enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
     /* Without debug information nobody tells what was inlined into it. */
     enum held_code held = frame->line || !is_real || is_allocators(name) ? HELD_NONE : held_code(name);
     return held == HELD_SURELY ? SITE_ASKS : held == HELD_MAYBE ? SITE_HOLDS : SITE_PASSES_ON;
+}
+
+bool frames_is_runtime(const char *module)
+{
+    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libstdc++.so",
+                                          "libc++.so", "libc++abi.so", "libgcc_s.so", "libunwind.so", "libstd-" };
+    return begins_with_one(text_base_name(module), starts, COUNT(starts));
+}
+
+enum site_role frames_role_in(const char *module, enum site_role role)
+{
+    return role == SITE_ASKS && frames_is_runtime(module) ? SITE_MAY_CALL_BACK : role;
 }

@@ -1,5 +1,6 @@
 #include "analyze/symbols/demangle.h"
 
+#include "analyze/symbols/local_names.h"
 #include "analyze/util.h"
 
 #include <libiberty/demangle.h>
@@ -45,11 +46,20 @@ void demangle(const char *name, char **ret_function, char **ret_signature)
     bool is_cpp = strncmp(bare, "_Z", 2) == 0 && strnlen(bare, MANGLED_BYTES_MAX) < MANGLED_BYTES_MAX;
     int options = DMGL_AUTO | DMGL_ANSI | (is_cpp ? DMGL_NO_RECURSE_LIMIT : 0);
 
+    char *numbered = is_cpp ? local_names_number(bare, options | DMGL_PARAMS) : NULL;
+    if (numbered) {
+        free(bare);
+        bare = numbered;
+    }
     *ret_function = cplus_demangle(bare, options);
     *ret_signature = *ret_function ? cplus_demangle(bare, options | DMGL_PARAMS) : NULL;
     if (!*ret_function) {
         *ret_function = bare;
         return;
+    }
+    if (numbered) {
+        local_names_bare_constructors(*ret_function);
+        local_names_bare_constructors(*ret_signature);
     }
     free(bare);
     if (*ret_signature && strcmp(*ret_signature, *ret_function) == 0) {

@@ -3,6 +3,7 @@
 
 #include "analyze/hash.h"
 #include "analyze/symbols/demangle.h"
+#include "analyze/symbols/local_types.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
@@ -74,6 +75,22 @@ static const char *function_path(struct qualified *q, Dwarf_Die *function)
     return path;
 }
 
+/* f()::L#2: as local_names.h has it. */
+static const char *type_name(struct qualified *q, Dwarf_Die *type)
+{
+    const char *name = dwarf_diename(type), *own = qualified_own(q, type, name);
+    uint32_t number = own ? local_types_number(q->tree, type, name) : 0;
+    struct name_builder b = { .used = 0 };
+    char text[20];
+
+    if (number < 2)
+        return own;
+    snprintf(text, sizeof text, "#%u", number);
+    name_add(&b, own);
+    name_add(&b, text);
+    return name_keep(q, &b);
+}
+
 /* NULL: it is none that shows in names. */
 static const char *space_name(struct qualified *q, Dwarf_Die *die)
 {
@@ -91,9 +108,10 @@ static const char *space_name(struct qualified *q, Dwarf_Die *die)
             return qualified_closure(q, die, &call);
         if (closures_is_unnamed(die))
             return qualified_unnamed(q, die);
-        return qualified_own(q, die, dwarf_diename(die));
+        return type_name(q, die);
     case DW_TAG_union_type:
     case DW_TAG_enumeration_type:
+        return type_name(q, die);
     case DW_TAG_interface_type:
     case DW_TAG_base_type:
     case DW_TAG_typedef:

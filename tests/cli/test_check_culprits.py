@@ -101,6 +101,20 @@ del os.environ["GITHUB_WORKSPACE"]
 got = run([MALLOSCOPE, "check", "--baseline", path("many.json"), "--metrics", "allocations", "-r", "1", "--tap", "--", path("many1")])
 check(all(f"many.c:{line}" in got.stdout for line in planted), f"TAP has them: {got.stdout}")
 
+doubled = "int main(void) {{\n" + "".join(loop.replace("{}", f"{{0}} * {factor}") for factor in (1, 2, 4)) + "    return 0;\n}}\n"
+got = compare("doubled", HEAD + doubled.format(10), HEAD + doubled.format(20))
+equal(got["allocations"], [["main", "doubled.c:7", 40, 80], ["main", "doubled.c:6", 20, 40], ["main", "doubled.c:5", 10, 20]],
+      "a line that has what another one had is itself")
+
+# --- a recursion ---
+walk = ("static void walk(int depth) {{\n    keep[0] = malloc(8);\n    if (!depth) return;\n" + "    walk(depth - 1);\n" * 4 + "}}\n"
+        "int main(void) {{\n    walk(5);\n{}    return 0;\n}}\n")
+got = compare("walk", HEAD + walk.format(""), HEAD + walk.format("    walk(0);\n"))
+equal(got["allocations"], [["walk", "walk.c:5", 0, 1]], "a call of what calls itself")
+got = compare("walk_more", HEAD + walk.format(""), HEAD + walk.format("").replace("return;", "{ keep[1] = malloc(8); return; }"))
+equal(got["allocations"], [["walk", "walk_more.c:6", 0, 1024]], "a line of what calls itself, whichever way it came")
+check(os.path.getsize(path("walk.json")) < 4000, f"its thousand ways are not in the baseline: {os.path.getsize(path('walk.json'))} bytes")
+
 
 def limited(program, *options):
     """as compare(), of a limit"""
@@ -211,6 +225,13 @@ lambdas = ("#include <cstdlib>\n#include <string>\n#include <vector>\ntemplate<c
            "    run([](int) { keep = malloc(8); }, 1000);\n    run([](int i) { std::vector<std::string> v(3, std::string(40 + i %% 3, 'x')); keep = v.data(); }, 50);\n    return 0;\n}\n")
 got = compare("lambdas", {"l.cpp": lambdas % ""}, {"l.cpp": lambdas % "    run([](int) { keep = malloc(3); }, 1);\n"}, compiler="g++")
 equal([culprit[1:] for culprit in got["allocations"]], [["l.cpp:7", 0, 1]], f"a lambda that renumbers the others: {got}")
+
+# Its comparison is far inside of the library's templates, which are made in the program.
+sorting = ("#include <algorithm>\n#include <cstdlib>\n#include <vector>\nvoid *volatile keep;\nstatic int key(int of) { keep = malloc(8); return of; }\n"
+           "static bool less(int a, int b) { return key(a) < key(b); }\nint main() {\n    std::vector<int> v{3, 1, 2};\n    key(1);\n%s    return v[0] < 0;\n}\n")
+compare("sorting", {"s.cpp": sorting % ""}, {"s.cpp": sorting % "    std::sort(v.begin(), v.end(), less);\n"}, compiler="g++")
+got = run([MALLOSCOPE, "check", "--baseline", path("sorting.json"), "--metrics", "allocations", "-r", "1", "--", path("sorting1")])
+check(re.search(r"from  main  \S*s\.cpp:10\n", got.stdout), f"the program's line that sorts is named: {got.stdout}")
 renaming = HEAD + "__attribute__((noinline)) void %s(int n) {\n    for (int i = 0; i < n; i++) keep[0] = malloc(8);\n}\nint main(void) {\n    %s(%d);\n    %s\n    return 0;\n}\n"
 old, new = renaming % ("load_all", "load_all", 1000, ""), renaming % ("load_all_items", "load_all_items", 1000, "keep[1] = malloc(1);")
 got = compare("renamed", old, new)

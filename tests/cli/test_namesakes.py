@@ -296,6 +296,21 @@ for name, compiler, flags in (("g++-g", "g++", ["-g", "-O1"]), ("g++-g1", "g++",
     equal([n["total"]["allocations"] for n in tree if n.get("function") == ("B::go" if name.endswith("-g") else "go")],
           [20] if name.endswith("-g") else [20, 10], f"{name}: in the tree")
 
+# Of those on one line the number tells which, in all commands.
+write("one-line.cpp", """#include <cstdlib>
+void *volatile kept;
+namespace A { static inline void go(int n) { for (int i = 0; i < n; i++) kept = malloc(10); } } namespace B { static inline void go(int n) { for (int i = 0; i < n; i++) kept = malloc(20); } }
+int main() { A::go(10); B::go(20); kept = 0; }
+""")
+for name, compiler, flags in ("g++-g1", "g++", ["-g1", "-O2"]), ("clang++-lines", "clang++", ["-gline-tables-only", "-O2"]):
+    build(compiler, f"one-line-{name}", "one-line.cpp", flags=flags)
+    log = make(f"one-line-{name}")
+    nodes = {n["total"]["allocations"]: n["signature"] for n in json.loads(ask("tree", "--json", log))["nodes"] if n.get("function") == "go"}
+    equal(set(nodes), {10, 20}, f"{name}, on one line: in the tree: {nodes}")
+    sites = {site["allocations"]: site for site in json.loads(ask("sites", "--json", log))["sites"] if site["function"] == "go"}
+    equal({count: (site["signature"], site["bytes"]) for count, site in sites.items()}, {10: (nodes[10], 100), 20: (nodes[20], 400)}, f"{name}, on one line: sites")
+    equal(re.findall(r"\d+ allocations \(.*\n +(go\S*)", ask("report", "--sort", "allocations", log)), [nodes[20], nodes[10]], f"{name}, on one line: report")
+
 # Those of static functions, and of none, in two files.
 for file, function in ("x.cpp", "a_init"), ("y.cpp", "b_init"):
     write(f"lambdas/{file}", """#include <cstdlib>
@@ -432,6 +447,42 @@ with open(base, "w") as file:
 for key in spelled:
     got = run([MALLOSCOPE, "check", "--baseline", base, "--metrics", "allocations,sites", "--", path("-".join(key))])
     equal(got.returncode, 0, f"{key} against a baseline with other spellings: {got.stdout}{got.stderr}")
+
+# --- local classes of one name: each in a block of its own ---
+LOCAL = """#include <cstdlib>
+void *volatile kept;
+template <class T> static KIND void each(int n, T t) { for (int i = 0; i < n; i++) t.add(); kept = &t; kept = 0; }
+BLANK
+static void f(int x, int y)
+{
+    { struct L { static KIND void q(int n) { for (int i = 0; i < n; i++) kept = malloc(32); kept = 0; } }; L::q(x); kept = 0; }
+    { struct L { static KIND void q(int n) { for (int i = 0; i < n; i++) kept = malloc(33); kept = 0; } }; L::q(y); kept = 0; }
+    { struct L { KIND L(int n, L *to) { for (int i = 0; i < n; i++) kept = malloc(34); kept = to; } }; L l(x, &l); kept = 0; }
+    { struct M { KIND void add() { kept = malloc(35); kept = 0; } }; each(x, M()); kept = 0; }
+    { struct M { KIND void add() { kept = malloc(36); kept = 0; } }; each(y, M()); kept = 0; }
+    { struct N { static KIND void q(int n) { for (int i = 0; i < n; i++) kept = malloc(40); } }; N::q(x); kept = 0; } { struct N { static KIND void q(int n) { for (int i = 0; i < n; i++) kept = malloc(40); kept = 0; } }; N::q(y); kept = 0; }
+}
+int main(int, char **values) { f(atoi(values[1]), atoi(values[2])); kept = 0; }
+"""
+CLASSES = {32: "f(int, int)::L::q", 33: "f(int, int)::L#2::q", 34: "f(int, int)::L#3::L", 35: "f(int, int)::M::add", 36: "f(int, int)::M#2::add"}
+write("local.cpp", LOCAL.replace("BLANK", ""))
+write("local/local.cpp", LOCAL.replace("BLANK", "\n\n\n"))
+for name, compiler, kind, flags in (("called", "g++", "noinline", ["-g", "-O1"]), ("bare", "g++", "noinline", ["-O1"]),
+                                    ("inlined", "g++", "always_inline", ["-g", "-O1"]), ("clang-lines", "clang++", "noinline", ["-gline-tables-only", "-O1"]),
+                                    ("clang-inlined", "clang++", "always_inline", ["-g", "-O1"])):
+    for where in "", "local/":
+        build(compiler, f"{where}local-{name}", f"{where}local.cpp", flags=[*flags, f"-DKIND=__attribute__(({kind}))"])
+    first, swapped, moved = make(f"local-{name}", 10, 20), make(f"local-{name}", 20, 10), make(f"local/local-{name}", 10, 20)
+    rows = diff(first, swapped)["rows"]
+    equal(sorted((row["before"]["allocations"], row["after"]["allocations"]) for row in rows), [(10, 20)] * 4 + [(20, 10)] * 3, f"local classes, {name}: all have changed")
+    d = diff("--unchanged", first, moved)["counts"]
+    equal((d["changed"], d["only_before"], d["only_after"]), (0, 0, 0), f"local classes, {name}: moved lines change nothing: {d}")
+    sites = {site["bytes"] // site["allocations"]: site for site in json.loads(ask("sites", "--json", first))["sites"] if site["bytes"] // site["allocations"] < 40}
+    equal({size: site["function"] for size, site in sites.items()}, CLASSES, f"local classes, {name}: names")
+    one_line = {site["function"]: site["allocations"] for site in json.loads(ask("sites", "--json", first))["sites"] if "::N" in (site["function"] or "")}
+    equal(one_line, {"f(int, int)::N::q": 10, "f(int, int)::N#2::q": 20}, f"local classes, {name}: on one line")
+    own = {frame["function"] for row in rows for frame in row["frames"]}
+    check({"each<f(int, int)::M>", "each<f(int, int)::M#2>"} <= own, f"local classes, {name}: as arguments: {own}")
 
 # --- a sum over several lines claims none ---
 for command, log in ("merge", [one, one]), ("diff", ["--sites", "--unchanged", one, one]):

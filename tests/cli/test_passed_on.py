@@ -92,4 +92,56 @@ for name, command in ("held-gcc", ["g++"]), ("held-clang", ["clang++"]):
         [platform] = json.load(file)["platforms"].values()
     equal([platform["functions"].get(function, {}).get("allocations") for function in (functions[100], functions[200], functions[600], "grow")],
           [100, 200, 600, 5], f"checked functions of {name}: {platform['functions']}")
+# --- what makes containers' nodes is not code of the program, whatever it is called: theirs whose containers they are ---
+for name, *command in (("nodes-gcc0", "g++", "-O0"), ("nodes-gcc1", "g++", "-O1", "-fno-inline"), ("nodes-gcc2", "g++", "-O2"),
+                       ("nodes-clang0", "clang++", "-O0"), ("nodes-clang1", "clang++", "-O1"), ("nodes-clang2", "clang++", "-O2")):
+    must(*command, "-std=c++17", os.path.join(SOURCES, "container_nodes.cpp"), "-o", path(name), cwd=WORK)
+    log = path(name + ".mscope")
+    equal(record([path(name)], log).returncode, 0, f"record {name}")
+    sums = collections.Counter()
+    for site in json.loads(must(MALLOSCOPE, "sites", "--json", "--module", name, log))["sites"]:
+        sums[site["function"]] += site["allocations"]
+    # Hash tables grow, too, in their own steps.
+    equal({function: count // 100 * 100 for function, count in sums.items() if count >= 100},
+          {"load": 1000, "session": 2000, "snapshot": 1000, "backup": 2000, "collect": 3000, "duplicate": 3000}, f"users of containers in {name}")
+# --- what the C library was only to call back has not asked for it: who gave it that to call ---
+def of_size(name, size):
+    log = path(name + ".mscope")
+    found = {(os.path.basename(site["module"]), site["function"]) for site in json.loads(must(MALLOSCOPE, "sites", "--json", log))["sites"] if site["bytes"] == size}
+    rows = json.loads(must(MALLOSCOPE, "merge", "--sites", "--json", "-n", "1000", log))["rows"]
+    equal({(row["frames"][0]["module"], row["frames"][0]["function"]) for row in rows if row["costs"]["allocated"] == size}, found, f"merged, {name}")
+    return found
+
+
+ONCE = """#include <mutex>
+#include <vector>
+static std::vector<int> ints;
+static std::once_flag once;
+static __attribute__((noinline)) void setup()
+{
+    std::call_once(once, static_cast<void (std::vector<int>::*)(size_t)>(&std::vector<int>::reserve), &ints, 1001);
+    ints.push_back(1);
+}
+int main() { setup(); ints.clear(); return 0; }
+"""
+with open(path("once.cpp"), "w") as file:
+    file.write(ONCE)
+for name, *command in ("once-gcc0", "g++", "-O0"), ("once-gcc2", "g++", "-O2", "-g"), ("once-clang0", "clang++", "-O0", "-g"), ("once-clang1", "clang++", "-O1"):
+    must(*command, "-std=c++17", path("once.cpp"), "-o", path(name), cwd=WORK)
+    equal(record([path(name)], path(name + ".mscope")).returncode, 0, f"record {name}")
+    equal(of_size(name, 4004), {(name, "setup")}, f"called back by pthread_once, {name}")
+    must(MALLOSCOPE, "check", "--baseline", path(name + ".json"), "--save-baseline", path(name + ".mscope"))
+    with open(path(name + ".json")) as file:
+        [platform] = json.load(file)["platforms"].values()
+    equal(platform["functions"].get("setup", {}).get("bytes"), 4004, f"checked, {name}: {platform['functions']}")
+for i, compiler in enumerate(rustc[:1]): # the unwinder calls std back for each frame, which reads debug information
+    with open(path("panic.rs"), "w") as file:
+        file.write("fn main() { let v: Vec<u8> = vec![1; 10]; let i = std::env::args().count() + 20; println!(\"{}\", v[i]); }\n")
+    must(compiler, "-O", "-g", path("panic.rs"), "-o", path("panic"), cwd=WORK)
+    got = record([path("panic")], path("panic.mscope"), env={"RUST_BACKTRACE": "1"})
+    check("panic::main" in got.stderr, f"it tells where: {got.stderr}")
+    sums = collections.Counter()
+    for site in json.loads(must(MALLOSCOPE, "sites", "--json", path("panic.mscope")))["sites"]:
+        sums[os.path.basename(site["module"])] += site["allocations"]
+    check(sums["panic"] > 100 and sums["panic"] > 100 * sums["libgcc_s.so.1"], f"the unwinder allocates little: {sums}")
 sys.exit(done())

@@ -74,6 +74,14 @@ static const struct { const char *function; enum site_role role; } bare[] = {
     { "void std::for_each<__gnu_cxx::__normal_iterator<int*, std::vector<int> >, my::visitor>", SITE_HOLDS },
     { "std::array<int, 3ul>::at", SITE_PASSES_ON },
     { "__gnu_cxx::new_allocator<pool>::allocate", SITE_PASSES_ON },
+    { "std::_Rb_tree<item, item, std::_Identity<item>, std::less<item>, std::allocator<item>>::_Alloc_node::operator()<item>", SITE_PASSES_ON },
+    { "std::_Rb_tree<item, item, std::_Identity<item>, std::less<item>, std::allocator<item>>::_Reuse_or_alloc_node::operator()<item const&>", SITE_PASSES_ON },
+    { "std::__detail::_AllocNode<std::allocator<std::__detail::_Hash_node<item, true>>>::operator()<item>", SITE_PASSES_ON },
+    { "std::__detail::_ReuseOrAllocNode<std::allocator<std::__detail::_Hash_node<item, true>>>::operator()<item const&>", SITE_PASSES_ON },
+    { "std::_Hashtable<item>::operator=(std::_Hashtable<item> const&)::{lambda(std::__detail::_Hash_node<item, true> const*)#1}::operator()", SITE_PASSES_ON },
+    { "std::__1::__tree<item, std::__1::less<item>, std::__1::allocator<item>>::__construct_node<item>", SITE_PASSES_ON },
+    { "std::__1::__function::__func<main::$_3, std::__1::allocator<main::$_3>, void()>::operator()", SITE_ASKS },
+    { "__gnu_cxx::__ops::_Iter_comp_iter<main::{lambda(int, int)#1}>::operator()<int*, int*>", SITE_ASKS },
     { "operator new", SITE_PASSES_ON },
 };
 

@@ -541,6 +541,38 @@ static void test_spelling(void)
     }
 }
 
+/* Mangled; plain, with parameters. */
+static void test_local_names(void)
+{
+    static const char *const names[][2] = {
+        { "_ZZ1fiiEN1L1qEi", "f(int, int)::L::q(int)" },
+        { "_ZZ1fiiEN1L1qE_0i", "f(int, int)::L#2::q(int)" },
+        { "_ZZ1fiiEN1L1qE_9i", "f(int, int)::L#11::q(int)" },
+        { "_ZZ1fiiEN1L1qE__10_i", "f(int, int)::L#12::q(int)" },
+        { "_ZZ1fiiENK1L1qE_0PKS_", "f(int, int)::L#2::q(L#2 const*) const" },
+        { "_ZZ1fiiEN1LC2E_0i", "f(int, int)::L#2::L(int)" },
+        { "_ZZ1fiiEN1LD2E_0v", "f(int, int)::L#2::~L()" },
+        { "_Z3repIZ4mainE1L_0EvT_", "void rep<main::L#2>(main::L#2)" },
+        { "_ZZZ1fiEN1L1qE_0iENKUliE0_clEi", "f(int)::L#2::q(int)::{lambda(int)#2}::operator()(int) const" },
+        { "_ZZZ1fiEN1L1qE_0iEN1M1rE_1v", "f(int)::L#2::q(int)::M#3::r()" },
+        { "_ZZ2ttIcEviEN1L1qE_0i", "tt<char>(int)::L#2::q(int)" },
+        { "_ZN1a1bILi5EE3_0cEv", "a::b<5>::_0c()" },
+        { "_ZZ1fiEN1L1qE_0", "f(int)::L#2::q" },
+        { "_ZZ1fiEN9999L1qE_0i", "_ZZ1fiEN9999L1qE_0i" },
+        { "_ZZ_0", "_ZZ_0" },
+        { "_Z", "_Z" },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *function, *signature;
+        demangle(names[i][0], &function, &signature);
+        if (!CHECK(strcmp(signature ? signature : function, names[i][1]) == 0))
+            printf("%s is %s\n", names[i][0], signature ? signature : function);
+        free(function);
+        free(signature);
+    }
+}
+
 int main(void)
 {
     static struct module own = { .part = "" }, libc = { .part = "libc.so" };
@@ -549,6 +581,7 @@ int main(void)
     dl_iterate_phdr(take_module, &own);
     dl_iterate_phdr(take_module, &libc);
     test_spelling();
+    test_local_names();
     test_rules(&own);
     test_libc(&libc);
     test_refusals(&libc);
