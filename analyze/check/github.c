@@ -223,6 +223,8 @@ void check_write_github(FILE *to, const struct verdict *v)
             _cleanup_free_ char *title = format_text("malloscope check: %s", verdict_problem_name(v->problems[i].kind));
             add_without_place(&all, LEVEL_ERROR, title, v->problems[i].text);
         }
+    for (size_t i = 0; i < v->note_count; i++) /* of a limit that may hide something, before improvements */
+        add_without_place(&all, LEVEL_NOTICE, "malloscope check: note", v->notes[i]);
     for (size_t i = 0; i < v->metric_count; i++)
         add_metric(&all, v, &v->metrics[i]);
     for (size_t i = 0; i < all.count; i++)

@@ -50,18 +50,14 @@ static const char *last_part(const char *function)
     return part;
 }
 
-/* Of the C library's that ask for it beside what they do, and of C++'s library, by parts of their names: most of it asks for nothing as its last act. */
+/* Of C++'s library by parts of their names: most of it asks for nothing as its last act. What fopen and its like ask for is the C library's own in
+ * any case, and never their caller's. */
 static bool asks(const char *function, const char *source)
 {
-    static const char *const c[] = { "fopen", "fopen64", "fdopen", "fmemopen", "open_memstream", "popen", "tmpfile", "opendir", "fdopendir", "scandir", "getline",
-                                     "getdelim", "__getdelim", "realpath", "wcsdup", "dlopen", "getaddrinfo", "regcomp", "setenv" };
     static const char *const parts[] = { "alloc", "_M_create", "_M_insert", "_M_default_append", "_M_append", "_M_mutate", "_M_replace", "_M_assign",
                                          "emplace", "push_", "reserve", "resize", "insert", "append", "assign", "operator+", "operator=",
                                          "make_shared", "make_unique", "to_string" };
 
-    for (size_t i = 0; i < sizeof c / sizeof *c; i++)
-        if (strcmp(function, c[i]) == 0)
-            return true;
     if (!passes_on(function, source) || strncmp(function, "operator delete", 15) == 0)
         return false;
     if (!strstr(function, "::") || strncmp(function, "alloc::", 7) == 0 || strncmp(function, "<alloc::", 8) == 0)

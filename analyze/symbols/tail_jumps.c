@@ -151,17 +151,32 @@ static bool asks(const struct code *c, const char *name)
     return c->how->asks(function, NULL);
 }
 
+/* The bytes of a jump that has its distance at the end, if these are one; else 0. */
+static size_t jump_length(const uint8_t *at, size_t bytes, bool *ret_short)
+{
+    *ret_short = bytes >= 2 && (at[0] == 0xeb || (at[0] & 0xf0) == 0x70);
+    if (*ret_short)
+        return 2;
+    if (bytes >= 5 && at[0] == 0xe9)
+        return 5;
+    return bytes >= 6 && at[0] == 0x0f && (at[1] & 0xf0) == 0x80 ? 6 : 0;
+}
+
 static bool ends_in_asking(const struct code *c, uint64_t address, uint64_t size)
 {
     size_t bytes = size < (1u << 20) ? (size_t)size : 1u << 20;
     const uint8_t *code = code_at(c, address, &bytes);
 
-    for (size_t i = 0; code && i + 5 <= bytes; i++) {
+    for (size_t i = 0; code && i + 2 <= bytes; i++) {
+        bool is_short;
+        size_t length = jump_length(code + i, bytes - i, &is_short);
         const char *name = NULL;
-        if (code[i] == 0xe9)
-            name = name_of_target(c, address + i + 5 + distance(code + i + 1));
-        else if (code[i] == 0xff && code[i + 1] == 0x25 && i + 6 <= bytes)
+        if (length) {
+            uint64_t target = address + i + length + (is_short ? (uint64_t)(int64_t)(int8_t)code[i + 1] : distance(code + i + length - 4));
+            name = target - address < size ? NULL : name_of_target(c, target); /* as most: within the function */
+        } else if (code[i] == 0xff && code[i + 1] == 0x25 && i + 6 <= bytes) {
             name = name_at(&c->slots, address + i + 6 + distance(code + i + 2));
+        }
         if (name && asks(c, name))
             return true;
     }

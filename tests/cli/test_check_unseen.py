@@ -131,6 +131,8 @@ for options in ["-O2"], ["-O2", "-gdwarf-4"], ["-O2", "-gsplit-dwarf"], ["-O2", 
     for function, is_told in ("parse", True), ("both", True), ("outer", True), ("plain", False):
         got = gate("--within", function, "--max", "allocations=99", "--", tail, "50")
         equal(f"Note: --within {function}: the last act of it is a call" in got.stdout, is_told, f"--within {function}: {got.stdout}")
+    got = gate("--github", "--within", "parse", "--max", "allocations=99", "--", tail, "50")
+    check("::notice title=malloscope check%3A note::--within parse: the last act of it" in got.stdout, f"an annotation: {got.stdout}")
 gate("--max", "sites.node_new.allocations=5000", "--", tail, "50") # whatever it asked for: there is no more than that
 with open(path("tail.json"), "w") as file:
     json.dump({"sites": {"node_new": {"bytes": 20}}}, file)
@@ -149,6 +151,21 @@ if platform.machine() == "x86_64": # the code tells
             for function, code in ("node_new", 3), ("both", 0), ("parse", 0), ("main", 0):
                 gate("--max", f"sites.{function}.allocations=310", "--", tail, "50", code=code)
             gate("--max", "sites.node_new.allocations=20", "--", build("whole", TAIL, "-O2", "-fno-optimize-sibling-calls", *options, compiler=compiler), "50", code=2)
+    # jumps of one byte, to a neighbour, and on a condition
+    near = HEAD + """
+NI __attribute__((used)) static void *xmalloc(size_t bytes) { void *block = malloc(bytes); if (!block) abort(); return block; }
+__asm__(".text\\n.type OF, @function\\nOF: CODE\\n.size OF, . - OF\\n");
+void *OF(size_t bytes);
+int main(int argc, char **argv) { for (int i = 0; i < 50; i++) sink = OF(argc); return 0; }
+"""
+    for code, is_told in (("jmp xmalloc", True), ("test %rdi, %rdi; jne xmalloc; ret", True), ("test %rdi, %rdi; jne malloc@PLT; ret", True), ("jmp malloc@PLT", True),
+                          ("test %rdi, %rdi; .byte 0x0f, 0x85; .long xmalloc - . - 4; ret", True), ("sub $8, %rsp; call xmalloc; add $8, %rsp; ret", False)):
+        program = build("near", near.replace("OF", "node_new").replace("CODE", code), "-O1")
+        gate("--max", "sites.node_new.allocations=20", "--", program, code=3 if is_told else 2)
+    for options in ["-Os"], ["-O2"], ["-Os", "-g0"]:
+        given = build("given", HEAD + "NI void *given(size_t n) { if (n > 3) return malloc(n); return NULL; }\n"
+                      "int main(void) { for (int i = 0; i < 50; i++) sink = given(i); return 0; }\n", *options, compiler="clang")
+        gate("--max", "sites.given.allocations=20", "--", given, code=3)
     for compiler in "g++", "clang++":
         tail = build("tail", "struct Node { int a, b; };\n__attribute__((noinline)) Node *make_node() { return new Node; }\nstatic void *volatile sink;\n"
                      "int main() { for (int i = 0; i < 50; i++) sink = make_node(); return 0; }\n", "-O2", compiler=compiler)
@@ -175,9 +192,17 @@ int main() { for (int i = 0; i < 9; i++) { std::string text; print(std::cout, i)
 """, "-O2", compiler="g++")
 for function, code in ("print", 0), ("done", 0), ("compares", 0), ("fill", 3):
     gate("--max", f"sites.{function}.allocations=10", "--", stream, code=code)
-opens = build("opens", "#include <stdio.h>\n" + HEAD + """NI FILE *open_it(void) { return fopen("/dev/null", "r"); }
-int main(void) { for (int i = 0; i < 9; i++) fclose(open_it()); return 0; }\n""", "-O2")
-gate("--max", "sites.open_it.allocations=5", "--", opens, code=3)
+for compiler in "gcc", "clang": # what the C library keeps is its own, whoever called
+    opens = build("opens", "#define _GNU_SOURCE\n#include <stdio.h>\n#include <dirent.h>\n#include <wchar.h>\n" + HEAD + """
+NI FILE *open_it(void) { return fopen("/dev/null", "r"); }
+NI DIR *list(void) { return opendir("/"); }
+NI void *resolve(void) { return realpath("/", NULL); }
+NI void *wide(void) { return wcsdup(L"a"); }
+NI int format(char **text) { return asprintf(text, "%d", 1); }
+int main(void) { for (int i = 0; i < 9; i++) { char *text; fclose(open_it()); closedir(list()); free(resolve()); free(wide()); format(&text); free(text); } return 0; }
+""", "-O2", "-U_FORTIFY_SOURCE", compiler=compiler)
+    for function, code in ("open_it", 0), ("list", 0), ("resolve", 0), ("wide", 0), ("format", 3):
+        gate("--max", f"sites.{function}.allocations=5", "--", opens, code=code)
 for function, code in ("space::Made<Node>::make", 3), ("local", 3), ("main", 0), ("make", 0):
     gate("--max", f"sites.{function}.allocations=101", "--max", "allocations=101", "--", plus) # all that there is
     gate("--max", f"sites.{function}.allocations=20", "--", plus, code=2 if function == "main" else code)
