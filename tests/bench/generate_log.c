@@ -161,11 +161,23 @@ static void dies(const struct block *block)
     truth.live_bytes -= block->size;
 }
 
+#define REALLOC_EVERY 16
+
+/* As in programs, from each stack one function allocates; if there is one stack alone, both do. */
+static uint32_t random_stack(bool of_realloc)
+{
+    uint32_t stack = random_next(&g.random) % g.stack_count;
+
+    if (of_realloc)
+        return stack / REALLOC_EVERY * REALLOC_EVERY;
+    return stack % REALLOC_EVERY || g.stack_count == 1 ? stack : stack + 1 < g.stack_count ? stack + 1 : stack - 1;
+}
+
 /* Sizes of one to four digits, all about as often. */
-static struct block random_block(void)
+static struct block random_block(bool of_realloc)
 {
     uint32_t most = (uint32_t[]){ 10, 100, 1000, 10000 }[random_next(&g.random) % 4];
-    return (struct block){ 1 + random_next(&g.random) % most, 1 + random_next(&g.random) % g.stack_count };
+    return (struct block){ 1 + random_next(&g.random) % most, 1 + random_stack(of_realloc) };
 }
 
 static void make_event(struct block *block, uint64_t address)
@@ -177,13 +189,13 @@ static void make_event(struct block *block, uint64_t address)
     s = room(stream);
     truth.events++;
     if (!block->stack) {
-        *block = random_block();
+        *block = random_block(false);
         s->at = encode_block(s, REC_ALLOC_MALLOC, address, block);
         lives(block);
     } else if (random_next(&g.random) % 16 == 0) { /* in place: the address stays */
         s->at = encode_free(&s->encoder, s->at, REC_REALLOC_BEGIN, address, g.ns++);
         dies(block);
-        *block = random_block();
+        *block = random_block(true);
         s->at = encode_block(s, REC_ALLOC_REALLOC_END, address, block);
         lives(block);
         truth.events++;
