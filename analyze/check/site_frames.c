@@ -96,6 +96,26 @@ static bool has_line(const struct by_name_frame *f)
     return f->path && f->line;
 }
 
+static bool is_one(const struct by_name_frame *a, const struct by_name_frame *b)
+{
+    return strcmp(a->function, b->function) == 0 && strcmp(a->module, b->module) == 0;
+}
+
+/* Whether the function of a row's frame is among the first so many of the site's. */
+static bool is_among(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, size_t count, uint32_t at)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_one(&b->frames[row->frames[frames->at[i]]], &b->frames[row->frames[at]]))
+            return true;
+    return false;
+}
+
+/* Each way through a recursion would be a place of its own: there may be thousands, and none says more than that it calls itself. */
+static bool is_again(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, size_t number)
+{
+    return is_among(b, row, frames, number, frames->at[number]);
+}
+
 /* What is outside of main is another C library's on another machine. Of a library that is deep the lines inside of it say
  * nothing to who calls it: the program's own functions further out are what tells two callers apart. Templates are the library's, too. */
 void site_frames_find(struct site_namer *a, const struct by_name_row *row, struct site_frames *ret)
@@ -111,10 +131,11 @@ void site_frames_find(struct site_namer *a, const struct by_name_row *row, struc
         bool is_own = is_authors(a, row->frames[at]);
         if (at > first && frames_is_start(f->function))
             break;
-        if (ret->count >= MEASURED_DEPTH && !is_own)
+        bool is_new = is_own && !is_among(b, row, ret, ret->count, at);
+        if (ret->count >= MEASURED_DEPTH && !is_new)
             continue;
         ret->at[ret->count++] = at;
-        own += is_own;
+        own += is_new;
         any_line |= has_line(f);
         ends = strcmp(f->function, "main") == 0;
     }
@@ -149,19 +170,6 @@ static void write_name(FILE *to, const struct by_name *b, const struct by_name_f
 
     frame_name_write(to, function, is_own ? "" : module);
     fputc('\n', to);
-}
-
-/* Each way through a recursion would be a place of its own: there may be thousands, and none says more than that it calls itself. */
-static bool is_again(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, size_t number)
-{
-    const struct by_name_frame *f = &b->frames[row->frames[frames->at[number]]];
-
-    for (size_t i = 0; i < number; i++) {
-        const struct by_name_frame *inner = &b->frames[row->frames[frames->at[i]]];
-        if (strcmp(inner->function, f->function) == 0 && strcmp(inner->module, f->module) == 0)
-            return true;
-    }
-    return false;
 }
 
 void site_frames_key(const struct by_name *b, const struct by_name_row *row, const struct site_frames *frames, char **ret_key, char **ret_lines)

@@ -6,7 +6,7 @@
 #include "analyze/render/by_name.h"
 
 #define MEASURED_DEPTH 5 /* frames of a site: these, */
-#define MEASURED_OWN 3   /* and the program's own that follow, until so many are among them */
+#define MEASURED_OWN 8   /* and the program's own that follow, each once, until so many are among them */
 #define MEASURED_NO_NAME "??" /* a function */
 #define MEASURED_NO_STACK "(no stack)" /* these two as by_name has them */
 #define MEASURED_NO_FILE "(no file)"
