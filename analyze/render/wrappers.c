@@ -25,7 +25,7 @@ const char *frames_without_type(const char *name)
         if (begins(at, "operator"))
             break;
         depth += (*at == '<' || *at == '(') - (*at == '>' || *at == ')');
-        if (*at == ' ' && depth == 0)
+        if (*at == ' ' && depth == 0 && at > name && at[-1] != ')') /* "f() const::{lambda()#1}" has no type in front */
             start = at + 1;
     }
     return *start ? start : name;

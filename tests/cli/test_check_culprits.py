@@ -115,6 +115,18 @@ got = compare("walk_more", HEAD + walk.format(""), HEAD + walk.format("").replac
 equal(got["allocations"], [["walk", "walk_more.c:6", 0, 1024]], "a line of what calls itself, whichever way it came")
 check(os.path.getsize(path("walk.json")) < 4000, f"its thousand ways are not in the baseline: {os.path.getsize(path('walk.json'))} bytes")
 
+# --- far out ---
+deep = "".join(f"static void *f{i}(int n) {{{{ return {f'f{i - 1}(n)' if i else 'malloc(n)'}; }}}}\n" for i in range(6))
+deep += "static void work(void) {{\n    keep[0] = f5(8);\n{}}}\nint main(void) {{ work(); return 0; }}\n"
+compare("deep", HEAD + deep.format(""), HEAD + deep.format("    keep[1] = f5(8);\n"))
+got = run([MALLOSCOPE, "check", "--baseline", path("deep.json"), "--metrics", "allocations", "-r", "1", "--", path("deep1")])
+check(re.search(r"from  work  \S*deep\.c:12\n", got.stdout), f"a call behind six helpers: {got.stdout}")
+tree = ("static void insert(int depth) {{\n    if (depth) {{ insert(depth - 1); return; }}\n    keep[0] = malloc(8);\n}}\nstatic void load(void) {{ insert(20); }}\n"
+        "static void refresh(void) {{\n    insert(20);\n{}}}\nint main(void) {{ load(); refresh(); return 0; }}\n")
+compare("tree", HEAD + tree.format(""), HEAD + tree.format("    insert(20);\n"))
+got = run([MALLOSCOPE, "check", "--baseline", path("tree.json"), "--metrics", "allocations", "-r", "1", "--", path("tree1")])
+check(re.search(r"\.\.\. from  refresh  \S*tree\.c:11\n", got.stdout), f"a call behind a recursion: {got.stdout}")
+
 
 def limited(program, *options):
     """as compare(), of a limit"""

@@ -42,6 +42,8 @@ static const struct { const char *function, *signature, *file; bool is_real, pas
     { "allocate", NULL, "/home/me/c++/12/pool.h", false, false },
     { "main", NULL, "/usr/include/c++/12/bits/stl_vector.h", true, false },
     { "app::load", "app::load(int)", "/usr/include/c++/12/bits/stl_vector.h", true, false },
+    { "std::__detail::_BracketMatcher<int>::_M_apply(char) const::{lambda()#1}::operator()",
+      "std::__detail::_BracketMatcher<int>::_M_apply(char) const::{lambda()#1}::operator()() const", "/usr/include/c++/12/bits/regex_compiler.tcc", true, true },
     { "std::_V2::take<app::x>", "std::_V2::take<app::x>(int)", "/home/me/app.cpp", true, true },
     { "__pstl::run", "void __pstl::run<int>()", "/usr/include/c++/12/pstl/x.h", false, true },
     { "core::load", "core::load()", "/home/me/core.cpp", true, false },
