@@ -20,10 +20,14 @@
 
 /* ---- in the child -------------------------------------------------------------------- */
 
-static const char *file_name(const struct module *m)
+void asked_begin_child(void)
 {
-    const char *slash = strrchr(m->path, '/');
-    return slash ? slash + 1 : m->path;
+    signal(SIGINT, SIG_DFL);
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_SECONDS_MOST, CPU_SECONDS_MOST });
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 }
 
 static void find_all_files(const struct symbols *s)
@@ -41,15 +45,9 @@ static void find_all_files(const struct symbols *s)
 static _Noreturn void be_child(const struct symbols *s, const struct symbols_asking *how, const struct symbols_asked *asked, size_t count,
                                volatile uint8_t *found)
 {
-    struct rlimit limit = { CPU_SECONDS_MOST, CPU_SECONDS_MOST };
     char **bare = alloc_zeroed(count, sizeof *bare);
 
-    signal(SIGINT, SIG_DFL);
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    setrlimit(RLIMIT_CPU, &limit);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    asked_begin_child();
 #ifndef SANITIZED
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (nowhere >= 0)
@@ -60,7 +58,7 @@ static _Noreturn void be_child(const struct symbols *s, const struct symbols_ask
         bare[k] = asked_bare_name(asked[k].name);
         for (size_t i = 0; i < s->module_count && !(found[k] & SYMBOLS_HAVE); i++) {
             const struct module *m = &s->modules[i];
-            bool has = asked[k].is_module ? how->is_module(how->data, file_name(m), asked[k].name)
+            bool has = asked[k].is_module ? how->is_module(how->data, module_file_name(m), asked[k].name)
                                           : asked_file_has(m->files.binary, asked[k].name, bare[k]) ||
                                                 asked_file_has(m->files.debug, asked[k].name, bare[k]);
             found[k] |= has && !m->is_jit ? SYMBOLS_HAVE : 0;
@@ -68,11 +66,11 @@ static _Noreturn void be_child(const struct symbols *s, const struct symbols_ask
     }
     for (size_t i = 0; i < s->module_count; i++) {
         const struct module *m = &s->modules[i];
-        if (!m->is_jit && !how->is_left_out(file_name(m)))
-            asked_read_dwarf(how, &s->options, file_name(m), &m->files, asked, bare, count, found);
+        if (!m->is_jit && !how->is_left_out(module_file_name(m)))
+            asked_read_dwarf(how, &s->options, module_file_name(m), &m->files, asked, bare, count, found);
     }
     for (size_t i = 0; i < s->module_count; i++)
-        if (!s->modules[i].is_jit && !how->is_left_out(file_name(&s->modules[i])))
+        if (!s->modules[i].is_jit && !how->is_left_out(module_file_name(&s->modules[i])))
             asked_read_code(how, &s->modules[i].files, asked, bare, count, found);
     _exit(0);
 }

@@ -5,6 +5,8 @@
 #include "analyze/symbols/asked.h"
 #include "analyze/symbols/find_file.h"
 
+/* The first thing in the child: it ends with its parent, or by Ctrl-C, leaves no core file, and has no more than some seconds. */
+void asked_begin_child(void);
 /* Of asked[i]: "parse" of "ns::Reader<int>::parse": in its mangled name, and in the debug information, it is the same, but for operators: "". To
  * be freed. */
 char *asked_bare_name(const char *function);

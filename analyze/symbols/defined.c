@@ -9,16 +9,9 @@
 #include "analyze/util.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CPU_SECONDS_MOST 20
 
 /* ---- in the child -------------------------------------------------------------------- */
 
@@ -76,27 +69,15 @@ bool asked_file_has(const char *path, const char *function, const char *bare)
     return false;
 }
 
-static bool is_named(const char *path, const char *file_name)
-{
-    const char *slash = strrchr(path, '/');
-    return !file_name || strcmp(slash ? slash + 1 : path, file_name) == 0;
-}
-
 static _Noreturn void be_child(const struct symbols *s, const char *file_name, const char *function)
 {
-    struct rlimit limit = { CPU_SECONDS_MOST, CPU_SECONDS_MOST };
     bool has = false;
 
-    signal(SIGINT, SIG_DFL);
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    setrlimit(RLIMIT_CPU, &limit);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    asked_begin_child();
     _cleanup_free_ char *bare = asked_bare_name(function);
     for (size_t i = 0; i < s->module_count && !has; i++) {
         const struct module *m = &s->modules[i];
-        if (!m->is_jit && is_named(m->path, file_name))
+        if (!m->is_jit && (!file_name || strcmp(module_file_name(m), file_name) == 0))
             has = asked_file_has(m->files.binary, function, bare) || asked_file_has(m->files.debug, function, bare);
     }
     _exit(has ? 0 : 1);

@@ -8,6 +8,8 @@
 #include "analyze/symbols/find_file.h"
 #include "analyze/symbols/texts.h"
 
+#include <string.h>
+
 struct module {
     char *path;
     uint8_t build_id[64];
@@ -21,6 +23,13 @@ struct module {
     uint8_t *cached; /* rows of a length and a payload: what the cache's file has, then what is new */
     size_t cached_bytes, cached_capacity;
 };
+
+/* Without directories. */
+static inline const char *module_file_name(const struct module *m)
+{
+    const char *slash = strrchr(m->path, '/');
+    return slash ? slash + 1 : m->path;
+}
 
 struct place {
     uint64_t address;
