@@ -150,3 +150,11 @@ def dump(log, stacks=False, incomplete=False):
         event.is_heap = event.kind.split("-")[0] in HEAP
         events.append(event)
     return events
+
+
+def schema_validator(name):
+    """Of docs/NAME.schema.json."""
+    import jsonschema  # few tests need it
+
+    with open(os.path.join(SOURCE, f"docs/{name}.schema.json")) as file:
+        return jsonschema.Draft202012Validator(json.load(file))

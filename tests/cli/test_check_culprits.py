@@ -7,13 +7,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
-import jsonschema
 
 os.environ["XDG_CACHE_HOME"] = path("cache")
-with open(os.path.join(SOURCE, "docs/baseline.schema.json")) as file:
-    schema = jsonschema.Draft202012Validator(json.load(file))
-with open(os.path.join(SOURCE, "docs/check.schema.json")) as file:
-    verdict_schema = jsonschema.Draft202012Validator(json.load(file))
+schema = schema_validator("baseline")
+verdict_schema = schema_validator("check")
 
 
 def build(name, sources, compiler="gcc"):

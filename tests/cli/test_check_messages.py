@@ -7,13 +7,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
-import jsonschema
 import junitparser
 
 ONE = program("checked1")
 os.environ["XDG_CACHE_HOME"] = path("cache")
-with open(os.path.join(SOURCE, "docs/check.schema.json")) as file:
-    schema = jsonschema.Draft202012Validator(json.load(file))
+schema = schema_validator("check")
 
 
 def gate(*arguments, code=0, **more):

@@ -9,13 +9,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, must, path, program, run
+from lib import MALLOSCOPE, SOURCE, WORK, check, done, equal, must, path, program, run, schema_validator
 
-import jsonschema
 import junitparser
 
 PRINT_VERDICT = os.path.join(os.path.dirname(os.path.dirname(MALLOSCOPE)), "tests/unit/print_verdict")
-SCHEMA = jsonschema.Draft202012Validator(json.load(open(os.path.join(SOURCE, "docs/check.schema.json"))))
+SCHEMA = schema_validator("check")
 SUITE = {"GITHUB_WORKSPACE": WORK, "GITHUB_STEP_SUMMARY": "", "CI_PROJECT_DIR": ""}
 CODES = {"regression": 2, "within": 0, "improvement": 0, "improvement-fails": 4, "unstable": 3, "unstable-allowed": 0, "nothing": 3, "hostile": 3}
 # In all states, what a runner has to see: cases that failed, that are errors, that were skipped.

@@ -7,7 +7,6 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
-import jsonschema
 
 ONE = program("checked1")
 os.mkdir(path("temporary"))
@@ -206,8 +205,7 @@ first, second = write("first.supp", "leak:main\n"), write("second.supp", "leak:m
 with_file = ["--suppressions", first]
 ways = {"none": [], "first": with_file, "second": ["--suppressions", second], "both": [*with_file, "--suppressions", second],
         "all": ["--no-default-suppressions"], "mixed": ["--no-default-suppressions", *with_file]}
-with open(os.path.join(SOURCE, "docs/baseline.schema.json")) as file:
-    baseline_schema = jsonschema.Draft202012Validator(json.load(file))
+baseline_schema = schema_validator("baseline")
 for made, options in ways.items():
     file = path(f"suppressed-{made}.json")
     gate("--baseline", file, "--save-baseline", *options, "--", hello, "leak")
@@ -268,8 +266,7 @@ got = gate("--budget", first, "--budget", second, "--json", "--", ONE)
 equal(json.loads(got.stdout)["budget_file"], f"{first}, {second}", "both budgets")
 gate("--budget", first, "--budget", second, "--junit", first, "--", ONE, code=64)
 gate("--budget", write("first.budget", '{"allocations": 112.0}'), "--", ONE, code=2)
-with open(os.path.join(SOURCE, "docs/budget.schema.json")) as file:
-    validator = jsonschema.Draft202012Validator(json.load(file))
+validator = schema_validator("budget")
 for text in "{}", '{"allocations": 113.0}', '{"allocations": 113.5}', '{"schema": "malloscope-budget/1"}', '{"sites": {}}', '{"sites": {"f": {}}}', \
         '{"bytes": 1e6}', '{"bytes": -0.5}', '{"marks": {"ready": {"bytes": "1K"}}}', '{"peak": 1000, "modules": {}}', '{"bytes": null}':
     is_valid = not list(validator.iter_errors(json.loads(text)))

@@ -7,14 +7,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
-import jsonschema
 import junitparser
 
 os.environ["XDG_CACHE_HOME"] = path("cache")
-with open(os.path.join(SOURCE, "docs/baseline.schema.json")) as file:
-    schema = jsonschema.Draft202012Validator(json.load(file))
-with open(os.path.join(SOURCE, "docs/check.schema.json")) as file:
-    verdict_schema = jsonschema.Draft202012Validator(json.load(file))
+schema = schema_validator("baseline")
+verdict_schema = schema_validator("check")
 # Run N takes 100, 300, 200, ... of 1000 by left() and the others by right(): three runs for the baseline, then six.
 SHARES = """#include <fcntl.h>
 #include <stdlib.h>
