@@ -42,11 +42,6 @@ static bool is_well_known(const char *name)
     return begins_with_one(name, reserved, COUNT(reserved));
 }
 
-bool passing_is_runtime(const char *module)
-{
-    return frames_is_runtime(module);
-}
-
 static bool is_rusts_source(const char *source)
 {
     return begins(source, "/rustc/") || strstr(source, "/rustlib/src/rust/") ||
@@ -69,7 +64,7 @@ static bool is_reserved(const char *name, bool is_rust)
 
 bool passing_is_runtimes(const struct passing *f)
 {
-    return passing_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : f->function && is_reserved(f->function, f->is_rust));
+    return frames_is_runtime(f->module) || (f->source ? is_runtimes_source(f->source) : f->function && is_reserved(f->function, f->is_rust));
 }
 
 static enum site_role role_of(const struct passing *f)

@@ -17,9 +17,7 @@ struct passing {
 };
 
 enum site_role passing_role(const struct passing *f);
-/* The C, C++ or Rust library, or the loader. */
-bool passing_is_runtime(const char *module);
-/* Its own code, or what is made of its templates in another module. */
+/* The code of a runtime (frames_is_runtime()), or what is made of its templates in another module. */
 bool passing_is_runtimes(const struct passing *f);
 /* Whether a frame shows that its module has code of Rust. */
 bool passing_shows_rust(const struct passing *f);

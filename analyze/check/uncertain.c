@@ -3,7 +3,7 @@
  * that only such allocations keep from being exceeded is not kept for sure: a build that begins to strip would turn all of them off. */
 #include "analyze/check/judge.h"
 
-#include "analyze/check/passing.h"
+#include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ static bool may_be(const struct measured *m, const struct verdict_metric *metric
     if (measured_knows(m, metric->scope_name, run, false))
         return of->is_own && !measured_knows(m, metric->scope_name, run, true) &&
                !measured_sum_value(measured_find_sum(&m->functions, metric->scope_name), run, VERDICT_ALLOCATIONS);
-    return !passing_is_runtime(of->name);
+    return !frames_is_runtime(of->name);
 }
 
 static uint64_t hidden_in(const struct measured *m, const struct verdict_metric *metric, size_t run, const struct measured_sum **ret_most)

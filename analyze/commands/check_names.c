@@ -1,6 +1,7 @@
 #include "analyze/commands/check_names.h"
 
 #include "analyze/check/passing.h"
+#include "analyze/render/frames.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -86,7 +87,7 @@ static void ask_for_names(struct check_logs *c, const struct facts *f, struct na
         return;
     free(c->asked_of);
     c->asked_of = copy_text(program, strlen(program));
-    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, asks, is_module, passing_is_runtime, text_base_name(c->asked_of) },
+    symbols_ask(naming_symbols_of_all(naming), &(struct symbols_asking){ passes_on, asks, is_module, frames_is_runtime, text_base_name(c->asked_of) },
                 c->asked, c->asked_count);
 }
 
