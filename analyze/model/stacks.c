@@ -24,26 +24,47 @@ void stacks_end(struct stacks *s)
     s->leaves = shrink(s->leaves, &s->leaf_capacity, s->leaf_count, sizeof *s->leaves);
 }
 
+/* --- the table ------------------------------------------------------------------
+ * A place's low bits are a node's number, the bits above those the node's hash's: so others' nodes, which mostly are
+ * in no cache, are hardly ever looked at. */
+
+static uint32_t hash_of(uint32_t parent, uint32_t pc)
+{
+    return (uint32_t)hash_add(0, (uint64_t)parent << 32 | pc);
+}
+
 static uint32_t *place_of(const struct stacks *s, uint32_t parent, uint32_t pc)
 {
-    size_t at = (size_t)hash_add(0, (uint64_t)parent << 32 | pc) & (s->table_capacity - 1);
+    const uint32_t hash = hash_of(parent, pc), mask = (uint32_t)(s->table_capacity - 1);
+    uint32_t at = hash & mask;
 
-    for (; s->table[at]; at = (at + 1) & (s->table_capacity - 1)) {
-        const struct stack_node *node = &s->nodes[s->table[at]];
+    for (; s->table[at]; at = (at + 1) & mask) {
+        if ((s->table[at] ^ hash) & ~mask)
+            continue;
+        const struct stack_node *node = &s->nodes[s->table[at] & mask];
         if (node->parent == parent && node->pc == pc)
             break;
     }
     return &s->table[at];
 }
 
-static void rehash(struct stacks *s)
+static void set_place(const struct stacks *s, uint32_t *place, uint32_t node)
 {
-    s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
+    const uint32_t mask = (uint32_t)(s->table_capacity - 1);
+    *place = (hash_of(s->nodes[node].parent, s->nodes[node].pc) & ~mask) | node;
+}
+
+/* All nodes' numbers, those of roots too, are below the capacity then. */
+static void enlarge_table(struct stacks *s)
+{
+    do
+        s->table_capacity = s->table_capacity ? s->table_capacity * 2 : 4096;
+    while (s->node_count * 4 >= s->table_capacity * 3);
     free(s->table);
     s->table = alloc_zeroed(s->table_capacity, sizeof *s->table);
     for (uint32_t node = 1; node < s->node_count; node++)
         if (!stack_is_root(s, node))
-            *place_of(s, s->nodes[node].parent, s->nodes[node].pc) = node;
+            set_place(s, place_of(s, s->nodes[node].parent, s->nodes[node].pc), node);
 }
 
 static uint32_t add_node(struct stacks *s, uint32_t parent, uint32_t pc)
@@ -65,11 +86,11 @@ uint32_t stacks_root(struct stacks *s, uint32_t what_for)
 static uint32_t find_child(struct stacks *s, uint32_t parent, uint32_t pc)
 {
     if (s->node_count * 4 >= s->table_capacity * 3)
-        rehash(s);
+        enlarge_table(s);
     uint32_t *place = place_of(s, parent, pc);
     if (!*place)
-        *place = add_node(s, parent, pc);
-    return *place;
+        set_place(s, place, add_node(s, parent, pc));
+    return *place & (uint32_t)(s->table_capacity - 1);
 }
 
 static uint32_t child_of(struct stacks *s, uint32_t parent, uint32_t pc)
