@@ -94,7 +94,7 @@ static void make_session(void)
     static uint64_t live[PROCESSES][BLOCKS];
     uint64_t ns = 1000000;
     unsigned last[PROCESSES], stream = 0, slots = random_below(2) ? BLOCKS : 50;
-    uint64_t row = random_below(2) ? 1 : 100; /* events of a stream before another one's, on average */
+    uint64_t row = random_below(2) ? 1 : 30; /* events of a stream before another one's, on average */
 
     memset(live, 0, sizeof live);
     happening_count = 0;
@@ -394,7 +394,7 @@ static void compare(const struct wanted *wanted)
     if (!CHECK(log_open(log_path, &log, &failure) == 0))
         return;
     struct facts *f = facts_collect(log, &options);
-    CHECK(c.allocations > 20 && c.frees > 10 && c.leaked_blocks + c.left_blocks > 0);
+    CHECK(c.allocations > 20 && c.frees > 10 && c.leaked_blocks + c.left_blocks > 2);
     CHECK(f->allocations == c.allocations && f->allocated_bytes == c.bytes && f->frees == c.frees && f->failed == c.failed);
     CHECK(f->temporary == c.temporary && f->leaked_blocks == c.leaked_blocks && f->leaked_bytes == c.leaked_bytes);
     CHECK(f->left_blocks == c.left_blocks && f->left_bytes == c.left_bytes);
