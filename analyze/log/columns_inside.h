@@ -95,13 +95,12 @@ static inline bool take_free(struct columns *c, uint64_t *ret_stamp, uint64_t *r
 {
     unsigned place;
 
-    if (!take_stamp(c, COLUMN_STAMP + 2 + c->after_free, ret_stamp) || !take(c, COLUMN_FREE_PLACE, &place))
+    if (!take_stamp(c, COLUMN_STAMP + 1, ret_stamp) || !take(c, COLUMN_FREE_PLACE, &place))
         return false;
     if (!places_free_at(&c->places, place, ret_address) &&
         !take_difference(c, place, PLACE_FREE_DIFFERENCE, c->places.last, ret_address))
         return false;
     places_freed(&c->places, place, *ret_address);
-    c->after_free = true;
     return true;
 }
 
@@ -111,7 +110,7 @@ static inline bool take_allocation(struct columns *c, unsigned operation, uint64
 {
     unsigned place;
 
-    if (!take_stamp(c, COLUMN_STAMP + c->after_free, ret_stamp) ||
+    if (!take_stamp(c, COLUMN_STAMP, ret_stamp) ||
         !take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, ret_size) || !take(c, COLUMN_ALLOCATION_PLACE, &place))
         return false;
     uint32_t size_class = places_class(*ret_size);
@@ -119,7 +118,6 @@ static inline bool take_allocation(struct columns *c, unsigned operation, uint64
         !take_difference(c, place, PLACE_DIFFERENCE, places_base(&c->places, size_class), ret_address))
         return false;
     places_allocated(&c->places, size_class, place, *ret_size, *ret_address);
-    c->after_free = false;
     return true;
 }
 
