@@ -1,6 +1,8 @@
 /* Columns -> events, for who wants no records. */
 #include "analyze/log/columns_inside.h"
 
+#include "format/decode_inside.h"
+
 #define PROBLEM "a packed chunk that cannot be unpacked"
 
 /* The columns' addresses do not count free-by records, which are of kind 3; the decoding's do. */
@@ -17,11 +19,9 @@ void columns_begin(struct columns *c)
     places_begin(&c->places);
 }
 
-static int fail(struct decoding *d, const char *problem)
+static struct span span_of(const struct columns *c, unsigned column)
 {
-    d->at = d->end;
-    d->problem = problem;
-    return -1;
+    return (struct span){ c->column[column].at, c->column[column].end, false };
 }
 
 /* A record of kind 3, which is whole in its column; or of the tail. */
@@ -57,13 +57,13 @@ int columns_next(struct columns *c, struct decoding *d, struct event *e)
         return got ? got : end(c, d);
     }
     if (operation < OPERATION_KIND) {
-        const uint8_t *other = c->column[COLUMN_OTHER].at, *stack = c->column[COLUMN_STACK].at;
+        struct span other = span_of(c, COLUMN_OTHER), stack = span_of(c, COLUMN_STACK);
         if (!take_allocation(c, operation, &stamp, &address, &e->size))
             return fail(d, PROBLEM);
-        if (decoding_allocation(d, operation, &other, c->column[COLUMN_OTHER].end, &stack, c->column[COLUMN_STACK].end, e) < 0)
+        if (decode_rest(d, operation, &other, &stack, e) < 0)
             return -1;
-        c->column[COLUMN_OTHER].at = (uint8_t *)other;
-        c->column[COLUMN_STACK].at = (uint8_t *)stack;
+        c->column[COLUMN_OTHER].at = (uint8_t *)other.at;
+        c->column[COLUMN_STACK].at = (uint8_t *)stack.at;
     } else if (operation == OPERATION_KIND + REC_FREE || operation == OPERATION_KIND + REC_REALLOC_BEGIN) {
         if (!take_free(c, &stamp, &address))
             return fail(d, PROBLEM);

@@ -12,15 +12,6 @@
 #define STAMP_SHORT 224u /* smaller stamps are one byte */
 #define STAMP_LONG 255u  /* a varint in its own column */
 
-/* Mostly few: then a word or two are copied, as there is slack behind both. */
-static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t count)
-{
-    if (count <= 16)
-        memcpy(to, from, 16);
-    else
-        memcpy(to, from, count);
-}
-
 static inline bool take(struct columns *c, unsigned column, unsigned *ret_byte)
 {
     if (c->column[column].at >= c->column[column].end)

@@ -23,9 +23,13 @@ static void put(struct columns *c, unsigned column, uint64_t byte)
     *c->column[column].at++ = (uint8_t)byte;
 }
 
+/* Mostly few: then a fixed number is copied, as there is slack behind both. */
 static void put_bytes(struct columns *c, unsigned column, const uint8_t *bytes, size_t count)
 {
-    copy_bytes(c->column[column].at, bytes, count);
+    if (count <= 16)
+        memcpy(c->column[column].at, bytes, 16);
+    else
+        memcpy(c->column[column].at, bytes, count);
     c->column[column].at += count;
 }
 
