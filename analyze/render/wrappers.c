@@ -24,7 +24,7 @@ const char *frames_without_type(const char *name)
     for (const char *at = name; *at; at++) {
         if (begins(at, "operator"))
             break;
-        depth += (*at == '<' || *at == '(') - (*at == '>' || *at == ')');
+        depth += (*at == '<' || *at == '(' || *at == '{') - (*at == '>' || *at == ')' || *at == '}'); /* "{unnamed type#1}" */
         if (*at == ' ' && depth == 0 && at > name && at[-1] != ')') /* "f() const::{lambda()#1}" has no type in front */
             start = at + 1;
     }

@@ -3,6 +3,7 @@ functions that called it, each as many as it has itself counted; and what that l
 import collections
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -57,4 +58,20 @@ equal(record([path("load")], path("load.mscope")).returncode, 0, "record load")
 sites = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", path("load.mscope")))["sites"]
 own = [site for site in sites if os.path.basename(site["module"]).startswith("libstdc++")]
 check(len(own) == 1 and own[0]["bytes"] > 60000 and "main" in own[0]["stack"], f"loaded by main: {own or sites}")
+# --- what it does for a type of the program's, without debug information ---
+HUNDREDS = {"save": 10, "undo": 20, "assign": 10, "describe": 10, "collect": 10, "pick": 30, "texts": 10, "fill": 10, "promise": 3, "promises": 6, "bound": 4}
+for name, *command in (("code-gcc0", "g++", "-O0"), ("code-gccg", "g++", "-Og"), ("code-gccs", "g++", "-Os"), ("code-gcc2", "g++", "-O2"),
+                       ("code-clang0", "clang++", "-O0"), ("code-clang2", "clang++", "-O2"), ("code-lines", "g++", "-O1", "-g")):
+    must(*command, "-std=c++20", "-pthread", os.path.join(SOURCES, "library_code.cpp"), "-o", path(name), cwd=WORK)
+    log = path(name + ".mscope")
+    equal(record([path(name)], log).returncode, 0, f"record {name}")
+    sums, hundreds = collections.Counter(), lambda: {function: count // 100 for function, count in sums.items() if count >= 100 and function != "main"}
+    for site in json.loads(must(MALLOSCOPE, "sites", "--json", "--module", name, log))["sites"]:
+        sums[re.sub(r"[(].*::[{]lambda.*", "", site["function"])] += site["allocations"]
+    equal(hundreds(), HUNDREDS, f"who called the library in {name}")
+    must(MALLOSCOPE, "check", "--baseline", path(name + ".json"), "--save-baseline", log)
+    with open(path(name + ".json")) as file:
+        [platform] = json.load(file)["platforms"].values()
+    sums = collections.Counter({function: metrics.get("allocations", 0) for function, metrics in platform["functions"].items()})
+    check(HUNDREDS.items() <= hundreds().items(), f"checked, {name}: {hundreds()}")
 sys.exit(done())
