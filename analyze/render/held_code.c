@@ -77,6 +77,12 @@ static bool is_for_others(const char *name, const char *end, int depth)
     return false;
 }
 
+/* How much deeper it is in brackets behind this character of a name. */
+static int deeper(const char *at)
+{
+    return (strchr("<({", *at) != NULL) - (strchr(")}", *at) != NULL || (*at == '>' && at[-1] != '-'));
+}
+
 /* Its own name, behind what it is in; and that one's, "" where it has none. */
 static const char *last_part(const char *name, const char **ret_owner)
 {
@@ -85,7 +91,7 @@ static const char *last_part(const char *name, const char **ret_owner)
 
     *ret_owner = "";
     for (const char *at = name; *at; at++) {
-        depth += (strchr("<({", *at) != NULL) - (strchr(")}", *at) != NULL || (*at == '>' && at[-1] != '-'));
+        depth += deeper(at);
         if (depth == 0 && at[0] == ':' && at[1] == ':' && strncmp(at + 2, "<", 1) != 0) {
             *ret_owner = last;
             last = at + 2;
@@ -105,7 +111,6 @@ static bool is_keepers(const char *name)
         "_Sp_", "__shared_", "shared_ptr", "make_", "unique_ptr", "any", "function", "_Function_base", "optional", "_Optional", "variant",
         "pair", "tuple", "queue", "stack", "priority_queue", "__split_buffer", "_Construct", "construct_at", "__uninitialized",
         "uninitialized_", "__do_uninit", "__relocate", "_Temporary_buffer", "get_temporary_buffer", "valarray" };
-
     const char *owner;
 
     if (strncmp(name, "std::", 5) != 0)
@@ -120,13 +125,13 @@ struct argument {
     const char *at, *end;
 };
 
-static struct argument argument_of(const char *template, const char *end, bool is_last)
+static struct argument argument_of(const char *of, const char *end, bool is_last)
 {
-    struct argument found = { template + strcspn(template, "<") + 1, end };
+    struct argument found = { of + strcspn(of, "<") + 1, end };
     int depth = 1;
 
     for (const char *at = found.at; at < end; at++) {
-        depth += (strchr("<({", *at) != NULL) - (strchr(")}", *at) != NULL || (*at == '>' && at[-1] != '-'));
+        depth += deeper(at);
         if (depth != 1 || *at != ',')
             continue;
         if (!is_last)

@@ -61,7 +61,7 @@ check(len(own) == 1 and own[0]["bytes"] > 60000 and "main" in own[0]["stack"], f
 # --- what it does for a type of the program's, without debug information ---
 HUNDREDS = {"save": 10, "undo": 20, "assign": 10, "describe": 10, "collect": 10, "pick": 30, "texts": 10, "fill": 10, "promise": 3, "promises": 6, "bound": 4}
 for name, *command in (("code-gcc0", "g++", "-O0"), ("code-gccg", "g++", "-Og"), ("code-gccs", "g++", "-Os"), ("code-gcc2", "g++", "-O2"),
-                       ("code-clang0", "clang++", "-O0"), ("code-clang2", "clang++", "-O2"), ("code-lines", "g++", "-O1", "-g")):
+                       ("code-clang0", "clang++", "-O0"), ("code-clang2", "clang++", "-O2")):
     must(*command, "-std=c++20", "-pthread", os.path.join(SOURCES, "library_code.cpp"), "-o", path(name), cwd=WORK)
     log = path(name + ".mscope")
     equal(record([path(name)], log).returncode, 0, f"record {name}")
