@@ -204,23 +204,23 @@ enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
     return held == HELD_SURELY ? SITE_ASKS : held == HELD_MAYBE ? SITE_HOLDS : SITE_PASSES_ON;
 }
 
-/* All of these have is in std:: and the like, but for what C calls; distributions leave no more names in them than others link with. */
-static bool is_of_cpps_library(const char *module)
+/* The C++ or Rust library. All that it has is in std:: and the like, but for what C calls; distributions leave no more names in it than
+ * others link with. */
+static bool is_library_of_std(const char *module)
 {
-    static const char *const starts[] = { "libstdc++.so", "libc++.so", "libc++abi.so" };
+    static const char *const starts[] = { "libstdc++.so", "libc++.so", "libc++abi.so", "libstd-" };
     return begins_with_one(text_base_name(module), starts, COUNT(starts));
 }
 
 bool frames_is_runtime(const char *module)
 {
-    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread",
-                                          "libgcc_s.so", "libunwind.so", "libstd-" };
-    return is_of_cpps_library(module) || begins_with_one(text_base_name(module), starts, COUNT(starts));
+    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libgcc_s.so", "libunwind.so" };
+    return is_library_of_std(module) || begins_with_one(text_base_name(module), starts, COUNT(starts));
 }
 
 enum site_role frames_role_in(const char *module, enum site_role role, bool is_named)
 {
-    if (role == SITE_ASKS && !is_named && is_of_cpps_library(module))
+    if (role == SITE_ASKS && !is_named && is_library_of_std(module))
         return SITE_INSIDE;
     return role == SITE_ASKS && frames_is_runtime(module) ? SITE_MAY_CALL_BACK : role;
 }

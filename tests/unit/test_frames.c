@@ -116,6 +116,7 @@ static const struct { const char *module; enum site_role role; bool is_named; en
     { "libstdc++.so.6", SITE_PASSES_ON, true, SITE_PASSES_ON },
     { "libc++.so.1", SITE_ASKS, false, SITE_INSIDE },
     { "libc++abi.so.1", SITE_ASKS, false, SITE_INSIDE },
+    { "libstd-a5a48102fbd58791.so", SITE_ASKS, false, SITE_INSIDE },
     { "/lib/x86_64-linux-gnu/libc.so.6", SITE_ASKS, false, SITE_MAY_CALL_BACK },
     { "/usr/bin/program", SITE_ASKS, false, SITE_ASKS },
     { "", SITE_ASKS, false, SITE_ASKS },
