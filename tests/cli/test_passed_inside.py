@@ -61,16 +61,15 @@ check(len(own) == 1 and own[0]["bytes"] > 60000 and "main" in own[0]["stack"], f
 # Rust's shared library is the same.
 if os.path.exists("/usr/bin/rustc"):
     with open(path("shared.rs"), "w") as file:
-        file.write('use std::path::Path;\n#[inline(never)]\nfn resolve() -> usize {\n    let mut n = 0;\n    for _ in 0..100 {\n'
-                   '        n += Path::new("/usr/..").canonicalize().unwrap().as_os_str().len();\n    }\n    n\n}\n'
-                   'fn main() {\n    std::process::exit((resolve() != 100) as i32);\n}\n')
+        file.write('#[inline(never)]\nfn resolve() -> usize {\n    (0..100).map(|_| std::env::vars().count()).sum()\n}\n'
+                   'fn main() {\n    std::process::exit((resolve() == 0) as i32);\n}\n')
     must("/usr/bin/rustc", "-O", "-g", "-C", "prefer-dynamic", path("shared.rs"), "-o", path("shared"), cwd=WORK)
     libraries = {"LD_LIBRARY_PATH": os.path.join(must("/usr/bin/rustc", "--print", "sysroot").strip(), "lib")}
     equal(record([path("shared")], path("shared.mscope"), env=libraries).returncode, 0, "record shared")
     sites = json.loads(must(MALLOSCOPE, "sites", "--stacks", "--json", path("shared.mscope")))["sites"]
-    called = [site for site in sites if "shared::resolve" in site["stack"]]
+    called = [site for site in sites if any("shared::resolve" in frame for frame in site["stack"])]
     check(sum(site["allocations"] for site in called) >= 200, f"it allocates inside: {sites}")
-    equal({site["function"] for site in called if not os.path.basename(site["module"]).startswith("libc.")}, {"shared::resolve"}, "called from Rust")
+    equal({os.path.basename(site["module"]) for site in called}, {"shared"}, "called from Rust")
 # --- what it does for a type of the program's, without debug information ---
 HUNDREDS = {"save": 10, "undo": 20, "assign": 10, "describe": 10, "collect": 10, "pick": 30, "texts": 10, "fill": 10, "promise": 3, "promises": 6, "bound": 4}
 for name, *command in (("code-gcc0", "g++", "-O0"), ("code-gccg", "g++", "-Og"), ("code-gccs", "g++", "-Os"), ("code-gcc2", "g++", "-O2"),
