@@ -11,15 +11,47 @@
 static const char *const section_names[DWO_PARTS] = { ".debug_info.dwo", ".debug_abbrev.dwo", ".debug_line.dwo",
                                                       ".debug_str_offsets.dwo", ".debug_rnglists.dwo", ".debug_str.dwo" };
 
-static struct dwo_part read_section(Elf *elf, const char *name)
+/* *section: NULL, or the last one of that name; then the one that was found. */
+static struct dwo_part read_section(Elf *elf, const char *name, Elf_Scn **section)
 {
     GElf_Shdr header;
-    Elf_Scn *section = elf_section(elf, name, &header);
+    size_t names;
 
-    if (!section || header.sh_type == SHT_NOBITS || (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0))
-        return (struct dwo_part){ 0 };
-    Elf_Data *data = elf_rawdata(section, NULL);
-    return data && data->d_buf ? (struct dwo_part){ data->d_buf, data->d_size } : (struct dwo_part){ 0 };
+    while (elf_getshdrstrndx(elf, &names) == 0 && (*section = elf_nextscn(elf, *section))) {
+        const char *its = gelf_getshdr(*section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!its || strcmp(its, name) != 0 || header.sh_type == SHT_NOBITS ||
+            (header.sh_flags & SHF_COMPRESSED && elf_compress(*section, 0, 0) < 0))
+            continue;
+        Elf_Data *data = elf_getdata(*section, NULL);
+        if (data && data->d_buf)
+            return (struct dwo_part){ data->d_buf, data->d_size };
+    }
+    return (struct dwo_part){ 0 };
+}
+
+static struct dwo_part read_first(Elf *elf, const char *name)
+{
+    Elf_Scn *section = NULL;
+    return read_section(elf, name, &section);
+}
+
+/* gcc puts each type of its own (-fdebug-types-section) into one, in front of the code's. */
+static void join_units(struct dwo_file *f)
+{
+    size_t capacity = 0, bytes = 0, count = 0;
+    Elf_Scn *section = NULL;
+
+    for (struct dwo_part part; (part = read_section(f->file.elf, section_names[DWO_INFO], &section)).data; count++) {
+        f->units = grow(f->units, &capacity, bytes + part.bytes, 1);
+        memcpy(f->units + bytes, part.data, part.bytes);
+        bytes += part.bytes;
+    }
+    if (count > 1) {
+        f->parts[DWO_INFO] = (struct dwo_part){ f->units, bytes };
+        return;
+    }
+    free(f->units);
+    f->units = NULL;
 }
 
 int dwo_file_open(struct dwo_file *f, const char *path)
@@ -33,8 +65,11 @@ int dwo_file_open(struct dwo_file *f, const char *path)
     }
     unpack_zstd(f->file.elf, &f->unpacked);
     for (size_t i = 0; i < DWO_PARTS; i++)
-        f->parts[i] = read_section(f->file.elf, section_names[i]);
-    f->index = read_section(f->file.elf, ".debug_cu_index");
+        f->parts[i] = read_first(f->file.elf, section_names[i]);
+    f->index = read_first(f->file.elf, ".debug_cu_index");
+    if (!f->index.data)
+        join_units(f);
+    f->is_plain = !f->index.data && !f->units && !f->unpacked.count && !elf_has_dwarf(f->file.elf);
     if (f->parts[DWO_INFO].data && f->parts[DWO_ABBREV].data)
         return 0;
     dwo_file_release(f);
@@ -46,6 +81,7 @@ void dwo_file_release(struct dwo_file *f)
     if (f->file.elf)
         elf_file_release(&f->file);
     unpacked_release(&f->unpacked);
+    free(f->units);
     *f = (struct dwo_file){ 0 };
 }
 

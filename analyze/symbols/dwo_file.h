@@ -19,7 +19,9 @@ struct dwo_file {
     struct elf_file file;
     struct unpacked unpacked;
     struct dwo_part parts[DWO_PARTS];
+    uint8_t *units; /* of several sections; NULL: there is one */
     struct dwo_part index; /* of a package */
+    bool is_plain;         /* libdw can read it as it is */
 };
 
 /* 0. -ENOENT and the like; -ENOEXEC: no ELF file; -ENODATA: it has none of these sections. */

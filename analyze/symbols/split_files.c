@@ -1,6 +1,6 @@
 /* Only libdw itself can join a skeleton and its rest: it opens the file that the skeleton names. So the skeleton is made to name a
- * descriptor of ours, in the bytes of the file's sections, and when the unit is asked for a file in memory that
- * has just this unit is behind it (dwo_file.h). */
+ * descriptor of ours, in the bytes of the file's sections, and when the unit is asked for its file is behind it, or one in memory that
+ * has just this unit (dwo_file.h). */
 #include "analyze/symbols/split_files.h"
 
 #include "analyze/symbols/dwo_file.h"
@@ -169,7 +169,7 @@ static bool show(struct split_files *s, const void *image, size_t bytes)
     for (ssize_t wrote; fd >= 0 && done < bytes; done += (size_t)wrote)
         if ((wrote = write(fd, (const char *)image + done, bytes - done)) <= 0)
             break;
-    return done == bytes && s->fd >= 0 && dup3(fd, s->fd, O_CLOEXEC) >= 0;
+    return done == bytes && dup3(fd, s->fd, O_CLOEXEC) >= 0;
 }
 
 static void complain(struct split_files *s, const char *path, const char *why)
@@ -194,9 +194,8 @@ static const char *reason(int error)
 }
 
 /* Of this build. */
-static bool has_unit(void *image, size_t bytes, uint64_t id)
+static bool has_unit(Elf *elf, uint64_t id)
 {
-    Elf *elf = elf_memory(image, bytes);
     Dwarf *dwarf = elf ? dwarf_begin_elf(elf, DWARF_C_READ, NULL) : NULL;
     Dwarf_CU *unit = NULL;
     bool is_there = false;
@@ -207,19 +206,20 @@ static bool has_unit(void *image, size_t bytes, uint64_t id)
         is_there = type == DW_UT_split_compile && dwarf_cu_info(unit, NULL, NULL, NULL, NULL, &its, NULL, NULL) == 0 && its == id;
     }
     dwarf_end(dwarf);
-    elf_end(elf);
     return is_there;
 }
 
 static bool show_unit(struct split_files *s, const struct dwo_file *file, const char *path, uint64_t id)
 {
     size_t bytes;
-    _cleanup_free_ void *image = dwo_file_image(file, id, &bytes);
-    bool is_there = image && has_unit(image, bytes, id);
+    _cleanup_free_ void *image = file->is_plain ? NULL : dwo_file_image(file, id, &bytes);
+    Elf *elf = image ? elf_memory(image, bytes) : NULL;
+    bool is_there = has_unit(file->is_plain ? file->file.elf : elf, id);
 
+    elf_end(elf);
     if (!is_there)
         complain(s, path, file->index.data ? "lacks a unit of this build, or is damaged" : "is of another build, or damaged");
-    return is_there && show(s, image, bytes);
+    return is_there && (file->is_plain ? dup3(file->file.fd, s->fd, O_CLOEXEC) >= 0 : show(s, image, bytes));
 }
 
 /* path: to be freed here. */

@@ -143,6 +143,10 @@ for compiler in ("g++", "clang++"):
             back = hide(single, "main.o", "other.o")
             check(f"({path(single)}/" in names(program, addresses)[1], f"{single}: the object file that is missed")
             back()
+# Types in sections of their own, in front of the code's.
+types = build("types", "g++", "-gdwarf-5", "-gsplit-dwarf", "-fdebug-types-section")
+addresses = addresses_in(types)
+equal(names(types, addresses), (elsewhere(names(path("g++-5-whole/program"), addresses)[0], "types", "g++-5-whole"), ""), "types apart")
 
 # --- what is not what it should be ------------------------------------------------------------
 place, whole = "clang++-5-apart", "clang++-5-whole"
@@ -178,6 +182,12 @@ os.makedirs(path("root/opt"))
 shutil.copy(split, path("root/opt/program"))
 equal(names(path("beside/program"), addresses), expected, "beside the program")
 equal(names("/opt/program", addresses, sysroot=path("root")), expected, "--sysroot")
+# A program that was stripped: the skeletons are in its debug file, the package is beside the program.
+os.makedirs(path("stripped"))
+must("objcopy", "--only-keep-debug", split, path("stripped/program.debug"))
+must("objcopy", "--strip-all", "--add-gnu-debuglink=" + path("stripped/program.debug"), split, path("stripped/program"))
+shutil.copy(path("good.dwp"), path("stripped/program.dwp"))
+equal(names(path("stripped/program"), addresses), expected, "stripped, with a package")
 # Any damage costs lines and inlined calls, and is no harm. Text is none.
 with open(path("good.dwp"), "rb") as file:
     good = file.read()
