@@ -222,14 +222,12 @@ static bool show_unit(struct split_files *s, const struct dwo_file *file, const 
     return is_there && (file->is_plain ? dup3(file->file.fd, s->fd, O_CLOEXEC) >= 0 : show(s, image, bytes));
 }
 
-/* path: to be freed here. */
-static bool show_file(struct split_files *s, char *path, uint64_t id, bool is_last)
+static bool show_file(struct split_files *s, const char *path, uint64_t id, bool is_last)
 {
-    _cleanup_free_ char *its = path;
     struct dwo_file file;
-    int error = path ? dwo_file_open(&file, path) : -ENOENT;
+    int error = dwo_file_open(&file, path);
 
-    if (path && error && (error != -ENOENT || is_last))
+    if (error && (error != -ENOENT || is_last))
         complain(s, path, reason(error));
     if (error)
         return false;
@@ -248,15 +246,15 @@ static const char *string_of(Dwarf_Die *die, unsigned name)
 static bool show_rest(struct split_files *s, Dwarf_Die *skeleton, const char *name, uint64_t id)
 {
     const char *directory = string_of(skeleton, DW_AT_comp_dir), *slash = s->program ? strrchr(s->program, '/') : NULL;
+    _cleanup_free_ char *beside = *name != '/' && slash ? format_text("%.*s/%s", (int)(slash - s->program), s->program, name) : NULL;
     _cleanup_free_ char *made = *name != '/' && directory ? format_text("%s/%s", directory, name) : copy_text(name, strlen(name));
+    _cleanup_free_ char *rooted = sysroot_path(s->options->sysroot, made);
 
     if (s->package_path && s->package_error)
         complain(s, s->package_path, reason(s->package_error));
     else if (s->package_path && show_unit(s, &s->package, s->package_path, id))
         return true;
-    if (*name != '/' && slash && show_file(s, format_text("%.*s/%s", (int)(slash - s->program), s->program, name), id, false))
-        return true;
-    return show_file(s, sysroot_path(s->options->sysroot, made), id, true);
+    return (beside && show_file(s, beside, id, false)) || show_file(s, rooted, id, true);
 }
 
 bool split_files_unit(struct split_files *s, Dwarf_Die *skeleton, Dwarf_Die *ret_split)
