@@ -153,36 +153,56 @@ static bool decode_stack(struct decoding *d, struct span *s, struct event *e)
     return true;
 }
 
-static int decode_alloc(struct decoding *d, struct span *s, unsigned tag, struct event *e)
+/* What an allocation has besides stamp, address and size. */
+static inline int decode_rest(struct decoding *d, unsigned second, struct span *other, struct span *stack, struct event *e)
 {
     static const uint8_t functions[] = {
         [REC_ALLOC_MALLOC] = REC_FN_MALLOC, [REC_ALLOC_CALLOC] = REC_FN_CALLOC,
         [REC_ALLOC_REALLOC] = REC_FN_REALLOC, [REC_ALLOC_REALLOCARRAY] = REC_FN_REALLOCARRAY,
         [REC_ALLOC_REALLOC_END] = REC_FN_REALLOC, [REC_ALLOC_REALLOCARRAY_END] = REC_FN_REALLOCARRAY,
     };
-    unsigned second = (unsigned)take_bytes(s, 1), which = second >> 5;
-    uint64_t dt = take_bytes(s, (tag >> 2 & 7) + 1), da = take_bytes(s, (tag >> 5) + 1);
+    unsigned which = second >> 5;
 
     e->type = which == REC_ALLOC_REALLOC_END || which == REC_ALLOC_REALLOCARRAY_END ? EVENT_REALLOC_END
                                                                                     : EVENT_ALLOC;
-    e->size = take_bytes(s, (second & 7) + 1);
     e->alignment = 0;
     if (which == REC_ALLOC_ALIGNED) {
-        e->function = take_function(s, take_bytes(s, 1));
-        e->alignment = take_number(s);
+        e->function = take_function(other, take_bytes(other, 1));
+        e->alignment = take_number(other);
     } else if (which < REC_ALLOC_ALIGNED) {
         e->function = functions[which];
     } else {
         return fail(d, "an allocation of an unknown kind");
     }
     e->stack_mode = second >> 3 & 3;
-    if (!decode_stack(d, s, e))
-        return fail(d, s->bad ? "an allocation cut short" : "an impossible stack");
-    if (s->bad)
-        return fail(d, "an allocation cut short");
+    if (!decode_stack(d, stack, e))
+        return fail(d, stack->bad ? "an allocation cut short" : "an impossible stack");
+    return stack->bad || other->bad ? fail(d, "an allocation cut short") : 1;
+}
+
+static int decode_alloc(struct decoding *d, struct span *s, unsigned tag, struct event *e)
+{
+    unsigned second = (unsigned)take_bytes(s, 1);
+    uint64_t dt = take_bytes(s, (tag >> 2 & 7) + 1), da = take_bytes(s, (tag >> 5) + 1);
+
+    e->size = take_bytes(s, (second & 7) + 1);
+    if (decode_rest(d, second, s, s, e) < 0)
+        return -1;
     e->ticks = next_ticks(d, dt);
     e->address = next_address(d, da);
     d->at = s->at;
+    return 1;
+}
+
+int decoding_allocation(struct decoding *d, unsigned second, const uint8_t **other, const uint8_t *other_end, const uint8_t **stack,
+                        const uint8_t *stack_end, struct event *e)
+{
+    struct span rest = { *other, other_end, false }, frames = { *stack, stack_end, false };
+
+    if (decode_rest(d, second, &rest, &frames, e) < 0)
+        return -1;
+    *other = rest.at;
+    *stack = frames.at;
     return 1;
 }
 

@@ -94,6 +94,12 @@ void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint6
  * either sets it, start, at, end and problem, and goes on. */
 int decoding_next(struct decoding *d, struct event *ret_event);
 
+/* For who has an allocation's fields, but not in one record: the second byte; what follows the size, function and alignment
+ * where it has them, from *other on; and its stack from *stack on. Both move behind that. -1: as above, but that nothing is as it
+ * was. */
+int decoding_allocation(struct decoding *d, unsigned second, const uint8_t **other, const uint8_t *other_end, const uint8_t **stack,
+                        const uint8_t *stack_end, struct event *ret_event);
+
 /* The same, with the memory. */
 struct decoder {
     struct decoding now;

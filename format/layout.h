@@ -54,6 +54,11 @@ enum rec_chunk_type {
  * file, or as many as a live file's header counts. */
 #define REC_SESSION_UNTRACED 3u
 
+/* x86-64: ticks of the CPU's counter without so many low bits, 5 to 8 ns. They say nothing, as counters go in steps that are
+ * longer (of 10 ns, say), and a block that is freed by one thread is another one's no sooner; but they would be a third
+ * of a packed log. */
+#define REC_COUNTER_SHIFT 4
+
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
     REC_CHUNK_PACKED = 2,       /* the payload is a rec_packed_header and a zstd frame */

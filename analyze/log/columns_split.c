@@ -25,7 +25,7 @@ static void put(struct columns *c, unsigned column, uint64_t byte)
 
 static void put_bytes(struct columns *c, unsigned column, const uint8_t *bytes, size_t count)
 {
-    memcpy(c->column[column].at, bytes, count);
+    copy_bytes(c->column[column].at, bytes, count);
     c->column[column].at += count;
 }
 
@@ -94,8 +94,9 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
     if (kind != REC_ALLOC) {
         put(c, COLUMN_OPERATION, operation);
         put_stamp(c, COLUMN_STAMP + 2 + *after_free, stamp);
-        put_place(c, COLUMN_FREE_PLACE, places_of_free(&c->places, address), PLACE_FREE_DIFFERENCE, folded);
-        places_freed(&c->places, address);
+        unsigned place = places_of_free(&c->places, address);
+        put_place(c, COLUMN_FREE_PLACE, place, PLACE_FREE_DIFFERENCE, folded);
+        places_freed(&c->places, place, address);
         *after_free = true;
         *at = field;
         return true;

@@ -13,12 +13,22 @@ struct reader {
     bool last_ended;
 };
 
+/* In one tick: who frees comes before who allocates, which may be what was freed. The other way round the free waits
+ * (waiting.h). One that has not begun may be anything. */
+static unsigned turn_of(const struct cursor *c)
+{
+    const enum event_type type = c->next.event.type;
+    return !c->has_begun ? 0 : type != EVENT_ALLOC && type != EVENT_REALLOC_END ? 1 : 2;
+}
+
 static bool comes_before(const struct cursor *a, const struct cursor *b)
 {
     if (a->next.ns != b->next.ns)
         return a->next.ns < b->next.ns;
     if (a->next.event.ticks != b->next.event.ticks)
         return a->next.event.ticks < b->next.event.ticks;
+    if (turn_of(a) != turn_of(b))
+        return turn_of(a) < turn_of(b);
     return a->next.stream < b->next.stream;
 }
 

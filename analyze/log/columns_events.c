@@ -1,0 +1,82 @@
+/* Columns -> events, for who wants no records. */
+#include "analyze/log/columns_inside.h"
+
+#define PROBLEM "a packed chunk that cannot be unpacked"
+
+/* The columns' addresses do not count free-by records, which are of kind 3; the decoding's do. */
+static uint64_t address_of(const struct columns *c, uint64_t address)
+{
+    return address + c->skew;
+}
+
+void columns_begin(struct columns *c)
+{
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        c->column[i].at = c->column[i].start;
+    c->after_free = false;
+    c->skew = 0;
+    places_begin(&c->places);
+}
+
+static int fail(struct decoding *d, const char *problem)
+{
+    d->at = d->end;
+    d->problem = problem;
+    return -1;
+}
+
+/* A record of kind 3, which is whole in its column; or of the tail. */
+static int next_record(struct columns *c, struct decoding *d, unsigned column, struct event *e)
+{
+    d->start = c->column[column].start;
+    d->at = c->column[column].at;
+    d->end = c->column[column].end;
+    int got = decoding_next(d, e);
+    c->column[column].at = (uint8_t *)d->at;
+    c->skew = d->address - c->places.last;
+    return got;
+}
+
+/* What is left over has come to its end: so must all have. */
+static int end(struct columns *c, struct decoding *d)
+{
+    for (unsigned i = 0; i < REC_COLUMNS; i++)
+        if (c->column[i].at != c->column[i].end)
+            return fail(d, PROBLEM);
+    return 0;
+}
+
+int columns_next(struct columns *c, struct decoding *d, struct event *e)
+{
+    unsigned operation;
+    uint64_t stamp, address;
+
+    if (d->problem)
+        return -1;
+    if (!take(c, COLUMN_OPERATION, &operation)) {
+        int got = next_record(c, d, COLUMN_TAIL, e);
+        return got ? got : end(c, d);
+    }
+    if (operation < OPERATION_KIND) {
+        const uint8_t *other = c->column[COLUMN_OTHER].at, *stack = c->column[COLUMN_STACK].at;
+        if (!take_allocation(c, operation, &stamp, &address, &e->size))
+            return fail(d, PROBLEM);
+        if (decoding_allocation(d, operation, &other, c->column[COLUMN_OTHER].end, &stack, c->column[COLUMN_STACK].end, e) < 0)
+            return -1;
+        c->column[COLUMN_OTHER].at = (uint8_t *)other;
+        c->column[COLUMN_STACK].at = (uint8_t *)stack;
+    } else if (operation == OPERATION_KIND + REC_FREE || operation == OPERATION_KIND + REC_REALLOC_BEGIN) {
+        if (!take_free(c, &stamp, &address))
+            return fail(d, PROBLEM);
+        e->type = operation == OPERATION_KIND + REC_FREE ? EVENT_FREE : EVENT_REALLOC_BEGIN;
+        e->function = operation == OPERATION_KIND + REC_FREE ? REC_FN_FREE : REC_FN_REALLOC;
+        e->alignment = 0;
+    } else if (operation == OPERATION_KIND + REC_OTHER && c->column[COLUMN_OTHER].at < c->column[COLUMN_OTHER].end) {
+        return next_record(c, d, COLUMN_OTHER, e);
+    } else {
+        return fail(d, PROBLEM);
+    }
+    e->ticks = d->ticks += stamp;
+    e->address = d->address = address_of(c, address);
+    return 1;
+}
