@@ -178,7 +178,8 @@ static void take_strings(struct dwo_part parts[DWO_PARTS], size_t head, uint8_t 
     *ret_strings = grow(NULL, &capacity, 1, 1); /* the empty one is for what is damaged */
     for (size_t at = head; at + 4 <= old.bytes; at += 4) {
         uint32_t offset = number_at(old.data + at, 0), here = 0;
-        const char *string = (const char *)all.data + offset, *end = offset < all.bytes ? memchr(string, 0, all.bytes - offset) : NULL;
+        const char *string = offset < all.bytes ? (const char *)all.data + offset : NULL;
+        const char *end = string ? memchr(string, 0, all.bytes - offset) : NULL;
         if (end) {
             size_t bytes = (size_t)(end - string) + 1;
             *ret_strings = grow(*ret_strings, &capacity, used + bytes, 1);

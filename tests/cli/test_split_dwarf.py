@@ -197,6 +197,8 @@ for bad, words in ((b"text", "is damaged, or no ELF file"), (good[:len(good) // 
     less, problem = names(split, addresses)
     check(words in problem and [group[-1][:2] for group in less if group] == [group[-1][:2] for group in expected[0] if group],
           f"a damaged package: {problem}")
+must("objcopy", "--remove-section=.debug_str.dwo", path("good.dwp"), split + ".dwp")
+check(all(frames for frames, real in zip(names(split, addresses)[0], expected[0]) if real), "a package without strings")
 index, size = (int(text, 16) for text in re.search(r" \.debug_cu_index +PROGBITS +\w+ (\w+) (\w+)", must("readelf", "-SW", path("good.dwp"))).groups())
 for at in range(index, index + size, 4):
     with open(split + ".dwp", "wb") as file:
