@@ -1,6 +1,7 @@
 /* libdw reads .dwo files, but no packages, and of a file with both kinds of sections only the others. So what a unit has in any of
  * them becomes an ELF file of its own. A package's table of strings is all units': only the unit's are taken, or each would
- * cost as much as all. */
+ * cost as much as all. The table of sources that may be there is for types only, but libdw would take it for code, too, whose is the
+ * skeleton's: it is left out. */
 #include "analyze/symbols/dwo_file.h"
 
 #include "analyze/util.h"
@@ -8,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *const section_names[DWO_PARTS] = { ".debug_info.dwo", ".debug_abbrev.dwo", ".debug_line.dwo",
-                                                      ".debug_str_offsets.dwo", ".debug_rnglists.dwo", ".debug_str.dwo" };
+static const char *const section_names[DWO_PARTS] = { ".debug_info.dwo", ".debug_abbrev.dwo", ".debug_str_offsets.dwo",
+                                                      ".debug_rnglists.dwo", ".debug_str.dwo" };
 
 /* *section: NULL, or the last one of that name; then the one that was found. */
 static struct dwo_part read_section(Elf *elf, const char *name, Elf_Scn **section)
@@ -69,7 +70,8 @@ int dwo_file_open(struct dwo_file *f, const char *path)
     f->index = read_first(f->file.elf, ".debug_cu_index");
     if (!f->index.data)
         join_units(f);
-    f->is_plain = !f->index.data && !f->units && !f->unpacked.count && !elf_has_dwarf(f->file.elf);
+    f->is_plain = !f->index.data && !f->units && !f->unpacked.count && !elf_has_dwarf(f->file.elf) &&
+                  !read_first(f->file.elf, ".debug_line.dwo").data;
     if (f->parts[DWO_INFO].data && f->parts[DWO_ABBREV].data)
         return 0;
     dwo_file_release(f);
@@ -139,11 +141,13 @@ static uint32_t row_of(const struct index *x, uint64_t id)
 /* DWO_PARTS: one that is not needed. */
 static enum dwo_parts part_of(uint32_t version, uint32_t section)
 {
-    static const enum dwo_parts gnu[] = { [1] = DWO_INFO, [3] = DWO_ABBREV, [4] = DWO_LINE, [6] = DWO_STR_OFFSETS };
-
-    if (section == 8)
-        return version == 5 ? DWO_RNGLISTS : DWO_PARTS;
-    return section == 1 || section == 3 || section == 4 || section == 6 ? gnu[section] : DWO_PARTS;
+    switch (section) {
+    case 1: return DWO_INFO;
+    case 3: return DWO_ABBREV;
+    case 6: return DWO_STR_OFFSETS;
+    case 8: return version == 5 ? DWO_RNGLISTS : DWO_PARTS;
+    default: return DWO_PARTS;
+    }
 }
 
 static bool find_unit(const struct dwo_file *f, uint64_t id, struct dwo_part ret_parts[DWO_PARTS], uint32_t *ret_version)

@@ -13,7 +13,7 @@ struct dwo_part {
     size_t bytes;
 };
 
-enum dwo_parts { DWO_INFO, DWO_ABBREV, DWO_LINE, DWO_STR_OFFSETS, DWO_RNGLISTS, DWO_STR, DWO_PARTS };
+enum dwo_parts { DWO_INFO, DWO_ABBREV, DWO_STR_OFFSETS, DWO_RNGLISTS, DWO_STR, DWO_PARTS };
 
 struct dwo_file {
     struct elf_file file;

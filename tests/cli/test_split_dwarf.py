@@ -143,10 +143,17 @@ for compiler in ("g++", "clang++"):
             back = hide(single, "main.o", "other.o")
             check(f"({path(single)}/" in names(program, addresses)[1], f"{single}: the object file that is missed")
             back()
-# Types in sections of their own, in front of the code's.
-types = build("types", "g++", "-gdwarf-5", "-gsplit-dwarf", "-fdebug-types-section")
-addresses = addresses_in(types)
-equal(names(types, addresses), (elsewhere(names(path("g++-5-whole/program"), addresses)[0], "types", "g++-5-whole"), ""), "types apart")
+# Types in units of their own, in front of the code's, and with tables of sources that are not for code.
+for compiler, version, kind in (("g++", 4, ""), ("g++", 5, ""), ("clang++", 4, ""), ("clang++", 5, ""), ("clang++", 5, "=single")):
+    place, whole = f"{compiler}-{version}-types{kind}", f"{compiler}-{version}-whole"
+    types = build(place, compiler, f"-gdwarf-{version}", "-gsplit-dwarf" + kind, "-fdebug-types-section")
+    addresses = addresses_in(types)
+    full = elsewhere(names(path(whole + "/program"), addresses)[0], place, whole), ""
+    equal(names(types, addresses), full, place)
+    if compiler == "clang++" and not kind:
+        must("llvm-dwp", "-e", types, "-o", types + ".dwp", cwd=path(place), timeout=60)
+        back = hide(place, ".dwo")
+        equal(names(types, addresses), full, f"{place}: in a package")
 
 # --- what is not what it should be ------------------------------------------------------------
 place, whole = "clang++-5-apart", "clang++-5-whole"
