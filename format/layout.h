@@ -84,7 +84,7 @@ struct rec_chunk_header {
 
 #define REC_CHUNK_PAYLOAD_MAX (1u << 20) /* larger is damage; nothing is allocated for it */
 
-#define REC_COLUMNS 19
+#define REC_COLUMNS 17
 
 /* Begins the payload of a packed chunk. The zstd frame behind it holds the columns
  * one after the other; docs/format.md says how records are made of them. */
@@ -164,7 +164,7 @@ struct rec_live_slot {
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
-_Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
+_Static_assert(sizeof(struct rec_packed_header) == 80, "packed header");
 _Static_assert(sizeof(struct rec_spool_header) == 96, "spool header");
 _Static_assert(sizeof(struct rec_live_header) == 80, "live header");
 _Static_assert(sizeof(struct rec_unrecorded_header) == 256, "unrecorded header");

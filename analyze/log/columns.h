@@ -18,8 +18,8 @@ enum column {
     COLUMN_SIZE,            /* three planes: bytes 0, 1; the others */
     COLUMN_OTHER = COLUMN_SIZE + 3,
     COLUMN_STACK,
-    COLUMN_STAMP,           /* four: of allocations, of frees; each after an allocation, after a free */
-    COLUMN_STAMP_LOW = COLUMN_STAMP + 4,
+    COLUMN_STAMP,           /* two: of allocations, of frees */
+    COLUMN_STAMP_LOW = COLUMN_STAMP + 2,
     COLUMN_STAMP_LONG,
     COLUMN_ALLOCATION_PLACE,
     COLUMN_FREE_PLACE,
@@ -31,7 +31,6 @@ _Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
 
 struct columns {
     struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
-    bool after_free; /* the last record of an address was a free */
     uint64_t skew;   /* columns_next(): what an address is more than its place says */
     union {
         struct places places;

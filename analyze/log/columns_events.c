@@ -13,7 +13,6 @@ void columns_begin(struct columns *c)
 {
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].at = c->column[i].start;
-    c->after_free = false;
     c->skew = 0;
     places_begin(&c->places);
 }

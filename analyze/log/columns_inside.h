@@ -12,15 +12,6 @@
 #define STAMP_SHORT 224u /* smaller stamps are one byte */
 #define STAMP_LONG 255u  /* a varint in its own column */
 
-/* Mostly few: then a word or two are copied, as there is slack behind both. */
-static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t count)
-{
-    if (count <= 16)
-        memcpy(to, from, 16);
-    else
-        memcpy(to, from, count);
-}
-
 static inline bool take(struct columns *c, unsigned column, unsigned *ret_byte)
 {
     if (c->column[column].at >= c->column[column].end)
@@ -95,13 +86,12 @@ static inline bool take_free(struct columns *c, uint64_t *ret_stamp, uint64_t *r
 {
     unsigned place;
 
-    if (!take_stamp(c, COLUMN_STAMP + 2 + c->after_free, ret_stamp) || !take(c, COLUMN_FREE_PLACE, &place))
+    if (!take_stamp(c, COLUMN_STAMP + 1, ret_stamp) || !take(c, COLUMN_FREE_PLACE, &place))
         return false;
     if (!places_free_at(&c->places, place, ret_address) &&
         !take_difference(c, place, PLACE_FREE_DIFFERENCE, c->places.last, ret_address))
         return false;
     places_freed(&c->places, place, *ret_address);
-    c->after_free = true;
     return true;
 }
 
@@ -111,7 +101,7 @@ static inline bool take_allocation(struct columns *c, unsigned operation, uint64
 {
     unsigned place;
 
-    if (!take_stamp(c, COLUMN_STAMP + c->after_free, ret_stamp) ||
+    if (!take_stamp(c, COLUMN_STAMP, ret_stamp) ||
         !take_planes(c, COLUMN_SIZE, 3, (operation & 7) + 1, ret_size) || !take(c, COLUMN_ALLOCATION_PLACE, &place))
         return false;
     uint32_t size_class = places_class(*ret_size);
@@ -119,7 +109,6 @@ static inline bool take_allocation(struct columns *c, unsigned operation, uint64
         !take_difference(c, place, PLACE_DIFFERENCE, places_base(&c->places, size_class), ret_address))
         return false;
     places_allocated(&c->places, size_class, place, *ret_size, *ret_address);
-    c->after_free = false;
     return true;
 }
 

@@ -12,7 +12,7 @@ static uint8_t *join_bytes(struct columns *c, unsigned column, const uint8_t *ne
 
     if (!next || (size_t)(next - from) > (size_t)(end - to))
         return NULL;
-    copy_bytes(to, from, (size_t)(next - from));
+    memcpy(to, from, (size_t)(next - from));
     c->column[column].at = (uint8_t *)next;
     return to + (next - from);
 }

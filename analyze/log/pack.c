@@ -165,7 +165,7 @@ static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes,
 
     if (error)
         return error;
-    u->room = grow(u->room, &u->room_bytes, (size_t)columns_bytes(ret_header) + COLUMNS_SLACK, 1);
+    u->room = grow(u->room, &u->room_bytes, (size_t)columns_bytes(ret_header), 1);
     set_columns(&u->columns, ret_header, u->room);
     *ret_first_bytes = (size_t)(u->columns.column[columns - 1].end - u->room);
     return 0;

@@ -9,8 +9,8 @@ struct reader {
     struct cursors cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
-    bool top_is_used;  /* the top's event was given out */
-    bool last_ended;
+    struct cursor *top; /* whose event was given out; NULL: none */
+    uint64_t others_ns; /* stamp of the first event of others then; UINT64_MAX: there are none */
 };
 
 /* In one tick: who frees comes before who allocates, which may be what was freed. The other way round the free waits
@@ -95,19 +95,32 @@ static struct cursor *top_of(const struct reader *r)
     return &r->cursors.of[r->heap[0]];
 }
 
+static uint64_t find_others_ns(const struct reader *r)
+{
+    uint64_t ns = UINT64_MAX;
+
+    for (size_t i = 1; i <= 2 && i < r->heap_count; i++)
+        if (r->cursors.of[r->heap[i]].next.ns < ns)
+            ns = r->cursors.of[r->heap[i]].next.ns;
+    return ns;
+}
+
 const struct timed_event *reader_look(struct reader *r)
 {
-    if (r->top_is_used)
-        move_top(r, cursor_advance(&r->cursors, top_of(r)));
+    if (r->top) {
+        bool has_event = cursor_advance(&r->cursors, r->top);
+        if (has_event && r->top->next.ns < r->others_ns)
+            return &r->top->next;
+        move_top(r, has_event);
+    }
     while (r->heap_count && !top_of(r)->has_begun)
         move_top(r, cursor_begin(&r->cursors, top_of(r)));
-    r->top_is_used = r->heap_count > 0;
-    if (!r->top_is_used)
+    r->top = r->heap_count ? top_of(r) : NULL;
+    if (!r->top)
         return NULL;
-    struct cursor *c = top_of(r);
-    cursor_resume(&r->cursors, c);
-    r->last_ended = cursor_is_last(&r->cursors, c);
-    return &c->next;
+    r->others_ns = find_others_ns(r);
+    cursor_resume(&r->cursors, r->top);
+    return &r->top->next;
 }
 
 int reader_next(struct reader *r, struct timed_event *ret_event)
@@ -121,7 +134,7 @@ int reader_next(struct reader *r, struct timed_event *ret_event)
 
 bool reader_stream_ended(const struct reader *r)
 {
-    return r->last_ended;
+    return r->top && cursor_is_last(&r->cursors, r->top);
 }
 
 double reader_progress(const struct reader *r)

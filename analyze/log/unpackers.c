@@ -100,6 +100,7 @@ int unpackers_columns(struct unpackers *u, int fd, uint64_t offset, uint32_t pac
     struct idle *i = take_idle(u);
     int error = read_sound(i, fd, offset, packed_bytes, payload_bytes);
 
+    *columns = make_room_for(*columns, capacity, 1); /* there is something in any case */
     if (!error)
         error = unpacker_columns(i->unpacker, i->packed, packed_bytes, columns, capacity);
     put_idle(u, i);

@@ -1,14 +1,13 @@
 /* The live blocks of one process, by address.
  *
  * A program with a million live blocks has a table that no cache holds, so its size
- * is what counts: 24 bytes for each place, and a byte that tells most of what is
- * looked for apart, so that a place is read only to be used. Between seven twelfths
- * and seven eighths of the places are used. What does not fit into 24 bytes (4 GiB
- * and more, addresses that are no multiples of 8) goes into a second table of whole
- * blocks. */
+ * and the order of what is in it are what counts: model/regions.h. What does not fit
+ * into a place there (4 GiB and more, addresses that are no multiples of 8) goes into
+ * a second table of whole blocks. */
 #ifndef MALLOSCOPE_MODEL_BLOCKS_H
 #define MALLOSCOPE_MODEL_BLOCKS_H
 
+#include "analyze/model/regions.h"
 #include "analyze/util.h"
 
 struct block {
@@ -23,17 +22,8 @@ struct block {
 #define BLOCK_LEAF_MAX ((1u << 30) - 1)
 #define BLOCK_GROWN_MAX 3
 
-/* In sixteen parts, so that growing copies a part at a time and never doubles the whole. */
-#define BLOCKS_PARTS 16
-
-struct blocks_part {
-    uint64_t *tags; /* a word for each group of eight places */
-    struct place *places;
-    uint32_t groups, used, taken; /* taken: places that are used or have been since the last growth */
-};
-
 struct blocks {
-    struct blocks_part parts[BLOCKS_PARTS];
+    struct regions regions;
     struct block *whole; /* open addressing; address 0: an empty place */
     size_t whole_used, whole_capacity;
 };
@@ -50,7 +40,7 @@ bool blocks_has(const struct blocks *b, uint64_t address);
 
 /* A put or take of this address comes soon; then, comes after few others. */
 void blocks_prefetch(const struct blocks *b, uint64_t address);
-void blocks_prefetch_place(const struct blocks *b, uint64_t address);
+void blocks_prefetch_place(struct blocks *b, uint64_t address);
 
 /* In no order, and in another one in each run. */
 void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data);
