@@ -151,17 +151,10 @@ static int by_position(const void *left, const void *right)
 
 /* ---- functions ----------------------------------------------------------------- */
 
-/* Before DWARF 5 an empty range at the unit's beginning cannot be told from the list's end: GCC begins lists with it. */
-static bool may_begin_empty(Dwarf_Die *die)
-{
-    Dwarf_Half version;
-    return dwarf_cu_info(die->cu, &version, NULL, NULL, NULL, NULL, NULL, NULL) == 0 && version < 5;
-}
-
 /* Hands the scope of this DIE to its addresses; 0: it has none of them. */
 static uint32_t hand_out(struct dwarf_index *x, const struct span *s, Dwarf_Die *die, uint32_t outer)
 {
-    bool is_inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine, has_any = false, is_there = false, is_discarded = false;
+    bool is_inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine, is_there = false, is_discarded = false;
     Dwarf_Addr base, start, end;
     uint32_t scope = 0;
     ptrdiff_t at = 0;
@@ -171,7 +164,6 @@ static uint32_t hand_out(struct dwarf_index *x, const struct span *s, Dwarf_Die 
     while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
         enum code_start is = is_inlined ? CODE_HERE : code_starts_function_at(x->starts, start);
         x->damaged |= is == CODE_NOWHERE || (is == CODE_HERE && start > end);
-        has_any = true;
         is_discarded |= is == CODE_DISCARDED;
         is_there |= is == CODE_HERE;
         for (size_t i = first_from(s, start); is == CODE_HERE && i < s->count && s->queries[i].address < end; i++) {
@@ -184,7 +176,7 @@ static uint32_t hand_out(struct dwarf_index *x, const struct span *s, Dwarf_Die 
         }
     }
     /* A call that was inlined into code that is there cannot be nowhere. */
-    x->damaged |= at < 0 || (is_inlined && outer && !is_there && dwarf_hasattr(die, DW_AT_ranges) && (has_any || !may_begin_empty(die)));
+    x->damaged |= at < 0 || (is_inlined && outer && !is_there && dwarf_hasattr(die, DW_AT_ranges));
     return is_discarded && !is_there ? DISCARDED : scope;
 }
 
