@@ -211,6 +211,7 @@ enum names_outcome module_names_read(const struct module_names *n,
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
     struct symtab *symtab = read_symtab(&binary, &debug, &bad_symbols);
     if (with_dwarf && !n->without_dwarf) {
+        hide_unasked_sections(with_dwarf);
         unpack_zstd(with_dwarf, &unpacked);
         const char *const programs[] = { with_dwarf == debug.elf ? n->debug : n->binary, n->binary };
         split = split_files_new(with_dwarf, n->options, programs);
