@@ -293,31 +293,43 @@ static void take(struct collector *c, const struct step *s)
     }
 }
 
-/* Steps ahead, of some ten nanoseconds each: to find a place in a table of blocks, and to have it. */
-#define SEARCHED 24
-#define PREFETCHED 12
+/* So many steps are looked at together, two turns before theirs: memory is asked for what leads to their blocks. When that
+ * is there, a turn before, it is asked for the blocks. */
+#define TURN 12
 
-static void search(const struct collector *c, const struct step *s)
+struct ahead {
+    const struct step *steps[TURN];
+    size_t count;
+};
+
+/* What would be the steps from here on, if there are any. */
+static void search(const struct collector *c, const struct step *from, const struct step *end, struct ahead *ret_ahead)
 {
-    if (s->type <= STEP_REALLOC_END)
-        blocks_prefetch(&c->processes[s->process].blocks, s->address);
+    ret_ahead->count = 0;
+    for (const struct step *s = from; s < from + TURN && s < end; s++) {
+        if (s->type <= STEP_REALLOC_END && blocks_prefetch(&c->processes[s->process].blocks, s->address))
+            ret_ahead->steps[ret_ahead->count++] = s;
+        if (s->type == STEP_ALLOC)
+            __builtin_prefetch(&c->f->costs.of[s->leaf]);
+    }
 }
 
-static void prefetch(const struct collector *c, const struct step *s)
+static void prefetch(const struct collector *c, const struct ahead *ahead)
 {
-    if (s->type <= STEP_REALLOC_END)
-        blocks_prefetch_place(&c->processes[s->process].blocks, s->address);
-    if (s->type == STEP_ALLOC)
-        __builtin_prefetch(&c->f->costs.of[s->leaf]);
+    for (size_t i = 0; i < ahead->count; i++)
+        blocks_prefetch_place(&c->processes[ahead->steps[i]->process].blocks, ahead->steps[i]->address);
 }
 
 void collector_take_steps(struct collector *c, const struct step *steps, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i + SEARCHED < count)
-            search(c, &steps[i + SEARCHED]);
-        if (i + PREFETCHED < count)
-            prefetch(c, &steps[i + PREFETCHED]);
-        take(c, &steps[i]);
+    const struct step *end = steps + count;
+    struct ahead ahead = { .count = 0 };
+
+    for (const struct step *s = steps; s < end; s++) {
+        if ((s - steps) % TURN == 0) {
+            prefetch(c, &ahead);
+            search(c, s + 2 * TURN, end, &ahead);
+        }
+        take(c, s);
     }
 }
