@@ -311,7 +311,7 @@ static void take(struct collector *c, const struct step *s)
 
 /* So many steps are looked at together, two turns before theirs: memory is asked for what leads to their blocks. When that
  * is there, a turn before, it is asked for the blocks. */
-#define TURN 12
+#define TURN 16
 
 struct ahead {
     const struct step *steps[TURN];
