@@ -1,28 +1,7 @@
 /* The reader's half of encode.h: between the log's chunks and the analyzer's
  * events. The one hard thing is that no length may be believed: everything is
  * taken from a span that knows its end and remembers when it was overrun. */
-#include "format/decode.h"
-
-#include <string.h>
-
-struct span {
-    const uint8_t *at, *end;
-    bool bad;
-};
-
-static uint64_t take_number(struct span *s)
-{
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; shift < 64 && s->at < s->end; shift += 7) {
-        uint8_t byte = *s->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    s->bad = true;
-    return 0;
-}
+#include "format/decode_inside.h"
 
 /* A last field that may be left out. */
 static uint64_t take_number_if_there(struct span *s)
@@ -45,41 +24,6 @@ static struct text take_text(struct span *s)
 static struct text take_text_if_there(struct span *s)
 {
     return s->at < s->end ? take_text(s) : (struct text){ "", 0 };
-}
-
-/* The low `bytes` bytes at s->at, which the caller knows to be there or finds
- * out by s->bad. */
-static inline uint64_t take_bytes(struct span *s, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    if (s->end - s->at >= 8) {
-        memcpy(&value, s->at, 8);
-        value &= ~0ull >> (64 - 8 * bytes);
-    } else if ((size_t)(s->end - s->at) >= bytes) {
-        for (unsigned i = 0; i < bytes; i++)
-            value |= (uint64_t)s->at[i] << 8 * i;
-    } else {
-        s->bad = true;
-        return 0;
-    }
-    s->at += bytes;
-    return value;
-}
-
-/* So that nobody's table is read past its end. */
-static uint8_t take_function(struct span *s, uint64_t function)
-{
-    if (function >= REC_FN_COUNT)
-        s->bad = true;
-    return s->bad ? REC_FN_MALLOC : (uint8_t)function;
-}
-
-static int fail(struct decoding *d, const char *problem)
-{
-    d->problem = problem;
-    d->end = d->at;
-    return -1;
 }
 
 static uint64_t next_ticks(struct decoding *d, uint64_t difference)
@@ -110,76 +54,14 @@ void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_
     decoding_begin(&d->now, payload, bytes, chunk_ticks);
 }
 
-/* False: the stack is impossible. */
-static bool decode_stack(struct decoding *d, struct span *s, struct event *e)
-{
-    e->pops = e->pushes = 0;
-    e->stack_flags = 0;
-    e->stack_number = d->stacks;
-    e->ids = d->ids;
-    if (e->stack_mode == REC_STACK_SAME)
-        return true;
-    if (e->stack_mode == REC_STACK_AGAIN) {
-        e->stack_number = (uint32_t)take_bytes(s, 2);
-        if (s->bad || e->stack_number >= d->stacks || e->stack_number >= REC_STACK_NUMBERS)
-            return false;
-        d->depth = d->depths[e->stack_number];
-        return true;
-    }
-    if (d->stacks == d->depth_room && d->depth_room < REC_STACK_NUMBERS)
-        return false;
-    if (e->stack_mode == REC_STACK_SHORT) {
-        unsigned counts = (unsigned)take_bytes(s, 1);
-        e->pops = counts >> 4;
-        e->pushes = counts & 15;
-        for (uint32_t i = 0; i < e->pushes; i++)
-            d->ids[i] = (uint32_t)take_bytes(s, 2);
-    } else {
-        e->stack_flags = (uint8_t)take_number(s);
-        uint64_t pops = take_number(s), pushes = take_number(s);
-        if (pops > d->depth || pushes > REC_STACK_DEPTH_MAX)
-            return false;
-        e->pops = (uint32_t)pops;
-        e->pushes = (uint32_t)pushes;
-        for (uint32_t i = 0; i < e->pushes; i++)
-            d->ids[i] = (uint32_t)take_number(s);
-    }
-    if (s->bad || e->pops > d->depth || d->depth - e->pops + e->pushes > REC_STACK_DEPTH_MAX)
-        return false;
-    d->depth += e->pushes - e->pops;
-    if (d->stacks < REC_STACK_NUMBERS)
-        d->depths[d->stacks] = (uint16_t)d->depth;
-    d->stacks++;
-    return true;
-}
-
 static int decode_alloc(struct decoding *d, struct span *s, unsigned tag, struct event *e)
 {
-    static const uint8_t functions[] = {
-        [REC_ALLOC_MALLOC] = REC_FN_MALLOC, [REC_ALLOC_CALLOC] = REC_FN_CALLOC,
-        [REC_ALLOC_REALLOC] = REC_FN_REALLOC, [REC_ALLOC_REALLOCARRAY] = REC_FN_REALLOCARRAY,
-        [REC_ALLOC_REALLOC_END] = REC_FN_REALLOC, [REC_ALLOC_REALLOCARRAY_END] = REC_FN_REALLOCARRAY,
-    };
-    unsigned second = (unsigned)take_bytes(s, 1), which = second >> 5;
+    unsigned second = (unsigned)take_bytes(s, 1);
     uint64_t dt = take_bytes(s, (tag >> 2 & 7) + 1), da = take_bytes(s, (tag >> 5) + 1);
 
-    e->type = which == REC_ALLOC_REALLOC_END || which == REC_ALLOC_REALLOCARRAY_END ? EVENT_REALLOC_END
-                                                                                    : EVENT_ALLOC;
     e->size = take_bytes(s, (second & 7) + 1);
-    e->alignment = 0;
-    if (which == REC_ALLOC_ALIGNED) {
-        e->function = take_function(s, take_bytes(s, 1));
-        e->alignment = take_number(s);
-    } else if (which < REC_ALLOC_ALIGNED) {
-        e->function = functions[which];
-    } else {
-        return fail(d, "an allocation of an unknown kind");
-    }
-    e->stack_mode = second >> 3 & 3;
-    if (!decode_stack(d, s, e))
-        return fail(d, s->bad ? "an allocation cut short" : "an impossible stack");
-    if (s->bad)
-        return fail(d, "an allocation cut short");
+    if (decode_rest(d, second, s, s, e) < 0)
+        return -1;
     e->ticks = next_ticks(d, dt);
     e->address = next_address(d, da);
     d->at = s->at;

@@ -54,6 +54,11 @@ enum rec_chunk_type {
  * file, or as many as a live file's header counts. */
 #define REC_SESSION_UNTRACED 3u
 
+/* x86-64: ticks of the CPU's counter without so many low bits, 5 to 8 ns. They say nothing, as counters go in steps that are
+ * longer (of 10 ns, say), and a block that is freed by one thread is another one's no sooner; but they would be a third
+ * of a packed log. */
+#define REC_COUNTER_SHIFT 4
+
 enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
     REC_CHUNK_PACKED = 2,       /* the payload is a rec_packed_header and a zstd frame */
@@ -79,7 +84,7 @@ struct rec_chunk_header {
 
 #define REC_CHUNK_PAYLOAD_MAX (1u << 20) /* larger is damage; nothing is allocated for it */
 
-#define REC_COLUMNS 19
+#define REC_COLUMNS 17
 
 /* Begins the payload of a packed chunk. The zstd frame behind it holds the columns
  * one after the other; docs/format.md says how records are made of them. */
@@ -159,7 +164,7 @@ struct rec_live_slot {
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
-_Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
+_Static_assert(sizeof(struct rec_packed_header) == 80, "packed header");
 _Static_assert(sizeof(struct rec_spool_header) == 96, "spool header");
 _Static_assert(sizeof(struct rec_live_header) == 80, "live header");
 _Static_assert(sizeof(struct rec_unrecorded_header) == 256, "unrecorded header");

@@ -14,7 +14,7 @@ struct piece {
     void *payload;
     size_t capacity;
     int error;
-    bool is_loaded;
+    bool as_columns, is_loaded;
     struct piece *next_of_cursor, *next;
 };
 
@@ -36,6 +36,16 @@ struct ahead {
     size_t idle_count;
 };
 
+static void load(const struct log *log, struct piece *piece)
+{
+    if (piece->as_columns) {
+        piece->error = log_load_columns(log, piece->chunk, &piece->payload, &piece->capacity);
+        return;
+    }
+    piece->payload = make_room_for(piece->payload, &piece->capacity, (size_t)piece->chunk->payload_bytes + 1);
+    piece->error = log_load(log, piece->chunk, piece->payload);
+}
+
 static void *run(void *data)
 {
     struct ahead *a = data;
@@ -50,8 +60,7 @@ static void *run(void *data)
         a->queue.first = piece->next;
         a->queued--;
         pthread_mutex_unlock(&a->lock);
-        piece->payload = make_room_for(piece->payload, &piece->capacity, (size_t)piece->chunk->payload_bytes + 1);
-        piece->error = log_load(a->log, piece->chunk, piece->payload);
+        load(a->log, piece);
         pthread_mutex_lock(&a->lock);
         piece->is_loaded = true;
         pthread_cond_signal(&a->loaded);
@@ -118,12 +127,13 @@ static struct piece *take_idle(struct ahead *a)
     return piece;
 }
 
-void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk)
+void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk, bool as_columns)
 {
     struct piece *piece = take_idle(a);
     struct list *mine = &a->cursors[cursor];
 
     piece->chunk = chunk;
+    piece->as_columns = as_columns;
     *(mine->first ? &mine->last->next_of_cursor : &mine->first) = piece;
     mine->last = piece;
     pthread_mutex_lock(&a->lock);
@@ -144,6 +154,11 @@ static void put_idle(struct ahead *a, struct piece *piece)
     piece->next = a->idle;
     a->idle = piece;
     a->idle_count++;
+}
+
+bool ahead_is_columns(const struct ahead *a, size_t cursor)
+{
+    return a->cursors[cursor].first->as_columns;
 }
 
 int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity)

@@ -11,11 +11,12 @@ struct ahead;
 struct ahead *ahead_make(const struct log *log, size_t count);
 void ahead_free(struct ahead *a);
 
-/* The cursor will want this chunk, after those that it has said before. */
-void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk);
+/* The cursor will want this chunk, after those that it has said before; as_columns: as log_load_columns() has it. */
+void ahead_want(struct ahead *a, size_t cursor, const struct log_chunk *chunk, bool as_columns);
 
-/* The payload of the first chunk that the cursor has wanted and not taken: as log_load(). *payload and its
+/* Of the first chunk that the cursor has wanted and not taken: how, and its payload: as log_load(). *payload and its
  * capacity, grow()'s, are exchanged for what has been read ahead. */
+bool ahead_is_columns(const struct ahead *a, size_t cursor);
 int ahead_take(struct ahead *a, size_t cursor, void **payload, size_t *capacity);
 
 #endif

@@ -7,7 +7,7 @@ void clock_now(uint64_t *ret_ticks, uint64_t *ret_ns)
     struct timespec now;
 
 #if defined(__x86_64__)
-    *ret_ticks = __builtin_ia32_rdtsc();
+    *ret_ticks = __builtin_ia32_rdtsc() >> REC_COUNTER_SHIFT;
 #elif defined(__aarch64__)
     __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(*ret_ticks));
 #else

@@ -7,6 +7,7 @@
 #define MALLOSCOPE_LOG_COLUMNS_H
 
 #include "analyze/log/places.h"
+#include "format/decode.h"
 #include "format/layout.h"
 #include "format/record.h"
 
@@ -17,8 +18,8 @@ enum column {
     COLUMN_SIZE,            /* three planes: bytes 0, 1; the others */
     COLUMN_OTHER = COLUMN_SIZE + 3,
     COLUMN_STACK,
-    COLUMN_STAMP,           /* four: of allocations, of frees; each after an allocation, after a free */
-    COLUMN_STAMP_LOW = COLUMN_STAMP + 4,
+    COLUMN_STAMP,           /* two: of allocations, of frees */
+    COLUMN_STAMP_LOW = COLUMN_STAMP + 2,
     COLUMN_STAMP_LONG,
     COLUMN_ALLOCATION_PLACE,
     COLUMN_FREE_PLACE,
@@ -30,6 +31,7 @@ _Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
 
 struct columns {
     struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
+    uint64_t skew;   /* columns_next(): what an address is more than its place says */
     union {
         struct places places;
         uint8_t flags_of[REC_STACK_NUMBERS]; /* columns_sizes(): of the numbered stacks */
@@ -50,6 +52,19 @@ void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint
  * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns
  * are damaged. */
 bool columns_join(struct columns *c, uint8_t *payload, size_t bytes);
+
+/* For who wants events and no records (columns_events.c): columns whose starts and ends are set, from their beginning. */
+void columns_begin(struct columns *c);
+
+/* As decoding_next(), of the same payload, whose decoding `d` has begun; but that its start, at and end are the columns', and
+ * there must be room for a depth. What an event points to is in the columns. */
+int columns_next(struct columns *c, struct decoding *d, struct event *ret_event);
+
+/* The next one is the end, unless it is damage. */
+static inline bool columns_are_used(const struct columns *c)
+{
+    return c->column[COLUMN_OPERATION].at == c->column[COLUMN_OPERATION].end && c->column[COLUMN_TAIL].at == c->column[COLUMN_TAIL].end;
+}
 
 /* What a reader of sizes wants: add() is called for each allocation, in their order, with
  * its size and its stack's flags. */

@@ -23,9 +23,13 @@ static void put(struct columns *c, unsigned column, uint64_t byte)
     *c->column[column].at++ = (uint8_t)byte;
 }
 
+/* Mostly few: then a fixed number is copied, as there is slack behind both. */
 static void put_bytes(struct columns *c, unsigned column, const uint8_t *bytes, size_t count)
 {
-    memcpy(c->column[column].at, bytes, count);
+    if (count <= 16)
+        memcpy(c->column[column].at, bytes, 16);
+    else
+        memcpy(c->column[column].at, bytes, count);
     c->column[column].at += count;
 }
 
@@ -69,7 +73,7 @@ static uint64_t load(const uint8_t *at, unsigned bytes)
 }
 
 /* One record. False: not as the encoder writes it. */
-static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *end, bool *after_free)
+static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *end)
 {
     const uint8_t *record = *at, *next;
     unsigned tag = *record, kind = tag & 3, bytes = (tag >> 2 & 7) + 1, address_bytes = (tag >> 5) + 1;
@@ -93,10 +97,10 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
 
     if (kind != REC_ALLOC) {
         put(c, COLUMN_OPERATION, operation);
-        put_stamp(c, COLUMN_STAMP + 2 + *after_free, stamp);
-        put_place(c, COLUMN_FREE_PLACE, places_of_free(&c->places, address), PLACE_FREE_DIFFERENCE, folded);
-        places_freed(&c->places, address);
-        *after_free = true;
+        put_stamp(c, COLUMN_STAMP + 1, stamp);
+        unsigned place = places_of_free(&c->places, address);
+        put_place(c, COLUMN_FREE_PLACE, place, PLACE_FREE_DIFFERENCE, folded);
+        places_freed(&c->places, place, address);
         *at = field;
         return true;
     }
@@ -110,7 +114,7 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
     if (!next)
         return false;
     put(c, COLUMN_OPERATION, operation);
-    put_stamp(c, COLUMN_STAMP + *after_free, stamp);
+    put_stamp(c, COLUMN_STAMP, stamp);
     put_planes(c, COLUMN_SIZE, 3, size, size_bytes);
     put_bytes(c, COLUMN_OTHER, field, (size_t)(stack - field));
     put_bytes(c, COLUMN_STACK, stack, (size_t)(next - stack));
@@ -119,7 +123,6 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
     place = put_place(c, COLUMN_ALLOCATION_PLACE, place, PLACE_DIFFERENCE,
                       rec_fold_address(address - places_base(&c->places, size_class)));
     places_allocated(&c->places, size_class, place, size, address);
-    *after_free = false;
     *at = next;
     return true;
 }
@@ -127,12 +130,11 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
 {
     const uint8_t *at = payload, *end = payload + bytes;
-    bool after_free = false;
 
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].start = c->column[i].at = room + i * (2 * bytes + 64);
     places_begin(&c->places);
-    while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end, &after_free))
+    while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end))
         ;
     put_bytes(c, COLUMN_TAIL, at, (size_t)(end - at));
     for (unsigned i = 0; i < REC_COLUMNS; i++)

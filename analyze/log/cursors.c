@@ -1,5 +1,6 @@
 /* Between ahead.c, or log_load(), which have whole payloads, and the heap of reader.c, which wants events. What of a payload
  * is in memory is the concern of windows.c; here chunks follow each other, and events. */
+#include "analyze/log/pack.h"
 #include "analyze/log/windows.h"
 
 #include <errno.h>
@@ -10,8 +11,17 @@
 #define AHEAD_BYTES_MOST ((size_t)4 << 20)
 #define AHEAD_CHUNKS 16
 #define FIRST_DEPTHS 64
+/* A chunk is decoded from its columns, and never made records, where it is of a usual size and few streams run at one time: it takes
+ * some 64 KB more than its window, and all of it has to be there. */
+#define COLUMNS_CURSORS_MOST 64
+#define COLUMNS_PAYLOAD_MOST (128u << 10)
 
 /* --- payloads ------------------------------------------------------------------------ */
+
+static bool suits_columns(const struct cursors *all, const struct log_chunk *chunk)
+{
+    return chunk->packed_bytes && all->begun <= COLUMNS_CURSORS_MOST && chunk->payload_bytes <= COLUMNS_PAYLOAD_MOST;
+}
 
 static void want_next(struct cursors *all, struct cursor *c)
 {
@@ -23,7 +33,7 @@ static void want_next(struct cursors *all, struct cursor *c)
             return;
         c->wanted++;
         all->ahead_bytes += chunk->payload_bytes;
-        ahead_want(all->ahead, c->next.stream, chunk);
+        ahead_want(all->ahead, c->next.stream, chunk, suits_columns(all, chunk));
     }
 }
 
@@ -37,6 +47,8 @@ static int load_next(struct cursors *all, struct cursor *c, void **payload, size
         error = ahead_take(all->ahead, c->next.stream, payload, capacity);
         all->ahead_bytes -= chunk->payload_bytes;
         c->wanted--;
+    } else if (c->is_columns) {
+        error = log_load_columns(all->log, chunk, payload, capacity);
     } else {
         error = payload_load(all->log, chunk, payload, capacity);
     }
@@ -55,8 +67,6 @@ static void deepen(struct cursor *c)
     memcpy(depths, d->depths, d->stacks * sizeof *depths);
     free(d->depths);
     d->depths = depths;
-    d->end = d->start + c->count;
-    d->problem = NULL;
 }
 
 /* --- chunks ---------------------------------------------------------------------------- */
@@ -67,7 +77,8 @@ static int load_window(struct cursors *all, struct cursor *c)
     uint32_t bytes = cursor_chunk(all, c)->payload_bytes, share = windows_share(all);
     size_t mine = c->is_let_go ? 0 : c->capacity;
 
-    if (bytes > share && all->bytes - mine + bytes > windows_room(all)) {
+    c->is_columns = c->wanted ? ahead_is_columns(all->ahead, c->next.stream) : suits_columns(all, cursor_chunk(all, c));
+    if (!c->is_columns && bytes > share && all->bytes - mine + bytes > windows_room(all)) {
         int error = load_next(all, c, &all->scratch, &all->scratch_capacity);
         if (!error)
             window_copy(all, c, all->scratch, 0, share);
@@ -80,6 +91,14 @@ static int load_window(struct cursors *all, struct cursor *c)
     all->bytes += c->capacity - mine;
     window_set(all, c, 0, error ? 0 : bytes);
     return error;
+}
+
+static void begin_columns(struct cursor *c)
+{
+    if (!c->columns)
+        c->columns = alloc_unset(sizeof *c->columns);
+    columns_at(c->columns, c->window);
+    columns_begin(c->columns);
 }
 
 /* Loads the stream's next chunk. False: there is none. */
@@ -98,7 +117,9 @@ static bool open_chunk(struct cursors *all, struct cursor *c)
             continue;
         }
         c->ticks_are_ns = chunk->ticks_are_ns;
-        decoding_begin(&c->decoding, c->window, c->count, chunk->ticks);
+        decoding_begin(&c->decoding, c->window, c->is_columns ? 0 : c->count, chunk->ticks);
+        if (c->is_columns)
+            begin_columns(c);
         windows_make_room(all, c);
         return true;
     }
@@ -112,23 +133,46 @@ static void end(struct cursors *all, struct cursor *c)
     all->begun -= c->has_begun;
     c->has_begun = false;
     free(c->window);
+    free(c->columns);
     free(c->decoding.depths);
     free(c->ids);
     c->window = NULL;
+    c->columns = NULL;
+    c->is_columns = false;
     c->capacity = 0;
     c->decoding.depths = NULL;
     c->ids = NULL;
 }
 
+static bool lacks_depths(const struct decoding *d)
+{
+    return d->stacks == d->depth_room && d->depth_room < REC_STACK_NUMBERS;
+}
+
+/* Columns cannot be gone back in, so there is always room for a depth. */
+int cursor_next_of_columns(struct cursor *c)
+{
+    if (lacks_depths(&c->decoding))
+        deepen(c);
+    return columns_next(c->columns, &c->decoding, &c->next.event);
+}
+
 bool cursor_go_on(struct cursors *all, struct cursor *c, int got)
 {
-    for (;; got = c->decoding.at >= c->slide_at ? 0 : decoding_next(&c->decoding, &c->next.event)) {
+    for (;; got = cursor_decode(c)) {
         if (got == 1) {
             c->next.ns = log_ns(all->log, c->ticks_are_ns, c->next.event.ticks);
             return true;
         }
-        if (got < 0 && c->decoding.stacks == c->decoding.depth_room && c->decoding.depth_room < REC_STACK_NUMBERS) {
+        if (c->is_columns) {
+            if (got < 0)
+                cursor_note_bad(all, c, c->decoding.problem);
+            if (!open_chunk(all, c))
+                break;
+        } else if (got < 0 && lacks_depths(&c->decoding)) {
             deepen(c);
+            c->decoding.end = c->decoding.start + c->count;
+            c->decoding.problem = NULL;
         } else if (c->decoding.at >= c->slide_at) {
             window_slide(all, c, windows_share(all));
         } else if (got < 0 && cursor_is_partial(all, c)) {

@@ -16,6 +16,8 @@ struct cursor {
     bool has_begun; /* and not ended */
     bool ticks_are_ns;
     bool is_let_go; /* the window's memory is 0 */
+    bool is_columns; /* the window has the chunk as columns, whole */
+    struct columns *columns; /* of it; NULL: it has had none */
     size_t next_chunk; /* in the stream's list */
     uint32_t wanted; /* of the next chunks, of the one who reads ahead */
     uint8_t *window;
@@ -47,6 +49,7 @@ void cursors_init(struct cursors *all, const struct log *log);
 void cursors_release(struct cursors *all);
 
 /* For the functions below. */
+int cursor_next_of_columns(struct cursor *c);
 bool cursor_go_on(struct cursors *all, struct cursor *c, int got);
 void cursor_keep_ids(struct cursor *c);
 void cursor_load_again(struct cursors *all, struct cursor *c);
@@ -54,9 +57,14 @@ void cursor_load_again(struct cursors *all, struct cursor *c);
 /* To the stream's first event, to the next one. False: there are no more, and its memory is given back. What the
  * last event points to is gone then. */
 bool cursor_begin(struct cursors *all, struct cursor *c);
+static inline int cursor_decode(struct cursor *c)
+{
+    return c->is_columns ? cursor_next_of_columns(c) : c->decoding.at >= c->slide_at ? 0 : decoding_next(&c->decoding, &c->next.event);
+}
+
 static inline bool cursor_advance(struct cursors *all, struct cursor *c)
 {
-    int got = c->decoding.at >= c->slide_at ? 0 : decoding_next(&c->decoding, &c->next.event);
+    int got = cursor_decode(c);
 
     if (got != 1)
         return cursor_go_on(all, c, got);
@@ -83,7 +91,9 @@ static inline void cursor_resume(struct cursors *all, struct cursor *c)
 /* The next event is its last. */
 static inline bool cursor_is_last(const struct cursors *all, const struct cursor *c)
 {
-    return c->decoding.at == c->decoding.end && c->slide_at == CURSOR_NO_SLIDE &&
+    bool is_used = c->is_columns ? columns_are_used(c->columns) : c->decoding.at == c->decoding.end && c->slide_at == CURSOR_NO_SLIDE;
+
+    return is_used &&
            c->next_chunk == all->log->streams[c->next.stream].chunk_count;
 }
 

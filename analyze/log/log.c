@@ -290,6 +290,12 @@ int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer)
     return log_read_at(fd_of(log, chunk), buffer, chunk->payload_bytes, chunk->offset);
 }
 
+int log_load_columns(const struct log *log, const struct log_chunk *chunk, void **columns, size_t *capacity)
+{
+    return unpackers_columns(log->unpackers, fd_of(log, chunk), chunk->offset, chunk->packed_bytes, chunk->payload_bytes, columns,
+                             capacity);
+}
+
 int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events)
 {
     if (!chunk->packed_bytes || !chunk->payload_bytes)

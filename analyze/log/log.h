@@ -159,6 +159,9 @@ static inline bool log_events_are_whole(const struct log *log)
  * is packed and cannot be unpacked. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);
 
+/* The same of a chunk that is packed, as columns, for columns_at() and columns_next(): *columns is make_room_for()'s. */
+int log_load_columns(const struct log *log, const struct log_chunk *chunk, void **columns, size_t *capacity);
+
 /* Only the sizes of a chunk's allocations, without the rest being unpacked: add() is
  * called for each. *ret_events: of allocations and frees. -EAGAIN: it takes log_load(). */
 int log_load_sizes(const struct log *log, const struct log_chunk *chunk, columns_add *add, void *data, uint64_t *ret_events);

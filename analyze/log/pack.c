@@ -136,9 +136,15 @@ void unpacker_free(struct unpacker *u)
     free(u);
 }
 
-/* Reads the header, takes memory, and says how long the first `columns` are together. */
-static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes, unsigned columns,
-                           struct rec_packed_header *ret_header, size_t *ret_first_bytes)
+static void set_columns(struct columns *c, const struct rec_packed_header *header, uint8_t *at)
+{
+    for (unsigned i = 0; i < REC_COLUMNS; i++) {
+        c->column[i].start = at;
+        c->column[i].end = at += header->column_bytes[i];
+    }
+}
+
+static int read_header(const struct unpacker *u, const void *packed, size_t bytes, struct rec_packed_header *ret_header)
 {
     if (!u->zstd)
         return -ENOMEM;
@@ -147,17 +153,42 @@ static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes,
     memcpy(ret_header, packed, sizeof *ret_header);
     if (!packed_header_sound(ret_header))
         return -EBADMSG;
-    size_t all = (size_t)columns_bytes(ret_header);
-    if (ZSTD_getFrameContentSize((const uint8_t *)packed + sizeof *ret_header, bytes - sizeof *ret_header) != all)
-        return -EBADMSG;
-    u->room = grow(u->room, &u->room_bytes, all, 1);
-    uint8_t *at = u->room;
-    for (unsigned i = 0; i < REC_COLUMNS; i++) {
-        u->columns.column[i].start = at;
-        u->columns.column[i].end = at += ret_header->column_bytes[i];
-    }
+    uint64_t told = ZSTD_getFrameContentSize((const uint8_t *)packed + sizeof *ret_header, bytes - sizeof *ret_header);
+    return told == columns_bytes(ret_header) ? 0 : -EBADMSG;
+}
+
+/* Reads the header, takes memory, and says how long the first `columns` are together. */
+static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes, unsigned columns,
+                           struct rec_packed_header *ret_header, size_t *ret_first_bytes)
+{
+    int error = read_header(u, packed, bytes, ret_header);
+
+    if (error)
+        return error;
+    u->room = grow(u->room, &u->room_bytes, (size_t)columns_bytes(ret_header), 1);
+    set_columns(&u->columns, ret_header, u->room);
     *ret_first_bytes = (size_t)(u->columns.column[columns - 1].end - u->room);
     return 0;
+}
+
+/* The columns as they are, behind a copy of the header. */
+int unpacker_columns(struct unpacker *u, const void *packed, size_t bytes, void **columns, size_t *capacity)
+{
+    struct rec_packed_header header;
+    int error = read_header(u, packed, bytes, &header);
+
+    if (error)
+        return error;
+    size_t all = (size_t)columns_bytes(&header);
+    *columns = make_room_for(*columns, capacity, sizeof header + all);
+    memcpy(*columns, &header, sizeof header);
+    return ZSTD_decompressDCtx(u->zstd, (uint8_t *)*columns + sizeof header, all, (const uint8_t *)packed + sizeof header,
+                               bytes - sizeof header) == all ? 0 : -EBADMSG;
+}
+
+void columns_at(struct columns *c, void *unpacked)
+{
+    set_columns(c, unpacked, (uint8_t *)unpacked + sizeof(struct rec_packed_header));
 }
 
 int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload)

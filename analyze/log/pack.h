@@ -31,6 +31,11 @@ void unpacker_free(struct unpacker *u);
  * many as its header says. -EBADMSG: it is damaged. */
 int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *payload);
 
+/* The same, but as it was before it came to be records: into *columns, make_room_for()'s, for columns_at(). That it is what was
+ * packed is tested by the chunk's own checksum, not by the records'. */
+int unpacker_columns(struct unpacker *u, const void *packed, size_t bytes, void **columns, size_t *capacity);
+void columns_at(struct columns *c, void *unpacked); /* sets their starts and ends, for columns_begin() */
+
 /* Only the sizes of its allocations: columns_sizes(). *ret_events: of allocations and
  * frees. -EAGAIN: it takes unpacking; add() has not been called. */
 int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, columns_add *add, void *data, uint64_t *ret_events);

@@ -9,9 +9,17 @@ struct reader {
     struct cursors cursors;
     uint32_t *heap; /* of cursors that have an event */
     size_t heap_count;
-    bool top_is_used;  /* the top's event was given out */
-    bool last_ended;
+    struct cursor *top; /* whose event was given out; NULL: none */
+    uint64_t others_ns; /* stamp of the first event of others then; UINT64_MAX: there are none */
 };
+
+/* In one tick: who frees comes before who allocates, which may be what was freed. The other way round the free waits
+ * (waiting.h). One that has not begun may be anything. */
+static unsigned turn_of(const struct cursor *c)
+{
+    const enum event_type type = c->next.event.type;
+    return !c->has_begun ? 0 : type != EVENT_ALLOC && type != EVENT_REALLOC_END ? 1 : 2;
+}
 
 static bool comes_before(const struct cursor *a, const struct cursor *b)
 {
@@ -19,6 +27,8 @@ static bool comes_before(const struct cursor *a, const struct cursor *b)
         return a->next.ns < b->next.ns;
     if (a->next.event.ticks != b->next.event.ticks)
         return a->next.event.ticks < b->next.event.ticks;
+    if (turn_of(a) != turn_of(b))
+        return turn_of(a) < turn_of(b);
     return a->next.stream < b->next.stream;
 }
 
@@ -85,19 +95,32 @@ static struct cursor *top_of(const struct reader *r)
     return &r->cursors.of[r->heap[0]];
 }
 
+static uint64_t find_others_ns(const struct reader *r)
+{
+    uint64_t ns = UINT64_MAX;
+
+    for (size_t i = 1; i <= 2 && i < r->heap_count; i++)
+        if (r->cursors.of[r->heap[i]].next.ns < ns)
+            ns = r->cursors.of[r->heap[i]].next.ns;
+    return ns;
+}
+
 const struct timed_event *reader_look(struct reader *r)
 {
-    if (r->top_is_used)
-        move_top(r, cursor_advance(&r->cursors, top_of(r)));
+    if (r->top) {
+        bool has_event = cursor_advance(&r->cursors, r->top);
+        if (has_event && r->top->next.ns < r->others_ns)
+            return &r->top->next;
+        move_top(r, has_event);
+    }
     while (r->heap_count && !top_of(r)->has_begun)
         move_top(r, cursor_begin(&r->cursors, top_of(r)));
-    r->top_is_used = r->heap_count > 0;
-    if (!r->top_is_used)
+    r->top = r->heap_count ? top_of(r) : NULL;
+    if (!r->top)
         return NULL;
-    struct cursor *c = top_of(r);
-    cursor_resume(&r->cursors, c);
-    r->last_ended = cursor_is_last(&r->cursors, c);
-    return &c->next;
+    r->others_ns = find_others_ns(r);
+    cursor_resume(&r->cursors, r->top);
+    return &r->top->next;
 }
 
 int reader_next(struct reader *r, struct timed_event *ret_event)
@@ -111,7 +134,7 @@ int reader_next(struct reader *r, struct timed_event *ret_event)
 
 bool reader_stream_ended(const struct reader *r)
 {
-    return r->last_ended;
+    return r->top && cursor_is_last(&r->cursors, r->top);
 }
 
 double reader_progress(const struct reader *r)

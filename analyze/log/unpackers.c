@@ -69,20 +69,40 @@ static int read_packed(struct idle *i, int fd, uint64_t offset, uint32_t packed_
     return log_read_at(fd, i->packed, packed_bytes, offset);
 }
 
+/* Of a packed payload that is to come to payload_bytes. */
+static int read_sound(struct idle *i, int fd, uint64_t offset, uint32_t packed_bytes, uint32_t payload_bytes)
+{
+    struct rec_packed_header header;
+    int error = packed_bytes < sizeof header ? -EBADMSG : read_packed(i, fd, offset, packed_bytes);
+
+    if (error)
+        return error;
+    memcpy(&header, i->packed, sizeof header);
+    /* The file may have changed since its header was looked at. */
+    return header.payload_bytes == payload_bytes ? 0 : -EBADMSG;
+}
+
 int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes, void *payload,
                    uint32_t payload_bytes)
 {
-    struct rec_packed_header header;
     struct idle *i = take_idle(u);
-    int error = packed_bytes < sizeof header ? -EBADMSG : read_packed(i, fd, offset, packed_bytes);
+    int error = read_sound(i, fd, offset, packed_bytes, payload_bytes);
 
-    if (!error) {
-        memcpy(&header, i->packed, sizeof header);
-        /* The file may have changed since its header was looked at. */
-        error = header.payload_bytes != payload_bytes
-                    ? -EBADMSG
-                    : unpacker_unpack(i->unpacker, i->packed, packed_bytes, payload);
-    }
+    if (!error)
+        error = unpacker_unpack(i->unpacker, i->packed, packed_bytes, payload);
+    put_idle(u, i);
+    return error;
+}
+
+int unpackers_columns(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes, uint32_t payload_bytes, void **columns,
+                      size_t *capacity)
+{
+    struct idle *i = take_idle(u);
+    int error = read_sound(i, fd, offset, packed_bytes, payload_bytes);
+
+    *columns = make_room_for(*columns, capacity, 1); /* there is something in any case */
+    if (!error)
+        error = unpacker_columns(i->unpacker, i->packed, packed_bytes, columns, capacity);
     put_idle(u, i);
     return error;
 }

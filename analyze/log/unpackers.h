@@ -16,6 +16,10 @@ void unpackers_free(struct unpackers *u);
 int unpackers_load(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes, void *payload,
                    uint32_t payload_bytes);
 
+/* The same as columns: see unpacker_columns(). */
+int unpackers_columns(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes, uint32_t payload_bytes, void **columns,
+                      size_t *capacity);
+
 /* Of such a payload, only sizes: see unpacker_sizes(). */
 int unpackers_sizes(struct unpackers *u, int fd, uint64_t offset, uint32_t packed_bytes,
                     columns_add *add, void *data, uint64_t *ret_events);

@@ -90,7 +90,7 @@ static void make_smaller(struct cursors *all, struct cursor *c, uint32_t most)
 {
     size_t left = (size_t)(c->decoding.end - c->decoding.at), kept = left < most ? left : most;
 
-    if (!c->has_begun || c->is_let_go || c->capacity <= kept + WINDOW_LEAST / 4)
+    if (!c->has_begun || c->is_let_go || c->is_columns || c->capacity <= kept + WINDOW_LEAST / 4)
         return;
     if (!has_texts(&c->next.event))
         window_copy(all, c, c->decoding.at, c->from + (uint32_t)(c->decoding.at - c->decoding.start), (uint32_t)kept);

@@ -1,10 +1,11 @@
 #include "analyze/model/feed.h"
 
+#include "analyze/model/pairs.h"
+
 #include <pthread.h>
 
 #define THREAD_NONE UINT32_MAX
 
-#define BATCH_STEPS 4096
 #define BATCHES 16
 #define BATCHES_TURN 8 /* so many are there or free before who waits for them is woken: each switch costs */
 
@@ -24,6 +25,7 @@ struct feed {
     const struct timed_event *event; /* the next; NULL: not looked at */
     uint64_t to_ns;
     struct ends *ends;
+    struct pairs pairs;
     bool at_end, was_cut;
 
     bool is_threaded;
@@ -127,17 +129,25 @@ static struct step end_process(struct feed *f, uint32_t process, uint64_t ns)
     return (struct step){ .ns = ns, .process = process, .stream = UINT32_MAX, .thread = THREAD_NONE, .type = STEP_PROCESS_ENDS };
 }
 
+static void take_end(struct feed *f, struct batch *b, uint32_t process, uint64_t ns)
+{
+    b->steps[b->count] = end_process(f, process, ns);
+    pairs_take(&f->pairs, b->steps, b->count++);
+}
+
 static void take_event(struct feed *f, struct batch *b)
 {
     const struct timed_event *event = f->event;
 
     f->event = NULL;
-    b->count += make_step(f, event, &b->steps[b->count]);
+    if (make_step(f, event, &b->steps[b->count]))
+        pairs_take(&f->pairs, b->steps, b->count++);
     if (!reader_stream_ended(f->reader))
         return;
-    end_stream(f, event, &b->steps[b->count++]);
+    end_stream(f, event, &b->steps[b->count]);
+    pairs_take(&f->pairs, b->steps, b->count++);
     if (ends_of_stream(f->ends, event))
-        b->steps[b->count++] = end_process(f, event->process, event->ns);
+        take_end(f, b, event->process, event->ns);
 }
 
 static bool has_code(const struct feed *f, uint32_t process, uint32_t pc)
@@ -189,7 +199,7 @@ static void take_next(struct feed *f, struct batch *b)
         f->ends->has_ended[process] = false;
         cut(f);
     } else if (process != ENDS_NONE) {
-        b->steps[b->count++] = end_process(f, process, ns);
+        take_end(f, b, process, ns);
     } else if (!f->event) {
         f->at_end = true;
     } else if (f->event->ns > f->to_ns) {
@@ -202,6 +212,7 @@ static void take_next(struct feed *f, struct batch *b)
 static void fill(struct feed *f, struct batch *b)
 {
     b->count = 0;
+    pairs_begin_batch(&f->pairs);
     while (!f->at_end && b->count < BATCH_STEPS - 2) /* an event makes three steps at most */
         take_next(f, b);
     b->leaves = f->told->stacks.leaf_count;

@@ -356,11 +356,18 @@ bool regions_take(struct regions *r, uint64_t address, struct block *ret_block)
 
 bool regions_have(const struct regions *r, uint64_t address)
 {
-    uint64_t id = id_of(address), hash = hash_of(id);
-    const struct regions_part *part = part_of(r, hash);
-    uint32_t number = regions_fit_address(address) && part->capacity ? find(r, part, id, hash)->region : 0;
+    uint64_t id = id_of(address);
 
-    return number && region_at(r, number)->granules >> granule_of(address) & 1;
+    if (!regions_fit_address(address))
+        return false;
+    const struct region *region = near(r, id);
+    if (!region) {
+        uint64_t hash = hash_of(id);
+        const struct regions_part *part = part_of(r, hash);
+        uint32_t number = part->capacity ? find(r, part, id, hash)->region : 0;
+        region = number ? region_at(r, number) : NULL;
+    }
+    return region && region->granules >> granule_of(address) & 1;
 }
 
 bool regions_prefetch(const struct regions *r, uint64_t address)

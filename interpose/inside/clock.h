@@ -9,6 +9,7 @@
 #ifndef MALLOSCOPE_INSIDE_CLOCK_H
 #define MALLOSCOPE_INSIDE_CLOCK_H
 
+#include "format/layout.h"
 #include "interpose/inside/sys.h"
 
 #include <stdbool.h>
@@ -35,7 +36,7 @@ bool clock_faults(void);
 uint64_t clock_ticks_slowly(void);
 
 #if defined(__x86_64__)
-#define clock_counter() __builtin_ia32_rdtsc()
+#define clock_counter() (__builtin_ia32_rdtsc() >> REC_COUNTER_SHIFT)
 #define clock_fence() __builtin_ia32_lfence()
 #elif defined(__aarch64__)
 static inline uint64_t clock_counter(void)

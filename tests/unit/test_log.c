@@ -121,6 +121,33 @@ static void test_order(void)
     chunk_end(&bytes);
     CHECK(reads("m2@105 m1@110 m9@150 f2@199 f1@205 m1@206 m3@210 f3@400"));
 
+    /* Of equal stamps the first stream's comes first, whoever's turn it is, and all that it has of them. */
+    log_bytes_begin(&bytes);
+    chunk_begin(1, 0, 0, 0);
+    add_malloc(20, 16 * 1, 1);
+    add_malloc(20, 16 * 2, 1);
+    add_malloc(30, 16 * 3, 1);
+    chunk_end(&bytes);
+    chunk_begin(1, 1, 0, 0);
+    add_malloc(10, 16 * 4, 1);
+    add_malloc(20, 16 * 5, 1);
+    add_malloc(30, 16 * 6, 1);
+    chunk_end(&bytes);
+    CHECK(reads("m4@10 m1@20 m2@20 m5@20 m3@30 m6@30"));
+
+    /* But who frees comes before who allocates: it may be the same block. */
+    log_bytes_begin(&bytes);
+    chunk_begin(1, 0, 0, 0);
+    add_malloc(20, 16 * 1, 1);
+    add_realloc_end(40, 16 * 1, 1);
+    chunk_end(&bytes);
+    chunk_begin(1, 1, 0, 0);
+    add_malloc(10, 16 * 1, 1);
+    add_free(20, 16 * 1);
+    add_realloc_begin(40, 16 * 1);
+    chunk_end(&bytes);
+    CHECK(reads("m1@10 f1@20 m1@20 b1@40 e1@40"));
+
     /* An address that wanders between two threads a thousand times. */
     log_bytes_begin(&bytes);
     for (uint32_t stream = 0; stream < 2; stream++) {

@@ -110,6 +110,31 @@ static void test_functions(void)
     CHECK(stacks.leaves[leaves[0]].next == leaves[1] && stacks.leaves[leaves[1]].next == leaves[2] && stacks.leaves[leaves[2]].next == LEAF_NONE);
 }
 
+/* Nodes that are in no table may be more than it has places for. */
+static void test_roots(void)
+{
+    enum { ROOTS = 20000 };
+    static uint32_t roots[ROOTS], nodes[ROOTS];
+    struct stacks s = { 0 };
+    const uint32_t id = 7;
+    const struct event event = { .type = EVENT_ALLOC, .stack_mode = REC_STACK_SHORT, .pushes = 1, .ids = &id };
+    bool right = true;
+
+    for (uint32_t i = 0; i < ROOTS; i++)
+        roots[i] = stacks_root(&s, i);
+    for (uint32_t i = 0; i < 2 * ROOTS; i++) {
+        struct stack_path path = { .root = roots[i % ROOTS], .process = i };
+        uint32_t node = stack_path_follow(&path, &s, 0, &event);
+        right &= s.nodes[node].parent == path.root && (i < ROOTS || node == nodes[i % ROOTS]);
+        nodes[i % ROOTS] = node;
+        s.nodes[path.root].child = 0; /* so that the table is asked */
+        stack_path_release(&path);
+    }
+    CHECK(right);
+    CHECK(s.node_count == 1 + 2 * ROOTS);
+    stacks_release(&s);
+}
+
 int main(void)
 {
     bool right = true;
@@ -133,6 +158,7 @@ int main(void)
     for (size_t i = 0; i < STREAMS; i++)
         stack_path_release(&streams[i].path);
     test_functions();
+    test_roots();
     stacks_release(&stacks);
     return check_summary();
 }
