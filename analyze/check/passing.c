@@ -80,7 +80,7 @@ static enum site_role role_of(const struct passing *f)
 
 enum site_role passing_role(const struct passing *f)
 {
-    return frames_role_in(f->module, role_of(f));
+    return frames_role_in(f->module, role_of(f), f->function);
 }
 
 bool passing_shows_rust(const struct passing *f)

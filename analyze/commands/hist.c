@@ -1,12 +1,9 @@
 #include "analyze/command.h"
-#include "analyze/commands/pids.h"
-#include "analyze/commands/progress.h"
-#include "analyze/model/count_sizes.h"
+#include "analyze/commands/sizes_reading.h"
 #include "analyze/options.h"
-#include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/sizes_report.h"
 #include "analyze/render/text.h"
-#include "analyze/render/trust.h"
 
 const char hist_help[] =
     "malloscope hist [options] LOG\n\n"
@@ -17,7 +14,7 @@ const char hist_help[] =
     "  --bytes              bars and shares weigh bytes instead of allocations\n"
     "  --threshold N        where small ends: smaller than N bytes is small (default\n"
     "                       100, or MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
-    PIDS_HELP
+    READING_PART_HELP
     "  --json               everything as JSON (schema malloscope-hist/1)\n"
     "  --tsv                the histogram's rows, tab-separated: low high allocations\n"
     "                       bytes\n"
@@ -31,40 +28,47 @@ const char hist_help[] =
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"
     "missing in it, or it is none; 2 usage, or no process has the --pid.\n";
 
-static struct coverage coverage_of(const struct sizes_counted *counted)
+static void print_head(const char *path, const struct sizes_reading *r)
 {
-    return (struct coverage){ &counted->settings, counted->recorded, counted->was_paused };
-}
-
-static void print_head(const char *path, const struct size_table *table, const struct sizes_counted *counted)
-{
+    const struct sizes_counted *counted = &r->counted;
     const char *about = text_about(counted->settings.sample_bytes);
-    const struct coverage coverage = coverage_of(counted);
 
     text_write_safe(stdout, text_base_name(path));
-    printf(": %s%s%s, %s%s%s\n", about, text_counted(table->count, "allocation"),
-           text_error(settings_error(counted->variance_allocations), false), about, text_bytes(table->bytes),
+    printf(": %s%s%s, %s%s%s\n", about, text_counted(r->table.count, "allocation"),
+           text_error(settings_error(counted->variance_allocations), false), about, text_bytes(r->table.bytes),
            text_error(settings_error(counted->variance_bytes), true));
-    coverage_print(stdout, &coverage, "");
-    if (counted->interrupted)
+    coverage_print(stdout, &r->coverage, "");
+    if (r->part.facts)
+        part_print(stdout, r->part.facts);
+    else if (counted->interrupted)
         printf("Reading was interrupted: not all of the log was counted\n");
     putchar('\n');
 }
 
-static void print_json(const struct log *log, const struct size_table *table, const struct sizes_view *view,
-                       const struct sizes_counted *counted)
+static void print_text(const char *path, const struct sizes_reading *r, const struct sizes_view *view)
 {
-    const struct coverage coverage = coverage_of(counted);
-    json_t *root = sizes_json(table, view);
-    struct trust trust;
+    print_head(path, r);
+    if (r->table.count) {
+        sizes_print_histogram(&r->table, view);
+        putchar('\n');
+        sizes_print_split(&r->table, view);
+    }
+    printf("\nCounted: successful allocations, by the size asked for; a realloc is a free\nand an allocation.\n");
+    trust_print(stdout, &r->trust);
+}
+
+static void print_json(const struct sizes_reading *r, const struct sizes_view *view)
+{
+    const struct sizes_counted *counted = &r->counted;
+    json_t *root = sizes_json(&r->table, view);
 
     json_object_set_new(root, "schema", json_string("malloscope-hist/1"));
-    coverage_json(root, &coverage,
+    coverage_json(root, &r->coverage,
                   json_pack("{s:I, s:I}", "allocations", (json_int_t)settings_error(counted->variance_allocations),
                             "allocated_bytes", (json_int_t)settings_error(counted->variance_bytes)));
+    json_object_set_new(root, "part", r->part.facts ? part_json(r->part.facts) : json_null());
     json_object_set_new(root, "interrupted", json_boolean(counted->interrupted));
-    trust_of_sizes(log, counted, &trust);
-    json_object_set_new(root, "trust", trust_json(&trust));
+    json_object_set_new(root, "trust", trust_json(&r->trust));
     json_dumpf(root, stdout, TEXT_JSON_INDENTED);
     putchar('\n');
     json_decref(root);
@@ -72,14 +76,15 @@ static void print_json(const struct log *log, const struct size_table *table, co
 
 int cmd_hist(int argc, char **argv)
 {
-    enum { LINEAR = 256, BYTES, THRESHOLD, JSON, TSV, PID };
+    enum { LINEAR = 256, BYTES, THRESHOLD, JSON, TSV };
     static const struct option options[] = {
         { "linear", required_argument, NULL, LINEAR }, { "bytes", no_argument, NULL, BYTES },
         { "threshold", required_argument, NULL, THRESHOLD }, { "json", no_argument, NULL, JSON },
-        { "tsv", no_argument, NULL, TSV }, { "pid", required_argument, NULL, PID }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "tsv", no_argument, NULL, TSV }, READING_PART_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct sizes_view view = { .threshold = default_threshold() };
-    _cleanup_pids_ struct pids pids = { 0 };
+    _cleanup_reading_options_ struct reading_options wanted = { 0 };
+    struct sizes_reading r;
     bool json = false, tsv = false;
 
     for (int option; (option = next_option(argc, argv, ":h", options, hist_help)) != -1;) {
@@ -87,7 +92,7 @@ int cmd_hist(int argc, char **argv)
             return usage_error("hist", "hist: --linear %s: want a number of bytes from 1 up", optarg);
         if (option == THRESHOLD && !parse_number(optarg, 1, &view.threshold))
             return usage_error("hist", "hist: --threshold %s: want a number of bytes from 1 up", optarg);
-        if (option == PID && pids_add(&pids, "--pid", optarg, "hist") != 0)
+        if (reading_option(&wanted, option, optarg, "hist"))
             return EXIT_USAGE;
         view.by_bytes |= option == BYTES;
         json |= option == JSON;
@@ -98,46 +103,17 @@ int cmd_hist(int argc, char **argv)
     const char *path = only_log(argc, argv, "hist");
     if (!path)
         return EXIT_USAGE;
-    struct log *log;
-    int refused = pids_open(&pids, path, "hist", &log);
+    int refused = sizes_reading_open(&wanted, path, "hist", &r);
     if (refused)
         return refused;
-    pids_select(&pids, log);
-
-    struct sizes_counted counted;
-    struct size_table table;
-    struct trust trust;
-    struct progress progress;
-    progress_begin(&progress, PROGRESS_READS, "reading the log:");
-    count_sizes(log, progress_goes_on, &progress, &counted);
-    progress_end(&progress);
-    counted.interrupted |= log->is_beginning;
-    sizes_table(&counted.sizes, &table);
-    view.is_estimate = counted.settings.sample_bytes;
+    view.is_estimate = r.counted.settings.sample_bytes;
     if (json) {
-        print_json(log, &table, &view, &counted);
+        print_json(&r, &view);
     } else if (tsv) {
-        const struct coverage coverage = coverage_of(&counted);
-        coverage_print(stderr, &coverage, "malloscope: ");
-        sizes_print_tsv(&table, &view);
+        coverage_print(stderr, &r.coverage, "malloscope: ");
+        sizes_print_tsv(&r.table, &view);
     } else {
-        print_head(path, &table, &counted);
-        if (table.count) {
-            sizes_print_histogram(&table, &view);
-            putchar('\n');
-            sizes_print_split(&table, &view);
-        }
-        printf("\nCounted: successful allocations, by the size asked for; a realloc is a free\nand an allocation.\n");
-        trust_of_sizes(log, &counted, &trust);
-        trust_print(stdout, &trust);
+        print_text(path, &r, &view);
     }
-    int code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
-    if (counted.interrupted)
-        complain_of_interrupt(log);
-    if (output_failed() || counted.interrupted)
-        code = EXIT_DAMAGED;
-    size_table_release(&table);
-    sizes_counted_release(&counted);
-    log_free(log);
-    return code;
+    return sizes_reading_close(&r);
 }

@@ -1,12 +1,9 @@
 #include "analyze/command.h"
-#include "analyze/commands/pids.h"
-#include "analyze/commands/progress.h"
-#include "analyze/model/count_sizes.h"
+#include "analyze/commands/sizes_reading.h"
 #include "analyze/options.h"
-#include "analyze/render/coverage.h"
+#include "analyze/render/part.h"
 #include "analyze/render/plot_sizes.h"
 #include "analyze/render/text.h"
-#include "analyze/render/trust.h"
 
 #include <string.h>
 
@@ -22,7 +19,7 @@ const char plot_help[] =
     "                       MALLOSCOPE_THRESHOLD; 1 or more; K, M, G)\n"
     "  --keep-script DIR    leave the gnuplot script and its data there, to edit and\n"
     "                       run: cd DIR && gnuplot sizes.gp\n"
-    PIDS_HELP
+    READING_PART_HELP
     "  -h, --help\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is drawn), something may be\n"
     "missing in it, or it is none, or nothing could be drawn; 2 usage, or no process\n"
@@ -31,15 +28,16 @@ const char plot_help[] =
 /* What --keep-script writes. */
 static const char *const kept_files[] = { "sizes.gp", "sizes-bars.dat", "sizes-curve.dat" };
 
-/* What the picture says of allocations that were not recorded, on one line. */
-static char *coverage_of(const struct sizes_counted *counted)
+/* What the picture says of allocations that are not in it, on one line. */
+static char *note_of(const struct sizes_reading *r)
 {
-    const struct coverage coverage = { &counted->settings, counted->recorded, counted->was_paused };
     const char *(*const lines[])(const struct coverage *) = { coverage_sampled, coverage_min_size, coverage_paused };
-    char *text = format_text("%s", "");
+    char *text = r->part.facts ? part_text(r->part.facts) : NULL;
 
+    if (!text)
+        text = copy_text("", 0);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        const char *line = lines[i](&coverage);
+        const char *line = lines[i](&r->coverage);
         if (!line)
             continue;
         char *longer = format_text("%s%s%s", text, *text ? ". " : "", line);
@@ -49,38 +47,37 @@ static char *coverage_of(const struct sizes_counted *counted)
     return text;
 }
 
-static void print_trust(const struct log *log, const struct sizes_counted *counted, const struct size_table *table,
-                        const char *output)
+static void print_trust(const struct sizes_reading *r, const char *output)
 {
-    const struct coverage coverage = { &counted->settings, counted->recorded, counted->was_paused };
-    struct trust trust;
-
-    const char *about = text_about(counted->settings.sample_bytes);
+    const char *about = text_about(r->counted.settings.sample_bytes);
 
     text_write_safe(stdout, output);
-    printf(": %s%s, %s%s\n", about, text_counted(table->count, "allocation"), about, text_bytes(table->bytes));
-    coverage_print(stdout, &coverage, "");
-    trust_of_sizes(log, counted, &trust);
-    trust_print(stdout, &trust);
+    printf(": %s%s, %s%s\n", about, text_counted(r->table.count, "allocation"), about, text_bytes(r->table.bytes));
+    coverage_print(stdout, &r->coverage, "");
+    if (r->part.facts)
+        part_print(stdout, r->part.facts);
+    trust_print(stdout, &r->trust);
 }
 
 int cmd_plot(int argc, char **argv)
 {
-    enum { LINEAR = 256, THRESHOLD, KEEP, PID };
+    enum { LINEAR = 256, THRESHOLD, KEEP };
     static const struct option options[] = {
         { "output", required_argument, NULL, 'o' }, { "linear", no_argument, NULL, LINEAR },
         { "threshold", required_argument, NULL, THRESHOLD }, { "keep-script", required_argument, NULL, KEEP },
-        { "pid", required_argument, NULL, PID }, { "help", no_argument, NULL, 'h' }, { 0 },
+        READING_PART_OPTIONS, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     struct plot_sizes plot = { .threshold = default_threshold(), .output = "sizes.png" };
-    _cleanup_pids_ struct pids pids = { 0 };
+    _cleanup_reading_options_ struct reading_options wanted = { 0 };
+    struct sizes_reading r;
+    struct failure failure;
 
     for (int option; (option = next_option(argc, argv, ":o:h", options, plot_help)) != -1;) {
         if (option == 'o')
             plot.output = optarg;
         if (option == KEEP)
             plot.keep_dir = optarg;
-        if (option == PID && pids_add(&pids, "--pid", optarg, "plot") != 0)
+        if (reading_option(&wanted, option, optarg, "plot"))
             return EXIT_USAGE;
         plot.linear |= option == LINEAR;
         if (option == THRESHOLD && !parse_number(optarg, 1, &plot.threshold))
@@ -102,42 +99,23 @@ int cmd_plot(int argc, char **argv)
     if (plot.linear && plot.threshold > PLOT_LINEAR_BYTES)
         return usage_error("plot", "plot: --linear shows up to %d bytes, not a --threshold of %llu", PLOT_LINEAR_BYTES,
                            (unsigned long long)plot.threshold);
-    struct log *log;
-    int refused = pids_open(&pids, path, "plot", &log);
+    int refused = sizes_reading_open(&wanted, path, "plot", &r);
     if (refused)
         return refused;
-    pids_select(&pids, log);
-
-    struct sizes_counted counted;
-    struct size_table table;
-    struct failure failure;
-    struct progress progress;
-    progress_begin(&progress, PROGRESS_READS, "reading the log:");
-    count_sizes(log, progress_goes_on, &progress, &counted);
-    progress_end(&progress);
-    if (counted.interrupted || log->is_beginning) {
-        complain("%s: interrupted: nothing was drawn", log->path);
-        sizes_counted_release(&counted);
-        log_free(log);
+    if (r.counted.interrupted) {
+        complain("%s: interrupted: nothing was drawn", r.part.log->path);
+        sizes_reading_release(&r);
         return EXIT_DAMAGED;
     }
-    sizes_table(&counted.sizes, &table);
     plot.title = text_base_name(path);
-    _cleanup_free_ char *note = coverage_of(&counted);
+    _cleanup_free_ char *note = note_of(&r);
     plot.note = note;
-    plot.is_estimate = counted.settings.sample_bytes;
-    int error = plot_sizes_draw(&table, &plot, &failure);
-    if (!error)
-        print_trust(log, &counted, &table, plot.output);
-    int code = log_verdict(log, counted.bad_chunks, counted.bad_offset);
-    if (error) {
+    plot.is_estimate = r.counted.settings.sample_bytes;
+    int error = plot_sizes_draw(&r.table, &plot, &failure);
+    if (error)
         complain("%s", failure.text);
-        code = EXIT_DAMAGED;
-    }
-    if (output_failed())
-        code = EXIT_DAMAGED;
-    size_table_release(&table);
-    sizes_counted_release(&counted);
-    log_free(log);
-    return code;
+    else
+        print_trust(&r, plot.output);
+    int code = sizes_reading_close(&r);
+    return error ? EXIT_DAMAGED : code;
 }

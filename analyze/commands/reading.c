@@ -203,14 +203,14 @@ static int check_temporary(const struct reading_options *o, const char *command,
     return usage_error(command, "%s: %s: %s does not tell, as not every allocation was recorded", command, o->temporary_option, r->log->path);
 }
 
-static void release(struct reading *r)
+void reading_release(struct reading *r)
 {
     naming_close(r->naming);
     facts_free(r->facts);
     log_free(r->log);
 }
 
-int reading_open(const struct reading_options *o, const char *path, const char *command, struct reading *ret_reading)
+int reading_open_unnamed(const struct reading_options *o, const char *path, const char *command, struct reading *ret_reading)
 {
     struct reading r = { 0 };
     struct progress progress;
@@ -236,12 +236,20 @@ int reading_open(const struct reading_options *o, const char *path, const char *
             refused = check_temporary(o, command, &r);
     }
     if (refused) {
-        release(&r);
+        reading_release(&r);
         return refused;
     }
-    r.naming = naming_open(r.log, &r.facts->told.code, &o->symbols, &r.namer);
     *ret_reading = r;
     return 0;
+}
+
+int reading_open(const struct reading_options *o, const char *path, const char *command, struct reading *ret_reading)
+{
+    int refused = reading_open_unnamed(o, path, command, ret_reading);
+
+    if (!refused)
+        ret_reading->naming = naming_open(ret_reading->log, &ret_reading->facts->told.code, &o->symbols, &ret_reading->namer);
+    return refused;
 }
 
 int reading_close(struct reading *r)
@@ -254,6 +262,6 @@ int reading_close(struct reading *r)
         complain_of_interrupt(r->log);
     if (output_failed() || r->facts->interrupted || naming_was_interrupted(r->naming))
         code = EXIT_DAMAGED;
-    release(r);
+    reading_release(r);
     return code;
 }

@@ -17,7 +17,8 @@
 #include "analyze/commands/pids.h"
 #include "analyze/model/facts.h"
 
-#define READING_HELP                                                                       \
+/* READING_PART_*: which part of the log; READING_*: all. */
+#define READING_PART_HELP                                                                  \
     PIDS_HELP                                                                              \
     "  --thread TID[,TID..] only what these threads allocated; may be given more than\n"     \
     "                       once\n"                                                          \
@@ -26,7 +27,10 @@
     "                       (1.5), or with a unit (us, ms, s, min), or the name of a\n"        \
     "                       mark that the program set: its first, or for --to its\n"           \
     "                       first after --from; mark:10 where the name looks like a\n"         \
-    "                       time. With --pid a mark of any process will do\n"                   \
+    "                       time. With --pid a mark of any process will do\n"
+
+#define READING_HELP                                                                       \
+    READING_PART_HELP                                                                      \
     "  --temporary-within N|TIME\n"                                                            \
     "                       temporary is what was freed before N allocations more, or\n"      \
     "                       at most so much later (10us), by any thread. Default: by\n"       \
@@ -36,9 +40,11 @@
     NAMING_HELP
 
 enum { READING_PID = 0x2000, READING_THREAD, READING_FROM, READING_TO, READING_JOBS, READING_TEMPORARY };
-#define READING_OPTIONS                                                                    \
+#define READING_PART_OPTIONS                                                               \
     { "pid", required_argument, NULL, READING_PID }, { "thread", required_argument, NULL, READING_THREAD }, \
-    { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }, \
+    { "from", required_argument, NULL, READING_FROM }, { "to", required_argument, NULL, READING_TO }
+#define READING_OPTIONS                                                                    \
+    READING_PART_OPTIONS, \
     { "jobs", required_argument, NULL, READING_JOBS }, \
     { "temporary-within", required_argument, NULL, READING_TEMPORARY }, \
     NAMING_OPTIONS
@@ -69,7 +75,7 @@ int reading_refuse_from(const struct log *log, const char *command, const char *
 struct reading {
     struct log *log;
     struct facts *facts;
-    struct naming *naming;
+    struct naming *naming; /* NULL after reading_open_unnamed(), and then there is no namer */
     struct namer namer;
     uint64_t from_ns, to_ns; /* since the session's start; to_ns 0: the end */
 };
@@ -80,5 +86,9 @@ int reading_open(const struct reading_options *options, const char *path, const 
 /* The exit code, after what is wrong with the log has been said; but EXIT_DAMAGED also
  * where stdout did not take all. Releases everything. */
 int reading_close(struct reading *r);
+
+/* The same for whoever needs no names, says himself what is wrong, and ends with reading_release(). */
+int reading_open_unnamed(const struct reading_options *options, const char *path, const char *command, struct reading *ret_reading);
+void reading_release(struct reading *r);
 
 #endif

@@ -1,5 +1,6 @@
 #include "analyze/launch/log_file.h"
 
+#include "analyze/launch/inheritors.h"
 #include "analyze/log/append.h"
 #include "analyze/log/ballast.h"
 #include "analyze/log/hold.h"
@@ -174,10 +175,12 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
         fail(ret_failure, -error, "%s: cannot write the log: %s; " ANOTHER_PLACE, path, strerror(-error));
     else if (packed)
         error = make_spool(path, ret_file, ret_failure);
-    if (error)
+    if (error) {
         log_file_discard(ret_file);
-    else
+    } else {
         unrecorded_make(ret_file->session);
+        unrecorded_sweep(inheritors_run);
+    }
     return error;
 }
 

@@ -9,22 +9,29 @@
 #include <string.h>
 #include <unistd.h>
 
+int append_once(int fd, const void *data, size_t bytes)
+{
+    ssize_t written;
+
+    do
+        written = write(fd, data, bytes);
+    while (written < 0 && errno == EINTR);
+    return written == (ssize_t)bytes ? 0 : written < 0 ? -errno : -ENOSPC;
+}
+
+bool append_lacks_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT;
+}
+
 int append_all(int fd, const void *data, size_t bytes)
 {
-    for (int tries = 0; tries < 2;) {
-        ssize_t written = write(fd, data, bytes);
-        if (written == (ssize_t)bytes)
-            return 0;
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno != ENOSPC && errno != EDQUOT)
-            return -errno;
-        int error = written < 0 ? -errno : -ENOSPC;
-        if (!ballast_drop(fd) && written < 0)
-            return error;
-        tries++; /* the reader drops the torn piece */
-    }
-    return -ENOSPC;
+    int error = append_once(fd, data, bytes);
+
+    if (!append_lacks_room(error))
+        return error;
+    ballast_drop(fd);
+    return append_once(fd, data, bytes); /* the reader drops the torn piece */
 }
 
 void append_begin(struct append_chunk *chunk, uint32_t pid, uint64_t image, uint8_t *records)

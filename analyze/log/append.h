@@ -7,9 +7,15 @@
 #include "format/encode.h"
 #include "format/layout.h"
 
-/* One write() of all bytes; after an interruption or a short write, one more, and where
- * there is no room, with the ballast's (log/ballast.h). */
+#include <stdbool.h>
+
+/* One write() of all bytes; where there is no room for all of them, one more with the ballast's (log/ballast.h). */
 int append_all(int fd, const void *data, size_t bytes);
+
+/* Without that. */
+int append_once(int fd, const void *data, size_t bytes);
+
+bool append_lacks_room(int error);
 
 struct append_chunk {
     struct rec_chunk_header header;

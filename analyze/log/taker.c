@@ -32,6 +32,7 @@ struct taker {
     uint64_t limit_bytes, taken_bytes, written_bytes;
     bool was_cut;       /* the spool, by somebody else: what is not whole in it means nothing */
     bool told;          /* the processes know that the limit is reached */
+    bool lacks_room;    /* the disk is full, as the processes know */
     struct cutter *cutter;
     uint8_t *buffer, *batch;
     size_t batch_bytes;
@@ -155,7 +156,8 @@ static size_t fill_batch(struct taker *t, size_t used, size_t bytes, bool end_is
 {
     size_t at = used, packed_bytes;
 
-    for (t->batch_bytes = 0; at < bytes && t->batch_bytes < BATCH_BYTES; t->batch_bytes += packed_bytes) {
+    /* On a full disk one chunk after the other: the last room is enough for each, whoever else has taken of it. */
+    for (t->batch_bytes = 0; at < bytes && t->batch_bytes < (t->lacks_room ? 1 : BATCH_BYTES); t->batch_bytes += packed_bytes) {
         const void *packed = t->buffer + at;
         size_t taken = whole_chunk(t->buffer + at, bytes - at);
         if (taken) {
@@ -214,16 +216,42 @@ static ssize_t fill_buffer(struct taker *t, uint64_t *ret_rest)
     return got < 0 && errno != EINTR ? -errno : got < 0 ? 0 : got;
 }
 
-/* It will not come back: nothing more is worth recording. */
+bool taker_room_is_short(const struct taker *t)
+{
+    struct statvfs room;
+
+    return fstatvfs(t->log, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < SHORT_BYTES;
+}
+
+/* Nothing more is worth recording; 0: it is. */
 static void stop(struct taker *t, uint32_t reason)
 {
     put_word(t->spool, &reason, sizeof reason, offsetof(struct rec_spool_header, stop));
 }
 
+/* The processes are stopped before the ballast goes: else they would take its room, and what each chunk that is packed
+ * gives back, and nothing would be left to pack with. */
+static void begin_shortage(struct taker *t, uint32_t reason)
+{
+    t->lacks_room = true;
+    if (!t->told)
+        stop(t, reason);
+}
+
+/* Who begins to record from now on may do so. */
+static void end_shortage(struct taker *t)
+{
+    if (taker_room_is_short(t) || ballast_take(t->log_path) != 0)
+        return;
+    t->lacks_room = false;
+    if (!t->told)
+        stop(t, 0);
+}
+
 /* Appends the batch, which stands for the next `taken` bytes of the spool. */
 static int append_batch(struct taker *t, size_t taken)
 {
-    int error = append_all(t->log, t->batch, t->batch_bytes);
+    int error = (t->lacks_room ? append_all : append_once)(t->log, t->batch, t->batch_bytes);
 
     if (error)
         return error;
@@ -248,23 +276,22 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     int error = got ? check_log(t->log_path, t->log, &log_bytes) : 0;
     if (error)
         stop(t, (uint32_t)-error);
+    const uint64_t offset = t->offset, written_bytes = t->written_bytes;
     while (!error && used < (size_t)got) {
-        taken = fill_batch(t, used, (size_t)got, (uint64_t)got == rest, all, log_bytes);
+        taken = fill_batch(t, used, (size_t)got, (uint64_t)got == rest, all, log_bytes + t->written_bytes - written_bytes);
         if (!taken)
             break;
         error = append_batch(t, taken);
-        used += taken;
-        log_bytes += t->batch_bytes;
+        if (append_lacks_room(error) && !t->lacks_room) {
+            begin_shortage(t, (uint32_t)-error);
+            error = 0; /* a smaller batch may do */
+        }
+        used = (size_t)(t->offset - offset);
     }
+    if (!error && t->lacks_room && (uint64_t)got == rest) /* all that is whole */
+        end_shortage(t);
     *ret_bytes = error ? 0 : used;
     return error ? error : keep_limit(t);
-}
-
-bool taker_room_is_short(const struct taker *t)
-{
-    struct statvfs room;
-
-    return fstatvfs(t->log, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < SHORT_BYTES;
 }
 
 int taker_set_closed(struct taker *t, uint32_t closed)

@@ -3,10 +3,13 @@
 #include "analyze/log/unrecorded.h"
 
 #include "analyze/log/append.h"
+#include "analyze/log/hold.h"
+#include "analyze/log/live.h"
 #include "analyze/util.h"
 #include "format/live_place.h"
 #include "format/record.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #define FIRST_ROOM (8 << 10) /* that it has in any case */
 #define ENTRIES_MOST 10000
 #define AT_ONCE 32             /* entries for one chunk */
+#define SWEPT_MOST 4           /* to look for whoever has inherited a session takes a while */
 
 static char *path_of(const uint8_t session[16])
 {
@@ -34,15 +38,63 @@ void unrecorded_make(const uint8_t session[16])
 
     if (fd < 0)
         return;
+    log_hold(fd); /* before it is anything that others know */
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, FIRST_ROOM) != 0 || pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
         fchmod(fd, 0622) != 0)
         unlink(path);
+    else
+        fd = -1; /* stays open */
 }
 
 void unrecorded_remove(const uint8_t session[16])
 {
     _cleanup_free_ char *path = path_of(session);
     unlink(path);
+}
+
+static bool is_read(int fd)
+{
+    struct rec_unrecorded_header header;
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+           memcmp(header.magic, REC_UNRECORDED_MAGIC, sizeof header.magic) == 0 && header.consumed == (uint64_t)st.st_size;
+}
+
+/* False: it is not named like one. */
+static bool session_of(const char *name, uint8_t ret_session[16])
+{
+    const char *digits = name + strlen(LIVE_PLACE_NAME);
+
+    if (strncmp(name, LIVE_PLACE_NAME, strlen(LIVE_PLACE_NAME)) != 0 || strlen(digits) != 32 + strlen(LIVE_PLACE_UNRECORDED))
+        return false;
+    for (size_t i = 0; i < 16; i++)
+        if (sscanf(digits + 2 * i, "%2hhx", &ret_session[i]) != 1)
+            return false;
+    _cleanup_free_ char *path = path_of(ret_session);
+    return strcmp(path + strlen(LIVE_PLACE_MEMORY), name) == 0;
+}
+
+void unrecorded_sweep(bool (*inherited)(const uint8_t session[16]))
+{
+    DIR *entries = opendir(LIVE_PLACE_MEMORY);
+    uint8_t session[16];
+    int asked = 0;
+
+    for (struct dirent *entry; entries && asked < SWEPT_MOST && (entry = readdir(entries));) {
+        if (!session_of(entry->d_name, session))
+            continue;
+        _cleanup_free_ char *path = path_of(session);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+        if (fd < 0 || !is_read(fd) || log_is_held(fd))
+            continue;
+        asked++;
+        if (!live_any_running_of(path, session) && !inherited(session))
+            unlink(path);
+    }
+    if (entries)
+        closedir(entries);
 }
 
 static void begin(struct append_chunk *chunk, uint8_t *records)

@@ -85,7 +85,8 @@ static const struct names *names_of(struct adding *a, uint32_t location)
         for (size_t i = 0; i < names->count; i++)
             names->of[i] = (struct step){ frame_of(a, location, count ? &frames[i] : NULL, i + 1 == names->count), count ? frames[i].line : 0 };
         const struct code *code = &a->source->facts->told.code;
-        names->role = frames_role_in(code->files[code->locations[location].file].path, frames_site(frames, count, &names->site));
+        enum site_role role = frames_site(frames, count, &names->site);
+        names->role = frames_role_in(code->files[code->locations[location].file].path, role, count && frames[names->site].function);
     }
     return names;
 }

@@ -60,7 +60,7 @@ static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
     struct key key = { .file = c->facts->told.code.locations[location].file };
     const struct symbols_frame *names;
     size_t count = c->namer->frames(c->namer->data, location, &names), site;
-    enum site_role role = frames_role_in(c->facts->told.code.files[key.file].path, frames_site(names, count, &site));
+    enum site_role role = frames_site(names, count, &site);
 
     if (count) {
         key.function = names[site].function;
@@ -72,7 +72,7 @@ static enum site_role role(void *data, uint32_t location, uint32_t *ret_key)
     if (!key.function || !key.line)
         key.location = location;
     *ret_key = key_number(c, &key);
-    return role;
+    return frames_role_in(c->facts->told.code.files[key.file].path, role, key.function);
 }
 
 static bool is_in_module(void *data, uint32_t location)

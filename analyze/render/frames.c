@@ -55,7 +55,8 @@ static size_t site_of(const struct code *code, const struct frames *f)
 
     for (bool is_found = false; !is_found; i++) {
         uint32_t file = code->locations[f->of[i].location].file;
-        is_found = site_search_ends(&search, i, frames_role_in(code->files[file].path, f->of[i].role), file, i + 1 == f->count, &site);
+        enum site_role role = frames_role_in(code->files[file].path, f->of[i].role, f->of[i].function);
+        is_found = site_search_ends(&search, i, role, file, i + 1 == f->count, &site);
     }
     return site;
 }

@@ -38,8 +38,8 @@ void frames_release(struct frames *frames);
 enum site_role frames_role(const struct symbols_frame *frame, bool is_real);
 /* The C, C++ or Rust library, the unwinder or the loader, by its file's path. */
 bool frames_is_runtime(const char *module);
-/* That role in a module: a runtime's functions may only call back. */
-enum site_role frames_role_in(const char *module, enum site_role role);
+/* That role in a module: a runtime's functions may only call back, and one without a name in the C++ or Rust library is inside of it. */
+enum site_role frames_role_in(const char *module, enum site_role role, bool is_named);
 /* A C++ template function's name without the type that it returns, which demanglers put in front. */
 const char *frames_without_type(const char *name);
 /* What is outside of main() and of a thread's own function. NULL is not. */

@@ -5,8 +5,8 @@
 
 enum held_code {
     HELD_NONE,   /* the library's own, as far as allocations go */
-    HELD_MAYBE,  /* it may call the program's: an algorithm with a lambda */
-    HELD_SURELY, /* it does nothing but call it: what a thread runs, what is in a std::function */
+    HELD_MAYBE,  /* it may call the program's, which its caller gave it: an algorithm with a lambda, std::visit */
+    HELD_SURELY, /* it does nothing but call it, for others than who gave it: what a thread runs, what is in a std::function */
 };
 
 /* name: without parameters, and without the type that it returns; it begins with the library's namespace. */

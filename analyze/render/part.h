@@ -7,6 +7,9 @@
 
 #include <jansson.h>
 
+/* Which part of the log it is, without an end of line; NULL: it is of the whole. To be freed. */
+char *part_text(const struct facts *f);
+
 /* A line or two; returns how many. */
 int part_print(FILE *to, const struct facts *f);
 

@@ -24,7 +24,7 @@ const char *frames_without_type(const char *name)
     for (const char *at = name; *at; at++) {
         if (begins(at, "operator"))
             break;
-        depth += (*at == '<' || *at == '(') - (*at == '>' || *at == ')');
+        depth += (*at == '<' || *at == '(' || *at == '{') - (*at == '>' || *at == ')' || *at == '}'); /* "{unnamed type#1}" */
         if (*at == ' ' && depth == 0 && at > name && at[-1] != ')') /* "f() const::{lambda()#1}" has no type in front */
             start = at + 1;
     }
@@ -204,14 +204,23 @@ enum site_role frames_role(const struct symbols_frame *frame, bool is_real)
     return held == HELD_SURELY ? SITE_ASKS : held == HELD_MAYBE ? SITE_HOLDS : SITE_PASSES_ON;
 }
 
-bool frames_is_runtime(const char *module)
+/* The C++ or Rust library. All that it has is in std:: and the like, but for what C calls; distributions leave no more names in it than
+ * others link with. */
+static bool is_library_of_std(const char *module)
 {
-    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libstdc++.so",
-                                          "libc++.so", "libc++abi.so", "libgcc_s.so", "libunwind.so", "libstd-" };
+    static const char *const starts[] = { "libstdc++.so", "libc++.so", "libc++abi.so", "libstd-" };
     return begins_with_one(text_base_name(module), starts, COUNT(starts));
 }
 
-enum site_role frames_role_in(const char *module, enum site_role role)
+bool frames_is_runtime(const char *module)
 {
+    static const char *const starts[] = { "libc.so", "libc-", "libc.musl-", "ld-musl-", "ld-linux", "ld64.so", "libpthread", "libgcc_s.so", "libunwind.so" };
+    return is_library_of_std(module) || begins_with_one(text_base_name(module), starts, COUNT(starts));
+}
+
+enum site_role frames_role_in(const char *module, enum site_role role, bool is_named)
+{
+    if (role == SITE_ASKS && !is_named && is_library_of_std(module))
+        return SITE_INSIDE;
     return role == SITE_ASKS && frames_is_runtime(module) ? SITE_MAY_CALL_BACK : role;
 }

@@ -5,14 +5,30 @@
 
 #include <errno.h>
 
+int slots_check_room(void)
+{
+    struct kept_use use;
+    uint32_t stop = 0;
+
+    if (!session.spools || kept_file_begin(&session.log, &use) != 0)
+        return 0;
+    sys_pread(use.fd, &stop, sizeof stop, offsetof(struct rec_spool_header, stop));
+    kept_file_end(&use);
+    return stop == ENOSPC || stop == EDQUOT ? -(int)stop : 0;
+}
+
 static int map_slots(uint32_t count, uint8_t **ret_first)
 {
+    int error = session.live_file.device == session.log.device ? slots_check_room() : 0;
+
+    if (error)
+        return error;
     struct live_page *page = (struct live_page *)session.live;
     uint32_t number = atomic_fetch_add(&page->slots_taken, count), end = number + count;
     void *at;
-    int error = kept_file_map(&session.live_file, REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES,
-                              (size_t)count * REC_LIVE_SLOT_BYTES, &at);
 
+    error = kept_file_map(&session.live_file, REC_LIVE_HEADER_BYTES + (uint64_t)number * REC_LIVE_SLOT_BYTES,
+                          (size_t)count * REC_LIVE_SLOT_BYTES, &at);
     if (error) {
         atomic_compare_exchange_strong(&page->slots_taken, &end, number); /* who cannot have it asks again */
         return error;

@@ -18,6 +18,9 @@ struct live_page {
     uint64_t pid_namespace; /* of the header's pid; 0: unknown */
 };
 
+/* 0, or -errno: the log's disk is full, and whoever packs the log needs the last room for that. */
+int slots_check_room(void);
+
 /* A new slot, real on disk and mapped. 0 or -errno, or -REC_STOP_SANDBOX. */
 int slot_take(struct rec_live_slot **ret_slot);
 

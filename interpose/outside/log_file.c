@@ -263,8 +263,11 @@ static int make_live(const char *stem, bool in_memory, uint64_t start_ticks, enu
                      struct kept_file *file, void **ret_at)
 {
     static char path[sizeof file->path];
-    int error = -EEXIST;
+    int error = in_memory ? 0 : slots_check_room();
 
+    if (error)
+        return error;
+    error = -EEXIST;
     for (unsigned number = 0; error == -EEXIST; number++) {
         if (!live_name(stem, process->pid, number, path, sizeof path))
             return -ENAMETOOLONG;

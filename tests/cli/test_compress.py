@@ -1,6 +1,7 @@
 """The packed log: what is in it is what happened, whoever is killed whenever; --no-compress
 and --max-log; a disk that is full, a log that is removed. The truth is what the program
 `steady` has counted in a file of its own."""
+import errno
 import json
 import os
 import random
@@ -354,6 +355,28 @@ def full_disk(small):
         usage = os.statvfs(small)
         check(usage.f_bfree * usage.f_bsize > 300_000, f"{what}: what the spool took is free again: {usage}")
 
+    # Processes that have not met the full disk yet go on when packing gives the first room back: it is not theirs.
+    what = "a full disk when others go on"
+    recorder = begin("4000000", "16")
+    if wait_for(lambda: begun() and counted()[0], what):
+        first = children(recorder.pid)[0]
+        recorder.send_signal(signal.SIGSTOP)
+        others = children(first)
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: counted()[0] == 4_000_000, what)
+        fill(f"{small}/filler")
+        before = os.path.getsize(name)
+        recorder.send_signal(signal.SIGCONT)
+        wait_for(lambda: os.path.getsize(name) > before, what)
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+        _, complaint = recorder.communicate(timeout=120)
+        check("No space left on device" in complaint and len(complaint.splitlines()) == 1, f"{what}: {complaint}")
+        equal(sorted(os.listdir(small)), ["filler", "log"], f"{what}: no other file is left")
+        equal(len(others), 15, what)
+        missing_of_full(name, what, 16 * 8_000_000)
+
     # ... or record is killed: nothing is lost by that, and as soon as there is room it is one file.
     what = "a full disk when record is killed"
     recorder = begin("4000000", "2")
@@ -373,12 +396,48 @@ def full_disk(small):
         equal(missing_of_full(name, what, 16_000_000)["events"], before["events"], what)
 
 
-if os.getuid() == 0:
-    os.mkdir(path("small"))
-    if run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", path("small")]).returncode == 0:
+def room_again(small):
+    """Who begins when there is room again is recorded, whatever others had lost."""
+    what, name = "a full disk, then room", f"{small}/log"
+    os.mkfifo(path("go"))
+    clear()
+    script = f"{steady} {counter} 3000000; read line < {path('go')}; {steady} {path('counter2')} 300000"
+    recorder = subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", name, "--", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def stopped():
+        with open(f"{small}/log.spool", "rb") as file:
+            return struct.unpack_from("<I", file.read(96), 76)[0]
+
+    if wait_for(begun, what):
+        recorder.send_signal(signal.SIGSTOP)
+        fill(f"{small}/filler")
+        wait_for(lambda: sum(counted()) == 3_000_000, what)
+        fill(f"{small}/filler2")
+        recorder.send_signal(signal.SIGCONT)
+        wait_for(lambda: stopped() == errno.ENOSPC, f"{what}: the processes are told that it is full")
+        os.unlink(f"{small}/filler")
+        os.unlink(f"{small}/filler2")
+        wait_for(lambda: not stopped(), f"{what}: and that there is room")
+    with open(path("go"), "w") as file:
+        file.write("on\n")
+    recorder.communicate(timeout=60)
+    by_process = {p["pid"]: p["allocations"] for p in json.loads(run([MALLOSCOPE, "report", "--json", name]).stdout)["processes"]}
+    check(any(300_000 <= count < 301_000 for count in by_process.values()), f"{what}: {by_process}")
+
+
+def on_disk(megabytes, test):
+    small = path("small")
+    os.makedirs(small, exist_ok=True)
+    if run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", small]).returncode == 0:
         try:
-            full_disk(path("small"))
+            test(small)
         finally:
-            run(["umount", "-l", path("small")])
+            run(["umount", "-l", small])
+
+
+if os.getuid() == 0:
+    on_disk(6, full_disk)
+    on_disk(48, room_again)
 
 sys.exit(done())

@@ -57,6 +57,13 @@ for options, wanted in (
         (["--from", "mark:one", "--to", "mark:two"], {10: (100, 40)})):
     found, r = sizes(*options)
     equal(found, wanted, f"{options}")
+    got = run([MALLOSCOPE, "hist", "--json", *options, log])
+    equal(got.returncode, 0, f"hist {options}: {got.stderr}")
+    h = json.loads(got.stdout)
+    often = {row["size"]: row["allocations"] for row in h["top_by_allocations"] + h["top_by_bytes"]}
+    equal({size: often[size] for size in (10, 20, 1000) if size in often}, {size: made for size, (made, _) in wanted.items()}, f"hist {options}")
+    equal((h["allocations"], h["bytes"]), (r["counts"]["allocations"], r["bytes"]["allocated"]), f"hist {options}: as report")
+    equal((h["part"], h["trust"]["events"]), (r["part"], r["trust"]["events"]), f"hist {options}: it says of what")
     equal(r["trust"]["unmatched_frees"], 0, f"{options}: unmatched frees")
     if wanted and "--thread" not in options and "--to" in options:
         equal(r["blocks"]["leaked"] >= sum(left for _, left in wanted.values()), True, f"{options}: what lives at the end of the range")
@@ -73,6 +80,22 @@ for options, wanted in (
         (["--jobs", "0"], "--jobs 0"), (["--jobs", "x"], "--jobs x")):
     complaint = read(*options, code=2)
     check(wanted in complaint and len(complaint.splitlines()) == 1, f"{options}: {complaint}")
+    if "--jobs" not in options:
+        got = run([MALLOSCOPE, "hist", *options, log])
+        equal((got.returncode, got.stdout, got.stderr), (2, "", complaint.replace("report:", "hist:").replace("report --help", "hist --help")), f"hist {options}")
+
+# --- the sizes of a part, as text and as a picture ---
+chosen = ["--thread", f"{main_tid},{other_tid}", "--from", "one", "--to", "two"]
+says = "by 2 threads, and what became of them by then"
+text = run([MALLOSCOPE, "hist", *chosen, log]).stdout
+check("mscope: 100 allocations, 1,000 B" in text and "Part of the log: allocations from " in text and says in " ".join(text.split()), f"hist of a part: {text[:300]}")
+equal(run([MALLOSCOPE, "hist", "--tsv", *chosen, log]).stdout, "low\thigh\tallocations\tbytes\n8\t15\t100\t1000\n", "hist --tsv of a part")
+check("Part of the log" not in run([MALLOSCOPE, "hist", log]).stdout, "and of the whole nothing is said")
+got = run([MALLOSCOPE, "plot", "sizes", *chosen, log, "-o", path("part.svg"), "--keep-script", path("kept")])
+if "gnuplot" not in got.stderr:
+    check(got.returncode == 0 and "100 allocations, 1,000 B" in got.stdout and says in " ".join(got.stdout.split()), f"plot of a part: {got.stdout} {got.stderr}")
+    with open(path("kept/sizes.gp")) as script:
+        check(says in script.read(), "the picture says of what it is")
 
 # --- a thread of another process than --pid's ---
 pair = path("pair.mscope")

@@ -142,4 +142,63 @@ for _ in range(100):
     time.sleep(0.1)
 equal(json.loads(got.stdout)["trust"]["untraced_programs"], 2, "afterwards")
 equal(unrecorded_files(), [], "and then it goes")
+
+# --- the launcher is killed, and nobody reads the log: the next one tidies up after those that are over -----------
+
+
+def killed(name):
+    """A session whose launcher is killed, and that goes on until its standard input ends."""
+    its = os.path.join(home, name)
+    process = subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", its, "--", "sh", "-c", f"echo > {its}.started; read x"],
+                               stdin=subprocess.PIPE)
+    for _ in range(600):
+        if os.path.exists(its + ".started"):
+            break
+        time.sleep(0.05)
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
+        return process, [int(pid) for pid in children.read().split()], its
+
+
+def end(process, children):
+    process.stdin.close()
+    for _ in range(600):
+        if not any(os.path.exists(f"/proc/{pid}") for pid in children):
+            break
+        time.sleep(0.05)
+
+
+def left(its):
+    """After as many more sessions as it may take, where others have left something, too."""
+    for _ in range(20):
+        equal(record([own], path("next")).returncode, 0, "the next session")
+        if not unrecorded_files(its):
+            break
+    return len(unrecorded_files(its))
+
+
+process, children, its = killed("runs")
+equal(left(its), 1, "it stays while the launcher runs")
+process.kill()
+process.wait()
+equal(left(its), 1, "and while a program of it does")
+for file in unrecorded_files(its):
+    with open(file, "ab") as to:
+        to.write(entry.ljust(256, b"\0"))
+end(process, children)
+equal(left(its), 1, "and while it tells what is not in the log")
+got = run([MALLOSCOPE, "report", "--json", its])
+equal((json.loads(got.stdout)["trust"]["untraced_programs"], unrecorded_files(its)), (1, []), "which the reader has of it")
+
+process, children, its = killed("over")
+owned = unrecorded_files(its)
+if ROOT:
+    os.chown(owned[0], 65534, 65534)  # now: as soon as it is over, whoever else records may remove it
+process.kill()
+process.wait()
+end(process, children)
+if ROOT:
+    equal(left(its), 1, "another user's stays")
+    os.chown(owned[0], 0, 0)
+equal(left(its), 0, "else it goes")
+os.unlink(its)
 sys.exit(done())

@@ -83,9 +83,71 @@ static const struct { const char *function; enum site_role role; } bare[] = {
     { "std::_Hashtable<item>::operator=(std::_Hashtable<item> const&)::{lambda(std::__detail::_Hash_node<item, true> const*)#1}::operator()", SITE_PASSES_ON },
     { "std::__1::__tree<item, std::__1::less<item>, std::__1::allocator<item>>::__construct_node<item>", SITE_PASSES_ON },
     { "std::__1::__function::__func<main::$_3, std::__1::allocator<main::$_3>, void()>::operator()", SITE_ASKS },
-    { "__gnu_cxx::__ops::_Iter_comp_iter<main::{lambda(int, int)#1}>::operator()<int*, int*>", SITE_ASKS },
+    { "std::_Function_handler<void (), {lambda()#1}>::_M_invoke", SITE_ASKS },
+    { "std::_Function_handler<int (), std::_Bind<pool (int)> >::_M_invoke", SITE_ASKS },
+    { "std::_Function_handler<std::unique_ptr<std::__future_base::_Result_base, std::__future_base::_Result_base::_Deleter> (), "
+      "std::__future_base::_Task_setter<std::unique_ptr<std::__future_base::_Result<item> >, std::thread::_Invoker<std::tuple<pool> >, item> >::_M_invoke", SITE_ASKS },
+    { "std::move_only_function<void ()>::_S_invoke<pool>", SITE_ASKS },
+    { "std::once_flag::_Prepare_execution::_Prepare_execution<std::call_once<main::{lambda()#1}>(std::once_flag&, main::{lambda()#1}&&)::{lambda()#1}>"
+      "(main::{lambda()#1}&)::{lambda()#1}::_FUN", SITE_ASKS },
+    { "std::__1::__packaged_task_func<pool, std::__1::allocator<pool>, item()>::operator()", SITE_ASKS },
+    { "std::_Function_handler<int (item), int (*)(item)>::_M_invoke", SITE_HOLDS },
+    { "std::_Function_handler<int (), std::_Bind<int (*(item))(item)> >::_M_invoke", SITE_HOLDS },
+    { "std::_Function_handler<bool (item), std::less<int> >::_M_invoke", SITE_HOLDS },
+    { "std::__1::__function::__func<std::__1::__bind<int (&)(item), item const&>, std::__1::allocator<std::__1::__bind<int (&)(item), item const&>>, int ()>::operator()", SITE_HOLDS },
+    { "std::__1::__variant_detail::__assignment<std::__1::__variant_detail::__traits<int, item>>::__assign_alt<1, item, item const&>"
+      "(std::__1::__variant_detail::__alt<1, item>&, item const&)::{unnamed type#1}::operator()", SITE_HOLDS },
+    { "std::_Function_handler<std::unique_ptr<std::__future_base::_Result_base, std::__future_base::_Result_base::_Deleter> (), "
+      "std::__future_base::_State_baseV2::_Setter<item, item const&> >::_M_invoke", SITE_HOLDS },
+    { "std::__future_base::_State_baseV2::_Setter<item, item const&>::operator()", SITE_HOLDS },
+    { "std::__detail::__variant::_Copy_ctor_base<false, int, item>::_Copy_ctor_base(std::__detail::__variant::_Copy_ctor_base<false, int, item> const&)"
+      "::{lambda(auto&&)#1}::operator()<item const&>", SITE_HOLDS },
+    { "std::__detail::__variant::__gen_vtable_impl<std::__detail::__variant::_Multi_array<std::string (*)(main::{lambda(auto)#1}&&, std::variant<int, item> const&)>, "
+      "std::integer_sequence<unsigned long, 1ul> >::__visit_invoke", SITE_HOLDS },
+    { "std::ranges::__copy_fn::operator()<std::vector<item> const&, std::back_insert_iterator<std::vector<item> > >", SITE_HOLDS },
+    { "std::__invoke_impl<void, main::{lambda(auto)#1}, item const&>", SITE_HOLDS },
+    { "__gnu_cxx::__ops::_Iter_comp_iter<main::{lambda(int, int)#1}>::operator()<int*, int*>", SITE_PASSES_ON },
     { "operator new", SITE_PASSES_ON },
 };
+
+static const struct { const char *module; enum site_role role; bool is_named; enum site_role wanted; } in_modules[] = {
+    { "/lib/x86_64-linux-gnu/libstdc++.so.6", SITE_ASKS, false, SITE_INSIDE },
+    { "libstdc++.so.6", SITE_ASKS, true, SITE_MAY_CALL_BACK },
+    { "libstdc++.so.6", SITE_PASSES_ON, true, SITE_PASSES_ON },
+    { "libc++.so.1", SITE_ASKS, false, SITE_INSIDE },
+    { "libc++abi.so.1", SITE_ASKS, false, SITE_INSIDE },
+    { "libstd-a5a48102fbd58791.so", SITE_ASKS, false, SITE_INSIDE },
+    { "/lib/x86_64-linux-gnu/libc.so.6", SITE_ASKS, false, SITE_MAY_CALL_BACK },
+    { "/usr/bin/program", SITE_ASKS, false, SITE_ASKS },
+    { "", SITE_ASKS, false, SITE_ASKS },
+};
+
+/* The innermost first: the module (p program, s C++'s library, c C's, l loader, f another library) and what it does: a asks, p passes on,
+ * h holds, i inside, b may call back. The site is the one of that number. */
+static const struct { const char *places; int site; } stacks[] = {
+    { "pp pa", 1 }, { "pp pp", 1 }, { "sp si sp pa", 3 }, { "sp si si pp pa", 4 }, { "sp si fa pa", 2 },
+    { "sp si sb pa", 2 }, /* what C calls in it has a name */
+    { "pp si sp pa", 3 }, /* its operator new is the program's */
+    { "sp si si lb lb", 1 }, { "sp si sp lb", 1 }, { "sp si lb lb cb pa", 1 }, { "sp si cb cb pa pa", 1 }, /* loaded by the program; at its end */
+    { "cp si lb", 1 }, { "sp si sp cb sp pa", 5 }, { "pp si cb cb", 1 }, { "pp cb pp pa", 3 }, { "pp cb fa", 1 },
+    { "ph pa", 1 }, { "ph fa", 0 }, { "ph pp", 0 }, { "ph si cb cb", 0 }, { "si ph cb cb", 1 }, { "ph fh fa", 0 },
+    { "ph sb cb pp pa", 4 }, /* called back through the runtimes by its caller: std::call_once */
+    { "ph sp pp pa", 3 }, { "ph sp fa", 0 },
+};
+
+/* As model/sites.c asks. */
+static int site_in(const char *places)
+{
+    struct site_search search = { 0 };
+    uint32_t site = 0, i = 0;
+
+    for (bool is_found = false; !is_found; i++) {
+        const char *at = places + 3 * i;
+        enum site_role role = at[1] == 'a' ? SITE_ASKS : at[1] == 'p' ? SITE_PASSES_ON : at[1] == 'h' ? SITE_HOLDS : at[1] == 'i' ? SITE_INSIDE : SITE_MAY_CALL_BACK;
+        is_found = site_search_ends(&search, i, role, (uint32_t)*at, !at[2], &site);
+    }
+    return (int)site;
+}
 
 static const struct { const char *name, *wanted; } short_names[] = {
     { "main", "main" },
@@ -149,6 +211,12 @@ int main(void)
         if (!CHECK(!passes_on(others[i])))
             printf("    %s\n", others[i]);
     CHECK(frames_role(&(struct symbols_frame){ .function = NULL }, true) == SITE_ASKS);
+    for (size_t i = 0; i < sizeof in_modules / sizeof *in_modules; i++)
+        if (!CHECK(frames_role_in(in_modules[i].module, in_modules[i].role, in_modules[i].is_named) == in_modules[i].wanted))
+            printf("    %s %d\n", in_modules[i].module, in_modules[i].role);
+    for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++)
+        if (!CHECK(site_in(stacks[i].places) == stacks[i].site))
+            printf("    %s: %d\n", stacks[i].places, site_in(stacks[i].places));
     for (size_t i = 0; i < sizeof placed / sizeof *placed; i++) {
         struct symbols_frame frame = { placed[i].function, placed[i].signature, placed[i].file, 1, 0 };
         if (!CHECK((frames_role(&frame, placed[i].is_real) != SITE_ASKS) == placed[i].passes_on))
