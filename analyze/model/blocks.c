@@ -30,12 +30,11 @@ static void enlarge_whole(struct blocks *b)
     free(old);
 }
 
-static bool take_whole(struct blocks *b, uint64_t address, struct block *ret_block)
+bool blocks_take_whole(struct blocks *b, uint64_t address, struct block *ret_block)
 {
-    if (!b->whole_used)
-        return false;
-    struct block *place = find_whole(b, address);
-    if (!place->address)
+    struct block *place = address && b->whole_used ? find_whole(b, address) : NULL;
+
+    if (!place || !place->address)
         return false;
     *ret_block = *place;
     b->whole_used--;
@@ -58,9 +57,9 @@ void blocks_release(struct blocks *b)
     *b = (struct blocks){ 0 };
 }
 
-bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_old)
+bool blocks_put_mixed(struct blocks *b, const struct block *block, struct block *ret_old)
 {
-    bool replaced = take_whole(b, block->address, ret_old);
+    bool replaced = blocks_take_whole(b, block->address, ret_old);
 
     if (regions_fit(block))
         return regions_put(&b->regions, block, ret_old) || replaced;
@@ -72,24 +71,9 @@ bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_o
     return replaced;
 }
 
-bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block)
-{
-    return address && (regions_take(&b->regions, address, ret_block) || take_whole(b, address, ret_block));
-}
-
 bool blocks_has(const struct blocks *b, uint64_t address)
 {
     return regions_have(&b->regions, address) || (b->whole_used && find_whole(b, address)->address);
-}
-
-void blocks_prefetch(const struct blocks *b, uint64_t address)
-{
-    regions_prefetch(&b->regions, address);
-}
-
-void blocks_prefetch_place(struct blocks *b, uint64_t address)
-{
-    regions_prefetch_place(&b->regions, address);
 }
 
 void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data)

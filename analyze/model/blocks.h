@@ -10,18 +10,6 @@
 #include "analyze/model/regions.h"
 #include "analyze/util.h"
 
-struct block {
-    uint64_t address; /* not 0 */
-    uint64_t size;    /* bytes asked for */
-    uint64_t number;  /* of its allocation in the session, from 1 */
-    uint64_t born_us; /* since the session's start */
-    uint32_t leaf;    /* stack that allocated it (model/stacks.h); up to BLOCK_LEAF_MAX */
-    uint8_t grown;    /* times that realloc has made it larger, up to BLOCK_GROWN_MAX */
-};
-
-#define BLOCK_LEAF_MAX ((1u << 30) - 1)
-#define BLOCK_GROWN_MAX 3
-
 struct blocks {
     struct regions regions;
     struct block *whole; /* open addressing; address 0: an empty place */
@@ -30,17 +18,34 @@ struct blocks {
 
 void blocks_release(struct blocks *b);
 
+/* The same, where the table of whole blocks has a part in it. */
+bool blocks_put_mixed(struct blocks *b, const struct block *block, struct block *ret_old);
+bool blocks_take_whole(struct blocks *b, uint64_t address, struct block *ret_block);
+
 /* True: there was a block at this address, and it is replaced. */
-bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_old);
+static inline bool blocks_put(struct blocks *b, const struct block *block, struct block *ret_old)
+{
+    return regions_fit(block) && !b->whole_used ? regions_put(&b->regions, block, ret_old) : blocks_put_mixed(b, block, ret_old);
+}
 
 /* Takes the block at address out. False: there is none. */
-bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block);
+static inline bool blocks_take(struct blocks *b, uint64_t address, struct block *ret_block)
+{
+    return regions_take(&b->regions, address, ret_block) || (b->whole_used && blocks_take_whole(b, address, ret_block));
+}
 
 bool blocks_has(const struct blocks *b, uint64_t address);
 
-/* A put or take of this address comes soon; then, comes after few others. */
-void blocks_prefetch(const struct blocks *b, uint64_t address);
-void blocks_prefetch_place(struct blocks *b, uint64_t address);
+/* A put or take of this address comes soon. True: blocks_prefetch_place() is of use, before few others have come. */
+static inline bool blocks_prefetch(const struct blocks *b, uint64_t address)
+{
+    return regions_prefetch(&b->regions, address);
+}
+
+static inline void blocks_prefetch_place(struct blocks *b, uint64_t address)
+{
+    regions_prefetch_place(&b->regions, address);
+}
 
 /* In no order, and in another one in each run. */
 void blocks_each(const struct blocks *b, void (*use)(void *data, const struct block *block), void *data);

@@ -20,27 +20,26 @@ void costs_reserve(struct costs *c, size_t count)
 
 void costs_end(struct costs *c, size_t leaf_count)
 {
+    costs_leave(c);
     free(c->changed);
     c->changed = NULL;
     c->changed_count = c->changed_capacity = 0;
     c->of = shrink(c->of, &c->capacity, leaf_count, sizeof *c->of);
 }
 
-static void note_change(struct costs *c, uint32_t leaf)
+void costs_note_change(struct costs *c, uint32_t leaf)
 {
-    if (c->of[leaf].since_peak)
-        return;
     if (c->changed_count == c->changed_capacity)
         c->changed = grow(c->changed, &c->changed_capacity, c->changed_count + 1, sizeof *c->changed);
     c->changed[c->changed_count++] = leaf;
     c->of[leaf].since_peak = true;
 }
 
-static void take_peak(struct costs *c, uint64_t ns)
+void costs_take_peak(struct costs *c)
 {
     c->peak_bytes = c->live_bytes;
     c->peak_blocks = c->live_blocks;
-    c->peak_ns = ns;
+    c->peak_ns = c->lived_ns;
     for (size_t i = 0; i < c->changed_count; i++) {
         struct stack_costs *of = &c->of[c->changed[i]];
         of->peak_blocks = of->live_blocks;
@@ -48,28 +47,4 @@ static void take_peak(struct costs *c, uint64_t ns)
         of->since_peak = false;
     }
     c->changed_count = 0;
-}
-
-void costs_live(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units, uint64_t ns)
-{
-    struct stack_costs *of = &c->of[leaf];
-
-    note_change(c, leaf);
-    of->live_blocks += units;
-    of->live_bytes += size * units;
-    c->live_blocks += units;
-    c->live_bytes += size * units;
-    if (c->live_bytes > c->peak_bytes)
-        take_peak(c, ns);
-}
-
-void costs_die(struct costs *c, uint32_t leaf, uint64_t size, uint64_t units)
-{
-    struct stack_costs *of = &c->of[leaf];
-
-    note_change(c, leaf);
-    of->live_blocks -= units;
-    of->live_bytes -= size * units;
-    c->live_blocks -= units;
-    c->live_bytes -= size * units;
 }

@@ -121,6 +121,9 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     c.processes = alloc_zeroed(log->process_count, sizeof *c.processes);
     c.streams = alloc_zeroed(log->stream_count, sizeof *c.streams);
     settings_read(log, &f->settings);
+    c.first_ns = log->first_ns;
+    c.is_sampled = f->settings.unit != 1;
+    c.has_left_out = c.options->from_ns || c.options->tids;
     for (size_t i = 0; i < log->process_count; i++) {
         c.running += log->processes[i].stream_count && !log->processes[i].left_out;
         c.processes[i].has_rounding = rounding_is_known(f->settings.of[i].allocator);

@@ -47,6 +47,9 @@ struct collector {
     struct stream_state *streams;
     struct thread_state *threads;
     size_t running; /* processes that have not ended */
+    uint64_t first_ns;  /* the log's */
+    bool is_sampled;    /* a process at least; else each allocation counts as 1 */
+    bool has_left_out;  /* options leave something out */
     bool has_threshold; /* of temporary ones */
     size_t thread_capacity, facts_thread_capacity;
     uint64_t begins_ns; /* when the part of another log does that this one is; CLOCK_MONOTONIC; 0: it is none */
@@ -84,7 +87,7 @@ void collector_end_all(struct collector *c, uint64_t ns);
 
 static inline uint64_t since_start(const struct collector *c, uint64_t ns)
 {
-    return ns > c->log->first_ns ? ns - c->log->first_ns : 0;
+    return ns > c->first_ns ? ns - c->first_ns : 0;
 }
 
 /* In units. */
@@ -96,7 +99,7 @@ static inline uint64_t live_bytes_of(const struct process_state *p)
 /* What an allocation of this size counts for, in units. */
 static inline uint64_t units_of(const struct collector *c, uint32_t process, uint64_t size)
 {
-    return settings_units(&c->f->settings, process, size);
+    return c->is_sampled ? settings_units(&c->f->settings, process, size) : 1;
 }
 
 static inline struct timeline_bucket *now(struct collector *c, uint64_t ns)
@@ -106,8 +109,20 @@ static inline struct timeline_bucket *now(struct collector *c, uint64_t ns)
 
 static inline bool is_left_out(const struct collector *c, const struct step *s)
 {
-    return (c->options->from_ns && since_start(c, s->ns) < c->options->from_ns) ||
-           (c->options->tids && c->threads[s->thread].left_out);
+    return c->has_left_out && ((c->options->from_ns && since_start(c, s->ns) < c->options->from_ns) ||
+                               (c->options->tids && c->threads[s->thread].left_out));
+}
+
+/* A block that is not left out is gone from what lives in this bucket's time. */
+static inline void count_death(struct collector *c, const struct block *block, uint64_t units, struct timeline_bucket *bucket)
+{
+    struct costs *costs = &c->f->costs;
+
+    costs_die(costs, block->leaf, block->size, units);
+    bucket->live_bytes = costs->live_bytes;
+    bucket->live_blocks = costs->live_blocks;
+    if (bucket->least_live > costs->live_bytes)
+        bucket->least_live = costs->live_bytes;
 }
 
 static inline void block_dies(struct collector *c, uint32_t process, const struct block *block, uint64_t units, uint64_t ns)
@@ -115,23 +130,17 @@ static inline void block_dies(struct collector *c, uint32_t process, const struc
     struct process_state *p = &c->processes[process];
 
     floors_fall(&p->floors, ns, block->size * units);
-    if (block->leaf == LEAF_LEFT_OUT) {
+    if (block->leaf == LEAF_LEFT_OUT)
         p->left_out_bytes -= block->size * units;
-        return;
-    }
-    struct timeline_bucket *bucket = now(c, ns);
-    costs_die(&c->f->costs, block->leaf, block->size, units);
-    bucket->live_bytes = c->f->costs.live_bytes;
-    bucket->live_blocks = c->f->costs.live_blocks;
-    if (bucket->least_live > bucket->live_bytes)
-        bucket->least_live = bucket->live_bytes;
+    else
+        count_death(c, block, units, now(c, ns));
 }
 
-static inline void count_free(struct collector *c, const struct step *s, uint64_t units)
+static inline void count_free(struct collector *c, const struct step *s, uint64_t units, struct timeline_bucket *bucket)
 {
     c->f->frees += units;
     c->f->threads[s->thread].frees += units;
-    now(c, s->ns)->frees += units;
+    bucket->frees += units;
 }
 
 static inline unsigned lifetime_class(uint64_t length)
@@ -140,14 +149,11 @@ static inline unsigned lifetime_class(uint64_t length)
     return class < FACTS_LIFETIMES ? class : FACTS_LIFETIMES - 1;
 }
 
-/* A block whose free was seen. */
-static inline void note_lifetime(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
+/* A block that is not left out, whose free was seen. */
+static inline void note_lifetime(struct collector *c, const struct block *block, uint64_t units, uint64_t now_us)
 {
-    if (block->leaf == LEAF_LEFT_OUT)
-        return;
     struct stack_costs *costs = &c->f->costs.of[block->leaf];
-    uint64_t now_us = since_start(c, ns) / 1000, us = now_us > block->born_us ? now_us - block->born_us : 0;
-    uint64_t allocations = c->number - block->number;
+    uint64_t us = now_us > block->born_us ? now_us - block->born_us : 0, allocations = c->number - block->number;
 
     costs->freed += units;
     costs->lifetime_us += us * units;

@@ -4,12 +4,11 @@
 
 #include "analyze/model/rounding.h"
 
-static void block_lives(struct collector *c, const struct block *block, uint64_t units, uint64_t ns)
+static void block_lives(struct collector *c, const struct block *block, uint64_t units, uint64_t ns, struct timeline_bucket *bucket)
 {
-    struct timeline_bucket *bucket = now(c, ns);
-    const struct costs *all = &c->f->costs;
+    struct costs *all = &c->f->costs;
 
-    costs_live(&c->f->costs, block->leaf, block->size, units, ns);
+    costs_live(all, block->leaf, block->size, units, ns);
     bucket->live_bytes = all->live_bytes;
     bucket->live_blocks = all->live_blocks;
     if (bucket->most_live < all->live_bytes)
@@ -36,12 +35,12 @@ static void count_late_free(struct collector *c, const struct step *s, uint64_t 
         c->f->by_function[lone->function] += units - c->f->settings.unit;
 }
 
-static void count_allocation(struct collector *c, const struct step *s, uint64_t units)
+static void count_allocation(struct collector *c, const struct step *s, uint64_t units, struct timeline_bucket *bucket)
 {
     struct facts *f = c->f;
     struct facts_process *p = &f->processes[s->process];
+    struct facts_thread *thread = &f->threads[s->thread];
     struct stack_costs *costs = &f->costs.of[s->leaf];
-    struct timeline_bucket *bucket = now(c, s->ns);
     uint64_t bytes = s->size * units;
 
     f->recorded++;
@@ -55,8 +54,8 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
     count_stack(f, s->stack_flags);
     p->allocations += units;
     p->allocated_bytes += bytes;
-    f->threads[s->thread].allocations += units;
-    f->threads[s->thread].allocated_bytes += bytes;
+    thread->allocations += units;
+    thread->allocated_bytes += bytes;
     costs->allocations += units;
     costs->bytes += bytes;
     if (c->processes[s->process].has_rounding)
@@ -66,7 +65,7 @@ static void count_allocation(struct collector *c, const struct step *s, uint64_t
     bucket->allocations += units;
     bucket->bytes += bytes;
     sizes_add(&f->sizes, s->size, units);
-    if (f->settings.sample_bytes)
+    if (c->is_sampled)
         add_variance(c, s->process, s->size, &f->variance.allocations, &f->variance.bytes);
 }
 
@@ -97,14 +96,17 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
     bool left_out = is_left_out(c, s);
     const struct block block = { .address = s->address, .size = s->size, .number = ++c->number,
                                  .born_us = since_start(c, s->ns) / 1000, .leaf = left_out ? LEAF_LEFT_OUT : s->leaf, .grown = grown };
+    struct timeline_bucket *bucket = NULL;
     struct block old;
 
     if (s->is_brief)
         c->brief[s - c->steps] = 0;
     if (is_beyond_sums(c, s->size, units))
         return;
-    if (!left_out)
-        count_allocation(c, s, units);
+    if (!left_out) {
+        bucket = now(c, s->ns);
+        count_allocation(c, s, units, bucket);
+    }
     if (!s->address)
         return;
     if (p->unfinished)
@@ -119,7 +121,7 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
     if (left_out)
         p->left_out_bytes += s->size * units;
     else
-        block_lives(c, &block, units, s->ns);
+        block_lives(c, &block, units, s->ns, bucket);
     struct waiting_free lone;
     if (c->waiting.count && waiting_take(&c->waiting, s->process, s->stream, s->address, &lone)) {
         blocks_take(&p->blocks, s->address, &old);
@@ -151,23 +153,23 @@ static void add_temporary(struct collector *c, const struct step *s, const struc
     c->f->costs.of[block->leaf].temporary += units;
 }
 
-static bool is_within(const struct collector *c, const struct step *s, const struct block *block)
+static bool is_within(const struct collector *c, const struct step *s, const struct block *block, uint64_t now_us)
 {
     const struct facts_threshold *within = &c->f->temporary_within;
 
     if (within->us)
-        return since_start(c, s->ns) / 1000 <= block->born_us + within->us;
+        return now_us <= block->born_us + within->us;
     return c->number - block->number < within->allocations && block->number > c->processes[s->process].paused_at;
 }
 
-static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units)
+static void count_temporary(struct collector *c, const struct step *s, const struct block *block, uint64_t units, uint64_t now_us)
 {
     struct thread_state *thread = &c->threads[s->thread];
 
     if (c->number - block->number < BRIEF_ALLOCATIONS)
         c->f->costs.of[block->leaf].brief += units;
     if (c->has_threshold) {
-        if (is_within(c, s, block))
+        if (is_within(c, s, block, now_us))
             add_temporary(c, s, block, units);
         return;
     }
@@ -189,23 +191,37 @@ static bool take_brief(const struct collector *c, const struct step *s, struct b
     return true;
 }
 
-static void take_free(struct collector *c, const struct step *s)
+static void count_unknown_free(struct collector *c, const struct step *s)
 {
     struct facts *f = c->f;
-    struct block block;
-    bool known = take_brief(c, s, &block) || take_out(c, s, &block);
-    uint64_t units = known ? units_of(c, s->process, block.size) : f->settings.unit;
 
-    if (known)
-        block_dies(c, s->process, &block, units, s->ns);
-    if (known ? block.leaf == LEAF_LEFT_OUT : is_left_out(c, s))
+    if (is_left_out(c, s))
         return;
-    count_free(c, s, units);
-    f->by_function[s->function] += units;
-    if (!known)
+    count_free(c, s, f->settings.unit, now(c, s->ns));
+    f->by_function[s->function] += f->settings.unit;
+}
+
+static void take_free(struct collector *c, const struct step *s)
+{
+    struct block block;
+
+    if (!take_brief(c, s, &block) && !take_out(c, s, &block)) {
+        count_unknown_free(c, s);
         return;
-    note_lifetime(c, &block, units, s->ns);
-    count_temporary(c, s, &block, units);
+    }
+    struct process_state *p = &c->processes[s->process];
+    uint64_t units = units_of(c, s->process, block.size), now_us = since_start(c, s->ns) / 1000;
+    floors_fall(&p->floors, s->ns, block.size * units);
+    if (block.leaf == LEAF_LEFT_OUT) {
+        p->left_out_bytes -= block.size * units;
+        return;
+    }
+    struct timeline_bucket *bucket = now(c, s->ns);
+    count_death(c, &block, units, bucket);
+    count_free(c, s, units, bucket);
+    c->f->by_function[s->function] += units;
+    note_lifetime(c, &block, units, now_us);
+    count_temporary(c, s, &block, units, now_us);
 }
 
 /* A block became another one. */
@@ -314,37 +330,49 @@ static void take(struct collector *c, const struct step *s)
     }
 }
 
-/* Steps ahead, of some ten nanoseconds each: to find a place in a table of blocks, and to have it. */
-#define SEARCHED 24
-#define PREFETCHED 12
+/* So many steps are looked at together, two turns before theirs: memory is asked for what leads to their blocks. When that
+ * is there, a turn before, it is asked for the blocks. */
+#define TURN 16
+
+struct ahead {
+    const struct step *steps[TURN];
+    size_t count;
+};
 
 static bool is_searched(const struct step *s)
 {
     return s->type <= STEP_REALLOC_END && s->pair == STEP_NO_PAIR && !(s->is_brief && s->is_new);
 }
 
-static void search(const struct collector *c, const struct step *s)
+/* What would be the steps from here on, if there are any. */
+static void search(const struct collector *c, const struct step *from, const struct step *end, struct ahead *ret_ahead)
 {
-    if (is_searched(s))
-        blocks_prefetch(&c->processes[s->process].blocks, s->address);
+    ret_ahead->count = 0;
+    for (const struct step *s = from; s < from + TURN && s < end; s++) {
+        if (is_searched(s) && blocks_prefetch(&c->processes[s->process].blocks, s->address))
+            ret_ahead->steps[ret_ahead->count++] = s;
+        if (s->type == STEP_ALLOC)
+            __builtin_prefetch(&c->f->costs.of[s->leaf]);
+    }
 }
 
-static void prefetch(const struct collector *c, const struct step *s)
+static void prefetch(const struct collector *c, const struct ahead *ahead)
 {
-    if (is_searched(s))
-        blocks_prefetch_place(&c->processes[s->process].blocks, s->address);
-    if (s->type == STEP_ALLOC)
-        __builtin_prefetch(&c->f->costs.of[s->leaf]);
+    for (size_t i = 0; i < ahead->count; i++)
+        blocks_prefetch_place(&c->processes[ahead->steps[i]->process].blocks, ahead->steps[i]->address);
 }
 
 void collector_take_steps(struct collector *c, const struct step *steps, size_t count)
 {
+    const struct step *end = steps + count;
+    struct ahead ahead = { .count = 0 };
+
     c->steps = steps;
-    for (size_t i = 0; i < count; i++) {
-        if (i + SEARCHED < count)
-            search(c, &steps[i + SEARCHED]);
-        if (i + PREFETCHED < count)
-            prefetch(c, &steps[i + PREFETCHED]);
-        take(c, &steps[i]);
+    for (const struct step *s = steps; s < end; s++) {
+        if ((s - steps) % TURN == 0) {
+            prefetch(c, &ahead);
+            search(c, s + 2 * TURN, end, &ahead);
+        }
+        take(c, s);
     }
 }

@@ -31,9 +31,9 @@ void collector_free_old(struct collector *c, const struct step *s, struct block 
         block_dies(c, s->process, ret_old, units, s->ns);
     if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
         return;
-    count_free(c, s, units);
+    count_free(c, s, units, now(c, s->ns));
     if (known)
-        note_lifetime(c, ret_old, units, s->ns);
+        note_lifetime(c, ret_old, units, since_start(c, s->ns) / 1000);
 }
 
 void collector_leave_unfinished(struct collector *c, uint32_t process, uint32_t stream, uint64_t ns)

@@ -9,12 +9,8 @@
 
 #include <string.h>
 
-#define REGION_BYTES 256
+#define REGION_BYTES REGIONS_LOWEST
 #define GRANULE_BYTES 16 /* of which there are as many as bits in struct region's masks */
-
-#define ADDRESS_MAX (1ull << 51)
-#define NUMBER_MAX (1ull << 40)
-#define BIRTH_MAX (1ull << 40)
 
 struct place {
     uint32_t size, leaf_and_grown; /* leaf << 2 | grown */
@@ -25,7 +21,7 @@ _Static_assert(sizeof(struct place) == 20, "place");
 
 struct region {
     uint64_t id_and_used; /* id << 16 | a bit for each of its places that has a block */
-    uint64_t place_of;    /* by granule, four bits each */
+    uint64_t place_of;    /* by granule, four bits each; 0 where no block begins */
     uint16_t granules;    /* a bit for each at which a block begins */
     uint8_t class;        /* of its number of places */
     struct place places[];
@@ -47,17 +43,6 @@ struct near_region {
     struct region *region;
 };
 
-static bool address_fits(uint64_t address)
-{
-    return address % 8 == 0 && address && address < ADDRESS_MAX;
-}
-
-bool regions_fit(const struct block *block)
-{
-    return address_fits(block->address) && block->size <= UINT32_MAX && block->number < NUMBER_MAX &&
-           block->born_us < BIRTH_MAX;
-}
-
 static struct place pack(const struct block *block)
 {
     return (struct place){
@@ -77,20 +62,20 @@ static struct block unpack(const struct place *place, uint64_t address)
     };
 }
 
-/* Not 0. */
-static uint64_t id_of(uint64_t address)
-{
-    return (address / REGION_BYTES << 1 | (address / 8 & 1)) + 1;
-}
-
 static unsigned granule_of(uint64_t address)
 {
     return address % REGION_BYTES / GRANULE_BYTES;
 }
 
+/* The rest of the address. Not 0. */
+static uint64_t id_of(uint64_t address)
+{
+    return (address & ~(uint64_t)(REGION_BYTES - GRANULE_BYTES)) / 8;
+}
+
 static uint64_t address_of(uint64_t id, unsigned granule)
 {
-    return ((id - 1) >> 1) * REGION_BYTES + granule * GRANULE_BYTES + ((id - 1) & 1) * 8;
+    return id * 8 + granule * GRANULE_BYTES;
 }
 
 /* --- memory ------------------------------------------------------------------- */
@@ -211,7 +196,7 @@ static struct regions_entry *find(const struct regions *r, const struct regions_
 
 static struct near_region *near_of(const struct regions *r, uint64_t id)
 {
-    return &r->near[id / 2 % NEAR_REGIONS];
+    return &r->near[id / (REGION_BYTES / 8) % NEAR_REGIONS];
 }
 
 static bool is_near(const struct regions *r, uint64_t id)
@@ -272,29 +257,21 @@ static struct region *near(const struct regions *r, uint64_t id)
 }
 
 /* NULL: it is not there. */
-static struct region *region_with(struct regions *r, uint64_t id)
+static __attribute__((noinline)) struct region *search(struct regions *r, uint64_t id)
 {
-    struct region *region = near(r, id);
-
-    if (region)
-        return region;
     uint64_t hash = hash_of(id);
     const struct regions_part *part = part_of(r, hash);
-    if (!part->capacity)
-        return NULL;
-    uint32_t number = find(r, part, id, hash)->region;
+    uint32_t number = part->capacity ? find(r, part, id, hash)->region : 0;
+
     return number ? keep_near(r, id, number) : NULL;
 }
 
 /* Made if it is not there. */
-static struct region *region_for(struct regions *r, uint64_t id)
+static __attribute__((noinline)) struct region *search_or_make(struct regions *r, uint64_t id)
 {
-    struct region *region = near(r, id);
-
-    if (region)
-        return region;
     uint64_t hash = hash_of(id);
     struct regions_part *part = part_of(r, hash);
+
     if ((uint64_t)part->used * 5 >= (uint64_t)part->capacity * 4)
         enlarge(r, part);
     struct regions_entry *entry = find(r, part, id, hash);
@@ -306,7 +283,7 @@ static struct region *region_for(struct regions *r, uint64_t id)
     return keep_near(r, id, entry->region);
 }
 
-static struct region *with_more_places(struct regions *r, const struct region *region)
+static __attribute__((noinline)) struct region *with_more_places(struct regions *r, const struct region *region)
 {
     uint64_t id = id_in(region), hash = hash_of(id);
     struct regions_entry *entry = find(r, part_of(r, hash), id, hash);
@@ -335,9 +312,12 @@ void regions_release(struct regions *r)
 
 bool regions_put(struct regions *r, const struct block *block, struct block *ret_old)
 {
-    struct region *region = region_for(r, id_of(block->address));
+    uint64_t id = id_of(block->address);
     unsigned granule = granule_of(block->address);
+    struct region *region = near(r, id);
 
+    if (!region)
+        region = search_or_make(r, id);
     if (region->granules >> granule & 1) {
         struct place *place = place_of(region, granule);
         *ret_old = unpack(place, block->address);
@@ -349,54 +329,66 @@ bool regions_put(struct regions *r, const struct block *block, struct block *ret
         region = with_more_places(r, region);
     region->id_and_used |= 1u << place;
     region->granules |= (uint16_t)(1u << granule);
-    region->place_of = (region->place_of & ~(15ull << 4 * granule)) | (uint64_t)place << 4 * granule;
+    region->place_of |= (uint64_t)place << 4 * granule;
     region->places[place] = pack(block);
     return false;
 }
 
 bool regions_take(struct regions *r, uint64_t address, struct block *ret_block)
 {
-    struct region *region = address_fits(address) ? region_with(r, id_of(address)) : NULL;
+    uint64_t id = id_of(address);
     unsigned granule = granule_of(address);
 
+    if (!regions_fit_address(address))
+        return false;
+    struct region *region = near(r, id);
+    if (!region)
+        region = search(r, id);
     if (!region || !(region->granules >> granule & 1))
         return false;
-    *ret_block = unpack(place_of(region, granule), address);
+    uint64_t place = region->place_of >> 4 * granule & 15;
+    *ret_block = unpack(&region->places[place], address);
     region->granules ^= (uint16_t)(1u << granule);
-    region->id_and_used ^= 1u << (region->place_of >> 4 * granule & 15);
+    region->id_and_used ^= 1u << place;
+    region->place_of ^= place << 4 * granule;
     return true;
 }
 
 bool regions_have(const struct regions *r, uint64_t address)
 {
-    uint64_t id = id_of(address), hash = hash_of(id);
-    const struct regions_part *part = part_of(r, hash);
-    uint32_t number = address_fits(address) && part->capacity ? find(r, part, id, hash)->region : 0;
+    uint64_t id = id_of(address);
 
-    return number && region_at(r, number)->granules >> granule_of(address) & 1;
+    if (!regions_fit_address(address))
+        return false;
+    const struct region *region = near(r, id);
+    if (!region) {
+        uint64_t hash = hash_of(id);
+        const struct regions_part *part = part_of(r, hash);
+        uint32_t number = part->capacity ? find(r, part, id, hash)->region : 0;
+        region = number ? region_at(r, number) : NULL;
+    }
+    return region && region->granules >> granule_of(address) & 1;
 }
 
-void regions_prefetch(const struct regions *r, uint64_t address)
+bool regions_prefetch(const struct regions *r, uint64_t address)
 {
     uint64_t id = id_of(address);
 
     if (is_near(r, id))
-        return;
+        return false;
     uint64_t hash = hash_of(id);
     const struct regions_part *part = part_of(r, hash);
     if (part->capacity)
         __builtin_prefetch(home_of(part, hash));
+    return part->capacity;
 }
 
 void regions_prefetch_place(struct regions *r, uint64_t address)
 {
-    uint64_t id = id_of(address);
-
-    if (is_near(r, id))
-        return;
-    uint64_t hash = hash_of(id);
+    uint64_t id = id_of(address), hash = hash_of(id);
     const struct regions_part *part = part_of(r, hash);
-    uint32_t number = part->capacity ? look(part, home_of(part, hash), hash)->region : 0;
+    uint32_t number = look(part, home_of(part, hash), hash)->region;
+
     if (!number)
         return;
     const struct region *region = keep_near(r, id, number); /* most likely it is this one */

@@ -8,7 +8,17 @@
 
 #include "analyze/util.h"
 
-struct block;
+struct block {
+    uint64_t address; /* not 0 */
+    uint64_t size;    /* bytes asked for */
+    uint64_t number;  /* of its allocation in the session, from 1 */
+    uint64_t born_us; /* since the session's start */
+    uint32_t leaf;    /* stack that allocated it (model/stacks.h); up to BLOCK_LEAF_MAX */
+    uint8_t grown;    /* times that realloc has made it larger, up to BLOCK_GROWN_MAX */
+};
+
+#define BLOCK_LEAF_MAX ((1u << 30) - 1)
+#define BLOCK_GROWN_MAX 3
 
 /* In sixteen parts, so that growing copies a part at a time. */
 #define REGIONS_PARTS 16
@@ -30,7 +40,17 @@ struct regions {
 
 void regions_release(struct regions *r);
 
-bool regions_fit(const struct block *block);
+#define REGIONS_LOWEST 256 /* no block is below */
+
+static inline bool regions_fit_address(uint64_t address)
+{
+    return address % 8 == 0 && address - REGIONS_LOWEST < (1ull << 51) - REGIONS_LOWEST;
+}
+
+static inline bool regions_fit(const struct block *block)
+{
+    return regions_fit_address(block->address) && !(block->size >> 32 | (block->number | block->born_us) >> 40);
+}
 
 /* True: there was a block at this address, and it is replaced. */
 bool regions_put(struct regions *r, const struct block *block, struct block *ret_old);
@@ -41,7 +61,7 @@ bool regions_take(struct regions *r, uint64_t address, struct block *ret_block);
 bool regions_have(const struct regions *r, uint64_t address);
 
 /* As blocks_prefetch() and blocks_prefetch_place(). */
-void regions_prefetch(const struct regions *r, uint64_t address);
+bool regions_prefetch(const struct regions *r, uint64_t address);
 void regions_prefetch_place(struct regions *r, uint64_t address);
 
 void regions_each(const struct regions *r, void (*use)(void *data, const struct block *block), void *data);

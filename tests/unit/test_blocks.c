@@ -93,8 +93,8 @@ static bool take(struct blocks *blocks, size_t which)
     bool was_known = known[which].address != 0;
     bool right = blocks_has(blocks, address_of(which)) == was_known;
 
-    blocks_prefetch(blocks, address_of(which));
-    blocks_prefetch_place(blocks, address_of(which));
+    if (blocks_prefetch(blocks, address_of(which)))
+        blocks_prefetch_place(blocks, address_of(which));
     right &= blocks_take(blocks, address_of(which), &block) == was_known && (!was_known || equal(&block, &known[which]));
     known_count -= was_known;
     known[which] = (struct block){ 0 };
