@@ -204,13 +204,13 @@ static int decode_other(struct decoding *d, struct span *s, unsigned tag, struct
     struct text body = take_text(s);
 
     if (s->bad)
-        return fail(d, "a record longer than its chunk");
+        return decoding_fail(d, "a record longer than its chunk");
     struct span inner = { (const uint8_t *)body.data, (const uint8_t *)body.data + body.bytes, false };
     e->other = tag >> 2;
     e->alignment = 0;
     decode_other_body(d, &inner, e);
     if (inner.bad)
-        return fail(d, "a record with fields missing");
+        return decoding_fail(d, "a record with fields missing");
     d->at = s->at;
     return 1;
 }
@@ -222,7 +222,7 @@ int decoding_next(struct decoding *d, struct event *e)
     if (d->at >= d->end)
         return d->problem ? -1 : 0;
     if (rec_is_hole(d->at, d->end))
-        return fail(d, "zeros in place of records");
+        return decoding_fail(d, "zeros in place of records");
     unsigned tag = *s.at++;
     switch (tag & 3) {
     case REC_ALLOC:
@@ -231,7 +231,7 @@ int decoding_next(struct decoding *d, struct event *e)
     case REC_REALLOC_BEGIN: {
         uint64_t dt = take_bytes(&s, (tag >> 2 & 7) + 1), da = take_bytes(&s, (tag >> 5) + 1);
         if (s.bad)
-            return fail(d, "a free cut short");
+            return decoding_fail(d, "a free cut short");
         e->type = (tag & 3) == REC_FREE ? EVENT_FREE : EVENT_REALLOC_BEGIN;
         e->function = (tag & 3) == REC_FREE ? REC_FN_FREE : REC_FN_REALLOC;
         e->ticks = next_ticks(d, dt);

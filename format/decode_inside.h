@@ -54,7 +54,7 @@ static inline uint8_t take_function(struct span *s, uint64_t function)
     return s->bad ? REC_FN_MALLOC : (uint8_t)function;
 }
 
-static inline int fail(struct decoding *d, const char *problem)
+static inline int decoding_fail(struct decoding *d, const char *problem)
 {
     d->problem = problem;
     d->end = d->at;
@@ -123,12 +123,12 @@ static inline int decode_rest(struct decoding *d, unsigned second, struct span *
     } else if (which < REC_ALLOC_ALIGNED) {
         e->function = functions[which];
     } else {
-        return fail(d, "an allocation of an unknown kind");
+        return decoding_fail(d, "an allocation of an unknown kind");
     }
     e->stack_mode = second >> 3 & 3;
     if (!decode_stack(d, stack, e))
-        return fail(d, stack->bad ? "an allocation cut short" : "an impossible stack");
-    return stack->bad || other->bad ? fail(d, "an allocation cut short") : 1;
+        return decoding_fail(d, stack->bad ? "an allocation cut short" : "an impossible stack");
+    return stack->bad || other->bad ? decoding_fail(d, "an allocation cut short") : 1;
 }
 
 #endif

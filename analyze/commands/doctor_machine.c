@@ -39,7 +39,7 @@ static char *examine_shim(struct findings *f)
 
 static void examine_place(struct findings *f, const struct log_file *file)
 {
-    struct place place;
+    struct disk_place place;
 
     place_read(file->fd, &place);
     const char *much = text_bytes(place.free_bytes);

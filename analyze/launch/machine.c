@@ -60,7 +60,7 @@ void machine_read(struct machine *ret_machine)
         ret_machine->clock_source[strcspn(ret_machine->clock_source, "\n")] = 0;
 }
 
-static void name_file_system(uint32_t type, struct place *p)
+static void name_file_system(uint32_t type, struct disk_place *p)
 {
     static const struct {
         uint32_t type;
@@ -84,11 +84,11 @@ static void name_file_system(uint32_t type, struct place *p)
         }
 }
 
-void place_read(int fd, struct place *ret_place)
+void place_read(int fd, struct disk_place *ret_place)
 {
     struct statfs fs;
 
-    *ret_place = (struct place){ 0 };
+    *ret_place = (struct disk_place){ 0 };
     if (fstatfs(fd, &fs) == 0) {
         name_file_system((uint32_t)fs.f_type, ret_place);
         ret_place->free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;

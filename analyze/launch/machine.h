@@ -15,7 +15,7 @@ struct machine {
 
 void machine_read(struct machine *ret_machine);
 
-struct place {
+struct disk_place {
     char file_system[16]; /* "ext4"; a hexadecimal number where no name is known */
     bool is_network, is_memory;
     bool allocates;       /* fallocate works; else room is made by writing */
@@ -24,6 +24,6 @@ struct place {
 };
 
 /* fd: of a file that may be written to, an empty one at best. */
-void place_read(int fd, struct place *ret_place);
+void place_read(int fd, struct disk_place *ret_place);
 
 #endif

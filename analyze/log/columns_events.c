@@ -41,7 +41,7 @@ static int end(struct columns *c, struct decoding *d)
 {
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         if (c->column[i].at != c->column[i].end)
-            return fail(d, PROBLEM);
+            return decoding_fail(d, PROBLEM);
     return 0;
 }
 
@@ -59,21 +59,21 @@ int columns_next(struct columns *c, struct decoding *d, struct event *e)
     if (operation < OPERATION_KIND) {
         struct span other = span_of(c, COLUMN_OTHER), stack = span_of(c, COLUMN_STACK);
         if (!take_allocation(c, operation, &stamp, &address, &e->size))
-            return fail(d, PROBLEM);
+            return decoding_fail(d, PROBLEM);
         if (decode_rest(d, operation, &other, &stack, e) < 0)
             return -1;
         c->column[COLUMN_OTHER].at = (uint8_t *)other.at;
         c->column[COLUMN_STACK].at = (uint8_t *)stack.at;
     } else if (operation == OPERATION_KIND + REC_FREE || operation == OPERATION_KIND + REC_REALLOC_BEGIN) {
         if (!take_free(c, &stamp, &address))
-            return fail(d, PROBLEM);
+            return decoding_fail(d, PROBLEM);
         e->type = operation == OPERATION_KIND + REC_FREE ? EVENT_FREE : EVENT_REALLOC_BEGIN;
         e->function = operation == OPERATION_KIND + REC_FREE ? REC_FN_FREE : REC_FN_REALLOC;
         e->alignment = 0;
     } else if (operation == OPERATION_KIND + REC_OTHER && c->column[COLUMN_OTHER].at < c->column[COLUMN_OTHER].end) {
         return next_record(c, d, COLUMN_OTHER, e);
     } else {
-        return fail(d, PROBLEM);
+        return decoding_fail(d, PROBLEM);
     }
     e->ticks = d->ticks += stamp;
     e->address = d->address = address_of(c, address);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    PLACES_CLASSES = 512,   /* of sizes, by 16 bytes; the last has all larger ones */
+    PLACES_CLASSES = 128,   /* of sizes, by 16 bytes; the last has all larger ones */
     PLACES_FREED = 8,       /* blocks of a class that were freed last */
     PLACES_TABLE_BITS = 13, /* entries for blocks' classes */
     PLACES_YOUNG = 64,      /* blocks that are remembered by their age; a power of 2 ... */

@@ -13,12 +13,11 @@ struct reader {
     uint64_t others_ns; /* stamp of the first event of others then; UINT64_MAX: there are none */
 };
 
-/* In one tick: who frees comes before who allocates, which may be what was freed. The other way round the free waits
- * (waiting.h). One that has not begun may be anything. */
-static unsigned turn_of(const struct cursor *c)
+/* In one tick, who frees comes before who allocates, which may be what was freed. The other way round the free waits
+ * (waiting.h). A stream does not begin with a free in the tick in which its first chunk begins. */
+static bool allocates(const struct cursor *c)
 {
-    const enum event_type type = c->next.event.type;
-    return !c->has_begun ? 0 : type != EVENT_ALLOC && type != EVENT_REALLOC_END ? 1 : 2;
+    return !c->has_begun || c->next.event.type == EVENT_ALLOC || c->next.event.type == EVENT_REALLOC_END;
 }
 
 static bool comes_before(const struct cursor *a, const struct cursor *b)
@@ -27,8 +26,8 @@ static bool comes_before(const struct cursor *a, const struct cursor *b)
         return a->next.ns < b->next.ns;
     if (a->next.event.ticks != b->next.event.ticks)
         return a->next.event.ticks < b->next.event.ticks;
-    if (turn_of(a) != turn_of(b))
-        return turn_of(a) < turn_of(b);
+    if (allocates(a) != allocates(b))
+        return allocates(b);
     return a->next.stream < b->next.stream;
 }
 

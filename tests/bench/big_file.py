@@ -26,7 +26,7 @@ ENUM = re.compile(r"\benum (?:\w+ )?\{([^}]*)\}")
 
 
 def _names(body):
-    names = {name for found in DEFINITION.findall(body) for name in found if name}
+    names = {name for found in DEFINITION.findall(body) for name in found if name} | set(MACRO.findall(body))
     for constants in ENUM.findall(body):
         names.update(re.findall(r"(?:^|,)\s*(\w+)", constants))
     return names
@@ -35,8 +35,7 @@ def _names(body):
 def _copy(body, suffix):
     """Members, after a dot or an arrow, keep their names: they may be a header's."""
     ours = r"(?<![\w.])(?<!->)(?:%s)\b" % "|".join(sorted(_names(body)))
-    undefined = "".join(f"#undef {name}\n" for name in MACRO.findall(body))
-    return re.sub(ours, lambda match: match[0] + suffix, body) + undefined
+    return re.sub(ours, lambda match: match[0] + suffix, body)
 
 
 def _compiles(text):

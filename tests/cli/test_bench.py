@@ -99,6 +99,11 @@ if not os.environ.get("TEST_SANITIZED"):
         file.write("int f(int x)\n{\n    return x;\n}\nint g(void);\n")
     got = run([bench, "1", "real"], env={**tiny, "BENCH_CFILE": path("big.c")})
     check("| cc1 -O1 on 4 lines of big.c:" in got.stdout, f"BENCH_CFILE: {got.stdout[:300]} {got.stderr}")
+    if os.environ.get("TEST_LONG"): # all files of this project, as one
+        sys.path.insert(0, os.path.dirname(bench))
+        import big_file
+        got = run(["gcc", "-fsyntax-only", "-w", *big_file.FLAGS, "-x", "c", "-"], stdin=None, input=big_file.make(1), timeout=600)
+        equal((got.returncode, got.stderr), (0, ""), "the big C file")
     got = run([bench, "--help"])
     check(got.returncode == 0 and "[ROUNDS]" in got.stdout, "--help")
     got = run([bench, "1", "nothing"])
