@@ -24,6 +24,7 @@ struct feed {
     uint32_t *threads;        /* by stream: the one that it has now */
     const struct timed_event *event; /* the next; NULL: not looked at */
     uint64_t to_ns;
+    uint64_t calm_ns; /* up to here no process ends but with its events, and all is wanted; as far as it was looked at */
     struct ends *ends;
     struct pairs pairs;
     bool at_end, was_cut;
@@ -129,25 +130,16 @@ static struct step end_process(struct feed *f, uint32_t process, uint64_t ns)
     return (struct step){ .ns = ns, .process = process, .stream = UINT32_MAX, .thread = THREAD_NONE, .type = STEP_PROCESS_ENDS };
 }
 
-static void take_end(struct feed *f, struct batch *b, uint32_t process, uint64_t ns)
+/* Makes the event's steps; behind the last of them. */
+static struct step *take_event(struct feed *f, const struct timed_event *event, struct step *step)
 {
-    b->steps[b->count] = end_process(f, process, ns);
-    pairs_take(&f->pairs, b->steps, b->count++);
-}
-
-static void take_event(struct feed *f, struct batch *b)
-{
-    const struct timed_event *event = f->event;
-
-    f->event = NULL;
-    if (make_step(f, event, &b->steps[b->count]))
-        pairs_take(&f->pairs, b->steps, b->count++);
+    step += make_step(f, event, step);
     if (!reader_stream_ended(f->reader))
-        return;
-    end_stream(f, event, &b->steps[b->count]);
-    pairs_take(&f->pairs, b->steps, b->count++);
+        return step;
+    end_stream(f, event, step++);
     if (ends_of_stream(f->ends, event))
-        take_end(f, b, event->process, event->ns);
+        *step++ = end_process(f, event->process, event->ns);
+    return step;
 }
 
 static bool has_code(const struct feed *f, uint32_t process, uint32_t pc)
@@ -186,35 +178,45 @@ static void cut(struct feed *f)
     take_late_code(f);
 }
 
-/* The event, or the end of a process, that comes next. */
-static void take_next(struct feed *f, struct batch *b)
+/* What comes before the next event, if something does: the end of a process, or of all. */
+static struct step *take_end(struct feed *f, struct step *step)
 {
-    uint32_t process;
     uint64_t ns;
+    uint32_t process = ends_before(f->ends, f->event ? f->event->ns : UINT64_MAX, &ns);
 
-    if (!f->event)
-        f->event = reader_look(f->reader);
-    process = ends_before(f->ends, f->event ? f->event->ns : UINT64_MAX, &ns);
+    f->calm_ns = f->ends->next_ns < f->to_ns ? f->ends->next_ns : f->to_ns;
     if (process != ENDS_NONE && ns > f->to_ns) {
         f->ends->has_ended[process] = false;
         cut(f);
     } else if (process != ENDS_NONE) {
-        take_end(f, b, process, ns);
+        *step++ = end_process(f, process, ns);
     } else if (!f->event) {
         f->at_end = true;
     } else if (f->event->ns > f->to_ns) {
         cut(f);
-    } else {
-        take_event(f, b);
     }
+    return step;
 }
 
 static void fill(struct feed *f, struct batch *b)
 {
-    b->count = 0;
+    struct step *step = b->steps, *const most = b->steps + BATCH_STEPS - 2; /* an event makes three steps at most */
+
     pairs_begin_batch(&f->pairs);
-    while (!f->at_end && b->count < BATCH_STEPS - 2) /* an event makes three steps at most */
-        take_next(f, b);
+    while (!f->at_end && step < most) {
+        const struct timed_event *event = f->event ? f->event : reader_look(f->reader);
+        struct step *made = step;
+        f->event = event;
+        if (event && event->ns <= f->calm_ns) {
+            f->event = NULL;
+            step = take_event(f, event, step);
+        } else {
+            step = take_end(f, step);
+        }
+        for (; made < step; made++)
+            pairs_take(&f->pairs, b->steps, (size_t)(made - b->steps));
+    }
+    b->count = (size_t)(step - b->steps);
     b->leaves = f->told->stacks.leaf_count;
     b->threads = f->told->threads.count;
     b->progress = reader_progress(f->reader);

@@ -43,7 +43,7 @@ struct query {
 
 struct unit {
     Dwarf_Die die;  /* has ranges and lines */
-    Dwarf_Die tree; /* the same, or in a .dwo file */
+    bool is_skeleton; /* its tree is elsewhere (split_files.h) */
     bool bounded;   /* it says where its code is */
 };
 
@@ -56,6 +56,7 @@ struct level {
 
 struct dwarf_index {
     Dwarf *dwarf, *shared;
+    struct split_files *split;
     struct code_starts *starts;
     Elf_Data *lines; /* .debug_line; NULL: there is none */
     Elf *shared_elf;
@@ -120,15 +121,14 @@ static void find_units(struct dwarf_index *x)
 {
     Dwarf_CU *cu = NULL;
     uint8_t type;
-    Dwarf_Die die, split;
+    Dwarf_Die die;
     int got;
 
-    while ((got = dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, &split)) == 0) {
+    while ((got = dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, NULL)) == 0) {
         if (type != DW_UT_compile && type != DW_UT_skeleton)
             continue;
         x->units = grow(x->units, &x->unit_capacity, x->unit_count + 1, sizeof *x->units);
-        x->units[x->unit_count++] = (struct unit){ .die = die, .tree = split.addr ? split : die };
-        x->lacks |= type == DW_UT_skeleton && !split.addr; /* its .dwo */
+        x->units[x->unit_count++] = (struct unit){ .die = die, .is_skeleton = type == DW_UT_skeleton };
         claim(x, (uint32_t)x->unit_count);
     }
     x->damaged |= got < 0;
@@ -266,13 +266,18 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
 
 static void read_unit(struct dwarf_index *x, struct unit *unit, const struct span *s)
 {
+    Dwarf_Die tree = unit->die, rest;
     bool missing = false;
 
-    walk(x, s, &unit->tree, false);
+    if (unit->is_skeleton && x->split && split_files_unit(x->split, &unit->die, &rest))
+        tree = rest;
+    else
+        x->lacks |= unit->is_skeleton;
+    walk(x, s, &tree, false);
     for (size_t i = 0; i < s->count; i++)
         missing |= !s->queries[i].scope;
     if (missing)
-        walk(x, s, &unit->tree, true);
+        walk(x, s, &tree, true);
     find_lines(x, s, &unit->die);
 }
 
@@ -299,7 +304,7 @@ static void open_shared_file(struct dwarf_index *x, dwarf_open_shared *open_shar
     x->lacks |= !x->shared;
 }
 
-struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
+struct dwarf_index *dwarf_index_make(Elf *elf, struct split_files *split, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data)
 {
     Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
@@ -308,6 +313,7 @@ struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, cons
         return NULL;
     struct dwarf_index *x = alloc_zeroed(1, sizeof *x);
     x->dwarf = dwarf;
+    x->split = split;
     x->starts = code_starts_make(elf, symtab);
     x->names = qualified_new();
     x->lines = unit_lines_section(elf); /* after libdw has unpacked it */

@@ -7,6 +7,7 @@
 #ifndef MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
 #define MALLOSCOPE_SYMBOLS_DWARF_INDEX_H
 
+#include "analyze/symbols/split_files.h"
 #include "analyze/symbols/symtab.h"
 
 #include <libelf.h>
@@ -20,9 +21,9 @@ typedef Elf *dwarf_open_shared(void *data, const char *name, const void *build_i
 struct dwarf_index;
 
 /* elf: a file that was mapped (elf_file.h): its pages are written to. symtab: of the same module; it tells code that the
- * linker has discarded. addresses: in ascending order; they must live as long, as must elf and symtab. NULL: elf has
- * no DWARF that can be read. */
-struct dwarf_index *dwarf_index_make(Elf *elf, const struct symtab *symtab, const uint64_t *addresses, size_t count,
+ * linker has discarded. addresses: in ascending order; they must live as long, as must elf, symtab and split, which may be NULL.
+ * NULL: elf has no DWARF that can be read. */
+struct dwarf_index *dwarf_index_make(Elf *elf, struct split_files *split, const struct symtab *symtab, const uint64_t *addresses, size_t count,
                                      dwarf_open_shared *open_shared, void *data);
 void dwarf_index_free(struct dwarf_index *index);
 bool dwarf_index_damaged(const struct dwarf_index *index); /* a part of it could not be read, as far as it was asked for */

@@ -225,6 +225,18 @@ static int take_binary(struct module_files *f, struct elf_file *binary, const ch
     return 0;
 }
 
+/* The package of split debug information, which is beside it (split_files.h). */
+static void count_package(struct module_files *f)
+{
+    _cleanup_free_ char *path = f->binary ? format_text("%s.dwp", f->binary) : NULL;
+    struct stat st;
+
+    if (!path || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    f->stamp = f->stamp * 31 + stamp_of(&st);
+    f->bytes += (uint64_t)st.st_size;
+}
+
 static int find_binary(struct module_files *f, const struct symbols_options *o, struct elf_file *binary, const char *path,
                        const void *build_id, size_t build_id_bytes)
 {
@@ -282,6 +294,7 @@ void find_files(struct module_files *f, const struct symbols_options *o, const c
         return;
     }
     int error = find_binary(f, o, &binary, path, build_id, build_id_bytes);
+    count_package(f);
     if (binary.elf && elf_has_dwarf(binary.elf))
         return;
     if (binary.elf && !build_id_bytes) {

@@ -193,9 +193,10 @@ static const char *signature_in_file(struct known *k, struct known_name name, co
 
 enum names_outcome module_names_read(const struct module_names *n,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
-                       void *data)
+                       void *data, char ret_lacks[NAMES_LACKS_BYTES])
 {
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
+    struct split_files *split = NULL;
     struct known known = { 0 };
     struct dwarf_index *index = NULL;
     struct unpacked unpacked = { 0 };
@@ -210,8 +211,11 @@ enum names_outcome module_names_read(const struct module_names *n,
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
     struct symtab *symtab = read_symtab(&binary, &debug, &bad_symbols);
     if (with_dwarf && !n->without_dwarf) {
+        hide_unasked_sections(with_dwarf);
         unpack_zstd(with_dwarf, &unpacked);
-        index = dwarf_index_make(with_dwarf, symtab, n->addresses, n->count, open_shared, (void *)n);
+        const char *const programs[] = { with_dwarf == debug.elf ? n->debug : n->binary, n->binary };
+        split = split_files_new(with_dwarf, n->options, programs);
+        index = dwarf_index_make(with_dwarf, split, symtab, n->addresses, n->count, open_shared, (void *)n);
         right &= index != NULL;
     }
     for (size_t i = 0; i < n->count; i++) {
@@ -241,10 +245,13 @@ enum names_outcome module_names_read(const struct module_names *n,
     }
     right &= !bad_symbols && !(index && dwarf_index_damaged(index)); /* now that all was asked for */
     bool lacks = index && dwarf_index_lacks(index);
+    const char *why = split_files_problem(split);
+    snprintf(ret_lacks, NAMES_LACKS_BYTES, "%s", why ? why : "one that dwz has made");
     symtab_free(symtab);
     dwarf_index_free(index);
     elf_file_release(&debug);
     elf_file_release(&binary);
+    split_files_free(split);
     unpacked_release(&unpacked);
     known_release(&known);
     return !right ? NAMES_DAMAGED : lacks ? NAMES_LACKING : NAMES_GOOD;

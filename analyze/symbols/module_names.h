@@ -15,14 +15,16 @@ struct module_names {
 
 enum names_outcome {
     NAMES_GOOD,
-    NAMES_LACKING, /* a part of the debug information is in files that are not here */
+    NAMES_LACKING, /* a part of the debug information is in files that are not here; ret_lacks tells which, and why */
     NAMES_DAMAGED, /* there is debug information that cannot be read */
 };
+
+#define NAMES_LACKS_BYTES 1024
 
 /* add() gets every address in its order, those without a name with no frames; the texts
  * are only lent. */
 enum names_outcome module_names_read(const struct module_names *names,
                        void (*add)(void *data, uint64_t address, const struct symbols_frame *frames, size_t count),
-                       void *data);
+                       void *data, char ret_lacks[NAMES_LACKS_BYTES]);
 
 #endif

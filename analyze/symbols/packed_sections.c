@@ -36,6 +36,33 @@ static void unpack_section(Elf_Scn *section, GElf_Shdr *header, const GElf_Chdr 
     u->sections[u->count++] = content;
 }
 
+/* Where variables are, a quarter of all, and macros. */
+static bool is_asked_for(const char *name)
+{
+    static const char *const unasked[] = { ".debug_loc", ".debug_loclists", ".debug_macro", ".debug_macinfo" };
+
+    for (size_t i = 0; i < sizeof unasked / sizeof *unasked; i++)
+        if (strcmp(name, unasked[i]) == 0)
+            return false;
+    return true;
+}
+
+void hide_unasked_sections(Elf *elf)
+{
+    GElf_Shdr header;
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || !(header.sh_flags & SHF_COMPRESSED) || is_asked_for(name))
+            continue;
+        header.sh_type = SHT_NOBITS;
+        gelf_update_shdr(section, &header);
+    }
+}
+
 void unpack_zstd(Elf *elf, struct unpacked *u)
 {
     GElf_Shdr header;

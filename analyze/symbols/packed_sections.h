@@ -11,6 +11,10 @@ struct unpacked {
     size_t count, capacity;
 };
 
+/* Before libdw looks at elf, which was mapped (elf_file.h): it unpacks all packed sections that it knows, at once. These it
+ * then takes for empty. */
+void hide_unasked_sections(Elf *elf);
+
 /* Puts the content into elf in the packed one's place; to be done before libdw looks at it. elf: a file that was mapped
  * (elf_file.h). *ret_unpacked is to be released after elf's end. What cannot be unpacked is left as it is. */
 void unpack_zstd(Elf *elf, struct unpacked *ret_unpacked);

@@ -122,11 +122,13 @@ static void prepare(struct symbols *s, uint32_t module)
 
 const char symbols_stopped[] = ": was not read to its end: interrupted; names and lines may be missing";
 
-static const char *problem_of(enum worker_outcome outcome)
+static const char *problem_of(struct symbols *s, const struct worker_task *task)
 {
-    switch (outcome) {
-    case WORKER_LACKING:
-        return ": a part of its debug information is in files that are not here (.dwo, or one that dwz has made): names and lines may be missing";
+    switch (task->ret_outcome) {
+    case WORKER_LACKING: {
+        _cleanup_free_ char *text = format_text(": a part of its debug information is in files that are not here (%s): names and lines may be missing", task->ret_lacks);
+        return texts_keep(&s->texts, text, strlen(text));
+    }
     case WORKER_DAMAGED:
         return ": its debug information cannot be read, or not all of it: it is damaged, or of a later kind; names and lines may be missing";
     case WORKER_DIED:
@@ -239,7 +241,7 @@ void symbols_resolve(struct symbols *s)
         struct module *m = &s->modules[((struct job *)batch.tasks[i].data)->module];
         s->interrupted |= batch.tasks[i].ret_outcome == WORKER_STOPPED;
         if (batch.tasks[i].ret_outcome != WORKER_GOOD)
-            m->problem = problem_of(batch.tasks[i].ret_outcome);
+            m->problem = problem_of(s, &batch.tasks[i]);
     }
     keep_in_cache(s, &batch);
     for (size_t i = 0; i < s->place_count; i++) {

@@ -179,6 +179,21 @@ static size_t take_type(struct spelled *s, const char *at)
     return 0;
 }
 
+/* `main(int, char**)::Token`, as gcc has it in templates' arguments, is `main::Token` to demanglers. There is but one main. */
+static size_t take_main(struct spelled *s, const char *at)
+{
+    size_t name = begins_with(at, "main("), length = name;
+
+    if (!name || ends_in(s, "::"))
+        return 0;
+    for (int depth = 1; depth && at[length]; length++)
+        depth += (at[length] == '(') - (at[length] == ')');
+    if (strncmp(at + length, "::", 2) != 0)
+        return 0;
+    put(s, at, name - 1);
+    return length;
+}
+
 static bool ends_in_word(const struct spelled *s, const char *word)
 {
     size_t length = strlen(word);
@@ -244,6 +259,7 @@ size_t spelling_make(char *name)
         size_t taken = begins_argument(&s) ? take_literal(&s, at) : 0;
         bool begins_word = !taken && is_word(*at);
         taken = begins_word ? take_type(&s, at) : taken;
+        taken = begins_word && !taken ? take_main(&s, at) : taken;
         for (; begins_word && !taken && is_word(*at); at++)
             *s.to++ = *at;
         if (begins_word || taken) {

@@ -9,6 +9,7 @@
 #include "analyze/symbols/packed_sections.h"
 #include "analyze/symbols/qualified.h"
 #include "analyze/symbols/spelling.h"
+#include "analyze/symbols/split_files.h"
 #include "analyze/util.h"
 
 #include <dwarf.h>
@@ -205,6 +206,7 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
         if (!paths[i] || elf_file_open(&file, paths[i], true) != 0 || !elf_has_dwarf(file.elf))
             continue;
         unpack_zstd(file.elf, &unpacked);
+        struct split_files *rests = split_files_new(file.elf, options, (const char *const[]){ paths[i], files->binary });
         Dwarf *dwarf = dwarf_begin_elf(file.elf, DWARF_C_READ, NULL);
         if (dwarf) {
             Dwarf_CU *unit = NULL;
@@ -212,9 +214,9 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
             uint8_t type;
             open_shared(dwarf, options, paths[i], &shared);
             w.names = qualified_new();
-            while (dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split) == 0) {
+            while (dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, NULL) == 0) {
                 Dwarf_Attribute producer;
-                w.is_split = split.addr;
+                w.is_split = type == DW_UT_skeleton && rests && split_files_unit(rests, &die, &split);
                 const char *compiler = dwarf_attr(w.is_split ? &split : &die, DW_AT_producer, &producer) ? dwarf_formstring(&producer) : NULL;
                 w.is_gnu = compiler && strncmp(compiler, "GNU ", 4) == 0;
                 walk_in(&w, w.is_split ? &split : &die, 0);
@@ -222,6 +224,7 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
             qualified_free(w.names);
             dwarf_end(dwarf);
         }
+        split_files_free(rests);
         elf_file_release(&file);
         unpacked_release(&unpacked);
         return;

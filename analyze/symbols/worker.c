@@ -23,7 +23,7 @@
 struct message {
     uint32_t kind, bytes;
 };
-enum { MESSAGE_NAMES, MESSAGE_END /* plus an enum names_outcome */ };
+enum { MESSAGE_NAMES, MESSAGE_END /* plus an enum names_outcome; with what is lacking */ };
 
 struct child {
     struct worker_task *task; /* NULL: none runs here */
@@ -68,10 +68,10 @@ static void add_names(void *data, uint64_t address, const struct symbols_frame *
 }
 
 static enum names_outcome read_names(const struct module_names *names, void (*take)(void *data, const void *payload, size_t bytes),
-                       void *data)
+                       void *data, char ret_lacks[NAMES_LACKS_BYTES])
 {
     struct names_writer *writer = names_writer_begin("", "", 0, take, data);
-    enum names_outcome outcome = module_names_read(names, add_names, writer);
+    enum names_outcome outcome = module_names_read(names, add_names, writer, ret_lacks);
 
     names_writer_end(writer);
     return outcome;
@@ -101,8 +101,9 @@ static _Noreturn void be_child(const struct worker_task *task, int fd)
     if (nowhere >= 0)
         dup2(nowhere, STDERR_FILENO); /* what libc says of a heap that a library has damaged */
 #endif
-    enum names_outcome outcome = read_names(&task->names, send_names, &fd);
-    send_message(fd, MESSAGE_END + outcome, NULL, 0);
+    char lacks[NAMES_LACKS_BYTES];
+    enum names_outcome outcome = read_names(&task->names, send_names, &fd, lacks);
+    send_message(fd, MESSAGE_END + outcome, lacks, strlen(lacks));
     _exit(0);
 }
 
@@ -134,10 +135,11 @@ static bool start(struct child *c, struct worker_task *task)
 }
 
 /* What a child died of counts for more than what the next one, without it, comes to. */
-static void end(struct worker_task *task, enum names_outcome outcome)
+static void end(struct worker_task *task, enum names_outcome outcome, const char *lacks, size_t bytes)
 {
     if (task->ret_outcome == WORKER_GOOD)
         task->ret_outcome = (enum worker_outcome)outcome;
+    snprintf(task->ret_lacks, sizeof task->ret_lacks, "%.*s", (int)bytes, lacks);
 }
 
 /* Takes what is whole in the buffer. False: it is no row of messages. */
@@ -157,7 +159,7 @@ static bool take_messages(struct child *c, void (*take)(void *data, const void *
         else
             c->ended = true;
         if (c->ended)
-            end(c->task, (enum names_outcome)(message.kind - MESSAGE_END));
+            end(c->task, (enum names_outcome)(message.kind - MESSAGE_END), (const char *)c->buffer + at + sizeof message, message.bytes);
         at += sizeof message + message.bytes;
     }
     memmove(c->buffer, c->buffer + at, c->used - at);
@@ -214,7 +216,9 @@ static void stop(struct child *children, unsigned jobs, struct worker_task *task
 /* No child can be had: the risk is ours. */
 static void do_here(struct worker_task *task, void (*take)(void *data, const void *payload, size_t bytes))
 {
-    end(task, read_names(&task->names, take, task->data));
+    char lacks[NAMES_LACKS_BYTES];
+    enum names_outcome outcome = read_names(&task->names, take, task->data, lacks);
+    end(task, outcome, lacks, strlen(lacks));
 }
 
 static void serve(struct child *c, struct worker_task *task, void (*take)(void *data, const void *payload, size_t bytes))

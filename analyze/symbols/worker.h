@@ -22,6 +22,7 @@ struct worker_task {
     uint64_t bytes; /* of the files: how long it may take */
     void *data;     /* for take() */
     enum worker_outcome ret_outcome;
+    char ret_lacks[NAMES_LACKS_BYTES]; /* of WORKER_LACKING: what, and why */
 };
 
 /* take() gets the names of the tasks, in payloads of format/names.h that do not say what

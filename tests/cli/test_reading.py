@@ -167,16 +167,16 @@ for attempt in range(20): # it has to be held while it reads events
 check(re.search(r"reading the log: +[0-9]+ %", seen) and seen.endswith("\x1b[K"), f"a line of progress, gone in the end: {seen!r}")
 
 
-def interrupted():
+def interrupted(after):
     process = subprocess.Popen(slowly, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.25)
+    time.sleep(after)
     process.send_signal(signal.SIGINT)
     out, complaint = process.communicate(timeout=60)
     return process.returncode, out, complaint
 
 
-for attempt in range(10): # one may be too early (before it reads) or too late
-    code, out, complaint = interrupted()
+for attempt in range(40): # one may be too early (before it reads) or too late
+    code, out, complaint = interrupted(0.02 * (attempt % 20 + 1))
     if "interrupted" in complaint:
         break
 check(code == 1 and "of the log's beginning only" in complaint and "allocations" in out, f"Ctrl-C: {code}: {complaint}: {out[:200]}")
