@@ -21,13 +21,40 @@ _Static_assert(sizeof(struct place) == 20, "place");
 
 struct region {
     uint64_t id_and_used; /* id << 16 | a bit for each of its places that has a block */
-    uint64_t place_of;    /* by granule, four bits each; 0 where no block begins */
     uint16_t granules;    /* a bit for each at which a block begins */
     uint8_t class;        /* of its number of places */
-    struct place places[];
+    /* Where there are two places or more, a map: which place, by granule, four bits each; 0 where no block begins. Then
+     * the places. */
+    struct place first[];
 };
 
+#define MAP_BYTES sizeof(uint64_t)
+
 static const uint8_t places_of_class[REGIONS_CLASSES] = { 1, 2, 3, 4, 6, 8, 12, 16 };
+
+static struct place *places_of(const struct region *region)
+{
+    return (struct place *)((char *)region->first + (region->class ? MAP_BYTES : 0));
+}
+
+/* Of one place the map is never looked at, and what is there is not changed: so nobody has to ask. */
+static uint64_t map_of(const struct region *region)
+{
+    uint64_t map;
+
+    memcpy(&map, region->first, sizeof map);
+    return map;
+}
+
+static void set_map(struct region *region, uint64_t map)
+{
+    memcpy(region->first, &map, sizeof map);
+}
+
+static unsigned place_in(const struct region *region, uint64_t map, unsigned granule)
+{
+    return map >> 4 * granule & (region->class ? 15 : 0);
+}
 
 /* Of the table that leads to regions. */
 struct regions_entry {
@@ -90,7 +117,7 @@ static struct region *region_at(const struct regions *r, uint32_t number)
 
 static uint32_t units_of_class(unsigned class)
 {
-    return (uint32_t)((offsetof(struct region, places) + places_of_class[class] * sizeof(struct place) + UNIT_BYTES - 1) / UNIT_BYTES);
+    return (uint32_t)((offsetof(struct region, first) + (class ? MAP_BYTES : 0) + places_of_class[class] * sizeof(struct place) + UNIT_BYTES - 1) / UNIT_BYTES);
 }
 
 /* Room for a region of this class, by its number. */
@@ -99,7 +126,7 @@ static uint32_t new_room(struct regions *r, unsigned class)
     uint32_t number = r->unused[class], units = units_of_class(class);
 
     if (number) {
-        r->unused[class] = (uint32_t)region_at(r, number)->place_of;
+        r->unused[class] = region_at(r, number)->first[0].number;
         return number;
     }
     if (r->unit_count + units > r->chunk_count * CHUNK_UNITS) {
@@ -117,7 +144,7 @@ static void give_back(struct regions *r, uint32_t number)
     struct region *region = region_at(r, number);
 
     region->id_and_used = 0; /* what is near may still lead here */
-    region->place_of = r->unused[region->class];
+    region->first[0].number = r->unused[region->class];
     r->unused[region->class] = number;
 }
 
@@ -127,15 +154,18 @@ static uint32_t move(struct regions *r, uint32_t number, unsigned class)
     uint32_t to = new_room(r, class);
     const struct region *from = region_at(r, number);
     struct region *region = region_at(r, to);
+    uint64_t from_map = map_of(from), map = 0;
     unsigned place = 0;
 
     *region = (struct region){ .id_and_used = from->id_and_used & ~0xffffull, .granules = from->granules, .class = (uint8_t)class };
     for (unsigned granules = from->granules; granules; granules &= granules - 1, place++) {
         unsigned granule = (unsigned)__builtin_ctz(granules);
-        region->places[place] = from->places[from->place_of >> 4 * granule & 15];
+        places_of(region)[place] = places_of(from)[place_in(from, from_map, granule)];
         region->id_and_used |= 1u << place;
-        region->place_of |= (uint64_t)place << 4 * granule;
+        map |= (uint64_t)place << 4 * granule;
     }
+    if (class)
+        set_map(region, map);
     give_back(r, number);
     return to;
 }
@@ -277,7 +307,7 @@ static __attribute__((noinline)) struct region *search_or_make(struct regions *r
     struct regions_entry *entry = find(r, part, id, hash);
     if (!entry->region) {
         *entry = (struct regions_entry){ (uint32_t)hash, new_room(r, 0) };
-        *region_at(r, entry->region) = (struct region){ .id_and_used = id << 16 };
+        *region_at(r, entry->region) = (struct region){ .id_and_used = id << 16 }; /* of one place */
         part->used++;
     }
     return keep_near(r, id, entry->region);
@@ -296,7 +326,7 @@ static __attribute__((noinline)) struct region *with_more_places(struct regions 
 
 static struct place *place_of(struct region *region, unsigned granule)
 {
-    return &region->places[region->place_of >> 4 * granule & 15];
+    return &places_of(region)[place_in(region, map_of(region), granule)];
 }
 
 void regions_release(struct regions *r)
@@ -329,8 +359,8 @@ bool regions_put(struct regions *r, const struct block *block, struct block *ret
         region = with_more_places(r, region);
     region->id_and_used |= 1u << place;
     region->granules |= (uint16_t)(1u << granule);
-    region->place_of |= (uint64_t)place << 4 * granule;
-    region->places[place] = pack(block);
+    set_map(region, map_of(region) | (uint64_t)place << 4 * granule);
+    places_of(region)[place] = pack(block);
     return false;
 }
 
@@ -346,11 +376,11 @@ bool regions_take(struct regions *r, uint64_t address, struct block *ret_block)
         region = search(r, id);
     if (!region || !(region->granules >> granule & 1))
         return false;
-    uint64_t place = region->place_of >> 4 * granule & 15;
-    *ret_block = unpack(&region->places[place], address);
+    uint64_t map = map_of(region), place = place_in(region, map, granule);
+    *ret_block = unpack(&places_of(region)[place], address);
     region->granules ^= (uint16_t)(1u << granule);
     region->id_and_used ^= 1u << place;
-    region->place_of ^= place << 4 * granule;
+    set_map(region, map ^ place << 4 * granule);
     return true;
 }
 

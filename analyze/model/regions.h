@@ -2,7 +2,7 @@
  * another. So what is looked up is a region of 256 bytes with all of its blocks, and the regions that were
  * looked up last are known without a search.
  *
- * Only blocks that regions_fit(). Memory: 20 bytes a block, and some 33 a region; nothing that grows doubles. */
+ * Only blocks that regions_fit(). Memory: 20 bytes a block, and some 33 a region, 25 of one block; nothing that grows doubles. */
 #ifndef MALLOSCOPE_MODEL_REGIONS_H
 #define MALLOSCOPE_MODEL_REGIONS_H
 
