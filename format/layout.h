@@ -63,6 +63,7 @@ enum rec_chunk_flags {
     REC_CHUNK_TICKS_ARE_NS = 1, /* the clock is CLOCK_MONOTONIC itself, not a CPU counter */
     REC_CHUNK_PACKED = 2,       /* the payload is a rec_packed_header and a zstd frame */
     REC_CHUNK_CUT = 4,          /* its events are left out; its lost-events record says how many */
+    REC_CHUNK_TORN = 8,         /* the first records of a chunk that was cut short; the last one perhaps as well */
 };
 
 /* A process is told apart by (pid, image): exec keeps the pid, and pids return. */

@@ -8,6 +8,7 @@
 #include "analyze/log/cut.h"
 #include "analyze/log/hold.h"
 #include "analyze/log/spool.h"
+#include "analyze/log/torn.h"
 #include "analyze/log/unrecorded.h"
 #include "format/chunk.h"
 
@@ -42,6 +43,7 @@ struct adoption {
     struct cutter *cutter;
     uint8_t session[16];
     bool refused; /* a file that may not be removed */
+    bool is_kept; /* what the log ends with */
     struct adoptee {
         char *path;
         uint64_t image; /* 0: nothing that can be read */
@@ -204,7 +206,8 @@ static int adopt_one(struct adoption *adoption, const char *path)
         adoption->refused = true;
         return 0;
     }
-    int error = 0;
+    int error = adoption->is_kept ? 0 : torn_keep(adoption->log_path);
+    adoption->is_kept = true;
     for (size_t i = 0; !error && live_slot_offset(i) < bytes; i++) {
         bool has_chunk = live_read_slot(fd, &live, i, slot);
         count_chunks(&counts, slot, &live, has_chunk);

@@ -82,6 +82,7 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         .sequence = header->sequence,
         .ticks_are_ns = header->flags & REC_CHUNK_TICKS_ARE_NS,
         .is_cut = header->flags & REC_CHUNK_CUT,
+        .torn = header->flags & REC_CHUNK_TORN,
         .ticks = header->ticks,
         .clock_ns = header->clock_ns,
     };

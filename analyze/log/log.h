@@ -27,6 +27,7 @@ struct log_chunk {
     bool ticks_are_ns;
     bool is_cut; /* REC_CHUNK_CUT */
     bool torn; /* cut short by the recording's end: its first records are whole */
+    bool is_piece; /* torn, and found as such: no chunk by itself, and not one of REC_CHUNK_TORN */
     uint64_t ticks, clock_ns;
 };
 

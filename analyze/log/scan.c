@@ -161,7 +161,8 @@ static void add_torn_chunk(struct log *log, uint32_t file, const struct piece *l
         return;
     struct rec_chunk_header torn = *header;
     torn.payload_bytes = (uint32_t)(last->bytes - header->header_bytes);
-    log_add_chunk(log, &torn, file, last->offset + header->header_bytes)->torn = true;
+    struct log_chunk *chunk = log_add_chunk(log, &torn, file, last->offset + header->header_bytes);
+    chunk->torn = chunk->is_piece = true;
 }
 
 /* The chunks of the log, or of its spool, from offset to end. */
@@ -169,7 +170,7 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
 {
     _cleanup_free_ uint8_t *buffer = alloc_zeroed(1, end < WINDOW_BYTES ? (size_t)end : WINDOW_BYTES);
     struct window w = { .fd = fd, .file_bytes = end, .buffer = buffer };
-    struct piece last = { 0 }; /* behind which there is nothing, or only names that were found out later */
+    struct piece last = { 0 }; /* behind which there is nothing, or only what readers and the launcher have appended later */
 
     while (offset < end) {
         struct rec_chunk_header header = { 0 };
@@ -186,7 +187,7 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             else if (header.type == REC_CHUNK_NAMES)
                 add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
                     .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
-            if (header.type != REC_CHUNK_NAMES)
+            if (header.type != REC_CHUNK_NAMES && header.type != REC_CHUNK_SESSION)
                 last.bytes = 0;
             offset += whole;
             continue;
@@ -194,7 +195,8 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
         uint64_t next = is_in_vain(&w) ? end : find_header(&w, offset + 1);
         if (is_in_vain(&w))
             reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
-        last = (struct piece){ header, offset, next - offset };
+        if (!chunk_header_sound(&header) || !(header.flags & REC_CHUNK_TORN)) /* else it is a copy of the one before it */
+            last = (struct piece){ header, offset, next - offset };
         add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
         offset = next;
     }

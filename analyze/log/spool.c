@@ -4,6 +4,7 @@
 
 #include "analyze/log/append.h"
 #include "analyze/log/live.h"
+#include "analyze/log/torn.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
 
@@ -108,7 +109,9 @@ int spool_adopt(const char *log_path)
     }
     error = taker_set_closed(t, 1);
     if (!error && !live_any_running(log_path)) {
-        error = move_all(t);
+        error = torn_keep(log_path);
+        if (!error)
+            error = move_all(t);
         if (!error) {
             _cleanup_free_ char *path = spool_path(log_path);
             error = unlink(path) == 0 ? 0 : -errno;

@@ -291,6 +291,7 @@ static const char *name_of_chunk_flag(unsigned value)
     case REC_CHUNK_TICKS_ARE_NS: return "ticks-are-ns";
     case REC_CHUNK_PACKED: return "packed";
     case REC_CHUNK_CUT: return "cut";
+    case REC_CHUNK_TORN: return "torn";
     }
     return NULL;
 }

@@ -273,6 +273,92 @@ static void test_interruption(uint32_t pid)
     CHECK(right);
 }
 
+/* For the copy of what the log ends with: it is as if nobody had tried. */
+static void merge_without_room(uint32_t pid, const char *before)
+{
+    struct rlimit limit = { bytes.count + 30, RLIM_INFINITY };
+    int status = -1;
+
+    log_bytes_write(&bytes);
+    live_write(number(pid));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        _exit(live_adopt(log_path) == 0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(log_size() == (off_t)bytes.count && live_count() == 1 && reads(before));
+    CHECK(live_adopt(log_path) == 0 && live_count() == 0 && reads(before));
+}
+
+/* The log ends amid a chunk of another process: what it has of it counts, before a merge and after it, wherever that is killed. */
+static void test_torn_end(uint32_t pid)
+{
+    static char log[1 << 16];
+    char before[4096], claimed[32];
+    bool right = true;
+
+    snprintf(claimed, sizeof claimed, "%u.0", pid);
+    for (size_t lacks = 1; lacks < 30 && right; lacks++) {
+        make_pair(pid);
+        chunk_begin(9, 0, 0, 50);
+        add_malloc(51, 0x70, 7);
+        add_malloc(52, 0x80, 8);
+        add_malloc(53, 0x90, 9);
+        chunk_end(&bytes);
+        if (lacks >= made.header.payload_bytes)
+            break;
+        bytes.count -= lacks;
+        log_bytes_write(&bytes);
+        strcpy(before, read_log(NULL));
+        CHECK(lacks != 1 || strncmp(before, "7 8 1 2 3 4 5 6 lost 5 missing 0 damaged ", 41) == 0);
+        CHECK(live_adopt(log_path) == 0 && live_count() == 0 && reads(before));
+        off_t size = log_size();
+        CHECK(live_adopt(log_path) == 0 && log_size() == size);
+        if (lacks % 8 == 1)
+            merge_without_room(pid, before);
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        ssize_t count = read(fd, log, sizeof log);
+        close(fd);
+        /* But for a piece of a header, which would be taken for more of what is torn. */
+        for (size_t cut = bytes.count; cut <= (size_t)count && right; cut += cut == bytes.count ? sizeof made.header : 1) {
+            file_write(log_path, log, cut);
+            live_write(claimed);
+            for (int merged = 0; merged < 2 && right; merged++) {
+                const char *got = read_log(NULL);
+                right = strncmp(got, before, strlen(before) - 3) == 0 && (!merged || live_count() == 0);
+                if (!right)
+                    printf("    lacks %zu, at %zu of %zu, merged %d: %s, not %s\n", lacks, cut, bytes.count, merged, got, before);
+                right = right && (merged || live_adopt(log_path) == 0);
+            }
+        }
+    }
+    CHECK(right);
+}
+
+/* What `record` appends at its end hides nothing of it. */
+static void test_torn_end_of_session(uint32_t pid)
+{
+    char before[4096];
+
+    make_pair(pid);
+    chunk_begin(9, 0, 0, 50);
+    add_malloc(51, 0x70, 7);
+    add_malloc(52, 0x80, 8);
+    chunk_end(&bytes);
+    bytes.count--;
+    log_bytes_write(&bytes);
+    strcpy(before, read_log(NULL));
+    CHECK(strncmp(before, "7 1 2 3 ", 8) == 0);
+    chunk_begin(0, 0, REC_SESSION_END, 700);
+    made.header.type = REC_CHUNK_SESSION;
+    chunk_end(&bytes);
+    log_bytes_write(&bytes);
+    CHECK(reads(before) && live_adopt(log_path) == 0 && live_count() == 0 && reads(before));
+}
+
 static void test_running(void)
 {
     uint32_t pid = (uint32_t)getpid();
@@ -322,7 +408,7 @@ static void test_running(void)
     live.header.process_start = start + 1; /* the pid is another one's now */
     live_write(number(pid));
     CHECK(!live_is_running(&live.header) && live_adopt(log_path) == 0 && !live_exists(number(pid)));
-    CHECK(reads("1 2 3 4 5 6 lost 5 missing 0 damaged 70"));
+    CHECK(reads("1 2 3 4 5 6 7 lost 5 missing 0 damaged 70"));
 
     /* Dead, but nobody has waited for it. */
     fflush(stdout);
@@ -651,6 +737,8 @@ int main(void)
     test_adoption(pid);
     test_longer(pid);
     test_interruption(pid);
+    test_torn_end(pid);
+    test_torn_end_of_session(pid);
     test_running();
     test_guests(pid);
     test_foreign(pid);

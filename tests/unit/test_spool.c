@@ -235,6 +235,64 @@ static void write_live(bool runs)
     file_write(live_name, page, sizeof page);
 }
 
+/* All allocations that are there, whatever else there is. */
+static uint64_t allocations_at_least(void)
+{
+    struct log *log;
+
+    if (log_open(log_path, &log, &failure) != 0)
+        return 0;
+    struct facts *facts = facts_collect(log, NULL);
+    uint64_t count = facts->allocations;
+    facts_free(facts);
+    log_free(log);
+    return count;
+}
+
+/* To the live file of a process that has ended. */
+static void add_slot(unsigned count)
+{
+    static struct {
+        struct rec_live_slot head;
+        struct rec_chunk_header chunk;
+        uint8_t payload[REC_LIVE_SLOT_BYTES - sizeof(struct rec_live_slot) - sizeof(struct rec_chunk_header)];
+    } slot;
+    int fd = open(live_name, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    make_chunk(count);
+    slot.head.used_bytes = made.header.payload_bytes;
+    slot.chunk = made.header;
+    slot.chunk.pid = 0x7fffffff;
+    slot.chunk.image = 5;
+    slot.chunk.sequence = 0;
+    memcpy(slot.payload, made.records, made.header.payload_bytes);
+    CHECK(fd >= 0 && write(fd, &slot, sizeof slot) == (ssize_t)sizeof slot);
+    close(fd);
+}
+
+/* Both files end amid a chunk: what they have of it stays when one is appended to the other. */
+static void test_torn_ends(void)
+{
+    begin();
+    make_chunk(50);
+    int fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    size_t piece = sizeof made.header + made.header.payload_bytes / 2;
+    CHECK(fd >= 0 && write(fd, &made, piece) == (ssize_t)piece);
+    close(fd);
+    const uint64_t half = allocations_at_least();
+    CHECK(half > 20 && half < 30);
+    append_chunk(100);
+    make_chunk(60);
+    append(&made, sizeof made.header + made.header.payload_bytes / 2);
+    const uint64_t all = allocations_at_least();
+    CHECK(all > half + 120 && all < half + 140);
+    CHECK(spool_adopt(log_path) == 0 && bytes_of(spool_name) < 0 && allocations_at_least() == all);
+    write_live(false); /* its chunk comes behind what the spool ended with */
+    add_slot(40);
+    CHECK(allocations_at_least() == all + 40 && live_adopt(log_path) == 0 && bytes_of(live_name) < 0);
+    CHECK(allocations_at_least() == all + 40);
+}
+
 static uint32_t closed(void)
 {
     struct rec_spool_header header = { 0 };
@@ -501,6 +559,7 @@ int main(void)
     test_interrupted();
     test_holes();
     test_pieces();
+    test_torn_ends();
     test_adoption();
     test_limit();
     test_limit_without_taker();
