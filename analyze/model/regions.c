@@ -243,19 +243,29 @@ static struct region *keep_near(struct regions *r, uint64_t id, uint32_t number)
     return region;
 }
 
+/* Regions are all over memory: that of an entry some way on is asked for. */
+static void prefetch_ahead(const struct regions *r, const struct regions_part *part, uint32_t entry)
+{
+    if (entry + 16 < part->capacity && part->entries[entry + 16].region)
+        __builtin_prefetch(region_at(r, part->entries[entry + 16].region));
+}
+
 /* Makes room, if only by forgetting regions that have no blocks any more. */
 static void enlarge(struct regions *r, struct regions_part *part)
 {
     uint32_t live = 0;
 
-    for (uint32_t i = 0; i < part->capacity; i++)
+    for (uint32_t i = 0; i < part->capacity; i++) {
+        prefetch_ahead(r, part, i);
         live += part->entries[i].region && region_at(r, part->entries[i].region)->granules;
+    }
     bool is_full = (uint64_t)live * 3 >= (uint64_t)part->capacity * 2;
     struct regions_part larger = { .used = live,
                                    .capacity = !part->capacity ? 8 : is_full ? part->capacity + part->capacity / 2 : part->capacity };
     larger.entries = alloc_zeroed(larger.capacity, sizeof *larger.entries);
     for (uint32_t i = 0; i < part->capacity; i++) {
         struct regions_entry entry = part->entries[i];
+        prefetch_ahead(r, part, i);
         if (!entry.region)
             continue;
         const struct region *region = region_at(r, entry.region);
