@@ -441,6 +441,7 @@ void regions_each(const struct regions *r, void (*use)(void *data, const struct 
     for (size_t i = 0; i < REGIONS_PARTS; i++)
         for (uint32_t entry = 0; entry < r->parts[i].capacity; entry++) {
             uint32_t number = r->parts[i].entries[entry].region;
+            prefetch_ahead(r, &r->parts[i], entry);
             struct region *region = number ? region_at(r, number) : NULL;
             for (unsigned granules = region ? region->granules : 0; granules; granules &= granules - 1) {
                 unsigned granule = (unsigned)__builtin_ctz(granules);
