@@ -64,6 +64,8 @@ struct regions_entry {
 
 #define NEAR_REGIONS 1024
 
+#define LONELY_LEAST 256 /* regions of a part: of fewer it says nothing */
+
 /* A region of this id, if it has that id. */
 struct near_region {
     uint64_t id; /* 0: none */
@@ -253,12 +255,15 @@ static void prefetch_ahead(const struct regions *r, const struct regions_part *p
 /* Makes room, if only by forgetting regions that have no blocks any more. */
 static void enlarge(struct regions *r, struct regions_part *part)
 {
-    uint32_t live = 0;
+    uint32_t live = 0, blocks = 0;
 
     for (uint32_t i = 0; i < part->capacity; i++) {
         prefetch_ahead(r, part, i);
-        live += part->entries[i].region && region_at(r, part->entries[i].region)->granules;
+        unsigned granules = part->entries[i].region ? region_at(r, part->entries[i].region)->granules : 0;
+        live += granules != 0;
+        blocks += (unsigned)__builtin_popcount(granules);
     }
+    r->are_lonely |= live >= LONELY_LEAST && blocks < live + live / 4;
     bool is_full = (uint64_t)live * 3 >= (uint64_t)part->capacity * 2;
     struct regions_part larger = { .used = live,
                                    .capacity = !part->capacity ? 8 : is_full ? part->capacity + part->capacity / 2 : part->capacity };
