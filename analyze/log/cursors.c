@@ -58,7 +58,7 @@ static int load_next(struct cursors *all, struct cursor *c, void **payload, size
 }
 
 /* More room for the depths of stacks: as much as the chunk turns out to have. */
-static void deepen(struct cursor *c)
+void cursor_deepen(struct cursor *c)
 {
     struct decoding *d = &c->decoding;
 
@@ -144,19 +144,6 @@ static void end(struct cursors *all, struct cursor *c)
     c->ids = NULL;
 }
 
-static bool lacks_depths(const struct decoding *d)
-{
-    return d->stacks == d->depth_room && d->depth_room < REC_STACK_NUMBERS;
-}
-
-/* Columns cannot be gone back in, so there is always room for a depth. */
-int cursor_next_of_columns(struct cursor *c)
-{
-    if (lacks_depths(&c->decoding))
-        deepen(c);
-    return columns_next(c->columns, &c->decoding, &c->next.event);
-}
-
 bool cursor_go_on(struct cursors *all, struct cursor *c, int got)
 {
     for (;; got = cursor_decode(c)) {
@@ -169,8 +156,8 @@ bool cursor_go_on(struct cursors *all, struct cursor *c, int got)
                 cursor_note_bad(all, c, c->decoding.problem);
             if (!open_chunk(all, c))
                 break;
-        } else if (got < 0 && lacks_depths(&c->decoding)) {
-            deepen(c);
+        } else if (got < 0 && cursor_lacks_depths(c)) {
+            cursor_deepen(c);
             c->decoding.end = c->decoding.start + c->count;
             c->decoding.problem = NULL;
         } else if (c->decoding.at >= c->slide_at) {

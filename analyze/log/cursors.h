@@ -49,7 +49,7 @@ void cursors_init(struct cursors *all, const struct log *log);
 void cursors_release(struct cursors *all);
 
 /* For the functions below. */
-int cursor_next_of_columns(struct cursor *c);
+void cursor_deepen(struct cursor *c);
 bool cursor_go_on(struct cursors *all, struct cursor *c, int got);
 void cursor_keep_ids(struct cursor *c);
 void cursor_load_again(struct cursors *all, struct cursor *c);
@@ -57,9 +57,18 @@ void cursor_load_again(struct cursors *all, struct cursor *c);
 /* To the stream's first event, to the next one. False: there are no more, and its memory is given back. What the
  * last event points to is gone then. */
 bool cursor_begin(struct cursors *all, struct cursor *c);
+static inline bool cursor_lacks_depths(const struct cursor *c)
+{
+    return c->decoding.stacks == c->decoding.depth_room && c->decoding.depth_room < REC_STACK_NUMBERS;
+}
+
 static inline int cursor_decode(struct cursor *c)
 {
-    return c->is_columns ? cursor_next_of_columns(c) : c->decoding.at >= c->slide_at ? 0 : decoding_next(&c->decoding, &c->next.event);
+    if (!c->is_columns)
+        return c->decoding.at >= c->slide_at ? 0 : decoding_next(&c->decoding, &c->next.event);
+    if (cursor_lacks_depths(c)) /* columns cannot be gone back in: there is always room for one */
+        cursor_deepen(c);
+    return columns_next(c->columns, &c->decoding, &c->next.event);
 }
 
 static inline bool cursor_advance(struct cursors *all, struct cursor *c)

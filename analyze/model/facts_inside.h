@@ -57,8 +57,6 @@ struct collector {
     uint64_t bytes_left; /* in units, that can still be allocated without a sum running over */
     uint64_t uncounted;  /* allocations that would have made one */
     struct waiting waiting;
-    const struct step *steps; /* of the batch */
-    uint64_t brief[BATCH_STEPS]; /* numbers of the batch's blocks that are freed in it and are in no table; 0: it is in one */
     uint64_t *mark_bytes; /* live in the mark's process */
     size_t mark_capacity;
 };

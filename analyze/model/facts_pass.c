@@ -82,12 +82,6 @@ static bool is_beyond_sums(struct collector *c, uint64_t size, uint64_t units)
     return is_beyond;
 }
 
-/* A block whose free comes in this batch, and of which nobody else asks: nothing is in its place, and no free waits for it. */
-static bool is_in_no_table(const struct collector *c, const struct step *s)
-{
-    return s->is_brief && !c->waiting.count && (s->is_new || !blocks_has(&c->processes[s->process].blocks, s->address));
-}
-
 /* The new block; grown: by how many reallocs. */
 static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
 {
@@ -99,8 +93,6 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
     struct timeline_bucket *bucket = NULL;
     struct block old;
 
-    if (s->is_brief)
-        c->brief[s - c->steps] = 0;
     if (is_beyond_sums(c, s->size, units))
         return;
     if (!left_out) {
@@ -111,9 +103,7 @@ static void take_alloc(struct collector *c, const struct step *s, uint8_t grown)
         return;
     if (p->unfinished)
         collector_end_unfinished(c, s->process, s->address, s->ns);
-    if (is_in_no_table(c, s)) {
-        c->brief[s - c->steps] = block.number;
-    } else if (blocks_put(&p->blocks, &block, &old)) {
+    if (blocks_put(&p->blocks, &block, &old)) {
         c->f->unseen_frees++;
         block_dies(c, s->process, &old, units_of(c, s->process, old.size), s->ns);
     }
@@ -180,17 +170,6 @@ static void count_temporary(struct collector *c, const struct step *s, const str
     thread->last_number = 0;
 }
 
-/* The block of an allocation of this batch, which is in no table. */
-static bool take_brief(const struct collector *c, const struct step *s, struct block *ret_block)
-{
-    if (s->pair == STEP_NO_PAIR || !c->brief[s->pair])
-        return false;
-    const struct step *a = &c->steps[s->pair];
-    *ret_block = (struct block){ .address = a->address, .size = a->size, .number = c->brief[s->pair],
-                                 .born_us = since_start(c, a->ns) / 1000, .leaf = is_left_out(c, a) ? LEAF_LEFT_OUT : a->leaf };
-    return true;
-}
-
 static void count_unknown_free(struct collector *c, const struct step *s)
 {
     struct facts *f = c->f;
@@ -205,7 +184,7 @@ static void take_free(struct collector *c, const struct step *s)
 {
     struct block block;
 
-    if (!take_brief(c, s, &block) && !take_out(c, s, &block)) {
+    if (!take_out(c, s, &block)) {
         count_unknown_free(c, s);
         return;
     }
@@ -339,17 +318,12 @@ struct ahead {
     size_t count;
 };
 
-static bool is_searched(const struct step *s)
-{
-    return s->type <= STEP_REALLOC_END && s->pair == STEP_NO_PAIR && !(s->is_brief && s->is_new);
-}
-
 /* What would be the steps from here on, if there are any. */
 static void search(const struct collector *c, const struct step *from, const struct step *end, struct ahead *ret_ahead)
 {
     ret_ahead->count = 0;
     for (const struct step *s = from; s < from + TURN && s < end; s++) {
-        if (is_searched(s) && blocks_prefetch(&c->processes[s->process].blocks, s->address))
+        if (s->type <= STEP_REALLOC_END && blocks_prefetch(&c->processes[s->process].blocks, s->address))
             ret_ahead->steps[ret_ahead->count++] = s;
         if (s->type == STEP_ALLOC)
             __builtin_prefetch(&c->f->costs.of[s->leaf]);
@@ -367,7 +341,6 @@ void collector_take_steps(struct collector *c, const struct step *steps, size_t 
     const struct step *end = steps + count;
     struct ahead ahead = { .count = 0 };
 
-    c->steps = steps;
     for (const struct step *s = steps; s < end; s++) {
         if ((s - steps) % TURN == 0) {
             prefetch(c, &ahead);

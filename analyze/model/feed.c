@@ -1,11 +1,10 @@
 #include "analyze/model/feed.h"
 
-#include "analyze/model/pairs.h"
-
 #include <pthread.h>
 
 #define THREAD_NONE UINT32_MAX
 
+#define BATCH_STEPS 4096
 #define BATCHES 16
 #define BATCHES_TURN 8 /* so many are there or free before who waits for them is woken: each switch costs */
 
@@ -26,7 +25,6 @@ struct feed {
     uint64_t to_ns;
     uint64_t calm_ns; /* up to here no process ends but with its events, and all is wanted; as far as it was looked at */
     struct ends *ends;
-    struct pairs pairs;
     bool at_end, was_cut;
 
     bool is_threaded;
@@ -202,10 +200,8 @@ static void fill(struct feed *f, struct batch *b)
 {
     struct step *step = b->steps, *const most = b->steps + BATCH_STEPS - 2; /* an event makes three steps at most */
 
-    pairs_begin_batch(&f->pairs);
     while (!f->at_end && step < most) {
         const struct timed_event *event = f->event ? f->event : reader_look(f->reader);
-        struct step *made = step;
         f->event = event;
         if (event && event->ns <= f->calm_ns) {
             f->event = NULL;
@@ -213,8 +209,6 @@ static void fill(struct feed *f, struct batch *b)
         } else {
             step = take_end(f, step);
         }
-        for (; made < step; made++)
-            pairs_take(&f->pairs, b->steps, (size_t)(made - b->steps));
     }
     b->count = (size_t)(step - b->steps);
     b->leaves = f->told->stacks.leaf_count;

@@ -64,6 +64,8 @@ struct regions_entry {
 
 #define NEAR_REGIONS 1024
 
+#define LONELY_LEAST 256 /* regions of a part: of fewer it says nothing */
+
 /* A region of this id, if it has that id. */
 struct near_region {
     uint64_t id; /* 0: none */
@@ -243,19 +245,32 @@ static struct region *keep_near(struct regions *r, uint64_t id, uint32_t number)
     return region;
 }
 
+/* Regions are all over memory: that of an entry some way on is asked for. */
+static void prefetch_ahead(const struct regions *r, const struct regions_part *part, uint32_t entry)
+{
+    if (entry + 16 < part->capacity && part->entries[entry + 16].region)
+        __builtin_prefetch(region_at(r, part->entries[entry + 16].region));
+}
+
 /* Makes room, if only by forgetting regions that have no blocks any more. */
 static void enlarge(struct regions *r, struct regions_part *part)
 {
-    uint32_t live = 0;
+    uint32_t live = 0, blocks = 0;
 
-    for (uint32_t i = 0; i < part->capacity; i++)
-        live += part->entries[i].region && region_at(r, part->entries[i].region)->granules;
+    for (uint32_t i = 0; i < part->capacity; i++) {
+        prefetch_ahead(r, part, i);
+        unsigned granules = part->entries[i].region ? region_at(r, part->entries[i].region)->granules : 0;
+        live += granules != 0;
+        blocks += (unsigned)__builtin_popcount(granules);
+    }
+    r->are_lonely |= live >= LONELY_LEAST && blocks < live + live / 4;
     bool is_full = (uint64_t)live * 3 >= (uint64_t)part->capacity * 2;
     struct regions_part larger = { .used = live,
                                    .capacity = !part->capacity ? 8 : is_full ? part->capacity + part->capacity / 2 : part->capacity };
     larger.entries = alloc_zeroed(larger.capacity, sizeof *larger.entries);
     for (uint32_t i = 0; i < part->capacity; i++) {
         struct regions_entry entry = part->entries[i];
+        prefetch_ahead(r, part, i);
         if (!entry.region)
             continue;
         const struct region *region = region_at(r, entry.region);
@@ -431,6 +446,7 @@ void regions_each(const struct regions *r, void (*use)(void *data, const struct 
     for (size_t i = 0; i < REGIONS_PARTS; i++)
         for (uint32_t entry = 0; entry < r->parts[i].capacity; entry++) {
             uint32_t number = r->parts[i].entries[entry].region;
+            prefetch_ahead(r, &r->parts[i], entry);
             struct region *region = number ? region_at(r, number) : NULL;
             for (unsigned granules = region ? region->granules : 0; granules; granules &= granules - 1) {
                 unsigned granule = (unsigned)__builtin_ctz(granules);

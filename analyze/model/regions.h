@@ -6,19 +6,8 @@
 #ifndef MALLOSCOPE_MODEL_REGIONS_H
 #define MALLOSCOPE_MODEL_REGIONS_H
 
+#include "analyze/model/block.h"
 #include "analyze/util.h"
-
-struct block {
-    uint64_t address; /* not 0 */
-    uint64_t size;    /* bytes asked for */
-    uint64_t number;  /* of its allocation in the session, from 1 */
-    uint64_t born_us; /* since the session's start */
-    uint32_t leaf;    /* stack that allocated it (model/stacks.h); up to BLOCK_LEAF_MAX */
-    uint8_t grown;    /* times that realloc has made it larger, up to BLOCK_GROWN_MAX */
-};
-
-#define BLOCK_LEAF_MAX ((1u << 30) - 1)
-#define BLOCK_GROWN_MAX 3
 
 /* In sixteen parts, so that growing copies a part at a time. */
 #define REGIONS_PARTS 16
@@ -36,6 +25,7 @@ struct regions {
     size_t chunk_count, chunk_capacity;
     uint32_t unit_count;      /* of the chunks that is given out, or was left over at their ends */
     uint32_t unused[REGIONS_CLASSES]; /* given back: each has the next one's number; 0: none */
+    bool are_lonely; /* the blocks: nearly each has a region of its own */
 };
 
 void regions_release(struct regions *r);

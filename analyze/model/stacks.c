@@ -164,7 +164,7 @@ static void give_number(struct stack_path *p, uint32_t number, struct stack_plac
     p->given[number] = place;
 }
 
-uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event)
+uint32_t stack_path_go(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event)
 {
     struct stack_place at = p->at;
 
@@ -208,7 +208,7 @@ static uint32_t find_next_leaf(struct stacks *s, uint32_t leaf, uint8_t function
     return leaf;
 }
 
-uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
+uint32_t stack_path_find_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
 {
     struct stack_node *node = &s->nodes[p->at.node];
 

@@ -67,11 +67,29 @@ uint32_t stacks_root(struct stacks *s, uint32_t what_for);
 void stacks_end(struct stacks *s);
 
 void stack_path_release(struct stack_path *p);
-/* The node of the stack of an allocation event. */
-uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event);
+/* For the next ones. */
+uint32_t stack_path_go(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event);
+uint32_t stack_path_find_leaf(const struct stack_path *p, struct stacks *s, uint8_t function);
+
+/* The node of the stack of an allocation event. Mostly it is one that the chunk has had. */
+static inline uint32_t stack_path_follow(struct stack_path *p, struct stacks *s, size_t chunk, const struct event *event)
+{
+    bool is_again = event->stack_mode == REC_STACK_AGAIN && event->stack_number < p->given_capacity;
+
+    if (p->chunk != chunk + 1 || !(is_again || event->stack_mode == REC_STACK_SAME))
+        return stack_path_go(p, s, chunk, event);
+    if (is_again)
+        p->at = p->given[event->stack_number];
+    return p->at.node;
+}
 
 /* The function's leaf where the path is, made if there is none. */
-uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function);
+static inline uint32_t stack_path_leaf(const struct stack_path *p, struct stacks *s, uint8_t function)
+{
+    uint32_t leaf = s->nodes[p->at.node].leaf;
+
+    return leaf != LEAF_NONE && s->leaves[leaf].function == function && !p->at.flags ? leaf : stack_path_find_leaf(p, s, function);
+}
 
 /* Of all stacks each has one such leaf. */
 static inline bool stack_leaf_is_first(const struct stacks *s, uint32_t leaf)

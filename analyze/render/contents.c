@@ -93,7 +93,7 @@ static void print_summary(const struct log *log, const struct contents *c)
     if (c->ticks_are_ns == c->events.count + c->session.count)
         printf("  %-11s  nanoseconds of the system's clock\n", "clock");
     else
-        printf("  %-11s  a counter of the CPU, %.3f MHz%s\n", "clock", log->ns_per_tick > 0 ? 1e3 / log->ns_per_tick : 0.0,
+        printf("  %-11s  a counter of the CPU, in steps of %.2f ns%s\n", "clock", log->ns_per_tick,
                c->ticks_are_ns ? "; in some chunks nanoseconds of the system's clock" : "");
     if (c->names.count)
         printf("  %-11s  in the log, of %s: %s\n", "names", text_counted(c->names.count, "module"),
