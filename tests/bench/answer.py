@@ -45,11 +45,15 @@ def take(command, environment=None):
                      out.read().decode(errors="replace"))
 
 
-def ours(directory, command, environment):
+def ours(directory, command, environment, *options):
     """CPU seconds of `record`, and of `report` that finds all names anew. The log stays."""
-    log = os.path.join(directory, "ours")
-    recorded = take([ways.MALLOSCOPE, "record", "-q", "-f", "-o", log, "--", *command], environment)
+    log = os.path.join(directory, "raw" if options else "ours")
+    recorded = take([ways.MALLOSCOPE, "record", "-q", "-f", "-o", log, *options, "--", *command], environment)
     return recorded.cpu, take([ways.MALLOSCOPE, "report", "--no-cache", log]).cpu
+
+
+def ours_not_packed(directory, command, environment):
+    return ours(directory, command, environment, "--no-compress")
 
 
 def heaptracks(directory, command, environment):
@@ -68,10 +72,10 @@ def heaptracks(directory, command, environment):
 
 
 def whole_way(rounds, directory, command, environment=None):
-    """The untraced program's CPU seconds, then (what recording adds, reading) of ours and of
+    """The untraced program's CPU seconds, then (what recording adds, reading) of ours, packed and not, and of
     heaptrack, None where there is none. The least of the rounds, taken in turn."""
-    ways_there = [ours, heaptracks] if HEAPTRACK else [ours]
-    untraced, found = [], {way: [] for way in (ours, heaptracks)}
+    ways_there = [ours, ours_not_packed, *([heaptracks] if HEAPTRACK else [])]
+    untraced, found = [], {way: [] for way in (ours, ours_not_packed, heaptracks)}
     for _ in range(rounds):
         untraced.append(take(command, environment).cpu)
         for way in ways_there:

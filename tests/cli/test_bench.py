@@ -75,7 +75,7 @@ if not os.environ.get("TEST_SANITIZED"):
         equal(len(cells), 4 if "made-up" in title else 3, f"rows of {title}")
         for name, row in cells.items():
             check(len(row) == len(columns) and all(row[:2]) and all(
-                re.fullmatch(r"(-?\d+(\.\d+)?( million| \+ \d+\.\d+)?)?|its interpreter failed", cell) for cell in row),
+                re.fullmatch(r"(-?\d+(\.\d+)?( million| [+/] -?\d+\.\d+)?)?|its interpreter failed", cell) for cell in row),
                 f"{title}, {name}: figures: {row}")
     rows = ["untraced", "no stacks (`--call-graph=none`)", "own unwinder (`--call-graph=auto`)",
             "frame pointers (`--call-graph=fp`)", "libunwind (`--call-graph=libunwind`)", "a sample (`--sample`)"]
