@@ -12,7 +12,9 @@
  *
  * With "interrupt": a fourth thread sends the others signals all the while, whose
  * handlers allocate, so that any instruction may be the one that is interrupted;
- * what calls the heap by itself is left out then. */
+ * what calls the heap by itself is left out then. The first stack of all is one that
+ * only libunwind can take, so that the recorder has it when it is needed on a signal's
+ * stack, where it does not load it. */
 #include <alloca.h>
 #include <csetjmp>
 #include <csignal>
@@ -529,6 +531,33 @@ static void *loader_main(void *)
     return NULL;
 }
 
+#ifdef __x86_64__
+/* Only rbx tells its frame, as other registers do in the middle of some prologues. */
+extern "C" void through_rbx(void (*call)());
+
+__asm__(".text\n"
+        ".type through_rbx, @function\n"
+        "through_rbx:\n"
+        ".cfi_startproc\n"
+        "push %rbx\n"
+        ".cfi_def_cfa_offset 16\n"
+        ".cfi_offset %rbx, -16\n"
+        "lea 16(%rsp), %rbx\n"
+        ".cfi_def_cfa %rbx, 0\n"
+        "call *%rdi\n"
+        ".cfi_def_cfa %rsp, 16\n"
+        "pop %rbx\n"
+        ".cfi_def_cfa_offset 8\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size through_rbx, .-through_rbx\n");
+#else
+static void through_rbx(void (*call)())
+{
+    call();
+}
+#endif
+
 static pthread_t targets[3];
 
 static void *interrupter_main(void *)
@@ -558,8 +587,10 @@ int main(int argc, char **argv)
     begin();
     libraries[0] = argc > 4 ? argv[3] : NULL;
     libraries[1] = argc > 4 ? argv[4] : NULL;
-    if (argc == 4)
+    if (argc == 4) {
         shape_count -= 6;
+        through_rbx(take);
+    }
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, thread_main, (void *)(uintptr_t)(seed + 1 + (uint32_t)i));
     for (int i = 0; i < 3; i++) /* all that may be interrupted */

@@ -3,6 +3,7 @@ that are preloaded before it, are not called by it; and what it loads itself it 
 import glob
 import os
 import platform
+import re
 import shutil
 import sys
 
@@ -49,6 +50,16 @@ if platform.machine() == "x86_64":
     check(taken in ((51, 0, 0), (50, 1, 0)), f"and all stacks are whole, but perhaps on a small one: {taken}")
     got = run([MALLOSCOPE, "report", LOG])
     check("through_rbx" in got.stdout and "main" in got.stdout, "through the function")
+    got = record([program("by_rbx"), "5", "aside"], LOG)
+    before, after = map(int, got.stdout.split())
+    equal((got.returncode, before, after > 0, got.stderr), (0, 0, True, ""), "a signal's handler on another stack needs it first")
+    r = report(LOG)
+    equal((r["trust"]["fallback_stacks"], r["trust"]["partial_stacks"]), (6, 1),
+          "it is not loaded there, and that stack is partial; once it is there, such a stack is whole")
+    got = run([MALLOSCOPE, "dump", "--stacks", LOG])
+    stacks = dict(re.findall(r" malloc 0x\S+ (100[123])\n((?:\t.*\n)+)", got.stdout))
+    check("through_rbx" in stacks["1002"] and "main" not in stacks["1002"], f"the partial one is the first: {stacks['1002']}")
+    check("through_rbx" in stacks["1003"] and "main" in stacks["1003"], f"the last is whole: {stacks['1003']}")
     got = record([program("by_rbx"), "5"], LOG, "--call-graph=libunwind")
     check(int(got.stdout.split()[0]) > 0, "where all stacks are its, it is there from the start")
 sys.exit(done())
