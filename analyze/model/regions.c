@@ -432,7 +432,8 @@ void regions_prefetch_place(struct regions *r, uint64_t address)
 {
     uint64_t id = id_of(address), hash = hash_of(id);
     const struct regions_part *part = part_of(r, hash);
-    uint32_t number = look(part, home_of(part, hash), hash)->region;
+    /* The process may have ended meanwhile. */
+    uint32_t number = part->capacity ? look(part, home_of(part, hash), hash)->region : 0;
 
     if (!number)
         return;

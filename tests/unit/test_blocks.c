@@ -122,7 +122,13 @@ static void test(uint64_t bytes)
         right &= take(&blocks, i);
     CHECK(right && known_count == 0);
     look_at_all(&blocks);
+    size_t searched = 0;
+    for (size_t i = 0; i < ADDRESSES; i++)
+        searched += blocks_prefetch(&blocks, address_of(i));
     blocks_release(&blocks);
+    for (size_t i = 0; i < ADDRESSES; i++) /* it is too late, and no harm */
+        blocks_prefetch_place(&blocks, address_of(i));
+    CHECK(searched > 100);
 }
 
 int main(void)
