@@ -12,7 +12,7 @@
 #define AHEAD_CHUNKS 16
 #define FIRST_DEPTHS 64
 /* A chunk is decoded from its columns, and never made records, where it is of a usual size and few streams run at one time: it takes
- * some 64 KB more than its window, and all of it has to be there. */
+ * some 30 KB more than its window, and all of it has to be there. */
 #define COLUMNS_CURSORS_MOST 64
 #define COLUMNS_PAYLOAD_MOST (128u << 10)
 
