@@ -3,6 +3,8 @@
  * aside: instead of that thread, 1002 bytes in a signal's handler on another stack, called from under the function,
  * and 1003 bytes in the same handler at the end.
  * Prints how many of libunwind and liblzma are mapped before, and after. x86-64. */
+#include "through_rbx.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,8 +24,7 @@ static NOINLINE void handler(int signal)
     free(kept);
 }
 
-void take(void);
-NOINLINE void take(void)
+static NOINLINE void take(void)
 {
     if (bytes_aside) {
         raise(SIGUSR1);
@@ -32,28 +33,6 @@ NOINLINE void take(void)
     kept = malloc(1001);
     free(kept);
 }
-
-void through_rbx(void);
-
-__asm__(".text\n"
-        ".globl through_rbx\n"
-        ".type through_rbx, @function\n"
-        "through_rbx:\n"
-        ".cfi_startproc\n"
-        "push %rbx\n"
-        ".cfi_def_cfa_offset 16\n"
-        ".cfi_offset %rbx, -16\n"
-        "lea 16(%rsp), %rbx\n"
-        ".cfi_def_cfa %rbx, 0\n"
-        "call take\n"
-        ".cfi_def_cfa %rsp, 16\n"
-        "pop %rbx\n"
-        ".cfi_def_cfa_offset 8\n"
-        "ret\n"
-        ".cfi_endproc\n"
-        ".size through_rbx, .-through_rbx\n"
-        ".section .note.GNU-stack,\"\",@progbits\n"
-        ".text\n");
 
 static int libraries(void)
 {
@@ -77,14 +56,14 @@ static void through_rbx_aside(size_t bytes)
     sigaltstack(&aside, NULL);
     sigaction(SIGUSR1, &action, NULL);
     bytes_aside = bytes;
-    through_rbx();
+    through_rbx(take);
     bytes_aside = 0;
 }
 
 static void *in_thread(void *unused)
 {
     (void)unused;
-    through_rbx();
+    through_rbx(take);
     return NULL;
 }
 
@@ -102,7 +81,7 @@ int main(int argc, char **argv)
     else if (pthread_create(&thread, &small, in_thread, NULL) == 0)
         pthread_join(thread, NULL);
     for (int i = argc > 1 ? atoi(argv[1]) : 5; i > 0; i--)
-        through_rbx();
+        through_rbx(take);
     if (is_aside)
         through_rbx_aside(1003);
     printf("%d %d\n", before, libraries());

@@ -532,25 +532,7 @@ static void *loader_main(void *)
 }
 
 #ifdef __x86_64__
-/* Only rbx tells its frame, as other registers do in the middle of some prologues. */
-extern "C" void through_rbx(void (*call)());
-
-__asm__(".text\n"
-        ".type through_rbx, @function\n"
-        "through_rbx:\n"
-        ".cfi_startproc\n"
-        "push %rbx\n"
-        ".cfi_def_cfa_offset 16\n"
-        ".cfi_offset %rbx, -16\n"
-        "lea 16(%rsp), %rbx\n"
-        ".cfi_def_cfa %rbx, 0\n"
-        "call *%rdi\n"
-        ".cfi_def_cfa %rsp, 16\n"
-        "pop %rbx\n"
-        ".cfi_def_cfa_offset 8\n"
-        "ret\n"
-        ".cfi_endproc\n"
-        ".size through_rbx, .-through_rbx\n");
+#include "through_rbx.h"
 #else
 static void through_rbx(void (*call)())
 {
