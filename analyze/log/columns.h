@@ -31,7 +31,7 @@ _Static_assert(COLUMN_TAIL + 1 == REC_COLUMNS, "columns");
 
 struct columns {
     struct { uint8_t *start, *at, *end; } column[REC_COLUMNS]; /* at: splitting: the end so far; joining: what is next */
-    uint64_t skew;   /* columns_next(): what an address is more than its place says */
+    uint64_t skew;   /* columns_next(): what an address is more than its place says: the columns do not count free-by records */
     union {
         struct places places;
         uint8_t flags_of[REC_STACK_NUMBERS]; /* columns_sizes(): of the numbered stacks */

@@ -5,12 +5,6 @@
 
 #define PROBLEM "a packed chunk that cannot be unpacked"
 
-/* The columns' addresses do not count free-by records, which are of kind 3; the decoding's do. */
-static uint64_t address_of(const struct columns *c, uint64_t address)
-{
-    return address + c->skew;
-}
-
 void columns_begin(struct columns *c)
 {
     for (unsigned i = 0; i < REC_COLUMNS; i++)
@@ -76,6 +70,6 @@ int columns_next(struct columns *c, struct decoding *d, struct event *e)
         return decoding_fail(d, PROBLEM);
     }
     e->ticks = d->ticks += stamp;
-    e->address = d->address = address_of(c, address);
+    e->address = d->address = address + c->skew;
     return 1;
 }
