@@ -244,17 +244,20 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
 
 static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *unit)
 {
+    _cleanup_free_ struct line_place *places = alloc_zeroed(s->count, sizeof *places);
     struct unit_lines lines;
 
-    if (!unit_lines_begin(&lines, unit, x->lines, x->starts, &x->paths)) {
+    for (size_t i = 0; i < s->count; i++)
+        places[i].address = s->queries[i].address;
+    if (!unit_lines_begin(&lines, unit, x->lines, x->starts, &x->paths, places, s->count)) {
         x->damaged = true;
         return;
     }
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
-        struct unit_line found;
-        if (!unit_lines_find(&lines, q->address, &found))
+        if (!places[i].found)
             continue;
+        struct unit_line found = unit_lines_at(&lines, &places[i]);
         q->file = found.file;
         q->line = found.line;
         q->column = found.column;
