@@ -213,6 +213,20 @@ for depth in (300, 900, 1500):
         if not options:
             equal(run([MALLOSCOPE, "symbolize", log]).stderr, "", "nothing is damaged")
 
+# --- units with one table of lines ------------------------------------------------------------------------
+link = shutil.which("llvm-link-14") or shutil.which("llvm-link")
+if check(link and shutil.which("clang"), "clang and llvm-link are there: install clang and llvm-14 (scripts/packages test)"):
+    write("one.c", "#include <stdlib.h>\nvoid *one(int n)\n{\n    return malloc(n);\n}\n")
+    write("two.c", "#include <stdlib.h>\nvoid *one(int n);\nint main(int n, char **v)\n{\n    free(one(n));\n    return n == 9;\n}\n")
+    for name in ("one", "two"):
+        must("clang", "-g", "-O1", "-c", "-emit-llvm", path(name + ".c"), "-o", path(name + ".bc"))
+    must(link, path("one.bc"), path("two.bc"), "-o", path("both.bc"))
+    must("clang", "-S", path("both.bc"), "-o", path("both.s"))
+    must("clang", path("both.s"), "-o", path("both"))
+    addresses = {fields[2]: int(fields[0], 16) for fields in map(str.split, must("nm", path("both")).splitlines()) if fields[-1] in ("one", "main")}
+    equal(names(path("both"), [addresses["one"], addresses["main"]]),
+          ([[("one", "one", path("one.c"), "3", "0")], [("main", "main", path("two.c"), "4", "0")]], ""), "two units' functions")
+
 # Of a lambda's destructor the debug information says ~<lambda> only; its symbol says whose it is.
 write("lambda.cpp", "#include <string>\nint main(int n, char **)\n{\n    std::string s(n, 'x');\n    auto f = [s](int i) { return s[i]; };\n    return f(0);\n}\n")
 must("g++", "-g", "-O0", path("lambda.cpp"), "-o", path("lambda"))
