@@ -36,13 +36,19 @@ static uint64_t next_address(struct decoding *d, uint64_t folded)
     return d->address += rec_unfold_address(folded);
 }
 
+/* What every chunk begins with. */
+static void begin_anew(struct decoding *d, uint64_t chunk_ticks)
+{
+    d->ticks = chunk_ticks;
+    d->address = d->pc = 0;
+    d->depth = d->stacks = 0;
+}
+
 void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint64_t chunk_ticks)
 {
     d->start = d->at = payload;
     d->end = d->start + bytes;
-    d->ticks = chunk_ticks;
-    d->address = d->pc = 0;
-    d->depth = d->stacks = 0;
+    begin_anew(d, chunk_ticks);
     d->problem = NULL;
 }
 
@@ -77,6 +83,11 @@ static void decode_other_body(struct decoding *d, struct span *s, struct event *
         e->pc.module = (uint32_t)take_number(s);
         e->pc.pc = d->pc += (uint64_t)rec_unzigzag(take_number(s));
         e->pc.exact = take_number_if_there(s) & REC_PC_EXACT;
+        return;
+    }
+    if (e->other == REC_CHUNK_BEGIN) {
+        begin_anew(d, take_number(s));
+        e->ticks = d->ticks;
         return;
     }
     if (!rec_other_name(e->other)) {
@@ -212,7 +223,7 @@ static int decode_other(struct decoding *d, struct span *s, unsigned tag, struct
     if (inner.bad)
         return decoding_fail(d, "a record with fields missing");
     d->at = s->at;
-    return 1;
+    return e->other == REC_CHUNK_BEGIN ? DECODING_ANEW : 1;
 }
 
 int decoding_next(struct decoding *d, struct event *e)

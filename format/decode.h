@@ -89,12 +89,14 @@ struct decoding {
 void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint64_t chunk_ticks);
 
 /* 1: *ret_event is the next event. 0: the end. -1: the bytes at
- * d->at - d->start are no record, d->problem says why; nothing follows. Where only the
+ * d->at - d->start are no record, d->problem says why; nothing follows. DECODING_ANEW: *ret_event is a chunk-begin record: what was
+ * a chunk of its own has begun, and as in every chunk, stacks are told and numbered anew. Where only the
  * record goes on beyond the end, or there is no room for a depth, all but end and problem is then as it was: who has more of
  * either sets it, start, at, end and problem, and goes on. */
+#define DECODING_ANEW 2
 int decoding_next(struct decoding *d, struct event *ret_event);
 
-/* The same, with the memory. */
+/* The same, with the memory, for who does not care where a chunk was. */
 struct decoder {
     struct decoding now;
     uint16_t depths[REC_STACK_NUMBERS];
@@ -105,7 +107,12 @@ void decoder_begin(struct decoder *d, const void *payload, size_t bytes, uint64_
 
 static inline int decoder_next(struct decoder *d, struct event *ret_event)
 {
-    return decoding_next(&d->now, ret_event);
+    int got;
+
+    do
+        got = decoding_next(&d->now, ret_event);
+    while (got == DECODING_ANEW);
+    return got;
 }
 
 #endif

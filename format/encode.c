@@ -266,6 +266,14 @@ uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t
     return body_end(&b);
 }
 
+uint8_t *encode_chunk_begin(uint8_t *at, uint64_t ticks)
+{
+    struct body b = body_begin(NULL, at, REC_CHUNK_BEGIN);
+
+    body_number(&b, ticks);
+    return body_end(&b);
+}
+
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
                               struct encode_text version, uint32_t first_pid, uint32_t flags)

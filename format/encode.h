@@ -218,6 +218,9 @@ uint8_t *encode_deepbind(struct encoder *e, uint8_t *at, uint64_t ticks, struct 
 uint8_t *encode_own_heap(struct encoder *e, uint8_t *at, uint64_t ticks, struct encode_text path);
 uint8_t *encode_trimmed(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t from_ns, uint64_t to_ns,
                         uint64_t left_out, uint32_t flags, struct encode_text origin);
+/* Between the records of two chunks of one stream that become one chunk: ticks is the second one's. What has to do with differences
+ * begins anew. */
+uint8_t *encode_chunk_begin(uint8_t *at, uint64_t ticks);
 uint8_t *encode_session_start(struct encoder *e, uint8_t *at, uint64_t ticks, uint64_t realtime_ns,
                               struct encode_text command, struct encode_text host,
                               struct encode_text version, uint32_t first_pid, uint32_t flags);

@@ -92,7 +92,9 @@ struct rec_chunk_header {
 struct rec_packed_header {
     uint64_t payload_checksum; /* XXH64 of the records */
     uint32_t payload_bytes;    /* of the records; at most REC_CHUNK_PAYLOAD_MAX */
+    uint32_t sequences;        /* so many chunks have become this one: the chunk's sequence, and those that follow it; 1 or more */
     uint32_t column_bytes[REC_COLUMNS];
+    uint32_t reserved;         /* 0 */
 };
 
 /* Begins LOG.spool: chunks on their way into a log with REC_FILE_PACKED. The words
@@ -165,7 +167,7 @@ struct rec_live_slot {
 
 _Static_assert(sizeof(struct rec_file_header) == 64, "file header");
 _Static_assert(sizeof(struct rec_chunk_header) == 64, "chunk header");
-_Static_assert(sizeof(struct rec_packed_header) == 80, "packed header");
+_Static_assert(sizeof(struct rec_packed_header) == 88, "packed header");
 _Static_assert(sizeof(struct rec_spool_header) == 96, "spool header");
 _Static_assert(sizeof(struct rec_live_header) == 80, "live header");
 _Static_assert(sizeof(struct rec_unrecorded_header) == 256, "unrecorded header");

@@ -94,7 +94,7 @@ static inline uint64_t rec_size_counted(uint64_t size)
     X(14, FREE_BY, "free-by") X(15, SESSION_START, "session-start")                  \
     X(16, UNTRACED, "untraced-program") X(17, MARK, "mark") X(18, RECORDING, "recording")  \
     X(19, DEEPBIND, "deepbind") X(20, TRIMMED, "trimmed")                              \
-    X(21, OWN_HEAP, "own-heap")
+    X(21, OWN_HEAP, "own-heap") X(22, CHUNK_BEGIN, "chunk-begin")
 
 #define X(number, name, text) REC_##name = number,
 enum rec_other { REC_OTHERS(X) REC_OTHER_COUNT = 64 };

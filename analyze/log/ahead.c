@@ -5,9 +5,9 @@
 #include <pthread.h>
 
 #define IDLE_MOST 32
-#define IDLE_BYTES_MOST ((size_t)256 << 10)
+#define IDLE_BYTES_MOST ((size_t)1 << 20)
 
-#define TURN 6 /* so many are wanted before the thread is woken, unless one is waited for: each switch costs */
+#define TURN 2 /* so many are wanted before the thread is woken, unless one is waited for: each switch costs */
 
 struct piece {
     const struct log_chunk *chunk;

@@ -24,6 +24,8 @@ static int next_record(struct columns *c, struct decoding *d, unsigned column, s
     d->start = c->column[column].start;
     d->at = c->column[column].at;
     d->end = c->column[column].end;
+    if (d->at < d->end)
+        pass_other(c, *d->at);
     int got = decoding_next(d, e);
     c->column[column].at = (uint8_t *)d->at;
     c->skew = d->address - c->places.last;

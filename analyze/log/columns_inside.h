@@ -12,6 +12,13 @@
 #define STAMP_SHORT 224u /* smaller stamps are one byte */
 #define STAMP_LONG 255u  /* a varint in its own column */
 
+/* A record of kind 3, by its tag, that addresses begin anew behind. */
+static inline void pass_other(struct columns *c, unsigned tag)
+{
+    if (tag >> 2 == REC_CHUNK_BEGIN)
+        c->places.last = 0;
+}
+
 static inline bool take(struct columns *c, unsigned column, unsigned *ret_byte)
 {
     if (c->column[column].at >= c->column[column].end)

@@ -8,7 +8,7 @@ static bool is_of_no_size(unsigned other)
 {
     return other == REC_PC || other == REC_MODULE_LOAD || other == REC_MODULE_UNLOAD || other == REC_THREAD_BEGIN ||
            other == REC_THREAD_END || other == REC_THREAD_NAME || other == REC_ALLOC_FAILED ||
-           other == REC_REALLOC_FAILED || other == REC_REALLOC_FREED || other == REC_FREE_BY;
+           other == REC_REALLOC_FAILED || other == REC_REALLOC_FREED || other == REC_FREE_BY || other == REC_CHUNK_BEGIN;
 }
 
 /* Before any size is given out. */
@@ -66,6 +66,7 @@ static bool take_flags(struct columns *c, unsigned mode, uint32_t *stacks, uint8
 
 int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events)
 {
+    const uint8_t *other = c->column[COLUMN_OTHER].start, *end = c->column[COLUMN_OTHER].end; /* whole, by look_at_operations() */
     uint32_t stacks = 0;
     uint8_t flags = 0;
     uint64_t size;
@@ -82,6 +83,12 @@ int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret
                 !take_flags(c, operation >> 3 & 3, &stacks, &flags))
                 return -EBADMSG;
             add(data, rec_size_counted(size), flags);
+            if (operation >> 5 == REC_ALLOC_ALIGNED)
+                other = skip_alignment(other, end);
+        } else if (operation == OPERATION_KIND + REC_OTHER) {
+            if (*other >> 2 == REC_CHUNK_BEGIN)
+                stacks = flags = 0;
+            other = skip_other(other + 1, end);
         }
     return 0;
 }

@@ -84,6 +84,7 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
             return false;
         put(c, COLUMN_OPERATION, OPERATION_KIND + kind);
         put_bytes(c, COLUMN_OTHER, record, (size_t)(next - record));
+        pass_other(c, tag);
         *at = next;
         return true;
     }
@@ -127,16 +128,25 @@ static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *e
     return true;
 }
 
-void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
+void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *ends, unsigned count, uint8_t *room)
 {
-    const uint8_t *at = payload, *end = payload + bytes;
+    const uint8_t *at = payload, *end = payload;
+    const size_t bytes = ends[count - 1];
 
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].start = c->column[i].at = room + i * (2 * bytes + 64);
     places_begin(&c->places);
-    while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end))
-        ;
-    put_bytes(c, COLUMN_TAIL, at, (size_t)(end - at));
+    for (unsigned i = 0; i < count && at == end; i++) {
+        end = payload + ends[i];
+        while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end))
+            ;
+    }
+    put_bytes(c, COLUMN_TAIL, at, (size_t)(payload + bytes - at));
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].end = c->column[i].at;
+}
+
+void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
+{
+    columns_split_parts(c, payload, &bytes, 1, room);
 }

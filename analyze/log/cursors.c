@@ -8,19 +8,19 @@
 
 /* Read ahead, for all streams together. Of each more than one chunk, so that no thread waits for another one that the
  * kernel lets wait. */
-#define AHEAD_BYTES_MOST ((size_t)4 << 20)
+#define AHEAD_BYTES_MOST ((size_t)1 << 20)
 #define AHEAD_CHUNKS 16
 #define FIRST_DEPTHS 64
-/* A chunk is decoded from its columns, and never made records, where it is of a usual size and few streams run at one time: it takes
+/* A chunk is decoded from its columns, and never made records, where few streams run at one time, and chunks are of a usual size: it takes
  * some 30 KB more than its window, and all of it has to be there. */
 #define COLUMNS_CURSORS_MOST 64
-#define COLUMNS_PAYLOAD_MOST (128u << 10)
+#define COLUMNS_BYTES_MOST (8u << 20)
 
 /* --- payloads ------------------------------------------------------------------------ */
 
 static bool suits_columns(const struct cursors *all, const struct log_chunk *chunk)
 {
-    return chunk->packed_bytes && all->begun <= COLUMNS_CURSORS_MOST && chunk->payload_bytes <= COLUMNS_PAYLOAD_MOST;
+    return chunk->packed_bytes && all->begun <= COLUMNS_CURSORS_MOST && (uint64_t)all->begun * chunk->payload_bytes <= COLUMNS_BYTES_MOST;
 }
 
 static void want_next(struct cursors *all, struct cursor *c)
@@ -107,7 +107,8 @@ static bool open_chunk(struct cursors *all, struct cursor *c)
     const struct log_stream *stream = &all->log->streams[c->next.stream];
 
     while (c->next_chunk < stream->chunk_count) {
-        c->next.chunk = stream->chunks[c->next_chunk++];
+        c->chunk = stream->chunks[c->next_chunk++];
+        c->next.chunk++;
         all->opened++;
         const struct log_chunk *chunk = cursor_chunk(all, c);
         int error = load_window(all, c);
@@ -151,7 +152,9 @@ bool cursor_go_on(struct cursors *all, struct cursor *c, int got)
             c->next.ns = log_ns(all->log, c->ticks_are_ns, c->next.event.ticks);
             return true;
         }
-        if (c->is_columns) {
+        if (got == DECODING_ANEW) {
+            c->next.chunk++;
+        } else if (c->is_columns) {
             if (got < 0)
                 cursor_note_bad(all, c, c->decoding.problem);
             if (!open_chunk(all, c))

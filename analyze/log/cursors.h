@@ -18,6 +18,7 @@ struct cursor {
     bool is_let_go; /* the window's memory is 0 */
     bool is_columns; /* the window has the chunk as columns, whole */
     struct columns *columns; /* of it; NULL: it has had none */
+    size_t chunk;      /* in the log's list */
     size_t next_chunk; /* in the stream's list */
     uint32_t wanted; /* of the next chunks, of the one who reads ahead */
     uint8_t *window;

@@ -88,7 +88,7 @@ static const void *cut(struct cutter *c, const struct rec_chunk_header *header, 
     encoder_begin(&encoder, header->ticks);
     for (;;) {
         const uint8_t *record = c->decoder.now.at;
-        got = decoder_next(&c->decoder, &event);
+        got = decoding_next(&c->decoder.now, &event);
         if (got != 1)
             break;
         if (event.type == EVENT_OTHER)
@@ -97,13 +97,20 @@ static const void *cut(struct cutter *c, const struct rec_chunk_header *header, 
             is_less = true;
         left_out += event.type <= EVENT_REALLOC_END;
     }
-    if (got < 0 || !is_less)
+    if (got || !is_less)
         return NULL;
     to = encode_lost(&encoder, to, event.ticks, left_out, REC_STOP_LIMIT);
     *c->cut = *header;
     c->cut->flags |= REC_CHUNK_CUT;
     *ret_bytes = chunk_seal(c->cut, (uint32_t)(to - start));
     return c->cut;
+}
+
+const void *cutter_fit_run(struct cutter *c, const void *chunks, unsigned count, uint64_t log_bytes, size_t *ret_bytes)
+{
+    const void *packed = c->packer && !c->is_full ? packer_pack_run(c->packer, chunks, count, ret_bytes) : NULL;
+
+    return packed && (!c->most_bytes || log_bytes + *ret_bytes <= c->most_bytes) ? packed : NULL;
 }
 
 static const void *pack(struct cutter *c, const void *chunk, size_t *bytes)

@@ -20,6 +20,9 @@ void cutter_free(struct cutter *c);
  * valid until the next call. Once a chunk was cut, all are. *ret_bytes: of the whole chunk. */
 const void *cutter_fit(struct cutter *c, const void *chunk, uint64_t log_bytes, size_t *ret_bytes);
 
+/* The same for packer_pack_run(), if there is room for all of them. NULL: they are to be appended one by one. */
+const void *cutter_fit_run(struct cutter *c, const void *chunks, unsigned count, uint64_t log_bytes, size_t *ret_bytes);
+
 /* Whether chunks are cut by now. */
 bool cutter_is_full(const struct cutter *c);
 

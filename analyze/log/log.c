@@ -80,6 +80,7 @@ struct log_chunk *log_add_chunk(struct log *log, const struct rec_chunk_header *
         .process = log_find_process(log, header->pid, header->image),
         .stream = UINT32_MAX,
         .sequence = header->sequence,
+        .sequences = 1,
         .ticks_are_ns = header->flags & REC_CHUNK_TICKS_ARE_NS,
         .is_cut = header->flags & REC_CHUNK_CUT,
         .torn = header->flags & REC_CHUNK_TORN,

@@ -24,6 +24,7 @@ struct log_chunk {
     uint32_t process; /* index */
     uint32_t stream;  /* index; UINT32_MAX for a session chunk */
     uint32_t sequence;
+    uint32_t sequences; /* it is so many chunks: `sequence` and the next ones */
     bool ticks_are_ns;
     bool is_cut; /* REC_CHUNK_CUT */
     bool torn; /* cut short by the recording's end: its first records are whole */

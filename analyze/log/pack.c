@@ -8,6 +8,7 @@
 #include "analyze/util.h"
 #include "format/checksum.h"
 #include "format/chunk.h"
+#include "format/encode.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct packer {
     struct columns columns;
     uint8_t *payload, *room, *packed;
     size_t payload_bytes, room_bytes, packed_bytes;
+    size_t *ends, end_capacity; /* of what each chunk has in the payload */
 };
 
 struct packer *packer_make(void)
@@ -40,6 +42,7 @@ void packer_free(struct packer *p)
     free(p->payload);
     free(p->room);
     free(p->packed);
+    free(p->ends);
     free(p);
 }
 
@@ -65,35 +68,79 @@ static size_t compress_columns(struct packer *p, uint8_t *to, size_t bytes)
     return out.pos;
 }
 
-const void *packer_pack(struct packer *p, const void *chunk, size_t *ret_bytes)
+/* The columns of p->payload as a packed chunk with this header. NULL: they do not become smaller. */
+static const void *pack_columns(struct packer *p, const struct rec_chunk_header *header, struct rec_packed_header packed, size_t *ret_bytes)
 {
-    struct rec_packed_header packed = { 0 };
-    struct rec_chunk_header header;
-    size_t before = sizeof header + sizeof packed;
+    size_t before = sizeof *header + sizeof packed;
 
-    memcpy(&header, chunk, sizeof header);
-    size_t payload_bytes = header.payload_bytes;
-    *ret_bytes = header.header_bytes + payload_bytes;
-    if (payload_bytes <= sizeof packed || (header.flags & REC_CHUNK_PACKED) || !p->zstd)
-        return chunk;
-    p->room = grow(p->room, &p->room_bytes, columns_room(payload_bytes), 1);
-    p->payload = grow(p->payload, &p->payload_bytes, payload_bytes + COLUMNS_SLACK, 1);
-    p->packed = grow(p->packed, &p->packed_bytes, before + payload_bytes, 1);
-    memcpy(p->payload, (const uint8_t *)chunk + header.header_bytes, payload_bytes);
-    columns_split(&p->columns, p->payload, payload_bytes, p->room);
-    size_t frame = compress_columns(p, p->packed + before, payload_bytes - sizeof packed);
+    if (packed.payload_bytes <= sizeof packed)
+        return NULL;
+    p->packed = grow(p->packed, &p->packed_bytes, before + packed.payload_bytes, 1);
+    size_t frame = compress_columns(p, p->packed + before, packed.payload_bytes - sizeof packed);
     if (!frame)
-        return chunk;
-    packed.payload_checksum = header.payload_checksum;
-    packed.payload_bytes = (uint32_t)payload_bytes;
+        return NULL;
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         packed.column_bytes[i] = (uint32_t)(p->columns.column[i].end - p->columns.column[i].start);
     struct rec_chunk_header *whole = (struct rec_chunk_header *)p->packed;
-    *whole = header;
+    *whole = *header;
     whole->flags |= REC_CHUNK_PACKED;
     memcpy(whole + 1, &packed, sizeof packed);
     *ret_bytes = chunk_seal(whole, (uint32_t)(sizeof packed + frame));
     return whole;
+}
+
+bool packer_can_follow(const struct rec_chunk_header *chunk, const struct rec_chunk_header *next)
+{
+    return chunk->type == REC_CHUNK_EVENTS && next->type == REC_CHUNK_EVENTS && !(chunk->flags & ~REC_CHUNK_TICKS_ARE_NS) &&
+           next->flags == chunk->flags && next->pid == chunk->pid && next->image == chunk->image &&
+           next->stream == chunk->stream && next->sequence == chunk->sequence + 1;
+}
+
+/* Records one behind the other; between those of two chunks, where the second one began. */
+static size_t join_payloads(struct packer *p, const uint8_t *chunks, unsigned count)
+{
+    struct rec_chunk_header header;
+    size_t bytes = 0;
+
+    p->ends = grow(p->ends, &p->end_capacity, count, sizeof *p->ends);
+    for (unsigned i = 0; i < count; i++, chunks += header.header_bytes + header.payload_bytes) {
+        memcpy(&header, chunks, sizeof header);
+        p->payload = grow(p->payload, &p->payload_bytes, bytes + ENCODE_EVENT_MAX + header.payload_bytes + COLUMNS_SLACK, 1);
+        if (i)
+            bytes = (size_t)(encode_chunk_begin(p->payload + bytes, header.ticks) - p->payload);
+        memcpy(p->payload + bytes, chunks + header.header_bytes, header.payload_bytes);
+        p->ends[i] = bytes += header.payload_bytes;
+    }
+    return bytes;
+}
+
+const void *packer_pack_run(struct packer *p, const void *chunks, unsigned count, size_t *ret_bytes)
+{
+    struct rec_chunk_header first;
+
+    memcpy(&first, chunks, sizeof first);
+    if (first.flags & REC_CHUNK_PACKED || !p->zstd)
+        return NULL;
+    size_t bytes = join_payloads(p, chunks, count);
+    p->room = grow(p->room, &p->room_bytes, columns_room(bytes), 1);
+    columns_split_parts(&p->columns, p->payload, p->ends, count, p->room);
+    if (count > 1 && p->columns.column[COLUMN_TAIL].start != p->columns.column[COLUMN_TAIL].end)
+        return NULL; /* what is no record ends a chunk, and only that */
+    return pack_columns(p, &first, (struct rec_packed_header){
+        .payload_checksum = count > 1 ? checksum(p->payload, bytes) : first.payload_checksum,
+        .payload_bytes = (uint32_t)bytes, .sequences = count }, ret_bytes);
+}
+
+const void *packer_pack(struct packer *p, const void *chunk, size_t *ret_bytes)
+{
+    const void *packed = packer_pack_run(p, chunk, 1, ret_bytes);
+    struct rec_chunk_header header;
+
+    if (packed)
+        return packed;
+    memcpy(&header, chunk, sizeof header);
+    *ret_bytes = header.header_bytes + (size_t)header.payload_bytes;
+    return chunk;
 }
 
 static uint64_t columns_bytes(const struct rec_packed_header *header)
@@ -107,7 +154,8 @@ static uint64_t columns_bytes(const struct rec_packed_header *header)
 
 bool packed_header_sound(const struct rec_packed_header *header)
 {
-    return header->payload_bytes <= REC_CHUNK_PAYLOAD_MAX &&
+    return header->payload_bytes <= REC_CHUNK_PAYLOAD_MAX && header->sequences &&
+           header->sequences - 1 <= header->payload_bytes / 3 && /* a chunk-begin record is no shorter */
            columns_bytes(header) <= columns_most(header->payload_bytes);
 }
 

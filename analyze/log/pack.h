@@ -1,5 +1,5 @@
-/* Chunks, packed: columns (columns.h) in one zstd frame, each chunk by itself, so
- * that a log stays seekable and what is whole in it readable. 0 or -errno. */
+/* Chunks, packed: columns (columns.h) in one zstd frame, each chunk by itself, or a few of one stream
+ * together, so that a log stays seekable and what is whole in it readable. 0 or -errno. */
 #ifndef MALLOSCOPE_LOG_PACK_H
 #define MALLOSCOPE_LOG_PACK_H
 
@@ -17,6 +17,13 @@ void packer_free(struct packer *p);
 /* A sealed chunk (of any alignment), packed and sealed: valid until the next call. The chunk itself
  * where packing would not make it smaller. *ret_bytes: of the whole chunk. */
 const void *packer_pack(struct packer *p, const void *chunk, size_t *ret_bytes);
+
+/* Sealed chunks that lie one behind the other and can become one: of one process and stream, with the same flags, each
+ * with the next sequence, of together no more payload than PACKER_RUN_MOST. One packed chunk, which takes a third less
+ * time and room than several. NULL: it would not become smaller, or would lose records. */
+#define PACKER_RUN_MOST (512u << 10)
+const void *packer_pack_run(struct packer *p, const void *chunks, unsigned count, size_t *ret_bytes);
+bool packer_can_follow(const struct rec_chunk_header *chunk, const struct rec_chunk_header *next);
 
 /* Whether these are the first bytes of a packed chunk's payload that can be
  * unpacked at all: lengths that are in bounds. */

@@ -15,7 +15,7 @@ struct timed_event {
     uint64_t ns;      /* CLOCK_MONOTONIC */
     uint32_t stream;  /* index in the log; UINT32_MAX: of a session chunk */
     uint32_t process; /* index in the log */
-    size_t chunk;     /* index in the log: a stream's stack starts empty in each */
+    size_t chunk;     /* number in the stream of what was recorded as a chunk: a stream's stack starts empty in each */
 };
 
 struct reader;

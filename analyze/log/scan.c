@@ -71,11 +71,11 @@ static void add_damage(struct log *log, bool in_spool, uint64_t offset, uint64_t
     log->damaged_bytes += bytes;
 }
 
-/* The chunk at offset, whole: its size in bytes. 0: there is none, and why. */
+/* The chunk at offset, whole: its size in bytes. 0: there is none, and why. *ret_packed: of one that is not packed as
+ * if it were. */
 static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_header *ret_header,
-                       uint32_t *ret_records_bytes, const char **ret_reason)
+                       struct rec_packed_header *ret_packed, const char **ret_reason)
 {
-    struct rec_packed_header packed;
     size_t bytes;
     const uint8_t *at = window_at(w, offset, sizeof *ret_header, &bytes);
 
@@ -99,15 +99,14 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
         w->vain_bytes += ret_header->payload_bytes;
         return 0;
     }
-    *ret_records_bytes = ret_header->payload_bytes;
+    *ret_packed = (struct rec_packed_header){ .payload_bytes = ret_header->payload_bytes, .sequences = 1 };
     if (!(ret_header->flags & REC_CHUNK_PACKED))
         return whole;
     *ret_reason = "a packed chunk of impossible lengths";
-    if (ret_header->payload_bytes < sizeof packed)
+    if (ret_header->payload_bytes < sizeof *ret_packed)
         return 0;
-    memcpy(&packed, at + ret_header->header_bytes, sizeof packed);
-    *ret_records_bytes = packed.payload_bytes;
-    return packed_header_sound(&packed) ? whole : 0;
+    memcpy(ret_packed, at + ret_header->header_bytes, sizeof *ret_packed);
+    return packed_header_sound(ret_packed) ? whole : 0;
 }
 
 static bool is_in_vain(const struct window *w)
@@ -174,19 +173,21 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
 
     while (offset < end) {
         struct rec_chunk_header header = { 0 };
-        uint32_t records_bytes;
+        struct rec_packed_header packed;
         const char *reason;
-        size_t whole = chunk_at(&w, offset, &header, &records_bytes, &reason);
+        size_t whole = chunk_at(&w, offset, &header, &packed, &reason);
         if (whole) {
-            uint32_t stored_bytes = header.payload_bytes;
-            header.payload_bytes = records_bytes;
-            uint32_t packed_bytes = header.flags & REC_CHUNK_PACKED ? stored_bytes : 0;
+            uint32_t packed_bytes = header.flags & REC_CHUNK_PACKED ? header.payload_bytes : 0;
+            header.payload_bytes = packed.payload_bytes;
             /* Of a later version's type: not ours to read. */
-            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION)
-                log_add_chunk(log, &header, file, offset + header.header_bytes)->packed_bytes = packed_bytes;
-            else if (header.type == REC_CHUNK_NAMES)
+            if (header.type == REC_CHUNK_EVENTS || header.type == REC_CHUNK_SESSION) {
+                struct log_chunk *chunk = log_add_chunk(log, &header, file, offset + header.header_bytes);
+                chunk->packed_bytes = packed_bytes;
+                chunk->sequences = packed.sequences;
+            } else if (header.type == REC_CHUNK_NAMES) {
                 add_names(log, &header, (struct log_chunk){ .offset = offset + header.header_bytes, .file = file,
-                    .payload_bytes = records_bytes, .packed_bytes = packed_bytes });
+                    .payload_bytes = packed.payload_bytes, .packed_bytes = packed_bytes });
+            }
             if (header.type != REC_CHUNK_NAMES && header.type != REC_CHUNK_SESSION)
                 last.bytes = 0;
             offset += whole;

@@ -40,8 +40,8 @@ void log_order_streams(struct log *log)
                 continue;
             }
             log->processes[stream->process].gaps += chunk->sequence - expected;
-            log->processes[stream->process].chunk_count++;
-            expected = (uint64_t)chunk->sequence + 1;
+            log->processes[stream->process].chunk_count += chunk->sequences;
+            expected = (uint64_t)chunk->sequence + chunk->sequences;
             stream->chunks[kept++] = stream->chunks[k];
             if (chunk->file && chunk->file != LOG_FILE_SPOOL) {
                 log->lives[chunk->file - 1].recovered_bytes += chunk->payload_bytes;
@@ -73,7 +73,8 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
     size_t low = 0, high = stream->chunk_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (log->chunks[stream->chunks[middle]].sequence < torn->sequence)
+        const struct log_chunk *chunk = &log->chunks[stream->chunks[middle]];
+        if ((uint64_t)chunk->sequence + chunk->sequences <= torn->sequence)
             low = middle + 1;
         else
             high = middle;
@@ -81,7 +82,7 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
     if (low == stream->chunk_count)
         return false;
     const struct log_chunk *chunk = &log->chunks[stream->chunks[low]];
-    return chunk->sequence == torn->sequence && chunk->payload_bytes >= torn->payload_bytes;
+    return chunk->sequence <= torn->sequence && chunk->payload_bytes >= torn->payload_bytes;
 }
 
 /* The end of the file, while somebody is appending to it. */

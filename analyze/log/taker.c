@@ -7,6 +7,7 @@
 #include "analyze/log/append.h"
 #include "analyze/log/ballast.h"
 #include "analyze/log/cut.h"
+#include "analyze/log/pack.h"
 #include "analyze/util.h"
 #include "format/chunk.h"
 
@@ -33,6 +34,7 @@ struct taker {
     bool was_cut;       /* the spool, by somebody else: what is not whole in it means nothing */
     bool told;          /* the processes know that the limit is reached */
     bool lacks_room;    /* the disk is full, as the processes know */
+    bool takes_runs;    /* chunks may become one: if what is appended is cut short, so much room is lost */
     struct cutter *cutter;
     uint8_t *buffer, *batch;
     size_t batch_bytes;
@@ -150,6 +152,36 @@ static size_t next_whole_chunk(const uint8_t *start, size_t at, size_t bytes)
     return bytes;
 }
 
+/* How many chunks at `at`, of which the first is whole, can be packed as one; *bytes: of all of them. */
+static unsigned run_at(const uint8_t *at, size_t there, size_t *bytes)
+{
+    struct rec_chunk_header header, next;
+    unsigned count = 1;
+
+    memcpy(&header, at, sizeof header);
+    for (size_t taken; there - *bytes >= sizeof next; *bytes += taken, header = next, count++) {
+        memcpy(&next, at + *bytes, sizeof next);
+        if (!packer_can_follow(&header, &next) || *bytes + next.payload_bytes > PACKER_RUN_MOST)
+            break;
+        taken = whole_chunk(at + *bytes, there - *bytes);
+        if (!taken)
+            break;
+    }
+    return count;
+}
+
+/* Several chunks as one, if there are several: NULL, if they cannot be; else *taken is of all of them. */
+static const void *fit_run(struct taker *t, const uint8_t *at, size_t there, uint64_t log_bytes, size_t *taken, size_t *packed_bytes)
+{
+    size_t bytes = *taken;
+    unsigned count = t->takes_runs && !cutter_is_full(t->cutter) ? run_at(at, there, &bytes) : 1;
+    const void *packed = count > 1 ? cutter_fit_run(t->cutter, at, count, log_bytes, packed_bytes) : NULL;
+
+    if (packed)
+        *taken = bytes;
+    return packed;
+}
+
 /* Packs of the buffer's `bytes`, of which some are used, what goes into a batch, which cannot
  * become larger than they are; how many of them went into it. */
 static size_t fill_batch(struct taker *t, size_t used, size_t bytes, bool end_is_here, bool all, uint64_t log_bytes)
@@ -161,7 +193,9 @@ static size_t fill_batch(struct taker *t, size_t used, size_t bytes, bool end_is
         const void *packed = t->buffer + at;
         size_t taken = whole_chunk(t->buffer + at, bytes - at);
         if (taken) {
-            packed = cutter_fit(t->cutter, packed, log_bytes + t->batch_bytes, &packed_bytes);
+            packed = fit_run(t, t->buffer + at, bytes - at, log_bytes + t->batch_bytes, &taken, &packed_bytes);
+            if (!packed)
+                packed = cutter_fit(t->cutter, t->buffer + at, log_bytes + t->batch_bytes, &packed_bytes);
         } else {
             size_t next = next_whole_chunk(t->buffer, at + 1, bytes);
             /* The next buffer has it whole; or it is perhaps still being written. */
@@ -277,6 +311,7 @@ int taker_move(struct taker *t, bool all, uint64_t *ret_bytes)
     if (error)
         stop(t, (uint32_t)-error);
     const uint64_t offset = t->offset, written_bytes = t->written_bytes;
+    t->takes_runs = got && !taker_room_is_short(t);
     while (!error && used < (size_t)got) {
         taken = fill_batch(t, used, (size_t)got, (uint64_t)got == rest, all, log_bytes + t->written_bytes - written_bytes);
         if (!taken)

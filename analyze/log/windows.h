@@ -6,7 +6,7 @@
 
 static inline const struct log_chunk *cursor_chunk(const struct cursors *all, const struct cursor *c)
 {
-    return &all->log->chunks[c->next.chunk];
+    return &all->log->chunks[c->chunk];
 }
 
 static inline bool cursor_is_partial(const struct cursors *all, const struct cursor *c)

@@ -58,7 +58,7 @@ def seeds():
         "named": named,
         "names": named[at + 64:][:struct.unpack_from("<I", named, at + 8)[0]],
         "packed": packed,
-        "columns": struct.pack("<20H", 40, 3, 1, 0, 0, 8, *[2] * 14) + bytes([0, 0xe1, 0xe3, 24]) + records,
+        "columns": struct.pack("<18H", 40, 3, 1, 0, 0, 8, *[2] * 12) + bytes([0, 0xe1, 0xe3, 24]) + records,
         "everything": everything,
         "example": log,
         "records": records,
@@ -70,6 +70,9 @@ def seeds():
     spooled = chunk(1, 1, 0, 1, records) + chunk(1, 1, 1, 0, records)
     logs["spooled"] = head + chunk(1, 1, 0, 0, records) + spool(0, 0, spooled + spooled[:90]) + session
     logs["limited"] = head + spool(96 + len(spooled) // 2, 1000, spooled) + slot(0, 1) + session
+    run_of_chunks = b"".join(chunk(1, 1, 0, sequence, records * 4) for sequence in range(4))
+    logs["run"] = head + spool(0, 0, run_of_chunks + run_of_chunks[:90]) + session
+    logs["run limited"] = head + spool(0, 500, run_of_chunks) + slot(0, 4) + session
     for view in range(1, VIEWS):
         logs[f"part{view}"] = everything[:13] + bytes([view, 0xa2]) + everything[15:]
         logs[f"everything{view}"] = everything[:13] + bytes([view]) + everything[14:]

@@ -27,7 +27,7 @@ static const struct field chunk_header[] = {
 };
 static const __attribute__((unused)) struct field packed_header[] = {
     FIELD(rec_packed_header, payload_checksum), FIELD(rec_packed_header, payload_bytes),
-    FIELD(rec_packed_header, column_bytes),
+    FIELD(rec_packed_header, sequences), FIELD(rec_packed_header, column_bytes), FIELD(rec_packed_header, reserved),
 };
 static const __attribute__((unused)) struct field spool_header[] = {
     FIELD(rec_spool_header, file), FIELD(rec_spool_header, consumed), FIELD(rec_spool_header, closed),

@@ -420,6 +420,7 @@ static size_t make_samples(struct sample *s)
     SAMPLE(REC_TRIMMED, "stamp=7 from=5 to=6 left-out=8 flags=1 origin=0123",
            encode_trimmed(&e, at, 1007, 5, 6, 8, REC_TRIMMED_INCOMPLETE, (struct encode_text)T("0123")));
     SAMPLE(REC_OWN_HEAP, "stamp=7 path=/bin/o", encode_own_heap(&e, at, 1007, (struct encode_text)T("/bin/o")));
+    SAMPLE(REC_CHUNK_BEGIN, "ticks=123456789012", encode_chunk_begin(at, 123456789012));
     return count;
 }
 

@@ -1,5 +1,6 @@
 /* Logs made by hand, opened and read: whose chunks, in what order, and what the
  * facts make of them. Damage is test_damage's, live files are test_live's. */
+#include "analyze/log/pack.h"
 #include "analyze/log/reader.h"
 #include "analyze/model/count_sizes.h"
 #include "analyze/model/facts.h"
@@ -242,6 +243,103 @@ static void test_sequences(void)
     log = open_written();
     CHECK(log->missing_chunks == UINT32_MAX);
     log_free(log);
+}
+
+/* Chunk n has n + 1 allocations, at 16 * n. */
+static void make_numbered(uint32_t sequence)
+{
+    chunk_begin(1, 0, sequence, 100000 * (sequence + 1));
+    for (uint32_t i = 0; i <= sequence; i++)
+        add_malloc(100000 * (sequence + 1) + i, 16 * sequence, i);
+    chunk_seal(&made.header, (uint32_t)(at - made.records));
+}
+
+static void add_numbered(uint32_t from, uint32_t count)
+{
+    static struct packer *packer;
+    uint8_t chunks[8192], *to = chunks;
+    size_t whole = sizeof made.header;
+
+    packer = packer ? packer : packer_make();
+    for (uint32_t i = 0; i < count; i++) {
+        make_numbered(from + i);
+        whole = sizeof made.header + made.header.payload_bytes;
+        to = mempcpy(to, &made, whole);
+    }
+    const void *packed = count > 1 ? packer_pack_run(packer, chunks, count, &whole) : chunks;
+    if (CHECK(packed))
+        log_bytes_add(&bytes, packed, whole);
+}
+
+/* Which of the numbered chunks are there; the events of each must be, once, and in their order. */
+static uint64_t numbered_there(uint64_t *ret_missing)
+{
+    struct log *log = open_written();
+    struct reader *reader = reader_open(log);
+    struct timed_event e;
+    uint64_t there = 0, next_of = 0, before = 0;
+    size_t part = SIZE_MAX;
+    struct sizes_counted counted;
+    uint64_t events = 0;
+
+    CHECK(log->damage_count == 0);
+    while (reader_next(reader, &e) == 1) {
+        uint64_t number = e.event.address / 16;
+        next_of = there >> number & 1 ? next_of : 0;
+        CHECK(e.event.type == EVENT_ALLOC && e.event.size == next_of++ && e.ns >= before && e.ns == 100000 * (number + 1) + e.event.size);
+        CHECK((part != e.chunk) == !(there >> number & 1)); /* where a chunk was, its stack begins anew */
+        part = e.chunk;
+        there |= 1ull << number;
+        before = e.ns;
+        events++;
+    }
+    count_sizes(log, NULL, NULL, &counted);
+    CHECK(counted.events == events);
+    sizes_counted_release(&counted);
+    *ret_missing = log->missing_chunks;
+    reader_free(reader);
+    log_free(log);
+    return there;
+}
+
+/* Several chunks in one: whoever has been interrupted between writing them and counting them as written comes again, and finds
+ * the same, or more by then. */
+static void test_runs(void)
+{
+    static const struct {
+        struct { uint8_t from, count; } chunks[8];
+        uint64_t there, missing;
+    } logs[] = {
+        { { { 0, 30 } }, 0x3fffffff, 0 },
+        { { { 10, 20 } }, 0x3ffffc00, 10 },
+        { { { 5, 10 }, { 20, 10 } }, 0x3ff07fe0, 10 },
+        { { { 20, 10 }, { 0, 20 } }, 0x3fffffff, 0 },
+        { { { 0, 10 }, { 0, 20 }, { 20, 1 } }, 0x1fffff, 0 },
+        { { { 0, 20 }, { 0, 10 }, { 10, 10 } }, 0xfffff, 0 },
+        { { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 0, 20 }, { 1, 1 }, { 19, 1 }, { 20, 1 } }, 0x1fffff, 0 },
+        { { { 0, 15 }, { 3, 1 }, { 14, 1 }, { 16, 1 } }, 0x17fff, 1 },
+    };
+    uint64_t missing;
+
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+        log_bytes_begin(&bytes);
+        for (unsigned k = 0; k < 8 && logs[i].chunks[k].count; k++)
+            add_numbered(logs[i].chunks[k].from, logs[i].chunks[k].count);
+        uint64_t there = numbered_there(&missing);
+        if (!CHECK(there == logs[i].there && missing == logs[i].missing))
+            printf("    log %zu: %#llx, %llu missing\n", i, (unsigned long long)there, (unsigned long long)missing);
+    }
+
+    /* A piece of a chunk that is in another with others is no damage; of one that is not, it is. */
+    for (uint32_t piece = 19; piece <= 20; piece++) {
+        log_bytes_begin(&bytes);
+        make_numbered(piece);
+        log_bytes_add(&bytes, &made, sizeof made.header + 20);
+        add_numbered(0, 20);
+        struct log *log = open_written();
+        CHECK((log->damage_count == 0) == (piece == 19) && (log->damaged_bytes == 0) == (piece == 19));
+        log_free(log);
+    }
 }
 
 /* A later version adds chunk types, records, fields, and longer headers. */
@@ -556,6 +654,7 @@ int main(void)
     test_order();
     test_ticks();
     test_sequences();
+    test_runs();
     test_later_version();
     test_no_log();
     test_realloc();

@@ -183,10 +183,174 @@ static void test_growth(void)
     CHECK(split_and_join(made.records, (size_t)(at - made.records)));
 }
 
+/* Decodes from where it is; whether it gives the events of this chunk. */
+static bool goes_on_with(struct decoding *d, const struct rec_chunk_header *chunk)
+{
+    static struct decoder own;
+    struct event mine, its;
+    int got;
+
+    decoder_begin(&own, chunk + 1, chunk->payload_bytes, chunk->ticks);
+    while ((got = decoder_next(&own, &its)) == 1)
+        if (decoding_next(d, &mine) != 1 || mine.type != its.type || mine.ticks != its.ticks ||
+            (its.type <= EVENT_REALLOC_END && mine.address != its.address) ||
+            (its.type == EVENT_ALLOC && (mine.size != its.size || mine.stack_mode != its.stack_mode || mine.pushes != its.pushes ||
+                                         mine.stack_number != its.stack_number)))
+            return false;
+    return got == 0;
+}
+
 static void collect(void *data, uint64_t size, unsigned stack_flags)
 {
     uint64_t *sum = data;
     *sum = (*sum * 31 + size) * 31 + stack_flags;
+}
+
+/* All of it can be decoded. */
+static void add_sound(unsigned events)
+{
+    static const uint32_t ids[] = { 1, 2, 3 };
+    uint64_t now = made.header.ticks, size = 24;
+
+    for (unsigned k = 0; k < events && at < made.records + sizeof made.records - 2000; k++) {
+        struct encode_stack stack = { 0 };
+        now += random_below(300);
+        if (k % 20 == 0)
+            stack = (struct encode_stack){ .pushes = 3, .ids = ids, .flags = k / 20 % 32, .flags_changed = true };
+        else if (k % 20 == 5)
+            stack = (struct encode_stack){ .pops = 1, .pushes = 1, .ids = ids + random_below(3) };
+        else if (k % 20 > 8)
+            stack = (struct encode_stack){ .again = true, .number = (uint32_t)random_below(2 * (k / 20) + 1) };
+        size = random_below(3) ? size : random_magnitude() % (REC_SIZE_MAX + 1);
+        at = encode_alloc(&encoder, at, k % 80 ? REC_ALLOC_MALLOC : REC_ALLOC_ALIGNED, 16 * random_below(1000), size, now,
+                          REC_FN_MEMALIGN, 64, &stack);
+        if (k % 3 == 0)
+            add_free(now + 1, 16 * random_below(1000));
+        if (k % 50 == 0)
+            at = encode_free_by(&encoder, at, REC_FN_CFREE, 16 * random_below(1000), now + 2);
+        if (k % 70 == 0)
+            at = encode_pc(&encoder, at, k, 1, k, false);
+    }
+}
+
+/* Chunks that follow each other become one, with the events of each: as records, as columns, as sizes. */
+static void test_runs(void)
+{
+    static uint8_t chunks[8 * sizeof made];
+    static struct decoder decoder, of_columns;
+    static struct columns columns;
+    size_t starts[9] = { 0 }, bytes, alone = 0, together = 0, capacity = 0;
+    void *room = NULL;
+
+    for (unsigned round = 0; round < 60; round++) {
+        unsigned count = 2 + (unsigned)random_below(7);
+        uint64_t sum = 0, wanted = 0, events = 0, wanted_events = 0;
+        bool is_whole = true;
+        for (unsigned i = 0; i < count; i++) {
+            chunk_begin(1, 2, 5 + i, random_magnitude() >> 8);
+            add_sound(100 + (unsigned)random_below(3000));
+            seal((size_t)(at - made.records));
+            size_t whole = sizeof made.header + made.header.payload_bytes;
+            memcpy(chunks + starts[i], &made, whole);
+            starts[i + 1] = starts[i] + (whole + 15) / 16 * 16; /* aligned, to be looked at */
+            const struct rec_chunk_header *one = packer_pack(packer, &made, &bytes);
+            if (one != &made.header)
+                CHECK(unpacker_sizes(unpacker, one + 1, one->payload_bytes, collect, &wanted, &events) == 0);
+            is_whole &= one != &made.header;
+            wanted_events += events;
+            alone += bytes;
+        }
+        uint8_t *close = malloc(starts[count]), *to = close;
+        for (unsigned i = 0; i < count; i++) {
+            const struct rec_chunk_header *chunk = (const void *)(chunks + starts[i]);
+            to = mempcpy(to, chunk, sizeof *chunk + chunk->payload_bytes);
+            CHECK(!i || packer_can_follow((const void *)(chunks + starts[i - 1]), chunk));
+        }
+        const struct rec_chunk_header *packed = packer_pack_run(packer, close, count, &bytes);
+        free(close);
+        if (!CHECK(packed))
+            continue;
+        together += bytes;
+        struct rec_packed_header header;
+        memcpy(&header, packed + 1, sizeof header);
+        const struct rec_chunk_header *first = (const void *)chunks;
+        CHECK(packed->sequence == 5 && packed->ticks == first->ticks && packed->flags & REC_CHUNK_PACKED && header.sequences == count &&
+              chunk_header_sound(packed) && chunk_payload_intact(packed, packed + 1) && packed_header_sound(&header));
+        CHECK(unpacker_unpack(unpacker, packed + 1, packed->payload_bytes, unpacked) == 0);
+        CHECK(unpacker_sizes(unpacker, packed + 1, packed->payload_bytes, collect, &sum, &events) == 0 &&
+              (!is_whole || (sum == wanted && events == wanted_events)));
+        CHECK(unpacker_columns(unpacker, packed + 1, packed->payload_bytes, &room, &capacity) == 0);
+
+        struct event a, b;
+        bool right = true;
+        int got, got_of_columns;
+        decoder_begin(&decoder, unpacked, header.payload_bytes, first->ticks);
+        for (unsigned i = 0; i < count && right; i++) {
+            right = goes_on_with(&decoder.now, (const void *)(chunks + starts[i]));
+            got = decoding_next(&decoder.now, &a);
+            right = right && got == (i + 1 < count ? DECODING_ANEW : 0);
+        }
+        decoder_begin(&decoder, unpacked, header.payload_bytes, first->ticks);
+        decoder_begin(&of_columns, unpacked, 0, first->ticks);
+        columns_at(&columns, room);
+        columns_begin(&columns);
+        do {
+            got = decoding_next(&decoder.now, &a);
+            got_of_columns = columns_next(&columns, &of_columns.now, &b);
+            right = right && got == got_of_columns && (got <= 0 || (a.type == b.type && a.ticks == b.ticks &&
+                    (a.type > EVENT_REALLOC_END || a.address == b.address)));
+        } while (right && got > 0);
+        CHECK(right);
+    }
+    free(room);
+    CHECK(together < alone);
+}
+
+/* What may not become one. */
+static void test_no_runs(void)
+{
+    const struct rec_chunk_header chunk = { .type = REC_CHUNK_EVENTS, .pid = 1, .image = 2, .stream = 3, .sequence = 4 };
+    struct rec_chunk_header next = chunk;
+    size_t bytes;
+
+    CHECK(!packer_can_follow(&chunk, &next));
+    next.sequence = 5;
+    CHECK(packer_can_follow(&chunk, &next));
+#define NOT(field, value)                                 \
+    do {                                                  \
+        struct rec_chunk_header other = next;             \
+        other.field = value;                              \
+        CHECK(!packer_can_follow(&chunk, &other));        \
+        other.sequence = 3; /* the other way round */     \
+        CHECK(!packer_can_follow(&other, &chunk));        \
+    } while (0)
+    NOT(pid, 2);
+    NOT(image, 3);
+    NOT(stream, 4);
+    NOT(type, REC_CHUNK_SESSION);
+    NOT(flags, REC_CHUNK_TICKS_ARE_NS);
+    NOT(flags, REC_CHUNK_PACKED);
+    NOT(flags, REC_CHUNK_CUT);
+    NOT(flags, REC_CHUNK_TORN);
+    struct rec_chunk_header cut = chunk, cut_too = next;
+    cut.flags = cut_too.flags = REC_CHUNK_CUT;
+    CHECK(!packer_can_follow(&cut, &cut_too));
+
+    /* Nor what has something that is no record, behind which its own events end. */
+    for (int more = -1; more <= 32; more += more < 0 ? 1 : 32) {
+        static uint8_t two[2 * sizeof made];
+        uint8_t *to = two;
+        for (unsigned i = 0; i < 2; i++) {
+            chunk_begin(1, 2, i, 1000);
+            for (unsigned k = 0; k < 1000; k++)
+                add_malloc(1000 + k, 64 * k, 24);
+            memset(at, 0, 32);
+            at += more; /* zeros; or the last record's end is not there */
+            seal((size_t)(at - made.records));
+            to = mempcpy(to, &made, sizeof made.header + made.header.payload_bytes);
+        }
+        CHECK((packer_pack_run(packer, two, 2, &bytes) != NULL) == !more);
+    }
 }
 
 /* Against the decoder. */
@@ -405,6 +569,8 @@ int main(int argc, char **argv)
     test_cut_payloads();
     test_odd_payloads();
     test_growth();
+    test_runs();
+    test_no_runs();
     test_sizes();
     test_hostile();
     test_hostile_columns();

@@ -204,7 +204,7 @@ static uint8_t *add_process(struct chunk *c, uint8_t *at, struct event *e)
 /* A number that no version has, and a body that nobody can read. */
 static uint8_t *add_unknown(struct chunk *c, uint8_t *at, struct event *e)
 {
-    static const unsigned numbers[] = { 0, 8, 22, 40, 63 };
+    static const unsigned numbers[] = { 0, 8, 23, 40, 63 };
     struct text text;
     struct encode_text body = random_text(c, &text);
 
@@ -495,6 +495,40 @@ static void test_round_trips(void)
     chunk_drop(c);
 }
 
+/* Two chunks' records in one payload: the events of both, as if each began there. */
+static void test_chunks_in_one(void)
+{
+    static struct chunk state;
+    struct event event;
+
+    for (int i = 0; i < 100; i++) {
+        struct chunk *c[2] = { chunk_make(random_below(1000), 1u << 16, 4), chunk_make(random_below(1000), 1u << 16, 4) };
+        uint8_t *both = malloc(c[0]->bytes + ENCODE_EVENT_MAX + c[1]->bytes), *to = mempcpy(both, c[0]->payload, c[0]->bytes);
+        bool right = true;
+
+        to = encode_chunk_begin(to, c[1]->ticks);
+        to = mempcpy(to, c[1]->payload, c[1]->bytes);
+        decoder_begin(&decoder, both, (size_t)(to - both), c[0]->ticks);
+        for (int k = 0; k < 2; k++) {
+            state.depth = state.given_count = 0;
+            state.flags = 0;
+            for (size_t n = 0; n < c[k]->count && right; n++)
+                right = decoding_next(&decoder.now, &event) == 1 && same_event(&c[k]->expected[n], &event, &state);
+            right = right && decoding_next(&decoder.now, &event) == (k ? 0 : DECODING_ANEW);
+            right = right && (k || (event.type == EVENT_OTHER && event.other == REC_CHUNK_BEGIN && event.ticks == c[1]->ticks));
+        }
+        CHECK(right);
+        decoder_begin(&decoder, both, (size_t)(to - both), c[0]->ticks); /* who does not care sees events alone */
+        size_t events = 0;
+        while (decoder_next(&decoder, &event) == 1)
+            events++;
+        CHECK(events == c[0]->count + c[1]->count && decoder.now.at == to);
+        free(both);
+        chunk_drop(c[0]);
+        chunk_drop(c[1]);
+    }
+}
+
 static void test_prefixes(void)
 {
     for (int i = 0; i < 100; i++) {
@@ -568,8 +602,12 @@ static bool survives(const uint8_t *bytes, size_t count)
     depths.depth = depths.given_count = 0;
 
     decoder_begin(&decoder, bytes, count, 0);
-    for (const uint8_t *from = bytes; (got = decoder_next(&decoder, &event)) == 1 && right; from = decoder.now.at)
-        right = decoder.now.at > from && decoder.now.at <= bytes + count && possible(&event, &depths) && decoder.now.depth == depths.depth;
+    for (const uint8_t *from = bytes; (got = decoding_next(&decoder.now, &event)) > 0 && right; from = decoder.now.at) {
+        if (got == DECODING_ANEW)
+            depths.depth = depths.given_count = 0;
+        right = decoder.now.at > from && decoder.now.at <= bytes + count && possible(&event, &depths) && decoder.now.depth == depths.depth &&
+                (got == DECODING_ANEW) == (event.type == EVENT_OTHER && event.other == REC_CHUNK_BEGIN);
+    }
     return right && (got == 0 ? decoder.now.at == bytes + count && !decoder.now.problem : decoder.now.problem != NULL);
 }
 
@@ -606,7 +644,7 @@ static int first(const char *bytes, size_t count, struct event *ret_event)
     exact = malloc(count);
     memcpy(exact, bytes, count);
     decoder_begin(&decoder, exact, count, 0);
-    return decoder_next(&decoder, ret_event);
+    return decoding_next(&decoder.now, ret_event);
 }
 
 #define FIRST(bytes) first(bytes, sizeof bytes - 1, &e)
@@ -720,11 +758,13 @@ static void test_impossible_bodies(void)
     CHECK(FIRST("\x03\x00") == 1 && e.type == EVENT_OTHER && e.other == 0);
     CHECK(FIRST("\xff\x02xy") == 1 && e.type == EVENT_OTHER && e.other == 63);
     CHECK(FIRST("\xff\x03xy") == -1);
+    CHECK(FIRST("\x5b\x01\x05") == DECODING_ANEW && e.other == REC_CHUNK_BEGIN && e.ticks == 5 && FIRST("\x5b\x00") == -1);
 }
 
 int main(void)
 {
     test_round_trips();
+    test_chunks_in_one();
     test_prefixes();
     test_flips();
     test_impossible_records();
