@@ -244,17 +244,20 @@ static void walk(struct dwarf_index *x, const struct span *s, Dwarf_Die *parent,
 
 static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *unit)
 {
+    _cleanup_free_ struct line_place *places = alloc_zeroed(s->count, sizeof *places);
     struct unit_lines lines;
 
-    if (!unit_lines_begin(&lines, unit, x->lines, x->starts, &x->paths)) {
+    for (size_t i = 0; i < s->count; i++)
+        places[i].address = s->queries[i].address;
+    if (!unit_lines_begin(&lines, unit, x->lines, x->starts, &x->paths, places, s->count)) {
         x->damaged = true;
         return;
     }
     for (size_t i = 0; i < s->count; i++) {
         struct query *q = &s->queries[i];
-        struct unit_line found;
-        if (!unit_lines_find(&lines, q->address, &found))
+        if (!places[i].found)
             continue;
+        struct unit_line found = unit_lines_at(&lines, &places[i]);
         q->file = found.file;
         q->line = found.line;
         q->column = found.column;
@@ -263,6 +266,28 @@ static void find_lines(struct dwarf_index *x, const struct span *s, Dwarf_Die *u
 }
 
 /* ---- all of it ----------------------------------------------------------------- */
+
+/* No: nothing in it has an address. gcc's link-time optimizer has such a unit for each source, of what it knew before it made
+ * code, and does not say that there is none. The few kinds of things tell it sooner than the many things. */
+static bool may_have_code(Dwarf_Die *unit)
+{
+    Dwarf_Abbrev *kind;
+    unsigned name, form;
+    Dwarf_Die first;
+    size_t bytes;
+    int got = dwarf_child(unit, &first);
+
+    if (got < 0 || (got == 0 && dwarf_tag(&first) == DW_TAG_invalid)) /* the kinds are damaged: who looks on will tell */
+        return true;
+    for (Dwarf_Off at = 0; (kind = dwarf_getabbrev(unit, at, &bytes)) != DWARF_END_ABBREV; at += bytes) {
+        if (!kind)
+            return true;
+        for (size_t i = 0; dwarf_getabbrevattr(kind, i, &name, &form, NULL) == 0; i++)
+            if (name == DW_AT_low_pc || name == DW_AT_ranges)
+                return true;
+    }
+    return false;
+}
 
 static void read_unit(struct dwarf_index *x, struct unit *unit, const struct span *s)
 {
@@ -273,11 +298,13 @@ static void read_unit(struct dwarf_index *x, struct unit *unit, const struct spa
         tree = rest;
     else
         x->lacks |= unit->is_skeleton;
-    walk(x, s, &tree, false);
-    for (size_t i = 0; i < s->count; i++)
-        missing |= !s->queries[i].scope;
-    if (missing)
-        walk(x, s, &tree, true);
+    if (unit->bounded || may_have_code(&tree)) {
+        walk(x, s, &tree, false);
+        for (size_t i = 0; i < s->count; i++)
+            missing |= !s->queries[i].scope;
+        if (missing)
+            walk(x, s, &tree, true);
+    }
     find_lines(x, s, &unit->die);
 }
 

@@ -64,7 +64,7 @@ int dwo_file_open(struct dwo_file *f, const char *path)
         dwo_file_release(f);
         return error;
     }
-    unpack_zstd(f->file.elf, &f->unpacked);
+    unpack_sections(f->file.elf, &f->unpacked);
     for (size_t i = 0; i < DWO_PARTS; i++)
         f->parts[i] = read_first(f->file.elf, section_names[i]);
     f->index = read_first(f->file.elf, ".debug_cu_index");

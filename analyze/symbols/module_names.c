@@ -212,7 +212,7 @@ enum names_outcome module_names_read(const struct module_names *n,
     struct symtab *symtab = read_symtab(&binary, &debug, &bad_symbols);
     if (with_dwarf && !n->without_dwarf) {
         hide_unasked_sections(with_dwarf);
-        unpack_zstd(with_dwarf, &unpacked);
+        unpack_sections(with_dwarf, &unpacked);
         const char *const programs[] = { with_dwarf == debug.elf ? n->debug : n->binary, n->binary };
         split = split_files_new(with_dwarf, n->options, programs);
         index = dwarf_index_make(with_dwarf, split, symtab, n->addresses, n->count, open_shared, (void *)n);

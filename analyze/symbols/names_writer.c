@@ -35,7 +35,7 @@ static void begin(struct names_writer *w)
 struct names_writer *names_writer_begin(const char *path, const void *build_id, size_t build_id_bytes,
                                         void (*take)(void *data, const void *payload, size_t bytes), void *data)
 {
-    struct names_writer *w = alloc_zeroed(1, sizeof *w);
+    struct names_writer *w = alloc_unset(sizeof *w);
 
     w->take = take;
     w->data = data;

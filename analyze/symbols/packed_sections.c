@@ -3,6 +3,7 @@
 #include "analyze/util.h"
 
 #include <gelf.h>
+#include <libdeflate.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -10,27 +11,46 @@
 #define ELFCOMPRESS_ZSTD 2
 #endif
 #define UNPACKED_BYTES_MAX (4ull << 30)
+#define DEFLATE_RATIO_MAX 1032 /* 258 bytes of two bits */
+
+/* All of it, and no more, must come of all of it. */
+static bool unpack_zstd(void *content, size_t bytes, const void *packed, size_t packed_bytes)
+{
+    return ZSTD_decompress(content, bytes, packed, packed_bytes) == bytes;
+}
+
+static bool unpack_zlib(void *content, size_t bytes, const void *packed, size_t packed_bytes)
+{
+    struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
+    bool good = decompressor && libdeflate_zlib_decompress(decompressor, packed, packed_bytes, content, bytes, NULL) == LIBDEFLATE_SUCCESS;
+
+    libdeflate_free_decompressor(decompressor);
+    return good;
+}
 
 static void unpack_section(Elf_Scn *section, GElf_Shdr *header, const GElf_Chdr *packed, struct unpacked *u)
 {
-    size_t head = sizeof(Elf64_Chdr);
+    bool is_zlib = packed->ch_type == ELFCOMPRESS_ZLIB;
+    size_t head = sizeof(Elf64_Chdr), bytes = packed->ch_size;
     Elf_Data *data = elf_getdata(section, NULL);
 
-    if (!data || !data->d_buf || data->d_size < head || packed->ch_size > UNPACKED_BYTES_MAX || !packed->ch_size)
+    if (!data || !data->d_buf || data->d_size < head || packed->ch_size > UNPACKED_BYTES_MAX || !bytes)
         return;
-    void *content = malloc(packed->ch_size);
+    if (is_zlib && bytes / DEFLATE_RATIO_MAX > data->d_size - head)
+        return;
+    void *content = malloc(bytes);
     if (!content)
         return;
-    size_t got = ZSTD_decompress(content, packed->ch_size, (char *)data->d_buf + head, data->d_size - head);
     header->sh_flags &= ~(GElf_Xword)SHF_COMPRESSED;
-    header->sh_size = packed->ch_size;
+    header->sh_size = bytes;
     header->sh_addralign = packed->ch_addralign;
-    if (ZSTD_isError(got) || got != packed->ch_size || !gelf_update_shdr(section, header)) {
+    if (!(is_zlib ? unpack_zlib : unpack_zstd)(content, bytes, (char *)data->d_buf + head, data->d_size - head) ||
+        !gelf_update_shdr(section, header)) {
         free(content);
         return;
     }
     data->d_buf = content;
-    data->d_size = packed->ch_size;
+    data->d_size = bytes;
     data->d_type = ELF_T_BYTE;
     u->sections = grow(u->sections, &u->capacity, u->count + 1, sizeof *u->sections);
     u->sections[u->count++] = content;
@@ -63,7 +83,7 @@ void hide_unasked_sections(Elf *elf)
     }
 }
 
-void unpack_zstd(Elf *elf, struct unpacked *u)
+void unpack_sections(Elf *elf, struct unpacked *u)
 {
     GElf_Shdr header;
     GElf_Chdr packed;
@@ -73,7 +93,7 @@ void unpack_zstd(Elf *elf, struct unpacked *u)
         return;
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));)
         if (gelf_getshdr(section, &header) && header.sh_flags & SHF_COMPRESSED && header.sh_type != SHT_NOBITS &&
-            gelf_getchdr(section, &packed) && packed.ch_type == ELFCOMPRESS_ZSTD)
+            gelf_getchdr(section, &packed) && (packed.ch_type == ELFCOMPRESS_ZLIB || packed.ch_type == ELFCOMPRESS_ZSTD))
             unpack_section(section, &header, &packed, u);
 }
 

@@ -205,7 +205,7 @@ void asked_read_dwarf(const struct symbols_asking *how, const struct symbols_opt
         struct unpacked unpacked = { 0 };
         if (!paths[i] || elf_file_open(&file, paths[i], true) != 0 || !elf_has_dwarf(file.elf))
             continue;
-        unpack_zstd(file.elf, &unpacked);
+        unpack_sections(file.elf, &unpacked);
         struct split_files *rests = split_files_new(file.elf, options, (const char *const[]){ paths[i], files->binary });
         Dwarf *dwarf = dwarf_begin_elf(file.elf, DWARF_C_READ, NULL);
         if (dwarf) {

@@ -19,49 +19,43 @@ const char *unit_directory(Dwarf_Die *unit)
     return dwarf_attr(unit, DW_AT_comp_dir, &attribute) ? dwarf_formstring(&attribute) : NULL;
 }
 
-bool unit_lines_begin(struct unit_lines *l, Dwarf_Die *unit, Elf_Data *section, struct code_starts *starts, struct source_paths *paths)
+bool unit_lines_begin(struct unit_lines *l, Dwarf_Die *unit, Elf_Data *section, struct code_starts *starts, struct source_paths *paths,
+                      struct line_place *places, size_t count)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word program;
+    uint32_t length;
+    size_t files;
 
     *l = (struct unit_lines){ .paths = paths };
     if (!dwarf_attr(unit, DW_AT_stmt_list, &attribute))
         return true;
-    if (section && section->d_buf && dwarf_formudata(&attribute, &program) == 0)
-        line_program_clean(section->d_buf, section->d_size, program, starts);
+    if (!section || !section->d_buf || dwarf_formudata(&attribute, &program) != 0)
+        return false;
     l->directory = unit_directory(unit);
-    return dwarf_getsrclines(unit, &l->lines, &l->count) == 0;
+    uint8_t *lines = section->d_buf;
+    if (!line_program_find(lines, section->d_size, program, starts, places, count))
+        return false;
+    bool is_hidden = line_program_hide(lines, section->d_size, program, &length);
+    bool good = dwarf_getsrcfiles(unit, &l->files, &files) == 0;
+    if (is_hidden)
+        memcpy(lines + program, &length, sizeof length);
+    return good;
 }
 
-bool unit_lines_find(struct unit_lines *l, uint64_t address, struct unit_line *ret_line)
+struct unit_line unit_lines_at(struct unit_lines *l, const struct line_place *place)
 {
-    size_t low = l->row, high = l->count; /* the first row behind the address */
-    int number = 0, column = 0;
-    Dwarf_Addr begin;
-    bool ends = false;
+    const char *file = dwarf_filesrc(l->files, place->file, NULL, NULL);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (dwarf_lineaddr(dwarf_onesrcline(l->lines, middle), &begin) == 0 && begin <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    l->row = low;
-    Dwarf_Line *line = low ? dwarf_onesrcline(l->lines, low - 1) : NULL;
-    if (!line || dwarf_lineendsequence(line, &ends) != 0 || ends)
-        return false;
-    const char *file = dwarf_linesrc(line, NULL, NULL);
     if (!dwarf_is_text(file) || file[strlen(file) - 1] == '/') {
         file = NULL;
         l->nameless = true;
     }
-    *ret_line = (struct unit_line){
+    return (struct unit_line){
         .file = file ? source_path(l->paths, file, l->directory) : NULL,
-        .line = dwarf_lineno(line, &number) == 0 && number > 0 ? (uint32_t)number : 0,
-        .column = dwarf_linecol(line, &column) == 0 && column > 0 ? (uint32_t)column : 0,
+        .line = place->line <= INT32_MAX ? place->line : 0,
+        .column = place->column <= INT32_MAX ? place->column : 0,
     };
-    return true;
 }
 
 Elf_Data *unit_lines_section(Elf *elf)

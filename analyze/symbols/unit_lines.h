@@ -5,6 +5,7 @@
 #define MALLOSCOPE_SYMBOLS_UNIT_LINES_H
 
 #include "analyze/symbols/code_starts.h"
+#include "analyze/symbols/line_program.h"
 #include "analyze/symbols/source_path.h"
 
 #include <elfutils/libdw.h>
@@ -13,8 +14,7 @@
 #include <stdint.h>
 
 struct unit_lines {
-    Dwarf_Lines *lines;
-    size_t count, row;
+    Dwarf_Files *files;
     const char *directory;
     struct source_paths *paths;
     bool nameless; /* a file has no name that can be one */
@@ -25,10 +25,11 @@ struct unit_line {
     uint32_t line, column; /* 0: unknown */
 };
 
-/* section: unit_lines_section()'s. False: they are damaged; a unit without lines is not. */
-bool unit_lines_begin(struct unit_lines *l, Dwarf_Die *unit, Elf_Data *section, struct code_starts *starts, struct source_paths *paths);
-/* Addresses in ascending order. False: it has none. */
-bool unit_lines_find(struct unit_lines *l, uint64_t address, struct unit_line *ret_line);
+/* section: unit_lines_section()'s. places: by address; they become what line_program_find() says. False: they are damaged; a unit
+ * without lines is not. */
+bool unit_lines_begin(struct unit_lines *l, Dwarf_Die *unit, Elf_Data *section, struct code_starts *starts, struct source_paths *paths,
+                      struct line_place *places, size_t count);
+struct unit_line unit_lines_at(struct unit_lines *l, const struct line_place *place);
 
 /* NULL: there is none. */
 Elf_Data *unit_lines_section(Elf *elf);

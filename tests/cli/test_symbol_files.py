@@ -6,7 +6,9 @@ import os
 import random
 import re
 import shutil
+import struct
 import sys
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import *
@@ -119,6 +121,40 @@ if shutil.which("llvm-strip-14") or shutil.which("llvm-strip"):
 else:
     check(False, "llvm-strip is there: install llvm-14 (scripts/packages test)")
 
+
+def damage_packed(what, file, addresses, whole):
+    """What is packed, and what the header before it says, is wrong: a section is lost as a whole, and that is said."""
+    data, told = read(os.path.basename(file)), 0
+    for name, (_, start, size) in sections(file).items():
+        if not name.startswith(".debug_") or data[start:start + 4] != struct.pack("<I", 2 if what == "zstd" else 1):
+            continue
+        middle, end = start + size // 2, start + size
+        bytes_at, count = start + 8, struct.unpack_from("<Q", data, start + 8)[0]
+        damages = [("begin", start + 24, b"\0"), ("half", middle, bytes(end - middle)), ("end", end - 2, bytes(2))]
+        damages += [(f"of {n} bytes", bytes_at, struct.pack("<Q", n)) for n in (0, 1, count - 1, count + 1, 1032 * size, 4 << 30, 2**64 - 1)]
+        if what == "zlib":  # which has a checksum
+            damages.append(("bit", middle, bytes((data[middle] ^ 16,))))
+        for how, at, damage in damages:
+            write("damaged", data[:at] + damage + data[at + len(damage):])
+            frames, problem = names(path("damaged"), addresses)
+            check(frames == whole or problem, f"{what} {name} {how}: nothing is said of {sum(a != b for a, b in zip(frames, whole))} addresses")
+            told += bool(problem)
+    check(told > 50, f"{what}: {told} were packed wrongly")
+
+
+def pack_in_two(file):
+    """Its .debug_info as two streams of zlib's, at the file's end."""
+    data = bytearray(read(os.path.basename(file)))
+    _, start, size = sections(file)[".debug_info"]
+    content = zlib.decompress(data[start + 24:start + size])
+    packed = data[start:start + 24] + zlib.compress(content[:1000]) + zlib.compress(content[1000:])
+    table, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3c)[0]
+    header = next(at for at in range(table, table + 64 * count, 64) if struct.unpack_from("<Q", data, at + 24)[0] == start)
+    data += bytes(-len(data) % 8)
+    struct.pack_into("<QQ", data, header + 24, len(data), len(packed))
+    write(os.path.basename(file), data + packed)
+
+
 # --- damage -----------------------------------------------------------------------------------------
 write("many_names.c", "#include <stdlib.h>\n" + "".join(f"""static inline __attribute__((always_inline)) void *leaf{i}(int n) {{ return n > {i} ? malloc(n) : 0; }}
 static inline __attribute__((always_inline)) void *middle{i}(int n) {{ void *p = leaf{i}(n); if (n & 1) free(p); return p; }}
@@ -148,6 +184,12 @@ for what, options in (("DWARF 5", ["gcc", "-gdwarf-5"]), ("DWARF 4", ["gcc", "-g
             check(frames == whole or problem, f"{what} {name} {how}: nothing is said of {sum(a != b for a, b in zip(frames, whole))} addresses")
             told += bool(problem)
     check(told > 12, f"{what}: {told} were damaged")
+    if what in ("zstd", "zlib"):
+        damage_packed(what, file, addresses, whole)
+        write("damaged", data)
+    if what == "zlib":
+        pack_in_two(file)
+        equal(names(file, addresses), (whole, ""), "debug information that is packed in two")
 # --- calls inlined to any depth ---------------------------------------------------------------------------
 write("deep.cpp", """#include <cstdlib>
 template <int N> struct F { static inline __attribute__((always_inline)) void *go(int n) { n += N; return F<N - 1>::go(n); } };
@@ -170,6 +212,20 @@ for depth in (300, 900, 1500):
         equal((frames[-1]["function"], frames[-1]["line"]), ("main", 6), "the function itself")
         if not options:
             equal(run([MALLOSCOPE, "symbolize", log]).stderr, "", "nothing is damaged")
+
+# --- units with one table of lines ------------------------------------------------------------------------
+link = shutil.which("llvm-link-14") or shutil.which("llvm-link")
+if check(link and shutil.which("clang"), "clang and llvm-link are there: install clang and llvm-14 (scripts/packages test)"):
+    write("one.c", "#include <stdlib.h>\nvoid *one(int n)\n{\n    return malloc(n);\n}\n")
+    write("two.c", "#include <stdlib.h>\nvoid *one(int n);\nint main(int n, char **v)\n{\n    free(one(n));\n    return n == 9;\n}\n")
+    for name in ("one", "two"):
+        must("clang", "-g", "-O1", "-c", "-emit-llvm", path(name + ".c"), "-o", path(name + ".bc"))
+    must(link, path("one.bc"), path("two.bc"), "-o", path("both.bc"))
+    must("clang", "-S", path("both.bc"), "-o", path("both.s"))
+    must("clang", path("both.s"), "-o", path("both"))
+    addresses = {fields[2]: int(fields[0], 16) for fields in map(str.split, must("nm", path("both")).splitlines()) if fields[-1] in ("one", "main")}
+    equal(names(path("both"), [addresses["one"], addresses["main"]]),
+          ([[("one", "one", path("one.c"), "3", "0")], [("main", "main", path("two.c"), "4", "0")]], ""), "two units' functions")
 
 # Of a lambda's destructor the debug information says ~<lambda> only; its symbol says whose it is.
 write("lambda.cpp", "#include <string>\nint main(int n, char **)\n{\n    std::string s(n, 'x');\n    auto f = [s](int i) { return s[i]; };\n    return f(0);\n}\n")

@@ -26,7 +26,7 @@ SOURCES = {
     "fuzz_rules": ("analyze/util.c", "analyze/render/suppressions.c", "analyze/symbols/spelling.c", "format/record.c"),
     "fuzz_exec": ("interpose/outside/exec_target.c", "interpose/outside/filter.c", "interpose/inside/process.c"),
 }
-LIBRARIES_OF = {"fuzz_symbols": ["-lelf", "-ldw", "-llzma", "-liberty"]}
+LIBRARIES_OF = {"fuzz_symbols": ["-lelf", "-ldw", "-ldeflate", "-llzma", "-liberty"]}
 
 
 def corpus_path(name):
