@@ -18,8 +18,12 @@ static struct span span_of(const struct columns *c, unsigned column)
     return (struct span){ c->column[column].at, c->column[column].end, false };
 }
 
+/* Each kind is a function that is not inlined, and so saves only the registers that it needs; columns_next(), which only
+ * goes on to one of them, saves none. */
+#define KIND __attribute__((noinline))
+
 /* A record of kind 3, which is whole in its column; or of the tail. */
-static int next_record(struct columns *c, struct decoding *d, unsigned column, struct event *e)
+static KIND int next_record(struct columns *c, struct decoding *d, unsigned column, struct event *e)
 {
     d->start = c->column[column].start;
     d->at = c->column[column].at;
@@ -33,7 +37,7 @@ static int next_record(struct columns *c, struct decoding *d, unsigned column, s
 }
 
 /* What is left over has come to its end: so must all have. */
-static int end(struct columns *c, struct decoding *d)
+static KIND int end(struct columns *c, struct decoding *d)
 {
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         if (c->column[i].at != c->column[i].end)
@@ -41,8 +45,7 @@ static int end(struct columns *c, struct decoding *d)
     return 0;
 }
 
-/* Two functions that are not inlined, so that each saves only the registers that it needs. */
-static __attribute__((noinline)) int next_allocation(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
+static KIND int next_allocation(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
 {
     struct span other = span_of(c, COLUMN_OTHER), stack = span_of(c, COLUMN_STACK);
     uint64_t stamp, address;
@@ -57,7 +60,7 @@ static __attribute__((noinline)) int next_allocation(struct columns *c, struct d
     return got;
 }
 
-static __attribute__((noinline)) int next_free(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
+static KIND int next_free(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
 {
     uint64_t stamp, address;
 
