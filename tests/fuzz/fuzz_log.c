@@ -69,8 +69,10 @@ static void decode(const uint8_t *data, size_t size)
     int got;
 
     decoder_begin(&decoder, data, size, 1000);
-    for (const uint8_t *from = data; (got = decoder_next(&decoder, &e)) == 1; from = decoder.now.at) {
+    for (const uint8_t *from = data; (got = decoding_next(&decoder.now, &e)) > 0; from = decoder.now.at) {
         demand(decoder.now.at > from && decoder.now.at <= data + size, "a record has bytes, and not beyond the end");
+        if (got == DECODING_ANEW)
+            depth = given_count = 0;
         if (e.type == EVENT_OTHER)
             continue;
         demand(e.function < REC_FN_COUNT, "a function has a number");
