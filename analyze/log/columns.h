@@ -50,7 +50,7 @@ void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint
 
 /* The same where no record goes on beyond one of the `count` ends of parts, the last of which is the payload's: what is
  * not whole in its part is in the tail, with all that follows. */
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *ends, unsigned count, uint8_t *room);
+void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room);
 
 /* Columns, whose starts and ends the caller has set, into exactly `bytes` of
  * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns

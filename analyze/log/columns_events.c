@@ -25,7 +25,7 @@ static int next_record(struct columns *c, struct decoding *d, unsigned column, s
     d->at = c->column[column].at;
     d->end = c->column[column].end;
     if (d->at < d->end)
-        pass_other(c, *d->at);
+        pass_other(&c->places, *d->at);
     int got = decoding_next(d, e);
     c->column[column].at = (uint8_t *)d->at;
     c->skew = d->address - c->places.last;
@@ -41,10 +41,39 @@ static int end(struct columns *c, struct decoding *d)
     return 0;
 }
 
+/* Two functions that are not inlined, so that each saves only the registers that it needs. */
+static __attribute__((noinline)) int next_allocation(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
+{
+    struct span other = span_of(c, COLUMN_OTHER), stack = span_of(c, COLUMN_STACK);
+    uint64_t stamp, address;
+
+    if (!take_allocation(c, operation, &stamp, &address, &e->size))
+        return decoding_fail(d, PROBLEM);
+    e->ticks = d->ticks += stamp;
+    e->address = d->address = address + c->skew;
+    int got = decode_rest(d, operation, &other, &stack, e);
+    c->column[COLUMN_OTHER].at = (uint8_t *)other.at;
+    c->column[COLUMN_STACK].at = (uint8_t *)stack.at;
+    return got;
+}
+
+static __attribute__((noinline)) int next_free(struct columns *c, struct decoding *d, unsigned operation, struct event *e)
+{
+    uint64_t stamp, address;
+
+    if (!take_free(c, &stamp, &address))
+        return decoding_fail(d, PROBLEM);
+    e->type = operation == OPERATION_KIND + REC_FREE ? EVENT_FREE : EVENT_REALLOC_BEGIN;
+    e->function = operation == OPERATION_KIND + REC_FREE ? REC_FN_FREE : REC_FN_REALLOC;
+    e->alignment = 0;
+    e->ticks = d->ticks += stamp;
+    e->address = d->address = address + c->skew;
+    return 1;
+}
+
 int columns_next(struct columns *c, struct decoding *d, struct event *e)
 {
     unsigned operation;
-    uint64_t stamp, address;
 
     if (d->problem)
         return -1;
@@ -52,26 +81,11 @@ int columns_next(struct columns *c, struct decoding *d, struct event *e)
         int got = next_record(c, d, COLUMN_TAIL, e);
         return got ? got : end(c, d);
     }
-    if (operation < OPERATION_KIND) {
-        struct span other = span_of(c, COLUMN_OTHER), stack = span_of(c, COLUMN_STACK);
-        if (!take_allocation(c, operation, &stamp, &address, &e->size))
-            return decoding_fail(d, PROBLEM);
-        if (decode_rest(d, operation, &other, &stack, e) < 0)
-            return -1;
-        c->column[COLUMN_OTHER].at = (uint8_t *)other.at;
-        c->column[COLUMN_STACK].at = (uint8_t *)stack.at;
-    } else if (operation == OPERATION_KIND + REC_FREE || operation == OPERATION_KIND + REC_REALLOC_BEGIN) {
-        if (!take_free(c, &stamp, &address))
-            return decoding_fail(d, PROBLEM);
-        e->type = operation == OPERATION_KIND + REC_FREE ? EVENT_FREE : EVENT_REALLOC_BEGIN;
-        e->function = operation == OPERATION_KIND + REC_FREE ? REC_FN_FREE : REC_FN_REALLOC;
-        e->alignment = 0;
-    } else if (operation == OPERATION_KIND + REC_OTHER && c->column[COLUMN_OTHER].at < c->column[COLUMN_OTHER].end) {
+    if (operation < OPERATION_KIND)
+        return next_allocation(c, d, operation, e);
+    if (operation == OPERATION_KIND + REC_FREE || operation == OPERATION_KIND + REC_REALLOC_BEGIN)
+        return next_free(c, d, operation, e);
+    if (operation == OPERATION_KIND + REC_OTHER && c->column[COLUMN_OTHER].at < c->column[COLUMN_OTHER].end)
         return next_record(c, d, COLUMN_OTHER, e);
-    } else {
-        return decoding_fail(d, PROBLEM);
-    }
-    e->ticks = d->ticks += stamp;
-    e->address = d->address = address + c->skew;
-    return 1;
+    return decoding_fail(d, PROBLEM);
 }

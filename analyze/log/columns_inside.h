@@ -13,10 +13,10 @@
 #define STAMP_LONG 255u  /* a varint in its own column */
 
 /* A record of kind 3, by its tag, that addresses begin anew behind. */
-static inline void pass_other(struct columns *c, unsigned tag)
+static inline void pass_other(struct places *places, unsigned tag)
 {
     if (tag >> 2 == REC_CHUNK_BEGIN)
-        c->places.last = 0;
+        places->last = 0;
 }
 
 static inline bool take(struct columns *c, unsigned column, unsigned *ret_byte)

@@ -71,7 +71,7 @@ bool columns_join(struct columns *c, uint8_t *payload, size_t bytes)
         } else if (operation == OPERATION_KIND + REC_OTHER) {
             const uint8_t *at = c->column[COLUMN_OTHER].at, *other_end = c->column[COLUMN_OTHER].end;
             if (at < other_end)
-                pass_other(c, *at);
+                pass_other(&c->places, *at);
             to = join_bytes(c, COLUMN_OTHER, at < other_end ? skip_other(at + 1, other_end) : NULL, to, end);
         } else {
             return false;

@@ -1,14 +1,23 @@
 /* Records -> columns. A record that the encoder would not have written so (damage,
  * or a later version's) ends the splitting: from there on the payload is kept as it is. */
 #include "analyze/log/columns_inside.h"
+#include "analyze/log/places_find.h"
 
 #include "format/encode.h"
 
 #include <string.h>
 
+#define SLACK 64 /* behind each column: stores have fixed lengths */
+
+/* Where the columns end so far: a local variable, which no store of a byte can change. From struct columns they
+ * would be loaded again after each. */
+struct ends {
+    uint8_t *of[REC_COLUMNS];
+};
+
 size_t columns_room(size_t payload_bytes)
 {
-    return REC_COLUMNS * (2 * payload_bytes + 64);
+    return REC_COLUMNS * (2 * payload_bytes + SLACK);
 }
 
 /* An allocation of 5 bytes, stamp 224, can become 13: its address is 8 bytes from
@@ -18,132 +27,156 @@ size_t columns_most(size_t payload_bytes)
     return 3 * payload_bytes;
 }
 
-static void put(struct columns *c, unsigned column, uint64_t byte)
+static inline void put(struct ends *e, unsigned column, uint64_t byte)
 {
-    *c->column[column].at++ = (uint8_t)byte;
+    *e->of[column]++ = (uint8_t)byte;
 }
 
 /* Mostly few: then a fixed number is copied, as there is slack behind both. */
-static void put_bytes(struct columns *c, unsigned column, const uint8_t *bytes, size_t count)
+static inline void put_bytes(struct ends *e, unsigned column, const uint8_t *bytes, size_t count)
 {
-    if (count <= 16)
-        memcpy(c->column[column].at, bytes, 16);
+    if (count <= 32)
+        memcpy(e->of[column], bytes, 32);
     else
-        memcpy(c->column[column].at, bytes, count);
-    c->column[column].at += count;
+        memcpy(e->of[column], bytes, count);
+    e->of[column] += count;
 }
 
-/* Byte n of a number goes to plane n, or to the last of the planes. */
-static void put_planes(struct columns *c, unsigned column, unsigned planes, uint64_t value, unsigned bytes)
+/* Byte n of a number goes to plane n, or, with the others, to the last of the planes. */
+static inline void put_rest(struct ends *e, unsigned column, uint64_t value, unsigned bytes)
 {
-    for (unsigned n = 0; n < bytes; n++)
-        put(c, column + (n < planes ? n : planes - 1), value >> 8 * n);
+    encode_store(e->of[column], value);
+    e->of[column] += bytes;
 }
 
-static void put_stamp(struct columns *c, unsigned column, uint64_t stamp)
+static inline void put_size(struct ends *e, uint64_t size, unsigned width)
 {
-    if (stamp < STAMP_SHORT) {
-        put(c, column, stamp);
-    } else if (stamp >> 8 < STAMP_LONG - STAMP_SHORT) {
-        put(c, column, STAMP_SHORT + (stamp >> 8));
-        put(c, COLUMN_STAMP_LOW, stamp);
-    } else {
-        put(c, column, STAMP_LONG);
-        c->column[COLUMN_STAMP_LONG].at = encode_varint(c->column[COLUMN_STAMP_LONG].at, stamp);
+    put(e, COLUMN_SIZE, size);
+    if (width) {
+        put(e, COLUMN_SIZE + 1, size >> 8);
+        put_rest(e, COLUMN_SIZE + 2, size >> 16, width - 1);
     }
 }
 
-static unsigned put_place(struct columns *c, unsigned column, unsigned place, unsigned difference, uint64_t folded)
+static inline void put_difference(struct ends *e, uint64_t folded, unsigned bytes)
+{
+    put(e, COLUMN_ADDRESS, folded);
+    put_rest(e, COLUMN_ADDRESS + 1, folded >> 8, bytes > 1);
+    put_rest(e, COLUMN_ADDRESS + 2, folded >> 16, bytes > 2);
+    if (bytes > 3)
+        put_rest(e, COLUMN_ADDRESS + 3, folded >> 24, bytes - 3);
+}
+
+static inline void put_stamp(struct ends *e, unsigned column, uint64_t stamp)
+{
+    if (stamp < STAMP_SHORT) {
+        put(e, column, stamp);
+    } else if (stamp >> 8 < STAMP_LONG - STAMP_SHORT) {
+        put(e, column, STAMP_SHORT + (stamp >> 8));
+        put(e, COLUMN_STAMP_LOW, stamp);
+    } else {
+        put(e, column, STAMP_LONG);
+        e->of[COLUMN_STAMP_LONG] = encode_varint(e->of[COLUMN_STAMP_LONG], stamp);
+    }
+}
+
+static inline unsigned put_place(struct ends *e, unsigned column, unsigned place, unsigned difference, uint64_t folded)
 {
     if (place == difference) {
         unsigned bytes = encode_bytes_of(folded);
         place += bytes - 1;
-        put_planes(c, COLUMN_ADDRESS, 4, folded, bytes);
+        put_difference(e, folded, bytes);
     }
-    put(c, column, place);
+    put(e, column, place);
     return place;
 }
 
-static uint64_t load(const uint8_t *at, unsigned bytes)
+/* A number of width + 1 bytes, moving *at behind it. False: it would take fewer. */
+static inline bool load(const uint8_t **at, unsigned width, uint64_t *ret_value)
 {
+    static const uint64_t least[8] = { 0, 1ull << 8, 1ull << 16, 1ull << 24, 1ull << 32, 1ull << 40, 1ull << 48, 1ull << 56 };
+    static const uint64_t most[8] = { ~0ull >> 56, ~0ull >> 48, ~0ull >> 40, ~0ull >> 32, ~0ull >> 24, ~0ull >> 16, ~0ull >> 8, ~0ull };
     uint64_t value;
 
-    memcpy(&value, at, sizeof value);
-    return value & ~0ull >> (64 - 8 * bytes);
+    memcpy(&value, *at, sizeof value);
+    value &= most[width];
+    *at += width + 1;
+    *ret_value = value;
+    return value >= least[width];
 }
 
-/* One record. False: not as the encoder writes it. */
-static bool split_record(struct columns *c, const uint8_t **at, const uint8_t *end)
+/* One record; its end. NULL: not as the encoder writes it. */
+static inline const uint8_t *split_record(struct ends *e, struct places *places, struct places_find *find, const uint8_t *record, const uint8_t *end)
 {
-    const uint8_t *record = *at, *next;
-    unsigned tag = *record, kind = tag & 3, bytes = (tag >> 2 & 7) + 1, address_bytes = (tag >> 5) + 1;
+    unsigned tag = *record, kind = tag & 3;
+    const uint8_t *field = record + 1, *next;
+    uint64_t stamp, folded, size;
 
     if (kind == REC_OTHER) {
-        next = skip_other(record + 1, end);
+        next = skip_other(field, end);
         if (!next)
-            return false;
-        put(c, COLUMN_OPERATION, OPERATION_KIND + kind);
-        put_bytes(c, COLUMN_OTHER, record, (size_t)(next - record));
-        pass_other(c, tag);
-        *at = next;
-        return true;
+            return NULL;
+        put(e, COLUMN_OPERATION, OPERATION_KIND + kind);
+        put_bytes(e, COLUMN_OTHER, record, (size_t)(next - record));
+        pass_other(places, tag);
+        return next;
     }
-    unsigned operation = kind == REC_ALLOC ? record[1] : OPERATION_KIND + kind;
-    const uint8_t *field = record + 1 + (kind == REC_ALLOC);
-    uint64_t stamp = load(field, bytes), folded = load(field + bytes, address_bytes);
-    field += bytes + address_bytes;
-    if (field > end || encode_bytes_of(stamp) != bytes || encode_bytes_of(folded) != address_bytes)
-        return false;
-    uint64_t address = c->places.last + rec_unfold_address(folded);
+    unsigned operation = *field;
+    field += kind == REC_ALLOC;
+    if (!load(&field, tag >> 2 & 7, &stamp) || !load(&field, tag >> 5, &folded))
+        return NULL;
+    uint64_t address = places->last + rec_unfold_address(folded);
 
     if (kind != REC_ALLOC) {
-        put(c, COLUMN_OPERATION, operation);
-        put_stamp(c, COLUMN_STAMP + 1, stamp);
-        unsigned place = places_of_free(&c->places, address);
-        put_place(c, COLUMN_FREE_PLACE, place, PLACE_FREE_DIFFERENCE, folded);
-        places_freed(&c->places, place, address);
-        *at = field;
-        return true;
+        if (field > end)
+            return NULL;
+        put(e, COLUMN_OPERATION, OPERATION_KIND + kind);
+        put_stamp(e, COLUMN_STAMP + 1, stamp);
+        unsigned place = places_of_free(places, address);
+        put_place(e, COLUMN_FREE_PLACE, place, PLACE_FREE_DIFFERENCE, folded);
+        places_find_freed(find, places, place, address);
+        return field;
     }
-    unsigned size_bytes = (operation & 7) + 1, mode = operation >> 3 & 3, which = operation >> 5;
-    uint64_t size = load(field, size_bytes);
-    field += size_bytes;
+    unsigned width = operation & 7, mode = operation >> 3 & 3, which = operation >> 5;
+    load(&field, width, &size);
     if (field > end)
-        return false;
+        return NULL;
     const uint8_t *stack = which == REC_ALLOC_ALIGNED ? skip_alignment(field, end) : field;
     next = stack && which <= REC_ALLOC_ALIGNED ? skip_stack(stack, end, mode) : NULL;
     if (!next)
-        return false;
-    put(c, COLUMN_OPERATION, operation);
-    put_stamp(c, COLUMN_STAMP, stamp);
-    put_planes(c, COLUMN_SIZE, 3, size, size_bytes);
-    put_bytes(c, COLUMN_OTHER, field, (size_t)(stack - field));
-    put_bytes(c, COLUMN_STACK, stack, (size_t)(next - stack));
+        return NULL;
+    put(e, COLUMN_OPERATION, operation);
+    put_stamp(e, COLUMN_STAMP, stamp);
+    put_size(e, size, width);
+    if (stack != field)
+        put_bytes(e, COLUMN_OTHER, field, (size_t)(stack - field));
+    put_bytes(e, COLUMN_STACK, stack, (size_t)(next - stack));
     uint32_t size_class = places_class(size);
-    unsigned place = places_of_allocation(&c->places, size_class, address);
-    place = put_place(c, COLUMN_ALLOCATION_PLACE, place, PLACE_DIFFERENCE,
-                      rec_fold_address(address - places_base(&c->places, size_class)));
-    places_allocated(&c->places, size_class, place, size, address);
-    *at = next;
-    return true;
+    unsigned place = places_of_allocation(find, places, size_class, address);
+    place = put_place(e, COLUMN_ALLOCATION_PLACE, place, PLACE_DIFFERENCE,
+                      rec_fold_address(address - places_base(places, size_class)));
+    places_find_allocated(find, places, size_class, place, size, address);
+    return next;
 }
 
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *ends, unsigned count, uint8_t *room)
+void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room)
 {
-    const uint8_t *at = payload, *end = payload;
-    const size_t bytes = ends[count - 1];
+    const uint8_t *at = payload, *next = payload, *end = payload;
+    const size_t bytes = part_ends[count - 1];
+    struct places_find find = { 0 };
+    struct ends e;
 
     for (unsigned i = 0; i < REC_COLUMNS; i++)
-        c->column[i].start = c->column[i].at = room + i * (2 * bytes + 64);
+        c->column[i].start = e.of[i] = room + i * (2 * bytes + SLACK);
     places_begin(&c->places);
     for (unsigned i = 0; i < count && at == end; i++) {
-        end = payload + ends[i];
-        while (at < end && !rec_is_hole(at, end) && split_record(c, &at, end))
-            ;
+        end = payload + part_ends[i];
+        while (at < end && !rec_is_hole(at, end) && (next = split_record(&e, &c->places, &find, at, end)))
+            at = next;
     }
-    put_bytes(c, COLUMN_TAIL, at, (size_t)(payload + bytes - at));
+    put_bytes(&e, COLUMN_TAIL, at, (size_t)(payload + bytes - at));
     for (unsigned i = 0; i < REC_COLUMNS; i++)
-        c->column[i].end = c->column[i].at;
+        c->column[i].end = c->column[i].at = e.of[i];
 }
 
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)

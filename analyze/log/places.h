@@ -20,7 +20,7 @@ enum {
     PLACES_FREED = 8,       /* blocks of a class that were freed last */
     PLACES_TABLE_BITS = 13, /* entries for blocks' classes */
     PLACES_YOUNG = 64,      /* blocks that are remembered by their age; a power of 2 ... */
-    PLACES_NEWEST = 16,     /* ... and of them, those that a number stands for */
+    PLACES_NEWEST = 16,     /* ... and of them, those that a number stands for; places.order has no more */
 };
 
 /* What stands for an allocation's address ... */
@@ -39,23 +39,27 @@ enum {
 struct places {
     uint64_t last;   /* address of the last record */
     uint64_t behind; /* the end of the last allocation */
-    uint32_t young_next, young_count; /* the newest is at young_next - 1 */
-    uint64_t young[PLACES_YOUNG];
-    struct places_class {
-        uint64_t last, freed[PLACES_FREED]; /* the one freed last is at freed_next - 1 */
-        uint32_t freed_next, freed_count;
-    } classes[PLACES_CLASSES];
-    uint16_t class_of[1 << PLACES_TABLE_BITS]; /* by an address's hash; 0: none */
+    uint64_t order;  /* its n-th 4 bits, from the lowest on, say where in `newest` the n-th newest block is: so none is moved */
+    uint64_t newest[PLACES_NEWEST];
+    uint64_t older[PLACES_YOUNG]; /* the one that follows those is at older_end - 1 */
+    uint32_t older_end, young_count;
+    /* By class: */
+    uint64_t class_last[PLACES_CLASSES];
+    uint64_t freed[PLACES_CLASSES][PLACES_FREED];
+    struct places_row { uint32_t end, count; } rows[PLACES_CLASSES]; /* the one freed last is at end - 1 */
+    uint8_t class_of[1 << PLACES_TABLE_BITS]; /* by an address's hash; 0: none */
 };
 
 static inline void places_begin(struct places *p)
 {
     memset(p, 0, sizeof *p);
+    p->order = 0xFEDCBA9876543210;
 }
 
+/* At least 32. Without a branch, as nobody can guess a size. */
 static inline uint64_t places_rounded(uint64_t size)
 {
-    return size <= 24 ? 32 : (size + 8 + 15) & ~(uint64_t)15;
+    return ((size < 9 ? 9 : size) + 8 + 15) & ~(uint64_t)15;
 }
 
 static inline uint32_t places_class(uint64_t size)
@@ -64,39 +68,32 @@ static inline uint32_t places_class(uint64_t size)
     return sixteenths < PLACES_CLASSES ? (uint32_t)sixteenths : PLACES_CLASSES - 1;
 }
 
-static inline uint16_t *places_class_of(struct places *p, uint64_t address)
+static inline uint64_t places_hash(uint64_t address)
 {
-    return &p->class_of[(address >> 4) * 0x9E3779B97F4A7C15ull >> (64 - PLACES_TABLE_BITS)];
+    return (address >> 4) * 0x9E3779B97F4A7C15ull;
 }
 
-static inline uint64_t places_young(const struct places *p, uint32_t n)
+static inline uint8_t *places_class_of(struct places *p, uint64_t address)
 {
-    return p->young[(p->young_next - 1 - n) % PLACES_YOUNG];
+    return &p->class_of[places_hash(address) >> (64 - PLACES_TABLE_BITS)];
 }
 
-static inline uint64_t places_freed_block(const struct places_class *c, uint32_t n)
+static inline uint64_t places_young(const struct places *p, unsigned n)
 {
-    return c->freed[(c->freed_next - 1 - n) % PLACES_FREED];
+    return p->newest[p->order >> 4 * n & 15];
 }
 
-/* An allocation: what stands for the address, PLACE_DIFFERENCE if nothing but a
- * difference to places_base() does; and back, false if nothing is there. Then places_allocated(). */
-static inline unsigned places_of_allocation(const struct places *p, uint32_t size_class, uint64_t address)
+static inline uint64_t *places_freed_block(struct places *p, uint32_t size_class, unsigned n)
 {
-    const struct places_class *c = &p->classes[size_class];
-
-    for (uint32_t n = 0; n < c->freed_count; n++)
-        if (places_freed_block(c, n) == address)
-            return PLACE_FREED + n;
-    return address == p->behind ? PLACE_BEHIND : address == p->last ? PLACE_LAST : PLACE_DIFFERENCE;
+    return &p->freed[size_class][(p->rows[size_class].end - 1 - n) % PLACES_FREED];
 }
 
-static inline bool places_allocation_at(const struct places *p, uint32_t size_class, unsigned place, uint64_t *ret_address)
+/* The address of an allocation that a place stands for: false if nothing is there, or it is
+ * a difference to places_base(). Then places_allocated(). The other way round: places_find.h. */
+static inline bool places_allocation_at(struct places *p, uint32_t size_class, unsigned place, uint64_t *ret_address)
 {
-    const struct places_class *c = &p->classes[size_class];
-
-    if (place < c->freed_count)
-        *ret_address = places_freed_block(c, place);
+    if (place < p->rows[size_class].count)
+        *ret_address = *places_freed_block(p, size_class, place);
     else if (place == PLACE_BEHIND)
         *ret_address = p->behind;
     else if (place == PLACE_LAST)
@@ -108,37 +105,28 @@ static inline bool places_allocation_at(const struct places *p, uint32_t size_cl
 
 static inline uint64_t places_base(const struct places *p, uint32_t size_class)
 {
-    uint64_t last = p->classes[size_class].last;
+    uint64_t last = p->class_last[size_class];
     return last ? last : p->last;
 }
 
 static inline void places_allocated(struct places *p, uint32_t size_class, unsigned place, uint64_t size, uint64_t address)
 {
-    struct places_class *c = &p->classes[size_class];
-
     if (place < PLACE_BEHIND) { /* the last one takes its place in the row */
-        c->freed[(c->freed_next - 1 - place) % PLACES_FREED] = places_freed_block(c, 0);
-        c->freed_next--;
-        c->freed_count--;
+        *places_freed_block(p, size_class, place) = *places_freed_block(p, size_class, 0);
+        p->rows[size_class].end--;
+        p->rows[size_class].count--;
     }
-    c->last = p->last = address;
+    p->class_last[size_class] = p->last = address;
     p->behind = address + places_rounded(size);
-    *places_class_of(p, address) = (uint16_t)size_class;
-    p->young[p->young_next++ % PLACES_YOUNG] = address;
+    *places_class_of(p, address) = (uint8_t)size_class;
+    uint64_t oldest = p->order >> 60;
+    p->older[p->older_end++ % PLACES_YOUNG] = p->newest[oldest];
+    p->newest[oldest] = address;
+    p->order = p->order << 4 | oldest;
     p->young_count += p->young_count < PLACES_YOUNG;
 }
 
 /* The same for a free; its differences are to p->last. */
-static inline unsigned places_of_free(const struct places *p, uint64_t address)
-{
-    uint32_t most = p->young_count < PLACES_NEWEST ? p->young_count : PLACES_NEWEST;
-
-    for (uint32_t n = 0; n < most; n++)
-        if (places_young(p, n) == address)
-            return PLACE_NEWEST + n;
-    return PLACE_FREE_DIFFERENCE;
-}
-
 static inline bool places_free_at(const struct places *p, unsigned place, uint64_t *ret_address)
 {
     if (place >= PLACE_FREE_DIFFERENCE || place >= p->young_count)
@@ -149,20 +137,20 @@ static inline bool places_free_at(const struct places *p, unsigned place, uint64
 
 static inline void places_freed(struct places *p, unsigned place, uint64_t address)
 {
-    uint16_t *size_class = places_class_of(p, address);
+    uint8_t *size_class = places_class_of(p, address);
 
     p->last = address;
-    if (place < PLACE_FREE_DIFFERENCE) { /* it is taken out of the row */
-        for (uint32_t at = p->young_next - 1 - place; at != p->young_next - 1; at++)
-            p->young[at % PLACES_YOUNG] = p->young[(at + 1) % PLACES_YOUNG];
-        p->young_next--;
+    if (place < PLACE_FREE_DIFFERENCE) { /* it is taken out of the row, and an older one comes where it was */
+        uint64_t newer = p->order & (((uint64_t)1 << 4 * place) - 1), rest = p->order >> 4 * place, at = rest & 15;
+        p->order = newer | rest >> 4 << 4 * place | at << 60;
+        p->newest[at] = p->older[--p->older_end % PLACES_YOUNG];
         p->young_count--;
     }
     if (!*size_class)
         return;
-    struct places_class *c = &p->classes[*size_class];
-    c->freed[c->freed_next++ % PLACES_FREED] = address;
-    c->freed_count += c->freed_count < PLACES_FREED;
+    struct places_row *row = &p->rows[*size_class];
+    p->freed[*size_class][row->end++ % PLACES_FREED] = address;
+    row->count += row->count < PLACES_FREED;
     *size_class = 0;
 }
 
