@@ -49,8 +49,10 @@ size_t columns_most(size_t payload_bytes);
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room);
 
 /* The same where no record goes on beyond one of the `count` ends of parts, the last of which is the payload's: what is
- * not whole in its part is in the tail, with all that follows. */
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room);
+ * not whole in its part is in the tail, with all that follows. The room may be larger: if it always is the same, columns begin
+ * at the same places, and no more memory is touched. */
+void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room,
+                         size_t room_bytes);
 
 /* Columns, whose starts and ends the caller has set, into exactly `bytes` of
  * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns

@@ -159,7 +159,8 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
     return next;
 }
 
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room)
+void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room,
+                         size_t room_bytes)
 {
     const uint8_t *at = payload, *next = payload, *end = payload;
     const size_t bytes = part_ends[count - 1];
@@ -167,7 +168,7 @@ void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t
     struct ends e;
 
     for (unsigned i = 0; i < REC_COLUMNS; i++)
-        c->column[i].start = e.of[i] = room + i * (2 * bytes + SLACK);
+        c->column[i].start = e.of[i] = room + i * (room_bytes / REC_COLUMNS);
     places_begin(&c->places);
     for (unsigned i = 0; i < count && at == end; i++) {
         end = payload + part_ends[i];
@@ -181,5 +182,5 @@ void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t
 
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
 {
-    columns_split_parts(c, payload, &bytes, 1, room);
+    columns_split_parts(c, payload, &bytes, 1, room, columns_room(bytes));
 }

@@ -68,6 +68,12 @@ static size_t compress_columns(struct packer *p, uint8_t *to, size_t bytes)
     return out.pos;
 }
 
+/* The same for all but the largest: nothing has to grow, and what is never touched costs nothing. */
+static size_t room_for(size_t payload_bytes)
+{
+    return payload_bytes < PACKER_RUN_MOST ? PACKER_RUN_MOST : payload_bytes;
+}
+
 /* The columns of p->payload as a packed chunk with this header. NULL: they do not become smaller. */
 static const void *pack_columns(struct packer *p, const struct rec_chunk_header *header, struct rec_packed_header packed, size_t *ret_bytes)
 {
@@ -75,7 +81,7 @@ static const void *pack_columns(struct packer *p, const struct rec_chunk_header 
 
     if (packed.payload_bytes <= sizeof packed)
         return NULL;
-    p->packed = grow(p->packed, &p->packed_bytes, before + packed.payload_bytes, 1);
+    p->packed = make_room_for(p->packed, &p->packed_bytes, before + room_for(packed.payload_bytes));
     size_t frame = compress_columns(p, p->packed + before, packed.payload_bytes - sizeof packed);
     if (!frame)
         return NULL;
@@ -100,12 +106,16 @@ bool packer_can_follow(const struct rec_chunk_header *chunk, const struct rec_ch
 static size_t join_payloads(struct packer *p, const uint8_t *chunks, unsigned count)
 {
     struct rec_chunk_header header;
-    size_t bytes = 0;
+    size_t bytes = 0, most = 0;
 
+    for (unsigned i = 0, at = 0; i < count; i++, at += header.header_bytes + header.payload_bytes) {
+        memcpy(&header, chunks + at, sizeof header);
+        most += ENCODE_EVENT_MAX + header.payload_bytes;
+    }
+    p->payload = make_room_for(p->payload, &p->payload_bytes, room_for(most) + COLUMNS_SLACK);
     p->ends = grow(p->ends, &p->end_capacity, count, sizeof *p->ends);
     for (unsigned i = 0; i < count; i++, chunks += header.header_bytes + header.payload_bytes) {
         memcpy(&header, chunks, sizeof header);
-        p->payload = grow(p->payload, &p->payload_bytes, bytes + ENCODE_EVENT_MAX + header.payload_bytes + COLUMNS_SLACK, 1);
         if (i)
             bytes = (size_t)(encode_chunk_begin(p->payload + bytes, header.ticks) - p->payload);
         memcpy(p->payload + bytes, chunks + header.header_bytes, header.payload_bytes);
@@ -122,8 +132,8 @@ const void *packer_pack_run(struct packer *p, const void *chunks, unsigned count
     if (first.flags & REC_CHUNK_PACKED || !p->zstd)
         return NULL;
     size_t bytes = join_payloads(p, chunks, count);
-    p->room = grow(p->room, &p->room_bytes, columns_room(bytes), 1);
-    columns_split_parts(&p->columns, p->payload, p->ends, count, p->room);
+    p->room = make_room_for(p->room, &p->room_bytes, columns_room(room_for(bytes)));
+    columns_split_parts(&p->columns, p->payload, p->ends, count, p->room, p->room_bytes);
     if (count > 1 && p->columns.column[COLUMN_TAIL].start != p->columns.column[COLUMN_TAIL].end)
         return NULL; /* what is no record ends a chunk, and only that */
     return pack_columns(p, &first, (struct rec_packed_header){
@@ -213,7 +223,7 @@ static int begin_unpacking(struct unpacker *u, const void *packed, size_t bytes,
 
     if (error)
         return error;
-    u->room = grow(u->room, &u->room_bytes, (size_t)columns_bytes(ret_header), 1);
+    u->room = make_room_for(u->room, &u->room_bytes, (size_t)columns_bytes(ret_header) + 1);
     set_columns(&u->columns, ret_header, u->room);
     *ret_first_bytes = (size_t)(u->columns.column[columns - 1].end - u->room);
     return 0;
@@ -249,7 +259,7 @@ int unpacker_unpack(struct unpacker *u, const void *packed, size_t bytes, void *
         return error;
     if (ZSTD_decompressDCtx(u->zstd, u->room, all, (const uint8_t *)packed + sizeof header, bytes - sizeof header) != all)
         return -EBADMSG;
-    u->payload = grow(u->payload, &u->payload_bytes, header.payload_bytes + COLUMNS_SLACK, 1);
+    u->payload = make_room_for(u->payload, &u->payload_bytes, header.payload_bytes + COLUMNS_SLACK);
     if (!columns_join(&u->columns, u->payload, header.payload_bytes) ||
         checksum(u->payload, header.payload_bytes) != header.payload_checksum)
         return -EBADMSG;

@@ -65,7 +65,7 @@ static void put_idle(struct unpackers *u, struct idle *i)
 
 static int read_packed(struct idle *i, int fd, uint64_t offset, uint32_t packed_bytes)
 {
-    i->packed = grow(i->packed, &i->packed_bytes, packed_bytes, 1);
+    i->packed = make_room_for(i->packed, &i->packed_bytes, (size_t)packed_bytes + 1);
     return log_read_at(fd, i->packed, packed_bytes, offset);
 }
 
