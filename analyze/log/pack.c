@@ -99,7 +99,7 @@ bool packer_can_follow(const struct rec_chunk_header *chunk, const struct rec_ch
 {
     return chunk->type == REC_CHUNK_EVENTS && next->type == REC_CHUNK_EVENTS && !(chunk->flags & ~REC_CHUNK_TICKS_ARE_NS) &&
            next->flags == chunk->flags && next->pid == chunk->pid && next->image == chunk->image &&
-           next->stream == chunk->stream && next->sequence == chunk->sequence + 1;
+           next->stream == chunk->stream && next->sequence == (uint64_t)chunk->sequence + 1;
 }
 
 /* Records one behind the other; between those of two chunks, where the second one began. */
