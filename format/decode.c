@@ -48,7 +48,9 @@ void decoding_begin(struct decoding *d, const void *payload, size_t bytes, uint6
 {
     d->start = d->at = payload;
     d->end = d->start + bytes;
+    d->chunk_ticks = chunk_ticks;
     begin_anew(d, chunk_ticks);
+    d->begins = 0;
     d->problem = NULL;
 }
 
@@ -222,6 +224,8 @@ static int decode_other(struct decoding *d, struct span *s, unsigned tag, struct
     decode_other_body(d, &inner, e);
     if (inner.bad)
         return decoding_fail(d, "a record with fields missing");
+    if (e->other == REC_CHUNK_BEGIN && (!d->begins-- || e->ticks < d->chunk_ticks))
+        return decoding_fail(d, "a chunk begins where none can");
     d->at = s->at;
     return e->other == REC_CHUNK_BEGIN ? DECODING_ANEW : 1;
 }
@@ -231,7 +235,7 @@ int decoding_next(struct decoding *d, struct event *e)
     struct span s = { d->at, d->end, false };
 
     if (d->at >= d->end)
-        return d->problem ? -1 : 0;
+        return d->problem ? -1 : d->begins ? decoding_fail(d, "fewer chunks than it should be") : 0;
     if (rec_is_hole(d->at, d->end))
         return decoding_fail(d, "zeros in place of records");
     unsigned tag = *s.at++;

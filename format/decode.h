@@ -82,6 +82,8 @@ struct decoding {
     uint32_t stacks;     /* given in short or long form so far */
     uint16_t *depths;    /* of those that have numbers */
     uint32_t depth_room; /* so many; where it is less than REC_STACK_NUMBERS, and `stacks` comes to it, decoding fails */
+    uint64_t chunk_ticks;
+    uint32_t begins;     /* so many chunk-begin records are to come; decoding_begin(): 0 */
     uint32_t *ids;       /* room for REC_STACK_DEPTH_MAX; an event's, until the next one is decoded */
 };
 

@@ -80,7 +80,7 @@ static bool look(struct looker *l, const struct log_stream *stream)
 
     if (log_load(l->log, chunk, payload) != 0)
         return false;
-    decoder_begin(l->decoder, payload, chunk->payload_bytes, chunk->ticks);
+    log_decoder_begin(l->decoder, chunk, payload);
     while (decoder_next(l->decoder, &event) == 1) {
         if (event.type != EVENT_OTHER)
             continue;

@@ -48,15 +48,52 @@ struct new_log {
     int fd;
     struct packer *packer; /* NULL: not packed */
     uint64_t bytes;
+    uint8_t *run; /* chunks that may become one */
+    size_t run_bytes, run_capacity;
+    unsigned run_count;
+    struct rec_chunk_header last; /* of them */
 };
+
+static int append(struct new_log *n, const void *chunk, size_t bytes)
+{
+    n->bytes += bytes;
+    return append_all(n->fd, chunk, bytes);
+}
+
+static int append_run(struct new_log *n)
+{
+    size_t bytes;
+    int error = 0;
+    const void *packed = n->run_count > 1 ? packer_pack_run(n->packer, n->run, n->run_count, &bytes) : NULL;
+
+    if (packed)
+        error = append(n, packed, bytes);
+    for (size_t at = 0; !packed && !error && at < n->run_bytes;) {
+        struct rec_chunk_header header;
+        memcpy(&header, n->run + at, sizeof header);
+        const void *chunk = packer_pack(n->packer, n->run + at, &bytes);
+        error = append(n, chunk, bytes);
+        at += header.header_bytes + (size_t)header.payload_bytes;
+    }
+    n->run_bytes = n->run_count = 0;
+    return error;
+}
 
 static int put(void *data, const struct rec_chunk_header *chunk, size_t bytes)
 {
     struct new_log *n = data;
-    const void *packed = n->packer ? packer_pack(n->packer, chunk, &bytes) : chunk;
+    int error = 0;
 
-    n->bytes += bytes;
-    return append_all(n->fd, packed, bytes);
+    if (!n->packer)
+        return append(n, chunk, bytes);
+    if (n->run_count && (!packer_can_follow(&n->last, chunk) || n->run_bytes + bytes > PACKER_RUN_MOST))
+        error = append_run(n);
+    n->run = grow(n->run, &n->run_capacity, n->run_bytes + bytes, 1);
+    memcpy(n->run + n->run_bytes, chunk, bytes);
+    n->run_bytes += bytes;
+    n->run_count++;
+    n->last = *chunk;
+    return error;
 }
 
 static int begin(struct new_log *n, const struct log *log)
@@ -122,6 +159,8 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
         options->goes_on_data = &progress;
         options->end_ns = end_ns;
         error = trim_log(log, options, bad_chunks, bad_offset);
+        if (!error)
+            error = append_run(n);
         progress_end(&progress);
         if (log_trimmed(log).from_ns > *end_ns) /* in a part there may be nothing from its own beginning on */
             *end_ns = log_trimmed(log).from_ns;
@@ -143,6 +182,7 @@ static int trim(const struct log *log, struct trim_options *options, const char 
         return refused;
     int error = write_new(&n, log, options, force, &end_ns, &bad_chunks, &bad_offset);
     packer_free(n.packer);
+    free(n.run);
     if (n.fd >= 0)
         close(n.fd);
     if (error && n.fd >= 0)

@@ -48,8 +48,8 @@ size_t columns_most(size_t payload_bytes);
  * that lie in `room`, of columns_room(bytes). */
 void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room);
 
-/* The same where no record goes on beyond one of the `count` ends of parts, the last of which is the payload's: what is
- * not whole in its part is in the tail, with all that follows. The room may be larger: if it always is the same, columns begin
+/* The same for what were chunks of their own, and ends there; each but the first begins with a chunk-begin record. What the decoder
+ * would not accept in one of them is in the tail, with all that follows. The room may be larger: if it always is the same, columns begin
  * at the same places, and no more memory is touched. */
 void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room,
                          size_t room_bytes);
@@ -76,9 +76,9 @@ static inline bool columns_are_used(const struct columns *c)
  * its size and its stack's flags. */
 typedef void columns_add(void *data, uint64_t size, unsigned stack_flags);
 
-/* The rest is not looked at. *ret_events: allocations and frees. The tail must be empty. 0;
+/* chunks: of so many these are. The rest is not looked at. *ret_events: allocations and frees. The tail must be empty. 0;
  * -EBADMSG: the columns are damaged; -EAGAIN: there are records that a reader of
  * sizes may want (of processes, marks, ...), and add() has not been called. */
-int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events);
+int columns_sizes(struct columns *c, uint32_t chunks, columns_add *add, void *data, uint64_t *ret_events);
 
 #endif

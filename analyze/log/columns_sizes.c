@@ -12,10 +12,10 @@ static bool is_of_no_size(unsigned other)
 }
 
 /* Before any size is given out. */
-static int look_at_operations(struct columns *c, uint64_t *ret_events)
+static int look_at_operations(struct columns *c, uint32_t chunks, uint64_t *ret_events)
 {
     const uint8_t *other = c->column[COLUMN_OTHER].start, *end = c->column[COLUMN_OTHER].end;
-    uint64_t events = 0, sizes_bytes = 0, sizes_there = 0;
+    uint64_t events = 0, sizes_bytes = 0, sizes_there = 0, begun = 1;
 
     for (const uint8_t *at = c->column[COLUMN_OPERATION].start; at < c->column[COLUMN_OPERATION].end; at++) {
         events++;
@@ -29,6 +29,7 @@ static int look_at_operations(struct columns *c, uint64_t *ret_events)
             if (other && !is_of_no_size(number))
                 return -EAGAIN;
             events -= number != REC_FREE_BY;
+            begun += number == REC_CHUNK_BEGIN;
         }
         if (!other)
             return -EBADMSG;
@@ -36,7 +37,7 @@ static int look_at_operations(struct columns *c, uint64_t *ret_events)
     for (unsigned i = 0; i < 3; i++)
         sizes_there += (uint64_t)(c->column[COLUMN_SIZE + i].end - c->column[COLUMN_SIZE + i].start);
     *ret_events = events;
-    return other == end && sizes_bytes == sizes_there ? 0 : -EBADMSG;
+    return other == end && sizes_bytes == sizes_there && begun == chunks ? 0 : -EBADMSG;
 }
 
 /* The flags of the next stack, and what is kept of it. False: it is not there. */
@@ -64,14 +65,14 @@ static bool take_flags(struct columns *c, unsigned mode, uint32_t *stacks, uint8
     return true;
 }
 
-int columns_sizes(struct columns *c, columns_add *add, void *data, uint64_t *ret_events)
+int columns_sizes(struct columns *c, uint32_t chunks, columns_add *add, void *data, uint64_t *ret_events)
 {
     const uint8_t *other = c->column[COLUMN_OTHER].start, *end = c->column[COLUMN_OTHER].end; /* whole, by look_at_operations() */
     uint32_t stacks = 0;
     uint8_t flags = 0;
     uint64_t size;
     unsigned operation;
-    int error = look_at_operations(c, ret_events);
+    int error = look_at_operations(c, chunks, ret_events);
 
     if (error)
         return error;

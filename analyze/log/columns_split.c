@@ -2,6 +2,7 @@
  * or a later version's) ends the splitting: from there on the payload is kept as it is. */
 #include "analyze/log/columns_inside.h"
 #include "analyze/log/places_find.h"
+#include "analyze/log/stack_depths.h"
 
 #include "format/encode.h"
 
@@ -105,8 +106,24 @@ static inline bool load(const uint8_t **at, unsigned width, uint64_t *ret_value)
     return value >= least[width];
 }
 
+/* What has been split so far. */
+struct seen {
+    struct places_find find;
+    struct stack_depths stacks;
+    uint32_t begins; /* 1: a part's first record, which says that a chunk begins, is next */
+};
+
+/* A record of kind 3, rare. What comes behind one that cannot must not become part of its chunk. */
+static bool can_be_decoded(const uint8_t *record, const uint8_t *end, uint32_t begins)
+{
+    struct decoding d = { .start = record, .at = record, .end = end, .begins = begins };
+    struct event event;
+
+    return decoding_next(&d, &event) > 0;
+}
+
 /* One record; its end. NULL: not as the encoder writes it. */
-static inline const uint8_t *split_record(struct ends *e, struct places *places, struct places_find *find, const uint8_t *record, const uint8_t *end)
+static inline const uint8_t *split_record(struct ends *e, struct places *places, struct seen *seen, const uint8_t *record, const uint8_t *end)
 {
     unsigned tag = *record, kind = tag & 3;
     const uint8_t *field = record + 1, *next;
@@ -114,11 +131,15 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
 
     if (kind == REC_OTHER) {
         next = skip_other(field, end);
-        if (!next)
+        if (!next || !can_be_decoded(record, next, seen->begins))
             return NULL;
         put(e, COLUMN_OPERATION, OPERATION_KIND + kind);
         put_bytes(e, COLUMN_OTHER, record, (size_t)(next - record));
         pass_other(places, tag);
+        if (tag >> 2 == REC_CHUNK_BEGIN) {
+            stack_depths_begin(&seen->stacks);
+            seen->begins = 0;
+        }
         return next;
     }
     unsigned operation = *field;
@@ -134,7 +155,7 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
         put_stamp(e, COLUMN_STAMP + 1, stamp);
         unsigned place = places_of_free(places, address);
         put_place(e, COLUMN_FREE_PLACE, place, PLACE_FREE_DIFFERENCE, folded);
-        places_find_freed(find, places, place, address);
+        places_find_freed(&seen->find, places, place, address);
         return field;
     }
     unsigned width = operation & 7, mode = operation >> 3 & 3, which = operation >> 5;
@@ -142,7 +163,9 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
     if (field > end)
         return NULL;
     const uint8_t *stack = which == REC_ALLOC_ALIGNED ? skip_alignment(field, end) : field;
-    next = stack && which <= REC_ALLOC_ALIGNED ? skip_stack(stack, end, mode) : NULL;
+    if (!stack || which > REC_ALLOC_ALIGNED || (stack != field && *field >= REC_FN_COUNT))
+        return NULL;
+    next = stack_depths_follow(&seen->stacks, stack, end, mode);
     if (!next)
         return NULL;
     put(e, COLUMN_OPERATION, operation);
@@ -152,10 +175,10 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
         put_bytes(e, COLUMN_OTHER, field, (size_t)(stack - field));
     put_bytes(e, COLUMN_STACK, stack, (size_t)(next - stack));
     uint32_t size_class = places_class(size);
-    unsigned place = places_of_allocation(find, places, size_class, address);
+    unsigned place = places_of_allocation(&seen->find, places, size_class, address);
     place = put_place(e, COLUMN_ALLOCATION_PLACE, place, PLACE_DIFFERENCE,
                       rec_fold_address(address - places_base(places, size_class)));
-    places_find_allocated(find, places, size_class, place, size, address);
+    places_find_allocated(&seen->find, places, size_class, place, size, address);
     return next;
 }
 
@@ -164,7 +187,7 @@ void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t
 {
     const uint8_t *at = payload, *next = payload, *end = payload;
     const size_t bytes = part_ends[count - 1];
-    struct places_find find = { 0 };
+    struct seen seen = { .begins = 0 };
     struct ends e;
 
     for (unsigned i = 0; i < REC_COLUMNS; i++)
@@ -172,7 +195,8 @@ void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t
     places_begin(&c->places);
     for (unsigned i = 0; i < count && at == end; i++) {
         end = payload + part_ends[i];
-        while (at < end && !rec_is_hole(at, end) && (next = split_record(&e, &c->places, &find, at, end)))
+        seen.begins = i > 0;
+        while (at < end && !rec_is_hole(at, end) && (next = split_record(&e, &c->places, &seen, at, end)))
             at = next;
     }
     put_bytes(&e, COLUMN_TAIL, at, (size_t)(payload + bytes - at));

@@ -119,6 +119,7 @@ static bool open_chunk(struct cursors *all, struct cursor *c)
         }
         c->ticks_are_ns = chunk->ticks_are_ns;
         decoding_begin(&c->decoding, c->window, c->is_columns ? 0 : c->count, chunk->ticks);
+        c->decoding.begins = chunk->sequences - 1;
         if (c->is_columns)
             begin_columns(c);
         windows_make_room(all, c);

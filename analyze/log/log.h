@@ -157,6 +157,13 @@ static inline bool log_events_are_whole(const struct log *log)
     return !log->damage_count && !log->missing_chunks && !log->cut_processes && !log->lacks_processes;
 }
 
+/* To decode a chunk's payload, of so many chunks as it is. */
+static inline void log_decoder_begin(struct decoder *d, const struct log_chunk *chunk, const void *payload)
+{
+    decoder_begin(d, payload, chunk->payload_bytes, chunk->ticks);
+    d->now.begins = chunk->sequences - 1;
+}
+
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it
  * is packed and cannot be unpacked. */
 int log_load(const struct log *log, const struct log_chunk *chunk, void *buffer);

@@ -99,7 +99,8 @@ bool packer_can_follow(const struct rec_chunk_header *chunk, const struct rec_ch
 {
     return chunk->type == REC_CHUNK_EVENTS && next->type == REC_CHUNK_EVENTS && !(chunk->flags & ~REC_CHUNK_TICKS_ARE_NS) &&
            next->flags == chunk->flags && next->pid == chunk->pid && next->image == chunk->image &&
-           next->stream == chunk->stream && next->sequence == (uint64_t)chunk->sequence + 1;
+           next->stream == chunk->stream && next->sequence == (uint64_t)chunk->sequence + 1 &&
+           next->ticks >= chunk->ticks;
 }
 
 /* Records one behind the other; between those of two chunks, where the second one began. */
@@ -285,5 +286,5 @@ int unpacker_sizes(struct unpacker *u, const void *packed, size_t bytes, columns
         if (ZSTD_isError(ZSTD_decompressStream(u->zstd, &out, &in)) || (in.pos == before_in && out.pos == before_out))
             return -EBADMSG;
     }
-    return columns_sizes(&u->columns, add, data, ret_events);
+    return columns_sizes(&u->columns, header.sequences, add, data, ret_events);
 }

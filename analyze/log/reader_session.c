@@ -10,7 +10,7 @@ static void read_records(const struct log *log, size_t number, struct decoder *d
     if (log_load(log, chunk, payload) != 0)
         return;
     struct timed_event event = { .stream = UINT32_MAX, .process = chunk->process, .chunk = number };
-    decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+    log_decoder_begin(decoder, chunk, payload);
     while (decoder_next(decoder, &event.event) == 1) {
         event.ns = log_ns(log, chunk->ticks_are_ns, event.event.ticks);
         use(data, &event);

@@ -87,7 +87,7 @@ static void look_into(struct relatives *r, const struct log_chunk *chunk, struct
 
     if (log_load(r->log, chunk, payload) != 0)
         return;
-    decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+    log_decoder_begin(decoder, chunk, payload);
     while (decoder_next(decoder, &event) == 1)
         if (take(r, &r->log->processes[chunk->process], &event))
             return;

@@ -163,7 +163,7 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
             return false;
         if (chunk->stream == UINT32_MAX || !chunk->payload_bytes || log_load(log, chunk, buffer) != 0)
             continue;
-        decoder_begin(decoder, buffer, chunk->payload_bytes, chunk->ticks);
+        log_decoder_begin(decoder, chunk, buffer);
         while (decoder_next(decoder, &e) == 1)
             if (e.type == EVENT_OTHER)
                 code_take(c, chunk->process, &e);

@@ -65,7 +65,7 @@ static void take_chunk(struct contents *c, const struct log *log, const struct l
     struct event event;
     int got;
 
-    decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+    log_decoder_begin(decoder, chunk, payload);
     for (const uint8_t *before = decoder->now.at; (got = decoding_next(&decoder->now, &event)) > 0; before = decoder->now.at)
         take_record(c, log, chunk, *before, (size_t)(decoder->now.at - before), &event);
     if (got < 0 && !chunk->torn && c->bad_chunks++ == 0)

@@ -79,7 +79,7 @@ static void count_chunk(struct worker *w, const struct log_chunk *chunk, void *p
         partial = sizes.partial;
         got = 0;
     } else if (error == -EAGAIN && log_load(w->log, chunk, payload) == 0) {
-        decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+        log_decoder_begin(decoder, chunk, payload);
         while ((got = decoder_next(decoder, &event)) == 1) {
             if (event.type == EVENT_ALLOC || event.type == EVENT_REALLOC_END) {
                 recorded++;

@@ -44,7 +44,7 @@ static void look_into(struct settings *s, const struct log *log, const struct lo
     _cleanup_free_ void *payload = alloc_zeroed(1, chunk->payload_bytes + 1);
     if (log_load(log, chunk, payload) != 0)
         return;
-    decoder_begin(decoder, payload, chunk->payload_bytes, chunk->ticks);
+    log_decoder_begin(decoder, chunk, payload);
     while (!of->found && decoder_next(decoder, &event) == 1)
         if (event.type == EVENT_OTHER && event.other == REC_PROCESS_START)
             take_start(s, of, &event, log_ns(log, chunk->ticks_are_ns, event.ticks));

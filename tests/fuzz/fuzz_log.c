@@ -159,6 +159,7 @@ static void pack_run(struct packer *packer, struct unpacker *unpacker, const uin
     demand(header.sequences == 2 && packed_header_sound(&header) && header.payload_bytes <= sizeof back &&
            unpacker_unpack(unpacker, packed + 1, packed->payload_bytes, back) == 0, "what is packed together can be unpacked");
     decoder_begin(&mine, back, header.payload_bytes, 0);
+    mine.now.begins = 1;
     for (unsigned i = 0; i < 2; i++) {
         decoder_begin(&its, i ? data + size / 2 : data, i ? size - size / 2 : size / 2, 1000 * i);
         do {
@@ -248,7 +249,7 @@ static void join(const uint8_t *data, size_t size)
     bool joined = columns_join(&columns, payload, lengths[0]);
     compare_events(&columns, joined ? payload : NULL, lengths[0]);
     uint64_t events;
-    columns_sizes(&columns, ignore_size, NULL, &events);
+    columns_sizes(&columns, 1, ignore_size, NULL, &events);
     free(payload);
     free(copy);
 }

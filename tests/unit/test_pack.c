@@ -247,7 +247,7 @@ static void test_runs(void)
         uint64_t sum = 0, wanted = 0, events = 0, wanted_events = 0;
         bool is_whole = true;
         for (unsigned i = 0; i < count; i++) {
-            chunk_begin(1, 2, 5 + i, random_magnitude() >> 8);
+            chunk_begin(1, 2, 5 + i, i ? made.header.ticks + random_below(1u << 20) : random_magnitude() >> 8);
             add_sound(100 + (unsigned)random_below(3000));
             seal((size_t)(at - made.records));
             size_t whole = sizeof made.header + made.header.payload_bytes;
@@ -285,13 +285,16 @@ static void test_runs(void)
         bool right = true;
         int got, got_of_columns;
         decoder_begin(&decoder, unpacked, header.payload_bytes, first->ticks);
+        decoder.now.begins = count - 1;
         for (unsigned i = 0; i < count && right; i++) {
             right = goes_on_with(&decoder.now, (const void *)(chunks + starts[i]));
             got = decoding_next(&decoder.now, &a);
             right = right && got == (i + 1 < count ? DECODING_ANEW : 0);
         }
         decoder_begin(&decoder, unpacked, header.payload_bytes, first->ticks);
+        decoder.now.begins = count - 1;
         decoder_begin(&of_columns, unpacked, 0, first->ticks);
+        of_columns.now.begins = count - 1;
         columns_at(&columns, room);
         columns_begin(&columns);
         do {
@@ -332,6 +335,9 @@ static void test_no_runs(void)
     NOT(flags, REC_CHUNK_PACKED);
     NOT(flags, REC_CHUNK_CUT);
     NOT(flags, REC_CHUNK_TORN);
+    struct rec_chunk_header earlier = next, later = chunk;
+    later.ticks = 1;
+    CHECK(!packer_can_follow(&later, &earlier));
     struct rec_chunk_header cut = chunk, cut_too = next;
     cut.flags = cut_too.flags = REC_CHUNK_CUT;
     CHECK(!packer_can_follow(&cut, &cut_too));
@@ -498,7 +504,7 @@ static void test_hostile_columns(void)
                 *c.column[column].end++ = (uint8_t)random_number();
         }
         joined += columns_join(&c, payload, bytes);
-        columns_sizes(&c, ignore_size, NULL, &events);
+        columns_sizes(&c, 1, ignore_size, NULL, &events);
     }
     CHECK(joined < 20000);
 }

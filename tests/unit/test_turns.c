@@ -179,7 +179,7 @@ static bool reads_threads(bool one_thread)
     for (uint32_t i = 0; i < THREADS; i++) {
         const struct log_chunk *chunk = &log->chunks[log->streams[i].chunks[0]];
         log_load(log, chunk, payloads[i]);
-        decoder_begin(&whole[i], payloads[i], chunk->payload_bytes, chunk->ticks);
+        log_decoder_begin(&whole[i], chunk, payloads[i]);
     }
     struct reader *reader = reader_open(log);
     for (const struct timed_event *e; right && (e = reader_look(reader));) {
