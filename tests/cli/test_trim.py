@@ -110,7 +110,8 @@ for name, log in logs.items():
         a, b = one.read(), other.read()
     equal(a[24], b[24], f"{name}: packed or not, as the log is")
     check(a[32:48] != b[32:48], f"{name}: a session of its own")
-    check(len(b) < len(a) * 1.05 + 1000, f"{name}: {len(b)} bytes of {len(a)}")
+    # Of several threads other chunks lie side by side.
+    check(len(b) < len(a) * (1.15 if name == "threads" else 1.05) + 1000, f"{name}: {len(b)} bytes of {len(a)}")
     equal(json.loads(run([MALLOSCOPE, "hist", "--json", new]).stdout)["histogram"],
           json.loads(run([MALLOSCOPE, "hist", "--json", log]).stdout)["histogram"], f"{name}: hist")
 

@@ -254,7 +254,8 @@ static void make_numbered(uint32_t sequence)
     chunk_seal(&made.header, (uint32_t)(at - made.records));
 }
 
-static void add_numbered(uint32_t from, uint32_t count)
+/* claims: to be so many chunks, if not 0. */
+static void add_claiming(uint32_t from, uint32_t count, uint32_t claims)
 {
     static struct packer *packer;
     uint8_t chunks[8192], *to = chunks;
@@ -267,8 +268,19 @@ static void add_numbered(uint32_t from, uint32_t count)
         to = mempcpy(to, &made, whole);
     }
     const void *packed = count > 1 ? packer_pack_run(packer, chunks, count, &whole) : chunks;
-    if (CHECK(packed))
-        log_bytes_add(&bytes, packed, whole);
+    if (!CHECK(packed))
+        return;
+    if (claims) {
+        struct rec_chunk_header *chunk = (void *)packed;
+        memcpy((uint8_t *)(chunk + 1) + offsetof(struct rec_packed_header, sequences), &claims, sizeof claims);
+        chunk_seal(chunk, chunk->payload_bytes);
+    }
+    log_bytes_add(&bytes, packed, whole);
+}
+
+static void add_numbered(uint32_t from, uint32_t count)
+{
+    add_claiming(from, count, 0);
 }
 
 /* Which of the numbered chunks are there; the events of each must be, once, and in their order. */
@@ -328,6 +340,21 @@ static void test_runs(void)
         uint64_t there = numbered_there(&missing);
         if (!CHECK(there == logs[i].there && missing == logs[i].missing))
             printf("    log %zu: %#llx, %llu missing\n", i, (unsigned long long)there, (unsigned long long)missing);
+    }
+
+    /* Who claims to be others than it is. */
+    static const uint32_t claims[] = { 1, 19, 21, 60 };
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        struct sizes_counted counted;
+        log_bytes_begin(&bytes);
+        add_claiming(0, 20, claims[i]);
+        struct log *log = open_written();
+        struct facts *facts = facts_collect(log, NULL);
+        count_sizes(log, NULL, NULL, &counted);
+        CHECK(facts->bad_chunks == 1 && counted.bad_chunks == 1 && log->damage_count == 0);
+        sizes_counted_release(&counted);
+        facts_free(facts);
+        log_free(log);
     }
 
     /* A piece of a chunk that is in another with others is no damage; of one that is not, it is. */
