@@ -82,7 +82,10 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
     if (low == stream->chunk_count)
         return false;
     const struct log_chunk *chunk = &log->chunks[stream->chunks[low]];
-    return chunk->sequence <= torn->sequence && chunk->payload_bytes >= torn->payload_bytes;
+    if (chunk->sequence > torn->sequence)
+        return false;
+    /* How long a packed one was says nothing; it was made of whole ones, and if others that it took in are missing, there is a gap. */
+    return torn->flags & REC_CHUNK_PACKED ? !chunk->torn : chunk->payload_bytes >= torn->payload_bytes;
 }
 
 /* The end of the file, while somebody is appending to it. */

@@ -254,8 +254,8 @@ static void make_numbered(uint32_t sequence)
     chunk_seal(&made.header, (uint32_t)(at - made.records));
 }
 
-/* claims: to be so many chunks, if not 0. */
-static void add_claiming(uint32_t from, uint32_t count, uint32_t claims)
+/* claims: to be so many chunks, if not 0. cut: so many bytes are not there. */
+static void add_claiming(uint32_t from, uint32_t count, uint32_t claims, size_t cut)
 {
     static struct packer *packer;
     uint8_t chunks[8192], *to = chunks;
@@ -275,12 +275,12 @@ static void add_claiming(uint32_t from, uint32_t count, uint32_t claims)
         memcpy((uint8_t *)(chunk + 1) + offsetof(struct rec_packed_header, sequences), &claims, sizeof claims);
         chunk_seal(chunk, chunk->payload_bytes);
     }
-    log_bytes_add(&bytes, packed, whole);
+    log_bytes_add(&bytes, packed, whole - cut);
 }
 
 static void add_numbered(uint32_t from, uint32_t count)
 {
-    add_claiming(from, count, 0);
+    add_claiming(from, count, 0, 0);
 }
 
 /* Which of the numbered chunks are there; the events of each must be, once, and in their order. */
@@ -347,7 +347,7 @@ static void test_runs(void)
     for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
         struct sizes_counted counted;
         log_bytes_begin(&bytes);
-        add_claiming(0, 20, claims[i]);
+        add_claiming(0, 20, claims[i], 0);
         struct log *log = open_written();
         struct facts *facts = facts_collect(log, NULL);
         count_sizes(log, NULL, NULL, &counted);
@@ -365,6 +365,17 @@ static void test_runs(void)
         add_numbered(0, 20);
         struct log *log = open_written();
         CHECK((log->damage_count == 0) == (piece == 19) && (log->damaged_bytes == 0) == (piece == 19));
+        log_free(log);
+    }
+    for (uint32_t there = 0; there <= 20; there += 20) { /* nor is a piece of several, if they are there one by one */
+        log_bytes_begin(&bytes);
+        add_claiming(0, 20, 0, 10);
+        for (uint32_t i = 0; i < there; i++)
+            add_numbered(i, 1);
+        if (!there)
+            add_numbered(20, 1);
+        struct log *log = open_written();
+        CHECK((log->damage_count == 0) == (there == 20) && log->missing_chunks == (there ? 0 : 20));
         log_free(log);
     }
 }
