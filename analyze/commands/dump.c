@@ -303,6 +303,10 @@ int cmd_dump(int argc, char **argv)
     if (!goes_on)
         complain_of_interrupt(log);
     uint64_t bad_chunks = reader_bad_chunks(reader, &bad_offset, &reason);
+    if (!bad_chunks) { /* code may be lacking that only this pass has read as it is stored */
+        bad_chunks = d.code.bad_chunks;
+        bad_offset = d.code.bad_offset;
+    }
     int code = log_verdict(log, bad_chunks, bad_offset);
     if (output_failed() || !goes_on || naming_was_interrupted(naming))
         code = EXIT_DAMAGED;

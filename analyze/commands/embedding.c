@@ -79,6 +79,8 @@ int embed_names(const struct log *log, const struct symbols_options *options, bo
     if (options)
         naming_complain_of_stripped(naming);
     ret_done->interrupted |= naming_was_interrupted(naming);
+    ret_done->bad_chunks = code.bad_chunks;
+    ret_done->bad_offset = code.bad_offset;
     naming_close(naming);
     code_release(&code);
     return error;

@@ -11,6 +11,7 @@ struct embedding {
     size_t files;            /* that these are in */
     uint64_t bytes;          /* that the log became larger by */
     bool interrupted;        /* not all was looked up */
+    uint64_t bad_chunks, bad_offset; /* whose code is not among it: as reader_bad_chunks() */
 };
 
 /* Finds out what is not in the log yet (again: or is), and appends it. Says what is wrong;

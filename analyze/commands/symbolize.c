@@ -41,7 +41,7 @@ int cmd_symbolize(int argc, char **argv)
     struct log *log = open_log(path);
     if (!log)
         return EXIT_DAMAGED;
-    int error = embed_names(log, &symbols, again, &done), code = log_verdict(log, 0, 0);
+    int error = embed_names(log, &symbols, again, &done), code = log_verdict(log, done.bad_chunks, done.bad_offset);
     if (error) {
         complain("%s: names cannot be written into it: %s; it is as it was", path, strerror(-error));
         code = EXIT_DAMAGED;

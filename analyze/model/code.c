@@ -161,12 +161,16 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
         const struct log_chunk *chunk = &log->chunks[i];
         if (goes_on && !goes_on(data, (double)i / (double)log->chunk_count))
             return false;
-        if (chunk->stream == UINT32_MAX || !chunk->payload_bytes || log_load(log, chunk, buffer) != 0)
+        if (chunk->stream == UINT32_MAX || !chunk->payload_bytes)
             continue;
-        log_decoder_begin(decoder, chunk, buffer);
-        while (decoder_next(decoder, &e) == 1)
+        int got = log_load(log, chunk, buffer) == 0 ? 1 : -1;
+        if (got == 1)
+            log_decoder_begin(decoder, chunk, buffer);
+        while (got == 1 && (got = decoder_next(decoder, &e)) == 1)
             if (e.type == EVENT_OTHER)
                 code_take(c, chunk->process, &e);
+        if (got < 0 && !chunk->torn && c->bad_chunks++ == 0)
+            c->bad_offset = chunk->offset;
     }
     return true;
 }

@@ -51,6 +51,7 @@ struct code {
     struct hash_table pc_table; /* of those that are known */
     struct code_process **processes; /* by process; NULL: nothing yet, or it has ended */
     size_t process_capacity;
+    uint64_t bad_chunks, bad_offset; /* of code_read(): as reader_bad_chunks() */
 };
 
 void code_init(struct code *c);

@@ -165,4 +165,15 @@ for kept in (header_bytes + payload_bytes // 2, header_bytes + payload_bytes - 1
         symbolize(log, *again, code=1)
         got = run([MALLOSCOPE, "dump", log])
         equal((got.stdout, got.returncode), (cut.stdout, 1), f"events of what was cut after {kept} bytes, {again}")
+
+# A packed chunk whose records have another checksum than they should: what reads the records, and lacks their code, says so.
+log = path("unsure.mscope")
+equal(record([path("inlined")], log).returncode, 0, "record, packed")
+whole = read(log)
+at, _, header_bytes, payload_bytes = chunk = next(chunk for chunk in chunks(whole) if chunk[1] == 1 and whole[chunk[0] + 5] & 2)
+payload = whole[at + header_bytes:at + header_bytes + payload_bytes]
+write(log, with_payload(whole, chunk, bytes(8) + payload[8:]))
+for command in (["dump", "--stacks"], ["symbolize"], ["info"]):
+    got = run([MALLOSCOPE, *command, log])
+    check(got.returncode == 1 and "1 chunk" in got.stderr, f"{command} of a chunk with another checksum: {got.returncode} {got.stderr}")
 sys.exit(done())

@@ -337,10 +337,11 @@ static void test_constants(void)
     struct table t;
 
     find_table("", &t);
-    CHECK(t.count == COUNT_OF(numbers) + 3);
+    CHECK(t.count == COUNT_OF(numbers) + 4);
     test_bytes(&t, "REC_FILE_MAGIC", REC_FILE_MAGIC, 8);
     test_bytes(&t, "REC_CHUNK_MAGIC", &chunk_magic, 4);
     test_bytes(&t, "REC_LIVE_MAGIC", REC_LIVE_MAGIC, 8);
+    test_bytes(&t, "REC_UNRECORDED_MAGIC", REC_UNRECORDED_MAGIC, 8);
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         const struct row *row = row_of(&t, 0, numbers[i].name);
         check_named(row && *row->cell[1] && strtoull(row->cell[1], NULL, 10) == numbers[i].value, "constant",
