@@ -83,9 +83,9 @@ static size_t chunk_at(struct window *w, uint64_t offset, struct rec_chunk_heade
     if (!at)
         return 0;
     *ret_reason = "a chunk header cut short";
+    memcpy(ret_header, at, bytes < sizeof *ret_header ? bytes : sizeof *ret_header);
     if (bytes < sizeof *ret_header)
         return 0;
-    memcpy(ret_header, at, sizeof *ret_header);
     *ret_reason = "no chunk header";
     if (!chunk_header_sound(ret_header))
         return 0;
@@ -198,7 +198,8 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
         if (!chunk_header_sound(&header) || !(header.flags & REC_CHUNK_TORN)) /* else it is a copy of the one before it */
             last = (struct piece){ header, offset, next - offset };
-        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end);
+        /* What the spool has comes behind the log. */
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end && (file || !log->spool_bytes));
         offset = next;
     }
     add_torn_chunk(log, file, &last);

@@ -489,6 +489,25 @@ static void test_cut_short(void)
     }
 }
 
+/* On a full disk the log's last block had room for a few bytes of a chunk, which is in the spool: nothing is missing. */
+static void test_last_bytes(void)
+{
+    for (size_t there = 0; there <= sizeof made.header + 3; there++) {
+        struct log *log;
+        begin();
+        append_chunk(100);
+        int fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        CHECK(write(fd, &made, there) == (ssize_t)there);
+        close(fd);
+        if (CHECK(log_open(log_path, &log, &failure) == 0)) {
+            CHECK(!log->damage_count && !log->damaged_bytes && !log->missing_chunks);
+            log_free(log);
+        }
+        CHECK(allocations() == 100);
+        CHECK(live_adopt(log_path) == 0 && allocations() == 100);
+    }
+}
+
 /* A chunk that is packed already, in the spool. */
 static void test_sizes(void)
 {
@@ -573,6 +592,7 @@ int main(void)
     test_limit_without_taker();
     sizes = 7;
     test_cut_short();
+    test_last_bytes();
     test_sizes();
     test_together();
     directory_remove();
