@@ -130,13 +130,15 @@ class Round:
             time.sleep(0.001)
 
     def what_runs(self):
+        """Each thread: where it is in the kernel, and in which call with what (or running)."""
         states, todo = [], [self.pid, *self.children_of(os.getpid())]
         while todo:
             pid = todo.pop()
             todo += self.children_of(pid)
             try:
-                with open(f"/proc/{pid}/stat") as file, open(f"/proc/{pid}/wchan") as where:
-                    states.append(file.read().split(" (")[0] + " " + where.read())
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{thread}/wchan") as where, open(f"/proc/{pid}/task/{thread}/syscall") as call:
+                        states.append(f"{pid}/{thread} {where.read()} {call.read().strip()}")
             except OSError:
                 pass
         return ", ".join(states)
