@@ -44,15 +44,11 @@ size_t columns_most(size_t payload_bytes);
 
 #define COLUMNS_SLACK 64
 
-/* The bytes of `payload`, behind which COLUMNS_SLACK more can be read, into columns
- * that lie in `room`, of columns_room(bytes). */
-void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room);
-
-/* The same for what were chunks of their own, and ends there; each but the first begins with a chunk-begin record. What the decoder
- * would not accept in one of them is in the tail, with all that follows. The room may be larger: if it always is the same, columns begin
- * at the same places, and no more memory is touched. */
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room,
-                         size_t room_bytes);
+/* The bytes of `payload`, behind which COLUMNS_SLACK more can be read, into columns that lie in `room`. They are `count` parts,
+ * with these ends, that were chunks of their own; each but the first begins with a chunk-begin record. What the decoder would not
+ * accept in one of them is in the tail, with all that follows. room_bytes: columns_room() of the last end, or more; if it always is
+ * the same, columns begin at the same places, and no more memory is touched. */
+void columns_split(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room, size_t room_bytes);
 
 /* Columns, whose starts and ends the caller has set, into exactly `bytes` of
  * payload, behind which COLUMNS_SLACK more may be overwritten. False: the columns

@@ -182,8 +182,7 @@ static inline const uint8_t *split_record(struct ends *e, struct places *places,
     return next;
 }
 
-void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room,
-                         size_t room_bytes)
+void columns_split(struct columns *c, const uint8_t *payload, const size_t *part_ends, unsigned count, uint8_t *room, size_t room_bytes)
 {
     const uint8_t *at = payload, *next = payload, *end = payload;
     const size_t bytes = part_ends[count - 1];
@@ -202,9 +201,4 @@ void columns_split_parts(struct columns *c, const uint8_t *payload, const size_t
     put_bytes(&e, COLUMN_TAIL, at, (size_t)(payload + bytes - at));
     for (unsigned i = 0; i < REC_COLUMNS; i++)
         c->column[i].end = c->column[i].at = e.of[i];
-}
-
-void columns_split(struct columns *c, const uint8_t *payload, size_t bytes, uint8_t *room)
-{
-    columns_split_parts(c, payload, &bytes, 1, room, columns_room(bytes));
 }

@@ -134,7 +134,7 @@ const void *packer_pack_run(struct packer *p, const void *chunks, unsigned count
         return NULL;
     size_t bytes = join_payloads(p, chunks, count);
     p->room = make_room_for(p->room, &p->room_bytes, columns_room(room_for(bytes)));
-    columns_split_parts(&p->columns, p->payload, p->ends, count, p->room, p->room_bytes);
+    columns_split(&p->columns, p->payload, p->ends, count, p->room, p->room_bytes);
     if (count > 1 && p->columns.column[COLUMN_TAIL].start != p->columns.column[COLUMN_TAIL].end)
         return NULL; /* what is no record ends a chunk, and only that */
     return pack_columns(p, &first, (struct rec_packed_header){

@@ -104,7 +104,7 @@ static bool split_and_join(const uint8_t *payload, size_t bytes)
     if (columns_room(bytes) > room_bytes)
         room = realloc(room, room_bytes = columns_room(bytes));
     memcpy(padded, payload, bytes);
-    columns_split(&split, padded, bytes, room);
+    columns_split(&split, padded, &bytes, 1, room, columns_room(bytes));
     for (unsigned i = 0; i < REC_COLUMNS; i++) {
         join.column[i].start = split.column[i].start;
         join.column[i].end = split.column[i].end;
@@ -492,7 +492,7 @@ static void test_hostile_columns(void)
     size_t bytes = (size_t)(at - made.records) < 5000 ? (size_t)(at - made.records) : 5000;
     for (unsigned i = 0; i < 20000; i++) {
         memcpy(payload, made.records, bytes);
-        columns_split(&c, payload, bytes, room);
+        columns_split(&c, payload, &bytes, 1, room, columns_room(bytes));
         for (uint64_t bends = 1 + random_below(8); bends; bends--) {
             unsigned column = (unsigned)random_below(REC_COLUMNS);
             size_t length = (size_t)(c.column[column].end - c.column[column].start);
