@@ -351,6 +351,25 @@ static void storm_of_threads(uint64_t *random)
     pthread_attr_destroy(&detached);
 }
 
+/* The first cancelled thread has libc load libgcc_s. In the child of a fork that would wait for ever where the
+ * library thread was at the loader's list just then: glibc (2.36) does not set that lock free in a child. */
+static void *wait_for_cancel(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void have_cancellation_loaded(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, wait_for_cancel, NULL) == 0) {
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+    }
+}
+
 /* --- processes ------------------------------------------------------------- */
 
 static char **leaf_arguments(void)
@@ -495,6 +514,7 @@ int main(int argc, char **argv)
         steps(own, &random, any(&random, 1000));
         return 0;
     }
+    have_cancellation_loaded();
     pthread_key_create(&key, at_end);
     take_alternate_stack(stack, sizeof stack);
     for (int i = 0; i < WORKERS; i++)
