@@ -331,7 +331,12 @@ void start_unwinder_late(struct context *c, uint64_t pc)
     int saved_errno = errno;
     uint64_t mask = sys_block_signals();
     c->busy = CONTEXT_IN_ALLOCATOR;
-    unwinder_load();
+    const bool may_load = fork_may_load();
+    if (may_load)
+        unwinder_load();
+    fork_has_loaded();
+    if (!may_load)
+        session.may_load_unwinder = true; /* for a later stack */
     c->busy = busy;
     sys_restore_signals(mask);
     errno = saved_errno;

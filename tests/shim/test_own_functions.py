@@ -60,6 +60,20 @@ if platform.machine() == "x86_64":
     stacks = dict(re.findall(r" malloc 0x\S+ (100[123])\n((?:\t.*\n)+)", got.stdout))
     check("through_rbx" in stacks["1002"] and "main" not in stacks["1002"], f"the partial one is the first: {stacks['1002']}")
     check("through_rbx" in stacks["1003"] and "main" in stacks["1003"], f"the last is whole: {stacks['1003']}")
+    # A child of a fork has the loader as it was in its parent then: it is not to be at work for us.
+    directory = path("libraries")
+    os.mkdir(directory)
+    fifo = f"{directory}/libunwind.so.8"
+    os.mkfifo(fifo)
+    amid = ["env", "LD_LIBRARY_PATH=" + directory, program("fork_amid_load")]
+    for way, waits in ("amid", "1\n"), ("long", "0\n"):
+        got = record([*amid, way, fifo], LOG, timeout=60)
+        equal((got.stdout, got.stderr), (waits, ""), f"{way}: a fork waits until libunwind is loaded, but not for ever")
+    equal(run([*amid, "amid", fifo]).stdout, "0\n", "untraced it does not wait")
+    got = record([program("fork_amid_load"), "first"], LOG, timeout=60)
+    equal((got.stdout, got.stderr), ("0 1\n", ""), "while a thread forks it is not loaded; but later")
+    equal([report(LOG)["trust"][name] for name in ("fallback_stacks", "partial_stacks", "lost_events")], [1, 1, 0],
+          "the stack amid the fork is partial")
     got = record([program("by_rbx"), "5"], LOG, "--call-graph=libunwind")
     check(int(got.stdout.split()[0]) > 0, "where all stacks are its, it is there from the start")
 sys.exit(done())
