@@ -16,7 +16,8 @@
  *   arch_cfa, arch_uses_fp, arch_saves_fp, arch_ra_slot, arch_fp_slot
  *                              take a short rule apart
  *   arch_after_call(pc)        can the instruction before, of at most ARCH_CALL_BYTES, be a call?
- *   arch_at_sigreturn(pc)      are these ARCH_SIGRETURN_BYTES a signal handler's return?
+ *   arch_at_sigreturn(pc)      are these ARCH_SIGRETURN_BYTES a signal handler's return? The system call is
+ *                              ARCH_SIGRETURN_CALL_AT bytes on, with the stack as before
  *   arch_signal_rule(rule)     the rule of such code, by the kernel's layout
  *   ARCH_SIGNAL_LR             offset of the link register there, 0: there is none
  *   arch_stub_rule(pc, rule)   the rule of a linker's stub without tables, where one was

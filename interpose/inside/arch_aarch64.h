@@ -107,6 +107,7 @@ static inline bool arch_after_call(uint64_t pc)
 }
 
 #define ARCH_SIGRETURN_BYTES 8
+#define ARCH_SIGRETURN_CALL_AT 4
 
 static inline bool arch_at_sigreturn(uint64_t pc)
 {

@@ -103,6 +103,7 @@ static inline bool arch_after_call(uint64_t pc)
 }
 
 #define ARCH_SIGRETURN_BYTES 9
+#define ARCH_SIGRETURN_CALL_AT 7
 
 static inline bool arch_at_sigreturn(uint64_t pc)
 {

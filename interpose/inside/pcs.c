@@ -116,6 +116,11 @@ static bool is_function_start(struct context *c, const struct cfi_tables *tables
            !arch_after_call(pc);
 }
 
+static bool is_sigreturn(struct context *c, uint64_t pc)
+{
+    return memory_is_code(&c->own_stack.text, pc, ARCH_SIGRETURN_BYTES) && arch_at_sigreturn(pc);
+}
+
 static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
 {
     /* A call may be the last instruction of its function, or of its module. */
@@ -132,8 +137,8 @@ static struct pc_known learn(struct context *c, uint64_t pc, bool exact)
     /* Return trampolines have poor tables or none; nothing is read of code that
      * may be none. What only its tables call such is not believed: the next frame may
      * then be anywhere. */
-    if ((known.rule.kind == RULE_NONE || known.rule.signal) && !exact && memory_is_code(&c->own_stack.text, pc, ARCH_SIGRETURN_BYTES) &&
-        arch_at_sigreturn(pc))
+    if ((known.rule.kind == RULE_NONE || known.rule.signal) &&
+        (is_sigreturn(c, pc) || (exact && is_sigreturn(c, pc - ARCH_SIGRETURN_CALL_AT))))
         arch_signal_rule(&known.rule);
     else if (known.rule.signal)
         known.rule = (struct rule){ .kind = RULE_BROKEN };

@@ -114,6 +114,15 @@ for build in "O0", "O2", "O2_frame_pointers", "O3":
             r = trusted(f"{what}, {more}, checked", fallback_stacks=None)
             equal(r["processes"][0]["call_graph"], "auto, checked", f"{what}: each stack was compared with libunwind's")
 
+# The return of a signal's handler is code of libc's with rules of its own, where signals come, too: at its two instructions.
+if platform.machine() == "x86_64":
+    got = record([program("interrupted_return")], LOG)
+    taken = {size: " ".join(names) for stacks in logged("malloc").values() for size, _, names in stacks}
+    check(int(got.stdout) >= 2, f"interrupted_return: {got.stdout} instructions")
+    for size in range(1001, 1001 + int(got.stdout)):
+        check("on_trap" in taken[size] and "main" in taken[size], f"interrupted_return, instruction {size - 1000}: {taken[size]}")
+    trusted("interrupted_return")
+
 # --- the other ways to take a stack ---
 torture = [program("torture_O2_frame_pointers"), "3", "40"]
 # Code of the C and C++ libraries has no frame pointers: stacks through it are not compared.
