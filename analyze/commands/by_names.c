@@ -73,6 +73,12 @@ int by_names_open(const struct by_names_options *o, const char *path, const char
     return 0;
 }
 
+void by_names_release(struct by_names_log *log)
+{
+    filter_release(&log->filter);
+    reading_release(&log->r);
+}
+
 int by_names_close(struct by_names_log *log)
 {
     filter_release(&log->filter);

@@ -51,6 +51,8 @@ struct by_names_log {
 
 /* 0, or the exit code after a message. */
 int by_names_open(const struct by_names_options *o, const char *path, const char *command, unsigned side, struct by_names_log *ret_log);
+/* As reading_release(), for whoever says himself what is wrong. */
+void by_names_release(struct by_names_log *log);
 /* As reading_close(). */
 int by_names_close(struct by_names_log *log);
 

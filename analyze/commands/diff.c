@@ -27,9 +27,9 @@ const char diff_help[] =
     "any of the costs, whichever it is sorted by. allocations and temporary are\n"
     "calls, the other costs bytes.\n\n"
     "Exit codes: 0, whether they differ or not; 1 a log is damaged (what is whole is\n"
-    "compared), something may be missing in it, or it is none; 2 usage, or a log does\n"
-    "not tell the cost (temporary, where allocations were sampled or small ones left\n"
-    "out).\n";
+    "compared), something may be missing in it, or it is none, or Ctrl-C came while\n"
+    "names were looked up (nothing is compared); 2 usage, or a log does not tell the\n"
+    "cost (temporary, where allocations were sampled or small ones left out).\n";
 
 /* 0, or the exit code with which there is nothing to compare. *code: of the log. */
 static int add(const struct by_names_options *o, const char *path, enum compare_side side, struct comparison *c, int *code)
@@ -40,6 +40,11 @@ static int add(const struct by_names_options *o, const char *path, enum compare_
     if (refused)
         return refused;
     compare_add(c, log.r.log, &log.source);
+    if (naming_was_interrupted(log.r.naming)) { /* rows are the same in both by their names */
+        by_names_release(&log);
+        complain("%s: interrupted: names are missing, nothing can be compared", path);
+        return EXIT_DAMAGED;
+    }
     int closed = by_names_close(&log);
     *code = closed ? closed : *code;
     return 0;

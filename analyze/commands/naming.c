@@ -87,6 +87,7 @@ static void resolve(struct naming *n)
     progress_begin(&n->progress, PROGRESS_NAMES, "looking up names:");
     symbols_resolve(n->symbols);
     progress_end(&n->progress);
+    n->code->names_interrupted = symbols_were_interrupted(n->symbols);
 }
 
 void naming_resolve(struct naming *n, const uint32_t *locations, size_t count)

@@ -46,7 +46,7 @@ const struct symbols *naming_symbols(const struct naming *naming);
 /* The same, with all modules that were loaded, also those of which no name is wanted. */
 const struct symbols *naming_symbols_of_all(struct naming *naming);
 
-/* Ctrl-C has ended looking for names: not all are there. */
+/* Ctrl-C has ended looking for names: not all are there. So says code's names_interrupted, for what is shown. */
 bool naming_was_interrupted(const struct naming *naming);
 
 /* Complains, a line for each module whose names are fewer than they might be; one for all that were stripped. */

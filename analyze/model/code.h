@@ -52,6 +52,7 @@ struct code {
     struct code_process **processes; /* by process; NULL: nothing yet, or it has ended */
     size_t process_capacity;
     uint64_t bad_chunks, bad_offset; /* of code_read(): as reader_bad_chunks() */
+    bool names_interrupted; /* set by who looks them up: not all of its names are there */
 };
 
 void code_init(struct code *c);

@@ -236,7 +236,6 @@ void report_print(const struct log *log, struct facts *f, const struct sites *si
     struct size_table sizes;
     struct trust trust;
 
-    trust_of_facts(log, f, &trust);
     sizes_table(&f->sizes, &sizes);
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
@@ -251,6 +250,7 @@ void report_print(const struct log *log, struct facts *f, const struct sites *si
     print_warnings(f);
     if (f->allocations && !view->no_advice)
         advice_print(f, sites, namer);
+    trust_of_facts(log, f, &trust);
     trust_print(stdout, &trust);
     size_table_release(&sizes);
 }

@@ -41,7 +41,7 @@ static void take_log(const struct log *log, const struct settings *settings, str
 void trust_of_facts(const struct log *log, const struct facts *f, struct trust *ret_trust)
 {
     *ret_trust = (struct trust){ .events = f->events, .lost_events = f->told.lost_events, .lost_reason = f->lost_reason, .recorded = f->recorded,
-                                 .partial_stacks = f->partial_stacks, .facts = f };
+                                 .partial_stacks = f->partial_stacks, .names_interrupted = f->told.code.names_interrupted, .facts = f };
     take_log(log, &f->settings, ret_trust);
     for (size_t i = 0; i < f->by_start_count; i++) {
         const struct facts_process *p = &f->processes[f->by_start[i]];
@@ -158,6 +158,8 @@ static void write_long(FILE *to, const struct trust *t)
     print_stacks(to, t);
     fprintf(to, ", %s damaged", text_counted(t->damaged_bytes, "byte"));
     print_missing(to, t);
+    if (t->names_interrupted)
+        fprintf(to, ";\n       looking up names was interrupted: names are missing");
     if (t->own_mallocs)
         fprintf(to, ";\n       not recorded: %s with a malloc of %s own", text_counted(t->own_mallocs, "process"), t->own_mallocs == 1 ? "its" : "their");
     if (f && f->told.notes.untraced_programs)
@@ -210,6 +212,8 @@ void trust_print_short(FILE *to, const struct trust *t)
     print_frees(to, t->facts);
     fprintf(to, ", %s, %s damaged", text_counted(t->partial_stacks, "partial stack"), text_counted(t->damaged_bytes, "byte"));
     print_missing(to, t);
+    if (t->names_interrupted)
+        fprintf(to, "; interrupted: names are missing");
     if (t->trimmed.is)
         print_trimmed(to, &t->trimmed, "; ");
     if (t->own_mallocs)
@@ -270,6 +274,7 @@ json_t *trust_json(const struct trust *t)
         t->trimmed.to_ns ? json_real((double)t->trimmed.to_ns / 1e9) : json_null(), "processes_left_out",
         (json_int_t)t->trimmed.left_out, "incomplete", t->trimmed.incomplete));
     json_object_set_new(object, "launcher_died", json_boolean(t->launcher_died));
+    json_object_set_new(object, "names_interrupted", json_boolean(t->names_interrupted));
     json_object_set_new(object, "allocator", text_json(allocators(t)));
     return object;
 }

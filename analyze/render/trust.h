@@ -20,10 +20,12 @@ struct trust {
     bool lacks_processes;   /* from which some that are here come */
     struct log_trimmed trimmed;
     bool launcher_died;     /* or was cut off the log; but nothing that the processes here recorded is missing */
+    bool names_interrupted; /* of what names were asked for until now, some were not looked up */
     const struct facts *facts; /* NULL: read without order; frees are not checked, stacks not looked at closely */
     char allocator_names[256]; /* all of them, each once */
 };
 
+/* After all names that are shown were asked for. */
 void trust_of_facts(const struct log *log, const struct facts *facts, struct trust *ret_trust);
 void trust_of_sizes(const struct log *log, const struct sizes_counted *counted, struct trust *ret_trust);
 

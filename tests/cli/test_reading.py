@@ -268,7 +268,23 @@ def interrupt_naming(*words):
 
 out, complaint = interrupt_naming("report", "--no-cache", "--jobs", "1", log)
 check("allocations" in out and "Reading was interrupted" not in out and len(complaint.splitlines()) == 1, f"all of the report, with fewer names: {out} {complaint}")
-check("main" in run([MALLOSCOPE, "report", "--no-cache", log]).stdout, "which are not lost for the next time")
+check("looking up names was interrupted: names are missing" in " ".join(out.split()), f"and it says so itself: {out[-500:]}")
+whole = run([MALLOSCOPE, "report", "--no-cache", log]).stdout
+check("main" in whole and "interrupted" not in whole, "which are not lost for the next time")
+for words in ("report",), ("tree",), ("sites",), ("leaks",), ("merge", log):
+    told = []
+    for got in interrupt_naming(*words, "--json", "--no-cache", "--jobs", "1", log)[0], run([MALLOSCOPE, *words, "--json", log]).stdout:
+        r = json.loads(got)
+        trust = r["logs"][0]["trust"] if words[0] == "merge" else r["about"]["trust"] if words[0] == "tree" else r["trust"]
+        told.append(trust["names_interrupted"])
+    equal(told, [True, False], f"{words}: so does its JSON, and else not")
+for words in ("tree",), ("leaks",), ("merge", log):
+    out = " ".join(interrupt_naming(*words, "--no-cache", "--jobs", "1", log)[0].split())
+    check("interrupted: names are missing" in out, f"{words} says so itself: {out[-500:]}")
+picture = path("interrupted.svg")
+out, complaint = interrupt_naming("flame", "--no-cache", "--jobs", "1", "-o", picture, log)
+with open(picture) as file:
+    check("interrupted: names are missing" in file.read() and "interrupted" in out, f"the picture says so itself: {out}")
 named = path("named.mscope")
 with open(named, "wb") as file:
     file.write(content)
@@ -276,6 +292,11 @@ out, complaint = interrupt_naming("symbolize", "--no-cache", named)
 check("not all names were looked up" in complaint, f"symbolize: {complaint}")
 got = run([MALLOSCOPE, "symbolize", "--no-cache", named])
 check(got.returncode == 0 and "nothing was added" not in got.stdout, f"and what is missing can be added: {got.stdout} {got.stderr}")
+# diff tells by the names what is the same; of `named` none are looked up.
+for logs in (log, named), (named, log):
+    for how in ["--json"], []:
+        out, complaint = interrupt_naming("diff", "--no-cache", "--jobs", "1", *how, *logs)
+        check(not out and len(complaint.splitlines()) == 1 and f"{log}: interrupted: names are missing, nothing can be compared" in complaint, f"diff {how} {logs}: {complaint} {out[:500]}")
 
 # --- Ctrl-C while what is shown waits for whoever reads it ---
 many = path("many.mscope")
