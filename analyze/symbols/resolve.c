@@ -233,7 +233,7 @@ void symbols_resolve(struct symbols *s)
         take_cached(s, groups[i].module);
     }
     count = find_groups(s, groups, addresses);
-    for (size_t i = 0; i < count && !s->interrupted; i++)
+    for (size_t i = 0; i < count && goes_on(s); i++) /* asked again: it may have come while the last file was fetched */
         if (!s->modules[groups[i].module].is_jit)
             add_tasks(s, &batch, &groups[i]);
     workers_run(batch.tasks, batch.count, s->options.jobs, take_names, s->options.goes_on, s->options.goes_on_data);

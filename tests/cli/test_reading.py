@@ -1,6 +1,7 @@
 """What all reading commands have: parts of a log, threads, --jobs, a line of progress,
 and Ctrl-C."""
 import fcntl
+import http.server
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -297,6 +299,39 @@ for logs in (log, named), (named, log):
     for how in ["--json"], []:
         out, complaint = interrupt_naming("diff", "--no-cache", "--jobs", "1", *how, *logs)
         check(not out and len(complaint.splitlines()) == 1 and f"{log}: interrupted: names are missing, nothing can be compared" in complaint, f"diff {how} {logs}: {complaint} {out[:500]}")
+
+# --- while a server is waited for, for the last of the files ---
+class Server(http.server.BaseHTTPRequestHandler):
+    asked, answered = 0, 1000
+    waits = threading.Event()
+
+    def do_GET(self):
+        Server.asked += 1
+        if Server.asked > Server.answered:
+            Server.waits.set()
+            time.sleep(60)
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+os.mkdir(path("nothing"))
+asking = [MALLOSCOPE, "report", "--json", "--no-cache", "--debuginfod", "--sysroot", path("nothing"), log]
+env = {"DEBUGINFOD_URLS": f"http://127.0.0.1:{server.server_port}", "DEBUGINFOD_CACHE_PATH": path("fetched")}
+trust = json.loads(run(asking, env=env).stdout)["trust"]
+check(Server.asked and not trust["names_interrupted"], f"a server is asked for {Server.asked} files")
+Server.asked, Server.answered = 0, Server.asked - 1
+env["DEBUGINFOD_CACHE_PATH"] = path("fetched again")
+process = subprocess.Popen(asking, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+check(Server.waits.wait(60), "the last is waited for")
+process.send_signal(signal.SIGINT)
+out, complaint = process.communicate(timeout=60)
+check(process.returncode == 1 and "interrupted: names are missing" in complaint and json.loads(out)["trust"]["names_interrupted"],
+      f"Ctrl-C while a server is waited for: {process.returncode} {complaint}")
+server.shutdown()
 
 # --- Ctrl-C while what is shown waits for whoever reads it ---
 many = path("many.mscope")
