@@ -2,7 +2,6 @@
 #include "analyze/commands/by_names.h"
 #include "analyze/options.h"
 #include "analyze/render/compare.h"
-#include "analyze/render/text.h"
 
 const char diff_help[] =
     "malloscope diff [options] OLD NEW\n\n"
@@ -55,14 +54,10 @@ static int show(const struct by_names_options *o, bool unchanged, struct compari
     const struct compare_view view = { o->cost, o->top, o->depth };
 
     compare_sort(c, o->cost, unchanged);
-    if (o->json) {
-        json_t *root = compare_json(c, &view);
-        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
-        putchar('\n');
-        json_decref(root);
-    } else {
+    if (o->json)
+        compare_print_json(c, &view);
+    else
         compare_print(c, &view);
-    }
     return output_failed() ? EXIT_DAMAGED : EXIT_GOOD;
 }
 

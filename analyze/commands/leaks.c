@@ -105,16 +105,12 @@ static int parse(int argc, char **argv, struct wanted *w)
 
 static void print(const struct leaks *leaks, const struct wanted *w, const struct reading *r)
 {
-    if (w->json) {
-        json_t *root = leaks_json(leaks, &w->rules, r->log, r->facts, &w->view);
-        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
-        putchar('\n');
-        json_decref(root);
-    } else if (w->tsv) {
+    if (w->json)
+        leaks_print_json(leaks, &w->rules, r->log, r->facts, &w->view);
+    else if (w->tsv)
         leaks_print_tsv(leaks, &w->view);
-    } else {
+    else
         leaks_print(leaks, &w->rules, r->log, r->facts, &w->view);
-    }
 }
 
 int cmd_leaks(int argc, char **argv)

@@ -2,7 +2,6 @@
 #include "analyze/commands/by_names.h"
 #include "analyze/options.h"
 #include "analyze/render/merged.h"
-#include "analyze/render/text.h"
 
 #include <string.h>
 
@@ -58,14 +57,10 @@ static void show(const struct by_names_options *o, struct merged *m)
 {
     const struct merged_view view = { o->cost, o->top, o->depth };
 
-    if (o->json) {
-        json_t *root = merged_json(m, &view);
-        json_dumpf(root, stdout, TEXT_JSON_INDENTED);
-        putchar('\n');
-        json_decref(root);
-    } else {
+    if (o->json)
+        merged_print_json(m, &view);
+    else
         merged_print(m, &view);
-    }
 }
 
 int cmd_merge(int argc, char **argv)

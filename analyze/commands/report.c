@@ -2,7 +2,6 @@
 #include "analyze/commands/reading.h"
 #include "analyze/options.h"
 #include "analyze/render/report.h"
-#include "analyze/render/text.h"
 
 const char report_help[] =
     "malloscope report [options] LOG\n\n"
@@ -119,14 +118,10 @@ static int take_option(struct report_view *view, struct filter *stacks, int opti
 
 static void show(const struct reading *r, const struct sites *sites, const struct report_view *view, bool json)
 {
-    if (!json) {
+    if (json)
+        report_print_json(r->log, r->facts, sites, &r->namer, view);
+    else
         report_print(r->log, r->facts, sites, &r->namer, view);
-        return;
-    }
-    json_t *root = report_json(r->log, r->facts, sites, &r->namer, view);
-    json_dumpf(root, stdout, TEXT_JSON_INDENTED);
-    putchar('\n');
-    json_decref(root);
 }
 
 int cmd_report(int argc, char **argv)

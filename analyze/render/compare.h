@@ -67,6 +67,6 @@ struct compare_view {
 
 void compare_print(const struct comparison *c, const struct compare_view *view);
 /* Schema malloscope-diff/1 (docs/diff.schema.json). */
-json_t *compare_json(const struct comparison *c, const struct compare_view *view);
+void compare_print_json(const struct comparison *c, const struct compare_view *view);
 
 #endif

@@ -1,6 +1,7 @@
 /* A comparison -> text and JSON. */
 #include "analyze/render/compare.h"
 
+#include "analyze/render/long_json.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -179,8 +180,10 @@ static json_t *log_json(const struct compared_log *l)
                      "min_size", text_json_number(l->min_size), "part", l->part_json, "trust", l->trust_json);
 }
 
-static json_t *row_json(const struct comparison *c, const struct compared_row *r)
+static json_t *row_json(const void *data, size_t number)
 {
+    const struct comparison *c = data;
+    const struct compared_row *r = &c->rows[number];
     bool known = compare_is_known(c, COST_TEMPORARY);
 
     return json_pack("{s:s, s:o, s:o, s:o}", "change", change_names[r->change], "frames", by_name_frames_json(&c->table, r->row), "before",
@@ -192,17 +195,19 @@ static void append_warning(void *data, const char *sentence)
     json_array_append_new(data, text_json(sentence));
 }
 
-json_t *compare_json(const struct comparison *c, const struct compare_view *view)
+void compare_print_json(const struct comparison *c, const struct compare_view *view)
 {
-    json_t *warnings = json_array(), *rows = json_array();
+    const struct long_list rows = { "rows", c->row_count < view->top ? c->row_count : view->top, row_json, c };
+    json_t *warnings = json_array();
 
     compare_warnings(c, append_warning, warnings);
-    for (size_t i = 0; i < c->row_count && i < view->top; i++)
-        json_array_append_new(rows, row_json(c, &c->rows[i]));
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:o}", "schema", "malloscope-diff/1", "by",
-                     c->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines", c->table.options.lines,
-                     "before", log_json(&c->logs[COMPARE_BEFORE]), "after", log_json(&c->logs[COMPARE_AFTER]), "warnings", warnings,
-                     "counts", "changed", (json_int_t)c->counts[COMPARE_CHANGED], "only_before",
-                     (json_int_t)c->counts[COMPARE_ONLY_BEFORE], "only_after", (json_int_t)c->counts[COMPARE_ONLY_AFTER], "unchanged",
-                     (json_int_t)c->counts[COMPARE_UNCHANGED], "rows", rows);
+    json_t *members = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "schema", "malloscope-diff/1", "by",
+                                c->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines",
+                                c->table.options.lines, "before", log_json(&c->logs[COMPARE_BEFORE]), "after",
+                                log_json(&c->logs[COMPARE_AFTER]), "warnings", warnings, "counts", "changed",
+                                (json_int_t)c->counts[COMPARE_CHANGED], "only_before",
+                                (json_int_t)c->counts[COMPARE_ONLY_BEFORE], "only_after",
+                                (json_int_t)c->counts[COMPARE_ONLY_AFTER], "unchanged",
+                                (json_int_t)c->counts[COMPARE_UNCHANGED]);
+    long_json_print(members, &rows);
 }

@@ -10,8 +10,6 @@
 #include "analyze/render/filter.h"
 #include "analyze/render/suppressions.h"
 
-#include <jansson.h>
-
 struct leak_sum {
     uint64_t sites, blocks, bytes;
 };
@@ -57,7 +55,7 @@ void leaks_release(struct leaks *leaks);
 void leaks_print(const struct leaks *leaks, const struct suppressions *rules, const struct log *log, const struct facts *facts,
                  const struct leaks_view *view);
 void leaks_print_tsv(const struct leaks *leaks, const struct leaks_view *view);
-json_t *leaks_json(const struct leaks *leaks, const struct suppressions *rules, const struct log *log,
-                   const struct facts *facts, const struct leaks_view *view);
+void leaks_print_json(const struct leaks *leaks, const struct suppressions *rules, const struct log *log,
+                      const struct facts *facts, const struct leaks_view *view);
 
 #endif

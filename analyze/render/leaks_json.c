@@ -1,6 +1,7 @@
 /* Leaks -> JSON, schema malloscope-leaks/1, and TSV. */
 #include "analyze/render/coverage.h"
 #include "analyze/render/leaks.h"
+#include "analyze/render/long_json.h"
 #include "analyze/render/part.h"
 #include "analyze/render/text.h"
 #include "analyze/render/trust.h"
@@ -42,8 +43,11 @@ static json_t *sum(const struct leak_sum *s)
     return json_pack("{s:I, s:I, s:I}", "places", (json_int_t)s->sites, "blocks", (json_int_t)s->blocks, "bytes", (json_int_t)s->bytes);
 }
 
-static json_t *site(const struct leaks *l, const struct leak_site *s)
+static json_t *site(const void *data, size_t number)
 {
+    const struct leaks *l = data;
+    const struct leak_site *s = &l->sites[number];
+
     return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
                      "not_ended_bytes", (json_int_t)s->unended_bytes, "not_ended_blocks", (json_int_t)s->unended_blocks,
                      "first_seconds", (double)s->first_us / 1e6, "age_seconds", (double)s->age_us / 1e6, "called",
@@ -80,12 +84,13 @@ static json_t *used_rules(const struct suppressions *rules)
     return list;
 }
 
-json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, const struct log *log, const struct facts *f,
-                   const struct leaks_view *view)
+void leaks_print_json(const struct leaks *l, const struct suppressions *rules, const struct log *log, const struct facts *f,
+                      const struct leaks_view *view)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
+    const struct long_list places = { "places", l->count < view->top ? l->count : view->top, site, l };
     struct trust trust;
-    json_t *sites = json_array(), *root = json_pack("{s:s, s:o}", "schema", "malloscope-leaks/1", "leaked", sum(&l->leaked));
+    json_t *root = json_pack("{s:s, s:o}", "schema", "malloscope-leaks/1", "leaked", sum(&l->leaked));
 
     json_object_set_new(root, "alive", l->at_moment ? sum(&l->alive) : json_null());
     json_object_set_new(root, "leaked_at_end", sum(&l->at_end));
@@ -93,15 +98,12 @@ json_t *leaks_json(const struct leaks *l, const struct suppressions *rules, cons
     json_object_set_new(root, "suppressed", sum(&l->suppressed));
     json_object_set_new(root, "at_seconds", l->at_moment ? json_real((double)f->duration_ns / 1e9) : json_null());
     json_object_set_new(root, "processes", processes(l, f));
-    for (size_t i = 0; i < l->count && i < view->top; i++)
-        json_array_append_new(sites, site(l, &l->sites[i]));
-    json_object_set_new(root, "places", sites);
     json_object_set_new(root, "rules", used_rules(rules));
     json_object_set_new(root, "part", part_json(f));
     coverage_json(root, &coverage, json_null());
     trust_of_facts(log, f, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
-    return root;
+    long_json_print(root, &places);
 }
 
 /* A field of a row: tabs and newlines would end it, semicolons part the frames of a stack. */

@@ -55,6 +55,6 @@ struct merged_view {
 /* Sort the table's rows. */
 void merged_print(struct merged *m, const struct merged_view *view);
 /* Schema malloscope-merge/1 (docs/merge.schema.json). */
-json_t *merged_json(struct merged *m, const struct merged_view *view);
+void merged_print_json(struct merged *m, const struct merged_view *view);
 
 #endif

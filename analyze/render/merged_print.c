@@ -1,6 +1,7 @@
 /* Several sessions as one -> text and JSON. */
 #include "analyze/render/merged.h"
 
+#include "analyze/render/long_json.h"
 #include "analyze/render/text.h"
 
 #include <string.h>
@@ -188,21 +189,25 @@ static json_t *log_list(const struct merged *m)
     return list;
 }
 
-static json_t *row_list(const struct merged *m, const struct merged_view *view, bool temporary_known)
-{
-    json_t *list = json_array();
+struct rows {
+    const struct by_name *table;
+    bool temporary_known;
+};
 
-    for (size_t i = 0; i < m->table.row_count && i < view->top; i++) {
-        const struct by_name_row *row = &m->table.rows[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:I}", "frames", by_name_frames_json(&m->table, row), "costs",
-                                              by_name_costs_json(row->costs[0], temporary_known), "logs", (json_int_t)row->logs[0]));
-    }
-    return list;
+static json_t *row_json(const void *data, size_t number)
+{
+    const struct rows *rows = data;
+    const struct by_name_row *row = &rows->table->rows[number];
+
+    return json_pack("{s:o, s:o, s:I}", "frames", by_name_frames_json(rows->table, row), "costs",
+                     by_name_costs_json(row->costs[0], rows->temporary_known), "logs", (json_int_t)row->logs[0]);
 }
 
-json_t *merged_json(struct merged *m, const struct merged_view *view)
+void merged_print_json(struct merged *m, const struct merged_view *view)
 {
     const struct sum sum = sum_of(m);
+    const struct rows rows = { &m->table, sum.temporary_known };
+    const struct long_list list = { "rows", m->table.row_count < view->top ? m->table.row_count : view->top, row_json, &rows };
     struct aligned_peak peak;
 
     merged_aligned_peak(m, &peak);
@@ -211,9 +216,11 @@ json_t *merged_json(struct merged *m, const struct merged_view *view)
                                   : json_pack("{s:I, s:I, s:f, s:f}", "at_least", (json_int_t)peak.at_least, "at_most",
                                               (json_int_t)peak.at_most, "seconds", (double)peak.at_ns / 1e9, "bucket_seconds",
                                               (double)peak.bucket_ns / 1e9);
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:{s:I, s:I, s:o}, s:I, s:o, s:o}", "schema", "malloscope-merge/1", "by",
-                     m->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines", m->table.options.lines,
-                     "sampled", sum.is_sampled, "logs", log_list(m), "sum", "processes", (json_int_t)sum.processes, "frees",
-                     (json_int_t)sum.frees, "totals", by_name_costs_json(sum.totals, sum.temporary_known), "sum_of_peaks",
-                     (json_int_t)sum.totals[COST_PEAK], "aligned_peak", aligned, "rows", row_list(m, view, sum.temporary_known));
+    json_t *members = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:{s:I, s:I, s:o}, s:I, s:o}", "schema", "malloscope-merge/1", "by",
+                                m->table.options.stacks ? "stack" : "site", "cost", cost_name(view->cost), "lines",
+                                m->table.options.lines, "sampled", sum.is_sampled, "logs", log_list(m), "sum", "processes",
+                                (json_int_t)sum.processes, "frees", (json_int_t)sum.frees, "totals",
+                                by_name_costs_json(sum.totals, sum.temporary_known), "sum_of_peaks",
+                                (json_int_t)sum.totals[COST_PEAK], "aligned_peak", aligned);
+    long_json_print(members, &list);
 }

@@ -6,8 +6,6 @@
 #include "analyze/render/call_sites.h"
 #include "analyze/render/namer.h"
 
-#include <jansson.h>
-
 struct report_view {
     const char *log_name;
     const char *command; /* how to call this program; NULL: malloscope */
@@ -25,8 +23,8 @@ struct report_view {
 
 void report_print(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
                   const struct report_view *view);
-json_t *report_json(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
-                    const struct report_view *view);
+void report_print_json(const struct log *log, struct facts *facts, const struct sites *sites, const struct namer *namer,
+                       const struct report_view *view);
 
 /* The summary after a recording. */
 void report_print_summary(FILE *to, const struct log *log, const struct facts *facts, const struct report_view *view);

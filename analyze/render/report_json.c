@@ -5,6 +5,7 @@
 #include "analyze/render/advice.h"
 #include "analyze/render/breakdown.h"
 #include "analyze/render/coverage.h"
+#include "analyze/render/long_json.h"
 #include "analyze/render/part.h"
 #include "analyze/render/processes.h"
 #include "analyze/render/text.h"
@@ -101,8 +102,8 @@ static json_t *carried(const struct facts *f)
     return f->carried ? json_pack("{s:o, s:o}", "allocations", integer(f->carried), "bytes", integer(f->carried_bytes)) : json_null();
 }
 
-json_t *report_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
-                    const struct report_view *view)
+void report_print_json(const struct log *log, struct facts *f, const struct sites *sites, const struct namer *namer,
+                       const struct report_view *view)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
     struct trust trust;
@@ -133,7 +134,6 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
     json_object_set_new(root, "match", match(f, sites, &view->filter));
     json_object_set_new(root, "modules", modules_json(f, sites));
     json_object_set_new(root, "thread_list", view->has_threads ? threads_json(f, view->merges_threads) : json_null());
-    json_object_set_new(root, "top_sites", top_sites_json(f, sites, namer, view));
     json_object_set_new(root, "advice", view->no_advice ? json_null() : advice_json(f, sites, namer));
     json_object_set_new(root, "untraced_programs", untraced_json(f));
     json_object_set_new(root, "marks", marks(log, f));
@@ -141,5 +141,8 @@ json_t *report_json(const struct log *log, struct facts *f, const struct sites *
     coverage_json(root, &coverage, standard_errors(f));
     trust_of_facts(log, f, &trust);
     json_object_set_new(root, "trust", trust_json(&trust));
-    return root;
+    long_json_begin(root);
+    printf(",\n  \"top_sites\": {\n  ");
+    top_sites_print_json(f, sites, namer, view);
+    printf("\n  }\n}\n");
 }

@@ -4,6 +4,7 @@
 #include "analyze/render/top_sites.h"
 
 #include "analyze/render/frames.h"
+#include "analyze/render/long_json.h"
 #include "analyze/render/place.h"
 #include "analyze/render/short_names.h"
 #include "analyze/render/text.h"
@@ -246,8 +247,17 @@ void top_sites_name_json(struct facts *facts, const struct site *site, const str
     frames_release(&frames);
 }
 
-static json_t *site_json(const struct lister *l, const struct site *site, enum cost cost)
+struct listed {
+    const struct lister *lister;
+    enum cost cost;
+    const uint32_t *order;
+};
+
+static json_t *site_json(const void *data, size_t number)
 {
+    const struct listed *listed = data;
+    const struct lister *l = listed->lister;
+    const struct site *site = &l->sites->sites[listed->order[number]];
     const struct settings *settings = &l->facts->settings;
     const struct stack_costs *sum = &site->sum;
     json_t *object = json_object(), *stack = json_array(), *through = json_array();
@@ -272,7 +282,7 @@ static json_t *site_json(const struct lister *l, const struct site *site, enum c
     set(object, "regrown", settings_rounded(settings, sum->regrown));
     set(object, "rounding", settings_rounded(settings, sum->rounding));
     set(object, "stacks", site->stacks);
-    stack_of(l, site, cost, &frames);
+    stack_of(l, site, listed->cost, &frames);
     for (size_t i = frames.site; i-- > 0;)
         json_array_append_new(through, text_json(frames_name(&l->facts->told.code, &frames.of[i])));
     for (size_t i = frames.site; i < frames.count; i++) {
@@ -287,21 +297,18 @@ static json_t *site_json(const struct lister *l, const struct site *site, enum c
     return object;
 }
 
-json_t *top_sites_json(struct facts *facts, const struct sites *sites, const struct namer *namer,
-                       const struct report_view *view)
+void top_sites_print_json(struct facts *facts, const struct sites *sites, const struct namer *namer,
+                          const struct report_view *view)
 {
     static const char *const names[COST_COUNT] = { "by_allocations", "by_bytes", "by_peak", "by_leaked", "by_temporary" };
     struct lister l = { .facts = facts, .sites = sites, .namer = namer, .view = view };
     size_t most = view->top != REPORT_TOP_DEFAULT ? view->top : DEFAULT_SORTED;
-    json_t *lists = json_object();
 
     for (enum cost cost = 0; cost < COST_COUNT; cost++) {
         _cleanup_free_ uint32_t *order = sites_order(sites, cost);
-        size_t count = list_length(&l, cost, order, most);
-        json_t *list = json_array();
-        for (size_t i = 0; i < count; i++)
-            json_array_append_new(list, site_json(&l, &sites->sites[order[i]], cost));
-        json_object_set_new(lists, names[cost], list);
+        const struct listed listed = { &l, cost, order };
+        if (cost)
+            printf(",\n  ");
+        long_json_list(&(struct long_list){ names[cost], list_length(&l, cost, order, most), site_json, &listed });
     }
-    return lists;
 }

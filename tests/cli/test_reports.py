@@ -216,8 +216,9 @@ for command in ("record", "run", "hist", "plot", "report", "dump", "doctor"):
 check("log format version 1" in run([MALLOSCOPE, "--version"]).stdout, "--version")
 got = run([MALLOSCOPE, "--help"])
 check(got.returncode == 0 and all(c in got.stdout for c in ("record", "hist", "plot", "report", "dump", "doctor")), "--help")
-got = run(["sh", "-c", f"{MALLOSCOPE} dump {log} > /dev/full"])
-check(got.returncode == 1 and "cannot write the output" in got.stderr, f"full disk for the output: {got.stderr}")
+for command in (f"dump {log}", f"report --json {log}", f"leaks --json {log}", f"diff --json --unchanged {log} {log}", f"merge --json {log} {log}"):
+    got = run(["sh", "-c", f"{MALLOSCOPE} {command} > /dev/full"])
+    check(got.returncode == 1 and "cannot write the output: No space left on device" in got.stderr, f"{command}: full disk for the output: {got.stderr}")
 
 # --- plot ---
 picture = path("sizes.png")

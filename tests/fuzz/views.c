@@ -96,7 +96,9 @@ static void show_report(const struct seen *s, bool as_json)
         view.filter = (struct call_sites_filter){ .stacks = i == 2 ? &filter : NULL, .text = "getpw", .module = i == 3 ? "libc.so.6" : NULL };
         call_sites_collect(s->facts, s->namer, &view.filter, &sites);
         if (as_json) {
-            drop(report_json(s->log, s->facts, &sites, s->namer, &view));
+            begin();
+            report_print_json(s->log, s->facts, &sites, s->namer, &view);
+            end_json();
         } else {
             begin();
             report_print(s->log, s->facts, &sites, s->namer, &view);
@@ -126,7 +128,9 @@ static void show_leaks(const struct seen *s)
         begin();
         leaks_print_tsv(&leaks, &view);
         end_text("\n\t");
-        drop(leaks_json(&leaks, &rules, s->log, s->facts, &view));
+        begin();
+        leaks_print_json(&leaks, &rules, s->log, s->facts, &view);
+        end_json();
         leaks_release(&leaks);
         view = (struct leaks_view){ .log_name = "log", .top = 1, .depth = 1 };
         filter_release(&filter);
@@ -267,8 +271,12 @@ static void show_two(const struct seen *s)
         compare_print(&compared, &view);
         merged_print(&merged, &(struct merged_view){ view.cost, view.top });
         end_text("\n");
-        drop(compare_json(&compared, &view));
-        drop(merged_json(&merged, &(struct merged_view){ view.cost, view.top }));
+        begin();
+        compare_print_json(&compared, &view);
+        end_json();
+        begin();
+        merged_print_json(&merged, &(struct merged_view){ view.cost, view.top });
+        end_json();
         merged_release(&merged);
         compare_release(&compared);
     }

@@ -6,6 +6,7 @@
 
 #include "tests/unit/log_writer.h"
 
+#include <jansson.h>
 #include <math.h>
 
 static struct log_bytes bytes;
@@ -47,6 +48,23 @@ static const uint32_t *selected; /* pids; NULL: all */
 static size_t selected_count;
 static int verdict;
 
+/* What is printed from now on goes to the file. */
+static int capture(FILE *to)
+{
+    fflush(stdout);
+    int kept = dup(1);
+    dup2(fileno(to), 1);
+    return kept;
+}
+
+static void end_capture(FILE *captured, int kept)
+{
+    fflush(stdout);
+    dup2(kept, 1);
+    close(kept);
+    rewind(captured);
+}
+
 /* The report of the log, as text[] and as JSON, and the exit code. */
 static json_t *make_report(void)
 {
@@ -63,17 +81,19 @@ static json_t *make_report(void)
         log_select(log, selected, selected_count);
     struct facts *facts = facts_collect(log, NULL);
     sites_collect(facts, NULL, &sites);
-    json_t *json = report_json(log, facts, &sites, &namer, &view);
 
     FILE *captured = tmpfile();
-    fflush(stdout);
-    int kept = dup(1);
-    dup2(fileno(captured), 1);
+    int kept = capture(captured);
+    report_print_json(log, facts, &sites, &namer, &view);
+    end_capture(captured, kept);
+    json_t *json = json_loadf(captured, JSON_REJECT_DUPLICATES, NULL);
+    CHECK(json != NULL);
+    fclose(captured);
+
+    captured = tmpfile();
+    kept = capture(captured);
     report_print(log, facts, &sites, &namer, &view);
-    fflush(stdout);
-    dup2(kept, 1);
-    close(kept);
-    rewind(captured);
+    end_capture(captured, kept);
     text[fread(text, 1, sizeof text - 1, captured)] = 0;
     fclose(captured);
     int kept_errors = dup(2);
