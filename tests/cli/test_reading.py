@@ -273,7 +273,7 @@ check("allocations" in out and "Reading was interrupted" not in out and len(comp
 check("looking up names was interrupted: names are missing" in " ".join(out.split()), f"and it says so itself: {out[-500:]}")
 whole = run([MALLOSCOPE, "report", "--no-cache", log]).stdout
 check("main" in whole and "interrupted" not in whole, "which are not lost for the next time")
-for words in ("report",), ("tree",), ("sites",), ("leaks",), ("merge", log):
+for words in ("report",), ("report", "--no-advice"), ("tree",), ("sites",), ("leaks",), ("merge", log):
     told = []
     for got in interrupt_naming(*words, "--json", "--no-cache", "--jobs", "1", log)[0], run([MALLOSCOPE, *words, "--json", log]).stdout:
         r = json.loads(got)
