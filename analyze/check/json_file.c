@@ -1,5 +1,6 @@
-/* The hard part is to write: who reads the file meanwhile, or is killed, finds the old one or the new one. */
 #include "analyze/check/json_file.h"
+
+#include "analyze/new_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,43 +96,12 @@ int json_file_check_schema(const char *path, const json_t *root, const char *sch
                 path, is, schema);
 }
 
-static int write_all(int fd, const char *text, mode_t mode)
-{
-    size_t bytes = strlen(text);
-
-    while (bytes) {
-        ssize_t written = write(fd, text, bytes);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        text += written > 0 ? written : 0;
-        bytes -= written > 0 ? (size_t)written : 0;
-    }
-    return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : -errno;
-}
-
-/* Where a link leads to, also if nothing is there yet; ELOOP is told by whoever opens it. */
-static void follow(const char *path, char ret_real[PATH_MAX])
-{
-    char target[PATH_MAX];
-    ssize_t bytes;
-
-    if (realpath(path, ret_real))
-        return;
-    snprintf(ret_real, PATH_MAX, "%s", path);
-    for (int links = 0; links < 40 && (bytes = readlink(ret_real, target, sizeof target - 1)) > 0; links++) {
-        char *slash = strrchr(ret_real, '/');
-        size_t kept = *target == '/' || !slash ? 0 : (size_t)(slash + 1 - ret_real);
-        target[bytes] = 0;
-        snprintf(ret_real + kept, PATH_MAX - kept, "%s", target);
-    }
-}
-
 /* Of the directory: the file is another one after each write, and may not be there yet. */
 int json_file_lock(const char *path)
 {
     char real[PATH_MAX];
 
-    follow(path, real);
+    follow_links(path, real);
     const char *slash = strrchr(real, '/');
     _cleanup_free_ char *directory = slash ? copy_text(real, slash == real ? 1 : (size_t)(slash - real)) : copy_text(".", 1);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -147,29 +117,14 @@ int json_file_lock(const char *path)
 
 int json_file_write(const char *path, const char *text, struct failure *ret_failure)
 {
-    char real[PATH_MAX];
+    struct new_file file;
     struct stat st;
-    mode_t mask = umask(0), mode = 0666 & ~mask;
-    int error = 0;
 
-    umask(mask);
-    follow(path, real);
-    if (stat(real, &st) == 0) {
-        mode = st.st_mode & 07777;
-        if (!(mode & 0222) || access(real, W_OK) != 0) /* root may, and so may who owns the directory: it is meant all the same */
-            return fail(ret_failure, EACCES, "%s: is read-only, and stays as it is; make it writable (chmod u+w), or name another file", path);
-    }
-    path = real;
-    _cleanup_free_ char *beside = format_text("%s.XXXXXX", path);
-    _cleanup_close_ int fd = mkostemp(beside, O_CLOEXEC);
-    if (fd < 0)
-        return fail(ret_failure, errno, "%s: cannot be written: %s", path, strerror(errno));
-    error = write_all(fd, text, mode);
-    if (!error && rename(beside, path) != 0)
-        error = -errno;
-    if (error) {
-        unlink(beside);
-        return fail(ret_failure, -error, "%s: cannot be written: %s", path, strerror(-error));
-    }
-    return 0;
+    if (stat(path, &st) == 0 && (!(st.st_mode & 0222) || access(path, W_OK) != 0)) /* root may, and so may who owns the directory: it is meant all the same */
+        return fail(ret_failure, EACCES, "%s: is read-only, and stays as it is; make it writable (chmod u+w), or name another file", path);
+    int error = new_file_open(&file, path, ret_failure);
+    if (error)
+        return error;
+    fputs(text, file.file);
+    return new_file_close(&file, ret_failure);
 }

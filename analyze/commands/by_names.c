@@ -1,6 +1,7 @@
 #include "analyze/commands/by_names.h"
 
 #include "analyze/command.h"
+#include "analyze/log/piped.h"
 #include "analyze/options.h"
 
 #include <string.h>
@@ -52,6 +53,15 @@ void by_names_end(struct by_names_options *o)
         o->top = TOP;
     if (o->cost == COST_TEMPORARY)
         o->reading.temporary_option = "--cost temporary";
+}
+
+int by_names_check_logs(int count, char **paths, const char *command)
+{
+    int from_stdin = 0;
+
+    for (int i = 0; i < count; i++)
+        from_stdin += piped_is_stdin(paths[i]);
+    return from_stdin > 1 ? usage_error(command, "%s: only one log can be read from standard input", command) : 0;
 }
 
 int by_names_open(const struct by_names_options *o, const char *path, const char *command, unsigned side, struct by_names_log *log)

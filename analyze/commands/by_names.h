@@ -42,6 +42,9 @@ int by_names_option(struct by_names_options *o, int option, const char *value, c
 /* After all options. */
 void by_names_end(struct by_names_options *o);
 
+/* Before any is read: one of them at most may come from stdin. 0, or EXIT_USAGE after a message. */
+int by_names_check_logs(int count, char **paths, const char *command);
+
 /* A log, read and ready to be added on a side of the table. */
 struct by_names_log {
     struct reading r;

@@ -98,6 +98,8 @@ int cmd_diff(int argc, char **argv)
     if (!code && argc - optind > 2)
         code = usage_error("diff", "diff: two logs at a time, not also %s", argv[optind + 2]);
     if (!code)
+        code = by_names_check_logs(2, argv + optind, "diff");
+    if (!code)
         code = compare(&o, unchanged, argv[optind], argv[optind + 1]);
     reading_options_release(&o.reading);
     return code;

@@ -1,5 +1,6 @@
 #include "analyze/command.h"
 #include "analyze/commands/tree_options.h"
+#include "analyze/new_file.h"
 #include "analyze/options.h"
 #include "analyze/render/coverage.h"
 #include "analyze/render/flame.h"
@@ -8,7 +9,6 @@
 #include "analyze/render/tree.h"
 #include "analyze/render/trust.h"
 
-#include <errno.h>
 #include <string.h>
 
 const char flame_help[] =
@@ -19,7 +19,8 @@ const char flame_help[] =
     "  -o, --output FILE    its ending says what: .svg is the picture, in one file,\n"
     "                       which a browser zooms (click) and searches without a\n"
     "                       network; .folded and .txt the stacks. An existing file is\n"
-    "                       replaced. Default: the stacks, to standard output\n"
+    "                       replaced when all of it is written. Default: the stacks,\n"
+    "                       to standard output\n"
     TREE_HELP
     "  --min-share P%       leave out frames with less (default 0.1 % in pictures,\n"
     "                       else 0); their cost counts as their caller's own\n"
@@ -91,28 +92,26 @@ static int write_output(const char *output, const char *title, const struct call
 {
     _cleanup_free_ char *named = title ? NULL : default_title(r, o->view.cost);
     struct flame_pruned pruned;
+    struct failure failure;
+    struct new_file new;
     struct trust trust;
 
     if (!output) {
         flame_write_folded(stdout, tree, &o->view, &pruned);
         return 0;
     }
-    FILE *file = fopen(output, "we");
-    if (!file) {
-        complain("%s: cannot write: %s", output, strerror(errno));
+    if (new_file_open(&new, output, &failure) != 0) {
+        complain("%s", failure.text);
         return EXIT_DAMAGED;
     }
     trust_of_facts(r->log, r->facts, &trust);
     _cleanup_free_ char *note = note_of(r, &trust);
     if (ends_with(output, ".svg"))
-        flame_write_svg(file, tree, &o->view, &(struct flame_picture){ title ? title : named, note }, &pruned);
+        flame_write_svg(new.file, tree, &o->view, &(struct flame_picture){ title ? title : named, note }, &pruned);
     else
-        flame_write_folded(file, tree, &o->view, &pruned);
-    bool failed = fflush(file) != 0 || ferror(file);
-    int error = errno;
-    failed |= fclose(file) != 0;
-    if (failed) {
-        complain("%s: cannot write all of it: %s", output, strerror(error));
+        flame_write_folded(new.file, tree, &o->view, &pruned);
+    if (new_file_close(&new, &failure) != 0) {
+        complain("%s", failure.text);
         return EXIT_DAMAGED;
     }
     print_result(output, tree, o, r, &trust, &pruned);

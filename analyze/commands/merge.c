@@ -75,6 +75,8 @@ int cmd_merge(int argc, char **argv)
     by_names_end(&o);
     if (!refused && optind == argc)
         refused = usage_error("merge", "merge: which logs?");
+    if (!refused)
+        refused = by_names_check_logs(argc - optind, argv + optind, "merge");
     merged_init(&m, &o.by_name);
     if (!refused)
         refused = add_all(&o, argc - optind, argv + optind, &m, &code);

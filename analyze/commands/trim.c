@@ -172,6 +172,12 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
     return error;
 }
 
+static int refuse_interrupted(const char *path)
+{
+    complain("%s: interrupted: nothing was written", path);
+    return EXIT_DAMAGED;
+}
+
 static int trim(const struct log *log, struct trim_options *options, const char *path, bool force, const char *from)
 {
     struct new_log n = { .path = path, .fd = -1 };
@@ -193,11 +199,11 @@ static int trim(const struct log *log, struct trim_options *options, const char 
     if (error == -ERANGE)
         return reading_refuse_from(log, "trim", from, end_ns);
     if (error == -EINTR)
-        complain("%s: interrupted: nothing was written", path);
-    else if (error)
+        return refuse_interrupted(path);
+    if (error) {
         complain("%s: cannot be written: %s; name another place with -o", path, strerror(-error));
-    if (error)
         return EXIT_DAMAGED;
+    }
     text_write_safe(stdout, path);
     printf(": %s of %s\n", text_bytes(n.bytes), text_bytes(log->bytes + log->spool_bytes));
     return log_verdict(log, bad_chunks, bad_offset);
@@ -231,7 +237,10 @@ int cmd_trim(int argc, char **argv)
     if (code)
         return code;
     struct trim_options part = { 0 };
-    code = reading_times(&wanted, log, "trim", &part.from_ns, &part.to_ns);
+    if (log->is_beginning) /* what is made of it would pass for a part of the whole */
+        code = refuse_interrupted(output);
+    else
+        code = reading_times(&wanted, log, "trim", &part.from_ns, &part.to_ns);
     pids_select(&wanted.pids, log);
     if (!code)
         code = trim(log, &part, output, force, wanted.from);

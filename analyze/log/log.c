@@ -197,7 +197,7 @@ static int open_once(const char *path, int launcher_fd, struct log **ret_log, st
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &st) != 0)
-        return fail(ret_failure, errno, "%s: cannot open: %s", path, strerror(errno));
+        return fail(ret_failure, errno, "%s: cannot open: %s", *path ? path : "''", strerror(errno));
     if (!S_ISREG(st.st_mode))
         return fail(ret_failure, EINVAL, "%s: is a %s, not a log file", path,
                     S_ISDIR(st.st_mode) ? "directory" : "device or pipe");

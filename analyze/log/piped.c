@@ -14,7 +14,7 @@
 #define BLOCK_BYTES (1u << 20)
 #define LEFT_MOST (1u << 30) /* bytes that are left on the file system, or a sixteenth of it */
 
-static bool is_stdin(const char *path)
+bool piped_is_stdin(const char *path)
 {
     return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0;
 }
@@ -23,12 +23,12 @@ bool piped_is_meant(const char *path)
 {
     struct stat st;
 
-    return is_stdin(path) || (stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+    return piped_is_stdin(path) || (stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
 }
 
 const char *piped_name(const char *path)
 {
-    return is_stdin(path) ? "standard input" : path;
+    return piped_is_stdin(path) ? "standard input" : path;
 }
 
 static int make_file(const char *directory, struct failure *ret_failure)
@@ -125,7 +125,7 @@ int piped_open(const char *path, bool (*goes_on)(void *data, double progress), v
 {
     const char *directory = getenv("TMPDIR"), *name = piped_name(path);
     struct stat st;
-    _cleanup_close_ int from = is_stdin(path) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    _cleanup_close_ int from = piped_is_stdin(path) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
 
     if (!directory || !*directory)
         directory = "/tmp";

@@ -5,7 +5,9 @@
 
 #include "analyze/util.h"
 
-/* Whether this stands for stdin ("-", "/dev/stdin"), or is a FIFO. */
+/* Whether this stands for stdin: "-", "/dev/stdin". */
+bool piped_is_stdin(const char *path);
+/* That, or it is a FIFO. */
 bool piped_is_meant(const char *path);
 /* What messages call it. */
 const char *piped_name(const char *path);

@@ -5,6 +5,7 @@
  * language can run programs. The title is the one foreign text in the script. */
 #include "analyze/render/plot_sizes.h"
 
+#include "analyze/new_file.h"
 #include "analyze/render/text.h"
 
 #include <errno.h>
@@ -46,16 +47,12 @@ struct work {
     uint64_t size_end; /* the largest size on the axis */
     char *template;    /* the script's second part, as text */
     char *directory;   /* where gnuplot runs */
-    char *part;        /* the picture before it gets its name, beside the output */
-    int part_fd;
+    struct new_file picture;
 };
 
 static void work_release(struct work *work)
 {
-    if (work->part_fd >= 0) {
-        close(work->part_fd);
-        unlink(work->part); /* not there after its renaming */
-    }
+    new_file_drop(&work->picture);
     if (work->directory) {
         const char *const names[] = { SCRIPT_NAME, BARS_NAME, CURVE_NAME, work->format->picture_name };
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -64,7 +61,6 @@ static void work_release(struct work *work)
         }
         rmdir(work->directory);
     }
-    free(work->part);
     free(work->directory);
     free(work->template);
 }
@@ -302,21 +298,19 @@ static int publish(struct work *work, const char *output, struct failure *ret_fa
     _cleanup_free_ char *path = format_text("%s/%s", work->directory, work->format->picture_name);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got, total = 0;
-    mode_t mask = umask(0);
 
-    umask(mask);
-    while ((got = sendfile(work->part_fd, fd, NULL, 1 << 30)) > 0)
+    while ((got = sendfile(fileno(work->picture.file), fd, NULL, 1 << 30)) > 0)
         total += got;
     if (fd < 0 || (got == 0 && total == 0))
         return fail(ret_failure, EIO, "%s: gnuplot drew nothing, and does not say why", output);
-    if (got < 0 || fchmod(work->part_fd, 0666 & ~mask) < 0 || rename(work->part, output) < 0)
+    if (got < 0)
         return fail(ret_failure, errno, "%s: cannot be written: %s", output, strerror(errno));
-    return 0;
+    return new_file_close(&work->picture, ret_failure);
 }
 
 int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *options, struct failure *ret_failure)
 {
-    __attribute__((cleanup(work_release))) struct work work = { .table = table, .options = options, .part_fd = -1 };
+    __attribute__((cleanup(work_release))) struct work work = { .table = table, .options = options };
     const char *output = options->output, *slash = strrchr(output, '/'), *keep = options->keep_dir;
     const char *temporary = getenv("TMPDIR");
     int error;
@@ -333,9 +327,8 @@ int plot_sizes_draw(const struct size_table *table, const struct plot_sizes *opt
         return error;
 
     /* What cannot be written is known before gnuplot runs. */
-    work.part = format_text("%.*s.malloscope-plot-XXXXXX", slash ? (int)(slash + 1 - output) : 0, output);
-    if ((work.part_fd = mkostemp(work.part, O_CLOEXEC)) < 0)
-        return fail(ret_failure, errno, "%s: no file can be made in its directory: %s", output, strerror(errno));
+    if ((error = new_file_open(&work.picture, output, ret_failure)) < 0)
+        return error;
     if (keep && mkdir(keep, 0777) < 0 && errno != EEXIST)
         return fail(ret_failure, errno, "%s: the directory for the script cannot be made: %s", keep, strerror(errno));
     if (keep && (error = write_files(&work, keep, ret_failure)) < 0)

@@ -260,7 +260,51 @@ for words, code, wanted in ((["-o", path("out.png")], 2, ".svg"), (["-o", path("
     check(got.returncode == code and wanted in got.stderr and not got.stdout and len(got.stderr.splitlines()) == 1, f"{words}: {got.stderr}")
 os.symlink("/dev/full", path("full.svg"))
 got = run([MALLOSCOPE, "flame", "-o", path("full.svg"), path("known.mscope")])
-check(got.returncode == 1 and "full.svg: cannot write all of it: No space" in got.stderr and not got.stdout, f"a full disk: {got.stderr}")
+check(got.returncode == 1 and "full.svg: cannot be written: No space" in got.stderr and not got.stdout, f"a full disk: {got.stderr}")
+
+# What was there stays until the new one is complete; a link stays one; what is no regular file is written straight.
+os.mkdir(path("results"))
+FULL = 'trap "" XFSZ; ulimit -f 0; exec "$0" "$@"'
+for name, command in (("r.svg", ["flame"]), ("r.folded", ["flame"]), ("r.png", ["plot", "sizes"])):
+    result = os.path.join(path("results"), name)
+    make = [*command, "-o", result, path("known.mscope")]
+
+    def fails(words, wanted, before):
+        check(words.returncode == 1 and wanted in words.stderr and len(words.stderr.splitlines()) == 1 and not words.stdout, f"{name}: {words}")
+        equal({file: open(os.path.join(path("results"), file), "rb").read() for file in os.listdir(path("results"))}, before, f"{name}: {wanted}")
+
+    fails(run(["bash", "-c", FULL, MALLOSCOPE, *make]), "File too large", {})
+    with open(result, "w") as file:
+        file.write("earlier")
+    os.chmod(result, 0o640)
+    fails(run(["bash", "-c", FULL, MALLOSCOPE, *make]), "File too large", {name: b"earlier"})
+    os.symlink(name, os.path.join(path("results"), "link-" + name))
+    equal(run([MALLOSCOPE, *command, "-o", os.path.join(path("results"), "link-" + name), path("known.mscope")]).returncode, 0, f"{name}: by a link")
+    check(os.path.islink(os.path.join(path("results"), "link-" + name)) and not os.path.islink(result), f"{name}: a link stays one")
+    made = open(result, "rb").read()
+    check(len(made) > 100 and b"earlier" not in made, f"{name}: what it leads to is replaced")
+    equal((os.stat(result).st_mode & 0o777, sorted(os.listdir(path("results")))), (0o640, ["link-" + name, name]), f"{name}: its mode stays, and nothing is beside it")
+    os.unlink(os.path.join(path("results"), "link-" + name))
+    os.mkfifo(path("fifo-" + name))
+    run(["bash", "-c", 'cat "$1" > "$2" & "$0" "${@:3}" -o "$1"; wait', MALLOSCOPE, path("fifo-" + name), path("piped"), *command, path("known.mscope")])
+    equal(open(path("piped"), "rb").read(), made, f"{name}: a pipe is written into")
+    os.unlink(result)
+if os.getuid() == 0:
+    os.mkdir(path("small"))
+    if run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", path("small")]).returncode == 0:
+        try:
+            for name in "r.svg", "r.folded":
+                with open(path("small/" + name), "w") as file:
+                    file.write("earlier")
+            with open(path("small/filling"), "wb", buffering=0) as file:
+                file.write(bytes(4096 * 2))
+            names = os.listdir(path("small"))
+            for name in "r.svg", "r.folded":
+                got = run([MALLOSCOPE, "flame", "-o", path("small/" + name), path("known.mscope")])
+                check(got.returncode == 1 and "cannot be written: No space" in got.stderr and not got.stdout, f"{name} on a full disk: {got.stderr}")
+                equal((open(path("small/" + name)).read(), sorted(os.listdir(path("small")))), ("earlier", sorted(names)), f"{name}: what was there stays")
+        finally:
+            run(["umount", path("small")])
 os.symlink(path("known.mscope"), path("same.svg"))
 got = run([MALLOSCOPE, "flame", "-o", path("same.svg"), path("known.mscope")])
 check(got.returncode == 2 and "is the log itself" in got.stderr, f"over the log: {got.stderr}")

@@ -240,6 +240,27 @@ process.send_signal(signal.SIGINT)
 out, complaint = process.communicate(timeout=60)
 check(process.returncode == 1 and not out and len(complaint.splitlines()) == 1 and "interrupted before a log" in complaint, f"before anything has come: {process.returncode} {complaint}")
 
+# A part that is made of it would pass for the whole: none is.
+part = path("part.mscope")
+for sent, options in (content, []), (content, ["--from", "100min"]), (content, ["--to", "nowhere"]), (content[:-300], []):
+    for earlier in None, b"earlier":
+        if earlier:
+            with open(part, "wb") as file:
+                file.write(earlier)
+        before = sorted(os.listdir(WORK))
+        process = subprocess.Popen([MALLOSCOPE, "trim", "-f", "-o", part, *options, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdin.buffer.write(sent)
+        process.stdin.flush()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=60)
+        equal((process.returncode, out, complaint), (1, "", f"malloscope: {part}: interrupted: nothing was written\n"), f"trim {options} of what has come")
+        equal(sorted(os.listdir(WORK)), before, f"trim {options}: nothing is left")
+        if earlier:
+            with open(part, "rb") as file:
+                equal(file.read(), earlier, f"trim {options}: what was there stays")
+            os.unlink(part)
+
 # --- while names are looked up, by a child that does not get on: what there is ---
 def child_of(process):
     try:

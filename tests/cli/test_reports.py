@@ -238,6 +238,9 @@ for words in (["-o", path("kept/sizes.gp")], ["-o", picture, "--keep-script", pa
 equal(run([MALLOSCOPE, "hist", path("kept/sizes.gp")]).returncode, 0, "the log is as it was")
 got = run([MALLOSCOPE, "report", "a\nb"])
 equal(got.stderr.splitlines(), ["malloscope: a?b: cannot open: No such file or directory"], "a name with a newline")
+for words in ["report", ""], ["dump", ""], ["diff", "", log], ["symbolize", ""]:
+    got = run([MALLOSCOPE, *words])
+    equal((got.returncode, got.stderr), (1, "malloscope: '': cannot open: No such file or directory\n"), f"{words}: no name")
 
 # --- bad logs ---
 with open(log, "rb") as file:
