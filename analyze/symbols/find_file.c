@@ -81,7 +81,7 @@ struct wanted {
     const struct stat *binary; /* a link may lead to the binary itself; NULL: it is not here */
 };
 
-/* A file that is where the debug file belongs and is none, or another's; the first that is met is told. */
+/* A file that is where the debug file belongs and is none, or another's, or that there is none; the first that is met is told. */
 static void reject(struct module_files *f, const char *path, const char *why)
 {
     if (!f->text)
@@ -198,6 +198,8 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
         if (fetched)
             take_debug_file(f, NULL, fetched, &wanted);
     }
+    if (!f->debug && link && elf_has_symtab(binary->elf)) /* without one it is one of many: symbols_lacks_debug_file() */
+        reject(f, link, "is not found");
     f->stripped = !f->debug && binary->elf && (debug_link(binary->elf, &wanted.crc) || !elf_has_symtab(binary->elf));
     if (!f->debug && f->text && !f->problem)
         f->problem = f->text;

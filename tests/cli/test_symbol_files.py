@@ -92,6 +92,16 @@ write(by_id, good)
 equal(said("--debug-paths", path("paths") + ":/usr/lib/debug"), "", "by its build-id")
 write(by_id, read("other.debug"))
 check("is of another build" in said("--debug-paths", path("paths") + ":/usr/lib/debug"), f"another's, by build-id: {said('--debug-paths', path('paths'))}")
+# Where the table of symbols is left there are names, but no lines: that is said, too.
+must("objcopy", "--strip-debug", path("whole"), path("program"))
+equal(record([path("program")], log).returncode, 0, "record")
+equal(said(), "", "nothing says that there was debug information")
+write("program.debug", good)
+must("objcopy", "--add-gnu-debuglink=" + debug_file, path("program"))
+equal(said(), "", "the debug file of a program with symbols")
+os.remove(debug_file)
+check(re.fullmatch(r"malloscope: .*/program: its debug file program.debug is not found: its functions' names are from the symbol table, "
+                   r"without lines and inlined calls\n", said()), f"the debug file of a program with symbols is gone: {said()}")
 # Nothing is expected where nothing was taken away, nor said where all that was asked for has names.
 must("gcc", "-O1", path("stripped.c"), "-o", path("program"))
 equal(record([path("program")], log).returncode, 0, "record")
