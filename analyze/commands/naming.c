@@ -52,7 +52,8 @@ static uint32_t module_of(struct naming *n, const struct code_location *place)
     }
     n->modules = grow(n->modules, &n->module_capacity, place->file + 1, sizeof *n->modules);
     if (!n->modules[place->file])
-        n->modules[place->file] = 1 + symbols_module(n->symbols, file->path, file->build_id, file->build_id_bytes);
+        n->modules[place->file] = 1 + symbols_module(n->symbols, file->path, file->build_id, file->build_id_bytes,
+                                                           file->loaded_ns);
     return n->modules[place->file] - 1;
 }
 

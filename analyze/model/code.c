@@ -17,6 +17,7 @@ struct pc {
 
 struct code_process {
     struct numbered modules, pcs;
+    uint64_t realtime_from_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC, modulo 2^64; 0: unknown */
     uint32_t *session_pcs; /* by number, of small ones: for a look that costs nothing. 0: it has none, or see pcs */
     size_t session_pc_capacity;
     struct numbered numbers; /* uint32_t, by the session's pc: the process's first for it. Where they are kept */
@@ -140,11 +141,24 @@ static struct code_process *make_process(struct code *c, uint32_t process)
     return c->processes[process];
 }
 
-void code_take(struct code *c, uint32_t process, const struct event *event)
+/* What was built while the process ran was loaded later than that began. */
+static void note_load(struct code_file *file, const struct code_process *p, uint64_t ns)
 {
-    if (event->other == REC_MODULE_LOAD) {
-        struct module *module = numbered_make(&make_process(c, process)->modules, event->module.id);
+    uint64_t loaded_ns = p->realtime_from_ns ? ns + p->realtime_from_ns : 0;
+
+    if (loaded_ns && (!file->loaded_ns || loaded_ns < file->loaded_ns))
+        file->loaded_ns = loaded_ns;
+}
+
+void code_take(struct code *c, uint32_t process, const struct event *event, uint64_t ns)
+{
+    if (event->other == REC_PROCESS_START) {
+        make_process(c, process)->realtime_from_ns = event->process.realtime_ns ? event->process.realtime_ns - ns : 0;
+    } else if (event->other == REC_MODULE_LOAD) {
+        struct code_process *p = make_process(c, process);
+        struct module *module = numbered_make(&p->modules, event->module.id);
         *module = (struct module){ .file = file_of(c, event->module.path, event->module.build_id), .bias = event->module.bias };
+        note_load(&c->files[module->file], p, ns);
     } else if (event->other == REC_PC) {
         struct pc *pc = numbered_make(&make_process(c, process)->pcs, event->pc.id);
         *pc = (struct pc){ .pc = event->pc.pc, .module = event->pc.module, .session_pc = pc->session_pc, .exact = event->pc.exact };
@@ -168,7 +182,7 @@ bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data
             log_decoder_begin(decoder, chunk, buffer);
         while (got == 1 && (got = decoder_next(decoder, &e)) == 1)
             if (e.type == EVENT_OTHER)
-                code_take(c, chunk->process, &e);
+                code_take(c, chunk->process, &e, log_ns(log, chunk->ticks_are_ns, e.ticks));
         if (got < 0 && !chunk->torn && c->bad_chunks++ == 0)
             c->bad_offset = chunk->offset;
     }

@@ -17,6 +17,7 @@ struct code_file {
     char *path; /* as the process saw it; "" for code that is in no file */
     uint8_t build_id[64];
     size_t build_id_bytes;
+    uint64_t loaded_ns; /* of CLOCK_REALTIME: when it was first seen in a process; 0: unknown */
 };
 
 /* One place in the code. Location 0 is the unknown one: its record was lost. */
@@ -62,8 +63,8 @@ void code_release(struct code *c);
  * all are in. */
 bool code_read(struct code *c, const struct log *log, bool (*goes_on)(void *data, double progress), void *data);
 
-/* Take in REC_MODULE_LOAD and REC_PC records; others are ignored. */
-void code_take(struct code *c, uint32_t process, const struct event *event);
+/* Take in REC_MODULE_LOAD and REC_PC records, and of REC_PROCESS_START the time; others are ignored. ns: of CLOCK_MONOTONIC. */
+void code_take(struct code *c, uint32_t process, const struct event *event, uint64_t ns);
 
 /* Where its symbol is: a return address may lie behind the end of the function
  * that called. */

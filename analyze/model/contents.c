@@ -14,7 +14,7 @@ static void take_other(struct contents *c, const struct log *log, const struct l
 {
     switch (e->other) {
     case REC_MODULE_LOAD:
-        code_take(&c->code, chunk->process, e);
+        code_take(&c->code, chunk->process, e, log_ns(log, chunk->ticks_are_ns, e->ticks));
         return;
     case REC_PROCESS_START:
         if (!c->version && (!c->began_ns || e->process.realtime_ns < c->began_ns))

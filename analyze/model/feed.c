@@ -162,7 +162,7 @@ static void take_late_code(struct feed *f)
     for (const struct timed_event *e = f->event; count && e; e = reader_look(f->reader)) {
         if (e->event.type != EVENT_OTHER || e->event.other != REC_PC || has_code(f, e->process, e->event.pc.id))
             continue;
-        code_take(&f->told->code, e->process, &e->event);
+        code_take(&f->told->code, e->process, &e->event, e->ns);
         while (count && has_code(f, missing[count - 1].process, missing[count - 1].pc))
             count--;
     }

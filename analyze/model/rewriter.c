@@ -191,7 +191,7 @@ void rewriter_pass(struct rewriter *r, const struct timed_event *e)
     if (e->event.type == EVENT_ALLOC || e->event.type == EVENT_REALLOC_END)
         stack_path_follow(&r->paths[e->stream], &r->stacks, e->chunk, &e->event);
     else if (e->event.type == EVENT_OTHER)
-        code_take(&r->code, e->process, &e->event);
+        code_take(&r->code, e->process, &e->event, e->ns);
 }
 
 static void write_record(struct rewriter *r, const struct timed_event *e)

@@ -49,7 +49,7 @@ void told_take(struct told *t, const struct timed_event *e)
     struct told_process *p = &t->processes[e->process];
     const struct event *event = &e->event;
 
-    code_take(&t->code, e->process, event);
+    code_take(&t->code, e->process, event, e->ns);
     switch (event->other) {
     case REC_PROCESS_START:
         take_start(t, p, e);

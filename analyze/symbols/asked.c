@@ -38,7 +38,7 @@ static void find_all_files(const struct symbols *s)
     for (size_t i = 0; i < s->module_count; i++) {
         struct module *m = &s->modules[i];
         if (!m->is_jit && !m->looked_for)
-            find_files(&m->files, &options, m->path, m->build_id, m->build_id_bytes);
+            find_files(&m->files, &options, m->path, m->build_id, m->build_id_bytes, m->loaded_ns);
     }
 }
 

@@ -81,7 +81,7 @@ struct wanted {
     const struct stat *binary; /* a link may lead to the binary itself; NULL: it is not here */
 };
 
-/* A file that is where the debug file belongs and is none, or another's; the first that is met is told. */
+/* A file that is where the debug file belongs and is none, or another's, or that there is none; the first that is met is told. */
 static void reject(struct module_files *f, const char *path, const char *why)
 {
     if (!f->text)
@@ -198,6 +198,8 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
         if (fetched)
             take_debug_file(f, NULL, fetched, &wanted);
     }
+    if (!f->debug && link && elf_has_symtab(binary->elf)) /* without one it is one of many: symbols_lacks_debug_file() */
+        reject(f, link, "is not found");
     f->stripped = !f->debug && binary->elf && (debug_link(binary->elf, &wanted.crc) || !elf_has_symtab(binary->elf));
     if (!f->debug && f->text && !f->problem)
         f->problem = f->text;
@@ -205,9 +207,14 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
 
 /* ---- the binary --------------------------------------------------------------------- */
 
-/* -ESTALE: it is another build. */
+static bool has_changed(const struct stat *st, uint64_t loaded_ns)
+{
+    return loaded_ns && (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec > loaded_ns;
+}
+
+/* -ESTALE: it is another build; -ETIME: it may be one, as far as can be known. */
 static int take_binary(struct module_files *f, struct elf_file *binary, const char *path, const void *build_id,
-                       size_t build_id_bytes)
+                       size_t build_id_bytes, uint64_t loaded_ns)
 {
     int error = elf_file_open(binary, path, false);
 
@@ -215,6 +222,8 @@ static int take_binary(struct module_files *f, struct elf_file *binary, const ch
         error = -ENOEXEC;
     if (!error && build_id_bytes && !elf_file_has_build_id(binary, build_id, build_id_bytes))
         error = -ESTALE;
+    if (!error && !build_id_bytes && has_changed(&binary->status, loaded_ns))
+        error = -ETIME;
     if (error) {
         elf_file_release(binary);
         return error;
@@ -238,24 +247,24 @@ static void count_package(struct module_files *f)
 }
 
 static int find_binary(struct module_files *f, const struct symbols_options *o, struct elf_file *binary, const char *path,
-                       const void *build_id, size_t build_id_bytes)
+                       const void *build_id, size_t build_id_bytes, uint64_t loaded_ns)
 {
     static const char deleted[] = " (deleted)";
     _cleanup_free_ char *rooted = sysroot_path(o->sysroot, path);
     size_t length = strlen(path), tail = sizeof deleted - 1;
-    int error = take_binary(f, binary, rooted, build_id, build_id_bytes);
+    int error = take_binary(f, binary, rooted, build_id, build_id_bytes, loaded_ns);
 
     if (error && length > tail && strcmp(path + length - tail, deleted) == 0) {
         _cleanup_free_ char *before = copy_text(path, length - tail);
         free(rooted);
         rooted = sysroot_path(o->sysroot, before);
-        error = take_binary(f, binary, rooted, build_id, build_id_bytes);
+        error = take_binary(f, binary, rooted, build_id, build_id_bytes, loaded_ns);
         if (error == -ENOENT)
             return -EIDRM;
     }
     if (error && o->debuginfod && build_id_bytes) {
         _cleanup_free_ char *fetched = debuginfod_find(o, DEBUGINFOD_BINARY, build_id, build_id_bytes, &f->problem);
-        if (fetched && take_binary(f, binary, fetched, build_id, build_id_bytes) == 0)
+        if (fetched && take_binary(f, binary, fetched, build_id, build_id_bytes, 0) == 0)
             return 0;
     }
     return error;
@@ -266,6 +275,9 @@ static const char *problem_of(int error, bool has_sysroot)
     switch (error) {
     case -ESTALE:
         return " was replaced since the recording (its build-id differs): its functions have no names";
+    case -ETIME:
+        return " has no build-id and was changed after it was recorded, perhaps to another build: its functions have no names; "
+               "--sysroot DIR takes a copy of the recorded one, --sysroot / this one";
     case -EIDRM:
         return ": it was deleted before the recording's end: its functions have no names";
     case -ENOENT:
@@ -283,7 +295,7 @@ static const char *problem_of(int error, bool has_sysroot)
 }
 
 void find_files(struct module_files *f, const struct symbols_options *o, const char *path, const void *build_id,
-                size_t build_id_bytes)
+                size_t build_id_bytes, uint64_t loaded_ns)
 {
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED;
 
@@ -293,7 +305,7 @@ void find_files(struct module_files *f, const struct symbols_options *o, const c
             f->binary = copy_text(path, strlen(path));
         return;
     }
-    int error = find_binary(f, o, &binary, path, build_id, build_id_bytes);
+    int error = find_binary(f, o, &binary, path, build_id, build_id_bytes, o->sysroot ? 0 : loaded_ns);
     count_package(f);
     if (binary.elf && elf_has_dwarf(binary.elf))
         return;

@@ -16,9 +16,10 @@ struct module_files {
     uint64_t bytes;      /* of both */
 };
 
-/* build_id_bytes 0: whatever is at the path is believed. */
+/* build_id_bytes 0: what is at the path is believed, unless it has changed since loaded_ns, of CLOCK_REALTIME (0: unknown), and is
+ * not in a sysroot, whose files are said to be the recorded ones, whenever they were copied. */
 void find_files(struct module_files *f, const struct symbols_options *options, const char *path, const void *build_id,
-                size_t build_id_bytes);
+                size_t build_id_bytes, uint64_t loaded_ns);
 void module_files_release(struct module_files *f);
 
 /* The file that a dwz'd debug file shares with others; NULL: not there. To be freed. */

@@ -116,7 +116,7 @@ static void prepare(struct symbols *s, uint32_t module)
     if (m->looked_for)
         return;
     m->looked_for = true;
-    find_files(&m->files, &s->options, m->path, m->build_id, m->build_id_bytes);
+    find_files(&m->files, &s->options, m->path, m->build_id, m->build_id_bytes, m->loaded_ns);
     m->problem = m->files.problem;
 }
 

@@ -93,9 +93,10 @@ struct module symbols_jit_module(uint32_t pid, uint64_t began_ns, char path[SYMB
     return (struct module){ .path = path, .pid = pid, .began_ns = began_ns, .is_jit = true };
 }
 
-uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes)
+uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes, uint64_t loaded_ns)
 {
     struct module wanted = symbols_file_module(path, build_id, build_id_bytes);
+    wanted.loaded_ns = loaded_ns;
     return add_module(s, &wanted);
 }
 

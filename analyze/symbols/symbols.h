@@ -52,8 +52,9 @@ struct symbols *symbols_new(const struct symbols_options *options); /* NULL: all
 void symbols_free(struct symbols *s);                                /* accepts NULL */
 
 /* A file that was loaded: its path as the process saw it, and its build-id, if it has one
- * (without, any file at that path is believed). The same file twice is one module. */
-uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes);
+ * (without, any file at that path is believed that has not changed since loaded_ns, of CLOCK_REALTIME; 0: unknown).
+ * The same file twice is one module. */
+uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes, uint64_t loaded_ns);
 /* What is in no file: code that process pid, which began at began_ns (of CLOCK_REALTIME; 0:
  * unknown), has made itself, and may have named in /tmp/perf-PID.map. */
 uint32_t symbols_jit(struct symbols *s, uint32_t pid, uint64_t began_ns);

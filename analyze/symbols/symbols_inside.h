@@ -16,6 +16,7 @@ struct module {
     size_t build_id_bytes;
     uint32_t pid; /* of generated code */
     uint64_t began_ns;
+    uint64_t loaded_ns; /* no part of what it is */
     bool is_jit, looked_for;
     bool nameless; /* a place of it has nothing */
     struct module_files files;

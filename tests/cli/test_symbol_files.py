@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import sys
+import time
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -92,6 +93,16 @@ write(by_id, good)
 equal(said("--debug-paths", path("paths") + ":/usr/lib/debug"), "", "by its build-id")
 write(by_id, read("other.debug"))
 check("is of another build" in said("--debug-paths", path("paths") + ":/usr/lib/debug"), f"another's, by build-id: {said('--debug-paths', path('paths'))}")
+# Where the table of symbols is left there are names, but no lines: that is said, too.
+must("objcopy", "--strip-debug", path("whole"), path("program"))
+equal(record([path("program")], log).returncode, 0, "record")
+equal(said(), "", "nothing says that there was debug information")
+write("program.debug", good)
+must("objcopy", "--add-gnu-debuglink=" + debug_file, path("program"))
+equal(said(), "", "the debug file of a program with symbols")
+os.remove(debug_file)
+check(re.fullmatch(r"malloscope: .*/program: its debug file program.debug is not found: its functions' names are from the symbol table, "
+                   r"without lines and inlined calls\n", said()), f"the debug file of a program with symbols is gone: {said()}")
 # Nothing is expected where nothing was taken away, nor said where all that was asked for has names.
 must("gcc", "-O1", path("stripped.c"), "-o", path("program"))
 equal(record([path("program")], log).returncode, 0, "record")
@@ -120,6 +131,77 @@ if shutil.which("llvm-strip-14") or shutil.which("llvm-strip"):
     equal(said("--debug-paths", path("paths") + ":/usr/lib/debug"), "", "a program without sections, and its debug file")
 else:
     check(False, "llvm-strip is there: install llvm-14 (scripts/packages test)")
+
+# --- without a build-id, and changed ------------------------------------------------------------------
+changed = re.compile(r"malloscope: \S*/(program|libbuilt\.so) has no build-id and was changed after it was recorded, perhaps to another build: "
+                     r"its functions have no names; --sysroot DIR takes a copy of the recorded one, --sysroot / this one\n")
+
+
+def functions(*options):
+    """Of the frames in `program` and `libbuilt.so`; None: one has no name."""
+    sites = json.loads(must(MALLOSCOPE, "report", "--json", "--no-cache", *options, log))["top_sites"]["by_bytes"]
+    return {frame["function"] for site in sites for frame in site["stack"] if re.search("program|libbuilt", frame["module"])}
+
+
+def build(what, *options):
+    must("gcc", "-g", "-O1", "-Wl,--build-id=none", *options, path(what))
+
+
+def age(name, seconds):
+    then = time.time() + seconds
+    os.utime(path(name), (then, then))
+
+
+build("stripped.c", "-o", path("program"))
+equal(record([path("program")], log).returncode, 0, "record")
+equal((said(), functions()), ("", {"inner", "main"}), "a program without a build-id")
+kept = path("kept") + path("program")
+os.makedirs(os.path.dirname(kept))
+shutil.copy(path("program"), kept)
+build("stripped.c", "-O2", "-o", path("program"))
+check(changed.fullmatch(said()) and functions() == {None}, f"rebuilt: {said()}{functions()}")
+age(kept, 60)
+equal(functions("--sysroot", path("kept")), {"inner", "main"}, "the recorded one in a sysroot, copied later")
+equal(said("--sysroot", "/"), "", "this one is said to be it")
+age("program", -3600)
+equal(said(), "", "older than the recording")
+os.rename(path("program"), path("program.old"))
+check("/program: no such file here: " in said(), f"gone: {said()}")
+# Each process has its own time; the earliest counts.
+build("stripped.c", "-o", path("program"))
+write("twice.sh", f"{path('program')}; touch {path('program')}; {path('program')}\n")
+equal(record(["/bin/sh", path("twice.sh")], log).returncode, 0, "record")
+check(changed.search(said()), f"changed between two processes: {said()}")
+# Names that are in the log are of what was recorded.
+equal(record([path("program")], log).returncode, 0, "record")
+must(MALLOSCOPE, "symbolize", log)
+age("program", 60)
+equal((said(), functions()), ("", {"inner", "main"}), "names in the log")
+# What a program builds and loads itself was changed after it began.
+write("library.c", "#include <stdlib.h>\nvoid *built(int n) { return malloc(n); }\n")
+build("library.c", "-shared", "-fPIC", "-o", path("libbuilt.so"))
+write("loads.c", f"""#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(void)
+{{
+    usleep(200000);
+    utimensat(AT_FDCWD, "{path('libbuilt.so')}", NULL, 0);
+    usleep(50000);
+    void *library = dlopen("{path('libbuilt.so')}", RTLD_NOW);
+    void *(*built)(int) = library ? (void *(*)(int))dlsym(library, "built") : NULL;
+    if (built)
+        free(built(100));
+    return !built;
+}}
+""")
+build("loads.c", "-o", path("program"))
+equal(record([path("program")], log).returncode, 0, "record")
+check(said() == "" and "built" in functions(), f"a library that the program has made: {said()}{functions()}")
+age("libbuilt.so", 60)
+check(changed.fullmatch(said()) and functions() == {None, "main"}, f"and that was changed then: {said()}{functions()}")
 
 
 def damage_packed(what, file, addresses, whole):

@@ -46,7 +46,7 @@ static uint64_t address_of(size_t place)
 static struct symbols *wanting(void)
 {
     struct symbols *s = symbols_new(&(struct symbols_options){ .no_cache = true, .jobs = 1 });
-    uint32_t module = symbols_module(s, MODULE, BUILD_ID, sizeof BUILD_ID - 1);
+    uint32_t module = symbols_module(s, MODULE, BUILD_ID, sizeof BUILD_ID - 1, 0);
 
     for (size_t i = 0; i < PLACES; i++)
         symbols_want(s, module, address_of(i));

@@ -273,7 +273,7 @@ static void read_code(void)
     while (reader_next(reader, &e)) {
         if (e.event.type != EVENT_OTHER)
             continue;
-        code_take(&code, e.process, &e.event);
+        code_take(&code, e.process, &e.event, e.ns);
         if (e.event.other == REC_PROCESS_START)
             others[e.process].forked |= e.event.process.start == REC_START_FORK;
     }

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
             began = strtoull(value, NULL, 10);
     }
     struct symbols *s = symbols_new(&options);
-    uint32_t module = pid ? symbols_jit(s, pid, began) : symbols_module(s, argv[1], build_id, build_id_bytes);
+    uint32_t module = pid ? symbols_jit(s, pid, began) : symbols_module(s, argv[1], build_id, build_id_bytes, 0);
     while (scanf("%" SCNx64, &address) == 1) {
         places = grow(places, &capacity, count + 1, sizeof *places);
         addresses = grow(addresses, &address_capacity, count + 1, sizeof *addresses);

@@ -27,7 +27,7 @@ static int take_bias(struct dl_phdr_info *info, size_t bytes, void *data)
 static void announce_pc(struct code *c, uint32_t process, uint32_t id, uint64_t pc, bool exact)
 {
     code_take(c, process, &(struct event){ .type = EVENT_OTHER, .other = REC_PC,
-                                           .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } });
+                                           .pc = { .id = id, .module = 1, .pc = pc, .exact = exact } }, 0);
 }
 
 static uint32_t location_of(struct code *c, uint32_t process, uint32_t number)
@@ -46,7 +46,7 @@ static void test_before_module(void)
     for (unsigned lower = 0; lower < 2; lower++) {
         code_init(&code);
         load.module.bias = lower ? (uint64_t)-0x1000 : 0x9000000;
-        code_take(&code, 0, &load);
+        code_take(&code, 0, &load, 0);
         for (uint32_t i = 0; i < 4; i++)
             announce_pc(&code, 0, i + 1, pcs[i], false);
         code_locate_all(&code);
@@ -73,11 +73,11 @@ static void test_order(void)
             load.module.id = 1 + which;
             load.module.path = (struct text){ files[which].path, 2 };
             load.module.build_id = (struct text){ files[which].id, 1 };
-            code_take(&code[order], 0, &load);
+            code_take(&code[order], 0, &load, 0);
         }
         for (uint32_t i = 0; i < 30; i++) {
             uint32_t which = order ? 29 - i : i;
-            code_take(&code[order], 0, &(struct event){ .type = EVENT_OTHER, .other = REC_PC, .pc = { .id = 1 + which, .module = 1 + which % 3, .pc = 1000 - which } });
+            code_take(&code[order], 0, &(struct event){ .type = EVENT_OTHER, .other = REC_PC, .pc = { .id = 1 + which, .module = 1 + which % 3, .pc = 1000 - which } }, 0);
         }
         code_locate_all(&code[order]);
         CHECK(code[order].location_count == 31);
@@ -112,7 +112,7 @@ static void test_many_files(void)
         for (int i = 0; i < FILES; i++) {
             load.module.path = (struct text){ path, (size_t)snprintf(path, sizeof path, "/lib/%d", i / 2) };
             load.module.build_id = (struct text){ i % 2 ? "a" : "b", 1 };
-            code_take(&code, 0, &load);
+            code_take(&code, 0, &load, 0);
         }
     CHECK(code.file_count == FILES + 1);
     CHECK(strcmp(code.files[FILES].path, path) == 0 && code.files[FILES].build_id[0] == 'a');
@@ -137,15 +137,15 @@ static void test_large_numbers(void)
         for (unsigned i = 0; i < 4; i++) {
             load.module.id = numbers[i];
             load.module.bias = 16 * i;
-            code_take(&code, process, &load);
+            code_take(&code, process, &load, 0);
             code_take(&code, process, &(struct event){ .type = EVENT_OTHER, .other = REC_PC,
-                                                       .pc = { .id = numbers[i], .module = numbers[i], .pc = 4096 } });
+                                                       .pc = { .id = numbers[i], .module = numbers[i], .pc = 4096 } }, 0);
         }
     load.module.id = 7;
     load.module.path = (struct text){ long_path, sizeof long_path };
     for (unsigned i = 0; i < 200; i++) {
         memcpy(long_path, &(char[]){ '/', (char)('0' + i % 10), (char)('0' + i / 10) }, 3);
-        code_take(&code, 0, &load);
+        code_take(&code, 0, &load, 0);
     }
     CHECK(code.file_count == 2 + 200 && strlen(code.files[201].path) < 10000 && strncmp(code.files[201].path, "/9Cxxx", 6) == 0);
     code_locate_all(&code);
@@ -169,7 +169,7 @@ static void test_two_processes(void)
     code_init(&code);
     for (uint32_t process = 0; process < 2; process++) {
         load.module.bias = 0x1000 * (1 + process);
-        code_take(&code, process, &load);
+        code_take(&code, process, &load, 0);
         announce_pc(&code, process, 5 - process, load.module.bias + 0x10, false);
         announce_pc(&code, process, 7, load.module.bias + 0x10 * (2 + process), false);
     }
@@ -191,6 +191,27 @@ static bool is_named(const struct namer *namer, uint32_t location, const char *w
     return wanted ? name && strcmp(name, wanted) == 0 : !name;
 }
 
+/* A file's is the earliest of all processes, each by its own clocks; a process whose start is lost tells nothing. */
+static void test_loaded(void)
+{
+    struct event start = { .type = EVENT_OTHER, .other = REC_PROCESS_START };
+    struct event load = { .type = EVENT_OTHER, .other = REC_MODULE_LOAD, .module = { .id = 1, .path = { "/x", 2 }, .build_id = { "", 0 } } };
+    const uint64_t realtime[] = { 7000, 5000, 6000 }, expected[] = { 0, 7010, 5020, 5020 };
+    struct code code;
+
+    code_init(&code);
+    for (uint32_t process = 0; process < 4; process++) {
+        if (process) {
+            start.process.realtime_ns = realtime[process - 1];
+            code_take(&code, process, &start, 9000);
+        }
+        code_take(&code, process, &load, 9000 + 10 * process);
+        CHECK(code.files[1].loaded_ns == expected[process]);
+    }
+    CHECK(code.file_count == 2);
+    code_release(&code);
+}
+
 int main(void)
 {
     char path[4096];
@@ -204,13 +225,14 @@ int main(void)
         return check_summary();
     test_large_numbers();
     test_two_processes();
+    test_loaded();
     code_init(&code);
     load.module.id = 1;
     load.module.build_id = (struct text){ "", 0 };
     load.module.path = (struct text){ path, (size_t)length };
     dl_iterate_phdr(take_bias, &load.module.bias);
     for (uint32_t process = 0; process < 2; process++) {
-        code_take(&code, process, &load);
+        code_take(&code, process, &load, 0);
         announce_pc(&code, process, 1, second, false);
         announce_pc(&code, process, 2, second, true);
         announce_pc(&code, process, 3, first + 16, true); /* the same place, numbered twice */

@@ -289,7 +289,7 @@ static void decode_all(const uint8_t *payload, size_t bytes)
 static void take_all(const uint8_t *payload, size_t bytes)
 {
     struct symbols *s = symbols_new(&(struct symbols_options){ .no_cache = true, .jobs = 1 });
-    uint32_t module = symbols_module(s, "/a/module", "0123456789", 10);
+    uint32_t module = symbols_module(s, "/a/module", "0123456789", 10, 0);
     const struct symbols_frame *frames;
 
     for (uint64_t i = 0; i < 100; i++)
@@ -348,7 +348,7 @@ static void test_greed(void)
     char *text = alloc_zeroed(1, half);
     struct names_encoder e;
     struct symbols *s = symbols_new(&(struct symbols_options){ .no_cache = true, .jobs = 1 });
-    uint32_t module = symbols_module(s, "/m", NULL, 0), entries = 0;
+    uint32_t module = symbols_module(s, "/m", NULL, 0, 0), entries = 0;
     const struct symbols_frame *frames;
 
     memset(text, 'a', half);

@@ -76,7 +76,7 @@ static size_t count_names(struct symbols *s, const uint32_t *places, size_t coun
 static size_t resolve(const char *path, const char **ret_problem)
 {
     struct symbols *s = symbols_new(&plain);
-    uint32_t module = symbols_module(s, path, NULL, 0);
+    uint32_t module = symbols_module(s, path, NULL, 0, 0);
     _cleanup_free_ uint32_t *places = alloc_zeroed(text_end - text_start, sizeof *places);
     size_t count = 0;
 

@@ -25,7 +25,7 @@ static struct symtab *symtab_open(const char *path, const void *build_id, size_t
     _cleanup_elf_file_ struct elf_file binary = ELF_FILE_CLOSED, debug = ELF_FILE_CLOSED;
     struct module_files files;
 
-    find_files(&files, &(struct symbols_options){ 0 }, path, build_id, build_id_bytes);
+    find_files(&files, &(struct symbols_options){ 0 }, path, build_id, build_id_bytes, 0);
     if (files.binary)
         elf_file_open(&binary, files.binary, false);
     if (files.debug)
