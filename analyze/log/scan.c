@@ -198,8 +198,9 @@ void log_scan(struct log *log, uint32_t file, int fd, uint64_t offset, uint64_t 
             reason = "chunks whose checksums are wrong, one within the other: the rest was not looked at";
         if (!chunk_header_sound(&header) || !(header.flags & REC_CHUNK_TORN)) /* else it is a copy of the one before it */
             last = (struct piece){ header, offset, next - offset };
-        /* What the spool has comes behind the log. */
-        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, next == end && (file || !log->spool_bytes));
+        /* What the spool has comes behind the log, and what live files have behind both. */
+        const bool is_at_end = next == end && !log->live_count && (file == LOG_FILE_SPOOL || !log->spool_bytes);
+        add_damage(log, file == LOG_FILE_SPOOL, offset, next - offset, reason, &header, is_at_end);
         offset = next;
     }
     add_torn_chunk(log, file, &last);

@@ -65,6 +65,8 @@ void log_count_missing(struct log *log)
 static bool is_there_whole(const struct log *log, const struct rec_chunk_header *torn)
 {
     uint32_t process = index_find(&log->process_index, torn->pid, torn->image);
+    if (torn->type == REC_CHUNK_SESSION) /* a live file's sum: that is still there, or the sum was written again */
+        return process != UINT32_MAX && (log->processes[process].has_live || log->processes[process].summed_up);
     uint32_t number = process == UINT32_MAX ? UINT32_MAX : index_find(&log->stream_index, process, torn->stream);
 
     if (number == UINT32_MAX)
@@ -98,14 +100,19 @@ static bool is_being_written(const struct log *log, const struct log_damage *d)
            d->offset + d->bytes == (d->in_spool ? log->spool_end : log->bytes);
 }
 
+static bool is_of_known_type(const struct rec_chunk_header *h)
+{
+    return h->type == REC_CHUNK_EVENTS || h->type == REC_CHUNK_SESSION;
+}
+
 /* A piece that is not even a header. What of it is there must be a header's beginning; where it does not come to
  * the stream and sequence, a chunk that is not whole elsewhere is missed by these all the same. */
 static bool is_piece_of_header(const struct log *log, const struct rec_chunk_header *h, uint32_t bytes)
 {
-    static const struct rec_chunk_header begins = { .magic = REC_CHUNK_MAGIC, .type = REC_CHUNK_EVENTS };
-    const size_t known = offsetof(struct rec_chunk_header, flags);
+    static const uint32_t magic = REC_CHUNK_MAGIC;
 
-    return bytes && memcmp(h, &begins, bytes < known ? bytes : known) == 0 &&
+    return bytes && memcmp(h, &magic, bytes < sizeof magic ? bytes : sizeof magic) == 0 &&
+           (bytes < offsetof(struct rec_chunk_header, flags) || is_of_known_type(h)) &&
            (bytes < offsetof(struct rec_chunk_header, ticks) || is_there_whole(log, h));
 }
 
@@ -113,7 +120,7 @@ static bool is_torn_piece(const struct log *log, const struct log_damage *d)
 {
     if (d->header_bytes < sizeof d->header)
         return is_piece_of_header(log, &d->header, d->header_bytes);
-    return d->header.type == REC_CHUNK_EVENTS && d->bytes < (uint64_t)d->header.header_bytes + d->header.payload_bytes &&
+    return is_of_known_type(&d->header) && d->bytes < (uint64_t)d->header.header_bytes + d->header.payload_bytes &&
            is_there_whole(log, &d->header);
 }
 
