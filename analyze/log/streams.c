@@ -66,7 +66,8 @@ static bool is_there_whole(const struct log *log, const struct rec_chunk_header 
 {
     uint32_t process = index_find(&log->process_index, torn->pid, torn->image);
     if (torn->type == REC_CHUNK_SESSION) /* a live file's sum: that is still there, or the sum was written again */
-        return process != UINT32_MAX && (log->processes[process].has_live || log->processes[process].summed_up);
+        return torn->sequence == REC_SESSION_SUM && process != UINT32_MAX &&
+               (log->processes[process].has_live || log->processes[process].summed_up);
     uint32_t number = process == UINT32_MAX ? UINT32_MAX : index_find(&log->stream_index, process, torn->stream);
 
     if (number == UINT32_MAX)
