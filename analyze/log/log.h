@@ -161,7 +161,7 @@ static inline bool log_events_are_whole(const struct log *log)
 static inline void log_decoder_begin(struct decoder *d, const struct log_chunk *chunk, const void *payload)
 {
     decoder_begin(d, payload, chunk->payload_bytes, chunk->ticks);
-    d->now.begins = chunk->sequences - 1;
+    d->now.begins = chunk->payload_bytes ? chunk->sequences - 1 : 0; /* of what is also elsewhere nothing is read */
 }
 
 /* Reads a chunk's payload into buffer, which has room for payload_bytes. -EBADMSG: it
