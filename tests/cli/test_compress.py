@@ -134,6 +134,26 @@ got = run([MALLOSCOPE, "record", "-q", "-o", log, "--", steady, counter, "10"])
 check(got.returncode == 125 and len(got.stderr.splitlines()) == 1 and "log.spool: exists already" in got.stderr and
       files() == ["log.spool"], f"a spool of another log stays: {got.stderr} {files()}")
 
+# --- what a kill may leave: a chunk that is of several, once more ---
+recorder = start("400000", "3", options=["-f"])
+recorder.communicate(timeout=60)
+with open(log, "rb") as file:
+    content = file.read()
+at, again = 64, b""
+while at < len(content) and not again:
+    kind, flags, header_bytes, payload_bytes = struct.unpack_from("<4xBBHI", content, at)
+    if flags & 2 and struct.unpack_from("<I", content, at + header_bytes + 12)[0] > 1:
+        again = content[at:at + header_bytes + payload_bytes]
+    at += header_bytes + payload_bytes
+if check(again, "the log has a chunk that is of several"):
+    ways = ("hist", "--json"), ("dump", "--tsv"), ("report", "--json")
+    once = [run([MALLOSCOPE, *way, log]).stdout for way in ways]
+    with open(log, "ab") as file:
+        file.write(again)
+    for way, wanted in zip(ways, once):
+        got = run([MALLOSCOPE, *way, log])
+        check(got.returncode == 0 and got.stdout == wanted, f"{way} of a log that has it twice: {got.returncode} {got.stderr}")
+
 # --- kills, at random moments ---
 for number in range(ROUNDS):
     moment = random.uniform(0, 0.5)
