@@ -259,7 +259,7 @@ static void test_interruption(uint32_t pid)
     int fd = open(log_path, O_RDONLY | O_CLOEXEC);
     ssize_t count = read(fd, log, sizeof log);
     close(fd);
-    for (size_t cut = bytes.count; cut <= (size_t)count; cut++) {
+    for (size_t cut = bytes.count; cut <= (size_t)count && right; cut++) {
         file_write(log_path, log, cut);
         live_write(claimed);
         const char *got = read_log(NULL);
