@@ -16,7 +16,7 @@
 
 bool piped_is_stdin(const char *path)
 {
-    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0;
+    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0 || strcmp(path, "/dev/fd/0") == 0 || strcmp(path, "/proc/self/fd/0") == 0;
 }
 
 bool piped_is_meant(const char *path)

@@ -6,7 +6,7 @@
 
 struct module {
     uint32_t file; /* 0: not announced */
-    uint64_t bias;
+    uint64_t bias, ns; /* ns: when it was loaded */
 };
 
 struct pc {
@@ -142,23 +142,50 @@ static struct code_process *make_process(struct code *c, uint32_t process)
 }
 
 /* What was built while the process ran was loaded later than that began. */
-static void note_load(struct code_file *file, const struct code_process *p, uint64_t ns)
+static void note_load(struct code *c, const struct code_process *p, const struct module *module)
 {
-    uint64_t loaded_ns = p->realtime_from_ns ? ns + p->realtime_from_ns : 0;
+    struct code_file *file = &c->files[module->file];
+    uint64_t loaded_ns = p->realtime_from_ns ? module->ns + p->realtime_from_ns : 0;
 
     if (loaded_ns && (!file->loaded_ns || loaded_ns < file->loaded_ns))
         file->loaded_ns = loaded_ns;
 }
 
+struct loads {
+    struct code *code;
+    const struct code_process *process;
+};
+
+static void note_load_of(void *data, uint32_t number, void *element)
+{
+    const struct loads *loads = data;
+    const struct module *module = element;
+
+    (void)number;
+    if (module->file)
+        note_load(loads->code, loads->process, module);
+}
+
+/* In the log's order, of chunks, other threads' may come before the one that begins the process. */
+static void start_process(struct code *c, uint32_t process, uint64_t realtime_ns, uint64_t ns)
+{
+    struct code_process *p = make_process(c, process);
+
+    bool is_first = !p->realtime_from_ns;
+    p->realtime_from_ns = realtime_ns ? realtime_ns - ns : 0;
+    if (is_first && p->realtime_from_ns)
+        numbered_each(&p->modules, note_load_of, &(struct loads){ c, p });
+}
+
 void code_take(struct code *c, uint32_t process, const struct event *event, uint64_t ns)
 {
     if (event->other == REC_PROCESS_START) {
-        make_process(c, process)->realtime_from_ns = event->process.realtime_ns ? event->process.realtime_ns - ns : 0;
+        start_process(c, process, event->process.realtime_ns, ns);
     } else if (event->other == REC_MODULE_LOAD) {
         struct code_process *p = make_process(c, process);
         struct module *module = numbered_make(&p->modules, event->module.id);
-        *module = (struct module){ .file = file_of(c, event->module.path, event->module.build_id), .bias = event->module.bias };
-        note_load(&c->files[module->file], p, ns);
+        *module = (struct module){ .file = file_of(c, event->module.path, event->module.build_id), .bias = event->module.bias, .ns = ns };
+        note_load(c, p, module);
     } else if (event->other == REC_PC) {
         struct pc *pc = numbered_make(&make_process(c, process)->pcs, event->pc.id);
         *pc = (struct pc){ .pc = event->pc.pc, .module = event->pc.module, .session_pc = pc->session_pc, .exact = event->pc.exact };

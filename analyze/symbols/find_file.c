@@ -209,7 +209,7 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
 
 static bool has_changed(const struct stat *st, uint64_t loaded_ns)
 {
-    return loaded_ns && (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec > loaded_ns;
+    return loaded_ns && st->st_mtim.tv_sec > 0 && (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec > loaded_ns;
 }
 
 /* -ESTALE: it is another build; -ETIME: it may be one, as far as can be known. */

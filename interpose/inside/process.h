@@ -79,8 +79,8 @@ struct session {
     bool check_stacks;  /* each is compared with libunwind's */
     volatile bool may_load_unwinder; /* it is not there yet; a stack that needs it may bring it in */
     bool had_threads; /* more than one, at some time */
-    _Atomic bool loads_unwinder;  /* some thread does */
-    _Atomic uint32_t forking;     /* threads that are in fork */
+    _Atomic uint32_t unwinder_loader; /* the process in which some thread loads it; 0: none, or none that is waited for */
+    _Atomic uint32_t forking;         /* threads that are in fork */
     enum follow follow;
     bool unrecorded;  /* this program, or this forked child, by `follow` */
     char exe[4096];

@@ -4,6 +4,8 @@
  * memory, whichever way it was made. Outside. */
 #include "interpose/outside/fork.h"
 
+#include "interpose/inside/clock.h"
+#include "interpose/inside/context.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -24,32 +26,52 @@ void fork_prepare(void)
 
 bool fork_may_load(void)
 {
-    atomic_store(&session.loads_unwinder, true);
-    return !atomic_load(&session.forking);
+    atomic_store(&session.unwinder_loader, process->pid);
+    return !atomic_load(&session.forking) && !sys_forbidden;
 }
 
 void fork_has_loaded(void)
 {
-    atomic_store(&session.loads_unwinder, false);
+    atomic_store(&session.unwinder_loader, 0);
 }
 
-/* Not for ever: who forks may have the loader's lock, which who loads waits for. */
+/* Not for ever: who forks may have the loader's lock, which who loads waits for. Nor again for the same. A
+ * child that came by some other way than fork has what its parent had, but not the thread. */
 static void wait_for_loading(void)
 {
-    enum { STEP_NS = 200000, STEPS_MAX = 2500 };
+    enum { STEP_NS = 200000, MOST_NS = 500000000 };
+    uint64_t begun_ns = 0;
+    uint32_t loader;
 
-    for (int i = 0; i < STEPS_MAX && atomic_load(&session.loads_unwinder) && !sys_forbidden && !sys_careful; i++)
-        sys_sleep(STEP_NS);
+    while ((loader = atomic_load(&session.unwinder_loader)) && !sys_forbidden && !sys_careful) {
+        const uint64_t now_ns = clock_monotonic_ns();
+        begun_ns = begun_ns ? begun_ns : now_ns;
+        if (loader != sys_pid() || now_ns - begun_ns > MOST_NS)
+            atomic_compare_exchange_strong(&session.unwinder_loader, &loader, 0);
+        else
+            sys_sleep(STEP_NS);
+    }
+}
+
+static __thread uint32_t depth; /* a handler may fork amid a fork */
+
+static void begin_forking(void)
+{
+    depth++;
+    atomic_fetch_add(&session.forking, 1);
+    /* One that has not allocated yet is not known otherwise. */
+    if (process && !sys_forbidden && !sys_careful && current_context == &context_none && process_thread_id() != sys_pid())
+        session.had_threads = true;
+    wait_for_loading();
 }
 
 static void end_forking(bool is_child)
 {
-    if (!is_child) {
+    depth--;
+    if (is_child)
+        atomic_store(&session.forking, depth); /* other threads are not here */
+    else
         atomic_fetch_sub(&session.forking, 1);
-        return;
-    }
-    atomic_store(&session.forking, 0); /* other threads are not here */
-    atomic_store(&session.loads_unwinder, false);
 }
 
 static pid_t fork_by(pid_t (*function)(void))
@@ -57,8 +79,7 @@ static pid_t fork_by(pid_t (*function)(void))
     struct nested_fork kept;
     pid_t result;
 
-    atomic_fetch_add(&session.forking, 1);
-    wait_for_loading();
+    begin_forking();
     nested_before_fork(&kept);
     result = function();
     end_forking(result == 0);

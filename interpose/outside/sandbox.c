@@ -17,6 +17,12 @@
 
 static bool kills;
 
+static bool loads_unwinder(void)
+{
+    const uint32_t loader = atomic_load(&session.unwinder_loader);
+    return loader && loader == process->pid;
+}
+
 /* Threads that are in the middle of an event may be about to make a system call. */
 static void wait_for_others(const struct context *mine)
 {
@@ -25,7 +31,7 @@ static void wait_for_others(const struct context *mine)
 
     if (session.had_threads)
         sys_sleep(WAIT_NS); /* who has not seen sys_forbidden is through by then, or seen to be busy */
-    while (atomic_load(&process->starting) && waits++ < WAITS_MAX)
+    while ((atomic_load(&process->starting) || loads_unwinder()) && waits++ < WAITS_MAX)
         sys_sleep(WAIT_NS);
     for (struct context *c = atomic_load(&process->contexts); c; c = c->next)
         while (c != mine && context_state(c) == CONTEXT_RECORDING && waits++ < WAITS_MAX)

@@ -10,6 +10,7 @@
 #include "interpose/inside/clock.h"
 #include "interpose/inside/context.h"
 #include "interpose/inside/hints.h"
+#include "interpose/inside/loader_list.h"
 #include "interpose/inside/nested.h"
 #include "interpose/inside/process.h"
 #include "interpose/inside/sys.h"
@@ -325,7 +326,8 @@ void start_unwinder_late(struct context *c, uint64_t pc)
     /* In a handler the loader may have been interrupted; and only the current context makes dlopen's own
      * allocations pass by. */
     if (c != current_context || sys_forbidden || sys_careful || sys_on_signal_stack() || modules_loader_calls((void *)pc) ||
-        !has_room_to_load(c) || !__atomic_exchange_n(&session.may_load_unwinder, false, __ATOMIC_RELAXED))
+        loader_is_at_work() || !has_room_to_load(c) || sandbox_is_vfork_child() ||
+        !__atomic_exchange_n(&session.may_load_unwinder, false, __ATOMIC_ACQUIRE))
         return;
     const uint64_t busy = c->busy;
     int saved_errno = errno;
@@ -336,7 +338,7 @@ void start_unwinder_late(struct context *c, uint64_t pc)
         unwinder_load();
     fork_has_loaded();
     if (!may_load)
-        session.may_load_unwinder = true; /* for a later stack */
+        __atomic_store_n(&session.may_load_unwinder, true, __ATOMIC_RELEASE); /* for a later stack */
     c->busy = busy;
     sys_restore_signals(mask);
     errno = saved_errno;

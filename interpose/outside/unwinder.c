@@ -127,6 +127,6 @@ bool unwinder_load(void)
     if (session.check_stacks)
         find_slow_way(library);
     memcpy(&backtrace, &function, sizeof backtrace);
-    stack_backtrace = backtrace;
+    __atomic_store_n(&stack_backtrace, backtrace, __ATOMIC_RELEASE); /* other threads are at work */
     return true;
 }

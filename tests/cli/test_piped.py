@@ -53,7 +53,7 @@ cut = shell('head -c $(($(stat -c %s "$1") / 2)) "$1" | "$0" report -', plain)
 check(cut.returncode == 1 and "damaged at offset" in cut.stderr and "read it where it lies" in cut.stderr and cut.stdout, f"a cut one: {cut.stderr}")
 equal(shell('"$0" report - -', log).returncode, 2, "twice the same pipe is wrong usage")
 for command in "diff", "merge":
-    for script in (f'cat "$1" | "$0" {command} - -', f'cat "$1" | "$0" {command} /dev/stdin -', f'"$0" {command} - /dev/stdin < "$1"'):
+    for script in (f'cat "$1" | "$0" {command} - -', f'cat "$1" | "$0" {command} /dev/stdin -', f'cat "$1" | "$0" {command} - /dev/fd/0', f'"$0" {command} - /dev/stdin < "$1"'):
         got = shell(script, log)
         equal((got.returncode, got.stdout, got.stderr), (2, "", f"malloscope: {command}: only one log can be read from standard input; see `malloscope {command} --help`\n"), script)
     for script in f'cat "$1" | "$0" {command} - "$1"', f'cat "$1" | "$0" {command} "$1" -':

@@ -13,6 +13,10 @@ with open(os.path.join(SOURCE, "docs/man/malloscope.1")) as file:
 
 for script in ("scripts/quickstart", "scripts/test", "scripts/measure-small", "tests/bench/run"):
     check(os.access(os.path.join(SOURCE, script), os.X_OK), f"{script} is there")
+for directory, _, names in [(SOURCE, (), ("README.md", "NEWS.md")), *os.walk(os.path.join(SOURCE, "docs"))]:
+    for name in names:
+        with open(os.path.join(directory, name), "rb") as file:
+            check(not re.search(rb"^(<{7}|={7}|>{7})( |$)", file.read(), re.M), f"{name} has no conflict markers")
 for name in re.findall(r"\]\(([^)#]+)\)", readme):
     check(os.path.exists(os.path.join(SOURCE, name)), f"README links to {name}")
 check(readme.index("## Reference") > 0 and readme[:readme.index("## Reference")].count("\n") <= 90,

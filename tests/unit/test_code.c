@@ -191,7 +191,8 @@ static bool is_named(const struct namer *namer, uint32_t location, const char *w
     return wanted ? name && strcmp(name, wanted) == 0 : !name;
 }
 
-/* A file's is the earliest of all processes, each by its own clocks; a process whose start is lost tells nothing. */
+/* A file's is the earliest of all processes, each by its own clocks; a process whose start is lost tells nothing,
+ * but where the start comes later in the log than the module does, it tells as much. */
 static void test_loaded(void)
 {
     struct event start = { .type = EVENT_OTHER, .other = REC_PROCESS_START };
@@ -208,6 +209,11 @@ static void test_loaded(void)
         code_take(&code, process, &load, 9000 + 10 * process);
         CHECK(code.files[1].loaded_ns == expected[process]);
     }
+    code_take(&code, 4, &load, 9040);
+    CHECK(code.files[1].loaded_ns == 5020);
+    start.process.realtime_ns = 4000;
+    code_take(&code, 4, &start, 9000);
+    CHECK(code.files[1].loaded_ns == 4040);
     CHECK(code.file_count == 2);
     code_release(&code);
 }
