@@ -9,7 +9,8 @@
 void fork_prepare(void);
 
 /* Around what has the loader at work unasked by the program: false where a thread is in fork, whose child
- * would have the loader as it is then. Signals are blocked; fork_has_loaded() comes in either case. */
+ * would have the loader as it is then, or forbids system calls just now: it waits for those who were let.
+ * Signals are blocked; fork_has_loaded() comes in either case. */
 bool fork_may_load(void);
 void fork_has_loaded(void);
 
