@@ -33,13 +33,13 @@ static void take_all(struct collector *c, struct feed *feed, uint64_t to_ns)
     f->duration_ns = since_start(c, last_ns);
 }
 
-/* When the facts end, at the latest. A part of a log has nothing that is later than that. */
+/* When the facts end, at the latest. A part of a log has nothing that is later than its end, and what lives then goes on. */
 static uint64_t find_end(const struct log *log, uint64_t to_ns, bool *ret_is_part)
 {
     const struct log_trimmed trimmed = log_trimmed(log);
 
-    *ret_is_part = trimmed.to_ns && (!to_ns || trimmed.to_ns <= to_ns);
-    if (*ret_is_part)
+    *ret_is_part = trimmed.to_ns != 0;
+    if (*ret_is_part && (!to_ns || trimmed.to_ns <= to_ns))
         to_ns = trimmed.to_ns;
     return to_ns && to_ns < UINT64_MAX - log->first_ns ? log->first_ns + to_ns : UINT64_MAX;
 }

@@ -19,7 +19,9 @@ struct trimmer {
     struct ends ends;
     bool *is_open;         /* by stream: the log has more of it */
     uint32_t *last_stream; /* by process: that ended last */
-    bool was_cut;          /* the log goes on after the part */
+    uint64_t to_ns;        /* as in the options, or before that the end of the part that the log is; 0: to the log's end */
+    bool is_of_part;       /* the log is one that has an end */
+    bool was_cut;          /* the log, or what it is a part of, goes on after the part */
     uint64_t last_ns;      /* of what was read */
     bool *has_begin;       /* by stream: a realloc's begin was written, and no end yet */
     struct rewriter *to;
@@ -94,7 +96,7 @@ static void take_late_code(struct trimmer *t, struct reader *reader, struct time
 static struct event trimmed_event(const struct trimmer *t)
 {
     return (struct event){ .type = EVENT_OTHER, .other = REC_TRIMMED,
-                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->was_cut ? t->options->to_ns : 0, .origin = { "", 0 } } };
+                           .trimmed = { .from_ns = t->options->from_ns, .to_ns = t->was_cut ? t->to_ns : 0, .origin = { "", 0 } } };
 }
 
 static void tell_of_process(struct trimmer *t, uint32_t process, uint64_t ns)
@@ -148,7 +150,7 @@ static bool end_processes(struct trimmer *t, uint64_t before_ns)
     uint64_t ns;
 
     while ((process = ends_before(&t->ends, before_ns, &ns)) != ENDS_NONE) {
-        if (t->options->to_ns && since_start(t, ns) > t->options->to_ns) {
+        if (t->to_ns && since_start(t, ns) > t->to_ns) {
             t->ends.has_ended[process] = false;
             return false;
         }
@@ -162,15 +164,17 @@ static bool end_processes(struct trimmer *t, uint64_t before_ns)
 static int take_events(struct trimmer *t, struct reader *reader)
 {
     const struct trim_options *o = t->options;
+    const uint64_t first_ns = t->log->first_ns; /* end_ns: if it is cut */
+    const uint64_t end_ns = t->to_ns < UINT64_MAX - 1 - first_ns ? first_ns + t->to_ns + 1 : UINT64_MAX;
     struct timed_event e;
 
     t->last_ns = t->log->first_ns;
     for (uint64_t i = 1; reader_next(reader, &e); i++) {
-        if (!end_processes(t, e.ns) || (o->to_ns && since_start(t, e.ns) > o->to_ns)) {
+        if (!end_processes(t, e.ns) || (t->to_ns && since_start(t, e.ns) > t->to_ns)) {
             t->was_cut = true;
             t->last_ns = e.ns;
-            end_streams(t, t->log->first_ns + o->to_ns + 1);
-            take_late_code(t, reader, &e, t->log->first_ns + o->to_ns + 1);
+            end_streams(t, end_ns);
+            take_late_code(t, reader, &e, end_ns);
             return 0;
         }
         t->last_ns = e.ns;
@@ -183,8 +187,8 @@ static int take_events(struct trimmer *t, struct reader *reader)
             return -EINTR;
     }
     const uint64_t last_ns = t->last_ns;
-    t->was_cut = !end_processes(t, UINT64_MAX);
-    end_streams(t, t->was_cut ? t->log->first_ns + o->to_ns + 1 : last_ns + 1);
+    t->was_cut = !end_processes(t, UINT64_MAX) || t->is_of_part;
+    end_streams(t, t->was_cut ? end_ns : last_ns + 1);
     return 0;
 }
 
@@ -258,6 +262,17 @@ static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
     rewriter_write_session(t->to, is_ended ? UINT32_MAX : any_process(t), is_ended ? REC_SESSION_END : 0, &trimmed, log->first_ns);
 }
 
+/* A part of a log has nothing that is later than its end: facts.c (find_end) takes it for the same. */
+static void find_end(struct trimmer *t)
+{
+    const uint64_t part_to_ns = log_trimmed(t->log).to_ns;
+
+    t->to_ns = t->options->to_ns;
+    t->is_of_part = part_to_ns != 0;
+    if (t->is_of_part && (!t->to_ns || part_to_ns <= t->to_ns))
+        t->to_ns = part_to_ns;
+}
+
 int trim_log(const struct log *log, const struct trim_options *options, uint64_t *ret_bad_chunks, uint64_t *ret_offset)
 {
     struct trimmer t = { .log = log, .options = options };
@@ -265,6 +280,7 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
     const char *reason;
 
     *ret_bad_chunks = 0;
+    find_end(&t);
     settings_read(log, &settings);
     ends_find(log, &settings, &t.ends);
     bool is_good = living_find(log, &settings, options->from_ns, options->goes_on, options->goes_on_data, &t.living);

@@ -168,6 +168,42 @@ static void test_order(void)
     log_free(log);
 }
 
+/* A merge on another machine, or after a boot, has another clock: it counts only where the line goes on to it. */
+static void test_ticks_of_merge(void)
+{
+    static const struct { uint64_t ticks, ns, last_ns; } merges[] = {
+        { 600, 500, 1010000 },           /* before all others */
+        { 300, 3000000, 1010000 },       /* a counter that began anew */
+        { 9030000, 50000000, 1010000 },  /* of another rate */
+        { 9000000, 3010000, 1010000 },   /* the same line: so it is */
+        { 9000000, 3030000, 1016666 },   /* the same to 2 %: this one is longer */
+    };
+
+    for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
+        struct timed_event e;
+        log_bytes_begin(&bytes);
+        for (uint32_t k = 0; k < 2; k++) {
+            chunk_begin(1, 0, k, k * 3000000);
+            made.header.flags = 0;
+            made.header.clock_ns = 10000 + k * 1000000;
+            add_malloc(k * 3000000, 16, 1);
+            chunk_end(&bytes);
+        }
+        chunk_begin(1, 2, REC_SESSION_SUM, merges[i].ticks);
+        made.header.type = REC_CHUNK_SESSION;
+        made.header.flags = 0;
+        made.header.clock_ns = merges[i].ns;
+        chunk_end(&bytes);
+        struct log *log = open_written();
+        struct reader *reader = reader_open(log);
+        CHECK(log->first_ns == 10000 && log->missing_chunks == 0);
+        CHECK(reader_next(reader, &e) && e.ns == 10000);
+        CHECK(reader_next(reader, &e) && e.ns / 100 == merges[i].last_ns / 100);
+        reader_free(reader);
+        log_free(log);
+    }
+}
+
 /* A counter that does 3 ticks a nanosecond: the line goes through the first and
  * the last pair, wherever they are. */
 static void test_ticks(void)
@@ -691,6 +727,7 @@ int main(void)
     test_many();
     test_order();
     test_ticks();
+    test_ticks_of_merge();
     test_sequences();
     test_runs();
     test_later_version();

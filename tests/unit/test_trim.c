@@ -341,6 +341,29 @@ static void test_nobody(void)
     CHECK(strcmp(events(), "a32 f48 ") == 0);
 }
 
+/* The log is itself a part, whose processes live to its end; of one of them the end is damaged. */
+static void test_part_of_part(void)
+{
+    for (int is_damaged = 0; is_damaged < 2; is_damaged++) {
+        log_bytes_begin(&bytes);
+        chunk_begin(PID, 0, 0, 1000);
+        add_malloc(1000, 16, 7);
+        add_malloc(1100, 32, 1);
+        if (is_damaged)
+            *at++ = 0xff; /* begins a record that the chunk's end cuts off */
+        else
+            at = encode_trimmed(&encoder, at, 1501, 0, 500, 0, 0, (struct encode_text){ "", 0 });
+        chunk_end(&bytes);
+        chunk_begin(0, 0, REC_SESSION_END, 1000);
+        made.header.type = REC_CHUNK_SESSION;
+        at = encode_trimmed(&encoder, at, 1000, 0, 500, 0, 0, (struct encode_text){ "", 0 });
+        chunk_end(&bytes);
+        for (uint64_t from_ns = 0; from_ns < 500; from_ns += 90)
+            CHECK(is_same(from_ns, 0) && is_same(from_ns, 499) && is_same(from_ns, 500) && is_same(from_ns, 501) &&
+                  is_same(from_ns, UINT64_MAX));
+    }
+}
+
 /* Of how a process started nothing gets lost. */
 static void test_start(void)
 {
@@ -401,6 +424,7 @@ int main(void)
     test_unfinished_twice();
     test_unknown_record();
     test_nobody();
+    test_part_of_part();
     test_start();
     test_interruption();
     free(bytes.data);
