@@ -74,14 +74,16 @@ void calibrate(struct log *log)
     uint64_t ticks = last->ticks - first->ticks, ns = last->clock_ns - first->clock_ns;
     if (ticks == 0 || ns < 1000) {
         /* One pair only: a program killed within its first chunk, recorded
-         * without the launcher. This machine's clocks serve if it is the same boot. */
+         * without the launcher. This machine's clocks serve if it is the same boot; else
+         * that both began with the boot, or nearly so. */
         uint64_t ticks_now, ns_now;
         clock_now(&ticks_now, &ns_now);
-        if (ns_now <= first->clock_ns || ticks_now <= first->ticks)
-            return;
-        ticks = ticks_now - first->ticks;
-        ns = ns_now - first->clock_ns;
+        bool may_be_same_boot = ns_now > first->clock_ns && ticks_now > first->ticks;
+        ticks = may_be_same_boot ? ticks_now - first->ticks : first->ticks;
+        ns = may_be_same_boot ? ns_now - first->clock_ns : first->clock_ns;
     }
+    if (!ticks)
+        return;
     double rate = (double)ns / (double)ticks;
     if (rate > 0.01 && rate < 1000) /* 1 MHz to 100 GHz; all else is damage */
         log->ns_per_tick = rate;

@@ -204,6 +204,25 @@ static void test_ticks_of_merge(void)
     }
 }
 
+/* One pair only, of another boot, that was longer: both clocks began with it. */
+static void test_ticks_of_boot(void)
+{
+    const uint64_t ticks = 1ull << 60;
+    struct timed_event e;
+
+    log_bytes_begin(&bytes);
+    chunk_begin(1, 0, 0, ticks);
+    made.header.flags = 0;
+    made.header.clock_ns = 4 * ticks;
+    add_malloc(ticks + 1000, 16, 1);
+    chunk_end(&bytes);
+    struct log *log = open_written();
+    struct reader *reader = reader_open(log);
+    CHECK(reader_next(reader, &e) && e.ns == 4 * ticks + 4000);
+    reader_free(reader);
+    log_free(log);
+}
+
 /* A counter that does 3 ticks a nanosecond: the line goes through the first and
  * the last pair, wherever they are. */
 static void test_ticks(void)
@@ -728,6 +747,7 @@ int main(void)
     test_order();
     test_ticks();
     test_ticks_of_merge();
+    test_ticks_of_boot();
     test_sequences();
     test_runs();
     test_later_version();
