@@ -245,12 +245,13 @@ static uint32_t any_process(const struct trimmer *t)
     return UINT32_MAX;
 }
 
-/* The chunk that says what this log is. It stands for the launcher's last one, but where the launcher
+/* The chunk that says what this log is. It stands for the launcher's last one, but where there was no launcher, or it
  * was killed and nothing else is amiss. */
 static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
 {
     const struct log *log = t->log;
-    bool is_whole = log_events_are_whole(log) && !bad_chunks, is_ended = !log_launcher_died(log) || !is_whole;
+    bool is_whole = log_events_are_whole(log) && !bad_chunks;
+    bool is_ended = log->has_session_start ? !log_launcher_died(log) || !is_whole : log->has_session_end;
     struct event trimmed = trimmed_event(t);
     const struct log_trimmed before = log_trimmed(log);
 

@@ -73,7 +73,8 @@ bool closures_is_one(struct closures *c, Dwarf_Die *type, Dwarf_Die *ret_call)
 bool closures_is_unnamed(Dwarf_Die *type)
 {
     int tag = dwarf_tag(type);
-    return (is_class(type) || tag == DW_TAG_union_type || tag == DW_TAG_enumeration_type) && !dwarf_hasattr(type, DW_AT_name);
+    return (is_class(type) || tag == DW_TAG_union_type || tag == DW_TAG_enumeration_type) && !dwarf_hasattr(type, DW_AT_name) &&
+           !dwarf_hasattr(type, DW_AT_signature); /* its name is in a unit of types */
 }
 
 static bool is_block(Dwarf_Die *die)

@@ -9,8 +9,6 @@
 
 #include <dwarf.h>
 
-#define REFERENCES_MAX 16
-
 struct row {
     const void *parent;
     struct die_row of;
@@ -89,18 +87,24 @@ bool die_tree_parent(struct die_tree *t, Dwarf_Die *die, Dwarf_Die *ret_parent)
     return false;
 }
 
-void die_follow(Dwarf_Die *die)
+bool die_follow_once(Dwarf_Die *die)
 {
     Dwarf_Attribute attribute;
     Dwarf_Die next;
 
-    for (int i = 0; i < REFERENCES_MAX; i++) {
-        if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) && !dwarf_attr(die, DW_AT_specification, &attribute))
-            return;
-        if (!dwarf_formref_die(&attribute, &next))
-            return;
-        *die = next;
-    }
+    if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) && !dwarf_attr(die, DW_AT_specification, &attribute) &&
+        !dwarf_attr(die, DW_AT_signature, &attribute))
+        return false;
+    if (!dwarf_formref_die(&attribute, &next))
+        return false;
+    *die = next;
+    return true;
+}
+
+void die_follow(Dwarf_Die *die)
+{
+    for (int i = 0; i < DIE_REFERENCES_MAX && die_follow_once(die); i++)
+        ;
 }
 
 uint32_t die_number(Dwarf_Die *die, unsigned name)

@@ -24,8 +24,12 @@ struct die_row die_tree_row(struct die_tree *t, Dwarf_Die *parent);
 /* What it is in; false: it is in nothing, or damaged. */
 bool die_tree_parent(struct die_tree *t, Dwarf_Die *die, Dwarf_Die *ret_parent);
 
-/* To where it is declared: a function is defined, and inlined, elsewhere. */
+#define DIE_REFERENCES_MAX 16 /* of one to the next; more are damage */
+
+/* To where it is declared: a function is defined, and inlined, elsewhere; a class may be in a unit of types. */
 void die_follow(Dwarf_Die *die);
+/* A step of that way; false: it is at its end. */
+bool die_follow_once(Dwarf_Die *die);
 /* Of an attribute of its own; 0: it has none. */
 uint32_t die_number(Dwarf_Die *die, unsigned name);
 /* NULL: it has none. */

@@ -178,28 +178,58 @@ static const char *make_path(struct qualified *q, Dwarf_Die *die)
         name = with_parameters(q, die, name);
     if (!die_tree_parent(q->tree, die, &parent))
         return name;
-    die_follow(&parent);
     const char *space = qualified_space(q, &parent);
     return name ? join(q, space, name) : space;
 }
 
 const char *qualified_space(struct qualified *q, Dwarf_Die *die)
 {
-    uint64_t hash = hash_add(0, (uintptr_t)die->addr);
-    struct hash_search s = hash_table_search(&q->space_table, hash);
+    Dwarf_Die at = *die;
 
+    die_follow(&at);
+    uint64_t hash = hash_add(0, (uintptr_t)at.addr);
+    struct hash_search s = hash_table_search(&q->space_table, hash);
     while (hash_table_next(&q->space_table, &s))
-        if (q->spaces[s.number].addr == die->addr)
+        if (q->spaces[s.number].addr == at.addr)
             return q->spaces[s.number].path;
     if (q->depth >= QUALIFIED_NESTED_MAX)
         return NULL;
     q->depth++;
-    const char *path = make_path(q, die);
+    const char *path = make_path(q, &at);
     q->depth--;
     q->spaces = grow(q->spaces, &q->space_capacity, q->space_count + 1, sizeof *q->spaces);
-    q->spaces[q->space_count] = (struct space){ die->addr, path };
+    q->spaces[q->space_count] = (struct space){ at.addr, path };
     hash_table_add(&q->space_table, hash, (uint32_t)q->space_count++);
     return path;
+}
+
+static bool has_arguments(struct qualified *q, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(q->tree, function);
+
+    for (size_t i = 0; i < row.count; i++)
+        switch (dwarf_tag(&row.dies[i])) {
+        case DW_TAG_template_type_parameter:
+        case DW_TAG_template_value_parameter:
+        case DW_TAG_GNU_template_template_param:
+        case DW_TAG_GNU_template_parameter_pack:
+            return true;
+        }
+    return false;
+}
+
+/* Whose arguments are told: gcc's declaration in a class that is in a unit of types has none. */
+static Dwarf_Die own_entry(struct qualified *q, const Dwarf_Die *function, const Dwarf_Die *declared, const char *name)
+{
+    Dwarf_Die at = *declared;
+
+    if (!name || !strchr(name, '<') || has_arguments(q, &at))
+        return at;
+    at = *function;
+    for (int i = 0; i < DIE_REFERENCES_MAX; i++)
+        if (has_arguments(q, &at) || !die_follow_once(&at))
+            return at;
+    return *declared;
 }
 
 const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, uint32_t *ret_number)
@@ -212,10 +242,9 @@ const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char 
     if (!has_spaces(&at))
         return NULL;
     *ret_number = namesakes_number(q->namesakes, &at);
-    if (die_tree_parent(q->tree, &at, &parent)) {
-        die_follow(&parent);
+    if (die_tree_parent(q->tree, &at, &parent))
         space = qualified_space(q, &parent);
-    }
-    const char *own = qualified_own(q, &at, name), *path = own ? join(q, space, own) : NULL;
+    Dwarf_Die entry = own_entry(q, function, &at, name);
+    const char *own = qualified_own(q, &entry, name), *path = own ? join(q, space, own) : NULL;
     return path && path != name ? path : NULL;
 }

@@ -19,7 +19,7 @@ static bool names_its_type(Dwarf_Die *alias)
 {
     Dwarf_Die type;
 
-    return type_of(alias, &type) && !dwarf_hasattr(&type, DW_AT_name) &&
+    return type_of(alias, &type) && !dwarf_hasattr(&type, DW_AT_name) && !dwarf_hasattr(&type, DW_AT_signature) &&
            (dwarf_tag(&type) == DW_TAG_structure_type || dwarf_tag(&type) == DW_TAG_class_type || dwarf_tag(&type) == DW_TAG_union_type ||
             dwarf_tag(&type) == DW_TAG_enumeration_type);
 }

@@ -154,6 +154,23 @@ for compiler, version, kind in (("g++", 4, ""), ("g++", 5, ""), ("clang++", 4, "
         must("llvm-dwp", "-e", types, "-o", types + ".dwp", cwd=path(place), timeout=60)
         back = hide(place, ".dwo")
         equal(names(types, addresses), full, f"{place}: in a package")
+# A class whose name is in such a unit, where the linker's name of its function does not tell it: clang's lambdas have none.
+LAMBDAS = """#include "both.h"
+void *volatile kept;
+namespace app { struct pool { int q; template <class F> INLINE void visit(F f) { store(f(q)); } }; }
+int main(int count, char **) { app::pool p{count}; p.visit([](int n) { return 3 * n; }); p.visit([](int n) { return 5 * n; }); }
+"""
+for compiler in "g++", "clang++":
+    for version in 4, 5:
+        place = f"{compiler}-{version}-whole"
+        with open(path(place + "/lambdas.cpp"), "w") as file:
+            file.write(LAMBDAS)
+        for name, options in ("lambdas", []), ("lambdas-types", ["-fdebug-types-section"]):
+            must(compiler, "-std=c++17", "-O2", f"-gdwarf-{version}", *options, "lambdas.cpp", "-o", name, cwd=path(place))
+        addresses = addresses_in(path(place + "/lambdas"))
+        full = names(path(place + "/lambdas"), addresses)
+        check(any("app::pool::visit<" in frame[0] for group in full[0] for frame in group), f"{place}: the function with a lambda")
+        equal(names(path(place + "/lambdas-types"), addresses), full, f"{place}: types in units of their own")
 
 # --- what is not what it should be ------------------------------------------------------------
 place, whole = "clang++-5-apart", "clang++-5-whole"

@@ -83,6 +83,10 @@ for name, command, *options in (("known", [program("known")]), ("plain", [progra
 for name, arguments in ("generated", [20000]), ("many", [12000, 40, 1500, 2000, 9, "packed"]):
     logs[name] = path(name + ".mscope")
     equal(run([GENERATE, logs[name], *map(str, arguments)]).returncode, 0, f"generating {name}")
+# Recorded without the launcher.
+for name, command, code in (("alone", [program("known")], 7), ("alone, killed", ["/usr/bin/python3", "-c", "import os; os.kill(os.getpid(), 9)"], -9)):
+    logs[name] = path(name + ".mscope")
+    equal(run(command, env={"LD_PRELOAD": SHIM, "MALLOSCOPE_OUTPUT": logs[name]}).returncode, code, f"{name}: run")
 
 
 def dumped(log, *options):
