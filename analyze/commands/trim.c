@@ -36,8 +36,9 @@ const char trim_help[] =
     "peak are right at each moment of the part, and frees find their blocks. These\n"
     "blocks count in its totals, and `report` says how many they are; with --from\n"
     "WHEN it leaves them out, and says of that time what `report --from WHEN --to\n"
-    "WHEN LOG` says. Times and marks are those of LOG. NEW is packed if LOG is. It\n"
-    "appears under its name when it is complete.\n\n"
+    "WHEN LOG` says. Times are those of LOG, and so are marks, but for those of\n"
+    "processes that --pid leaves out. NEW is packed if LOG is. It appears under its\n"
+    "name when it is complete.\n\n"
     "Exit codes: 0; 1 LOG is damaged (what is whole of it is in NEW), something may\n"
     "be missing in it, it is none, or NEW cannot be written; 2 usage, no process has\n"
     "the --pid, nothing comes after --from, or NEW exists.\n";

@@ -114,11 +114,26 @@ bool log_is_running(const struct log *log)
     return log->launcher_runs;
 }
 
+/* How much of a live file's name is its log's: LOG of LOG.live.PID and LOG.live.PID.N. 0: it is no such name. */
+static int log_name_length(const char *path)
+{
+    static const char part[] = ".live.";
+    const char *found = NULL;
+
+    for (const char *at = path; (at = strstr(at, part)); at++)
+        found = at;
+    const char *numbers = found ? found + strlen(part) : "";
+    return *numbers && !numbers[strspn(numbers, "0123456789.")] ? (int)(found - path) : 0;
+}
+
 static int check_header(const char *path, off_t file_bytes, ssize_t got, const struct rec_file_header *header,
                         struct failure *ret_failure)
 {
     if (got == 0)
         return fail(ret_failure, ENODATA, "%s: empty at offset 0: not even a log's header was written", path);
+    if (got >= 8 && memcmp(header->magic, REC_LIVE_MAGIC, 8) == 0)
+        return fail(ret_failure, EINVAL, "%s: is not a log but a live file, which belongs to one: read the log, %.*s, with "
+                    "this file beside it", path, log_name_length(path) ? log_name_length(path) : 3, log_name_length(path) ? path : "LOG");
     if (got < 8 || memcmp(header->magic, REC_FILE_MAGIC, 8) != 0)
         return fail(ret_failure, EINVAL, "%s: not a malloscope log (offset 0 has no log header); "
                     "record one with `malloscope record PROGRAM`", path);
@@ -196,6 +211,9 @@ static int open_once(const char *path, int launcher_fd, struct log **ret_log, st
     struct stat st;
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+    if (fd < 0 && errno == ENOENT && log_name_length(path))
+        return fail(ret_failure, ENOENT, "%s: is not there: a live file goes when its log is read, which takes it in; read the log, %.*s",
+                    path, log_name_length(path), path);
     if (fd < 0 || fstat(fd, &st) != 0)
         return fail(ret_failure, errno, "%s: cannot open: %s", *path ? path : "''", strerror(errno));
     if (!S_ISREG(st.st_mode))

@@ -250,10 +250,11 @@ static uint32_t any_process(const struct trimmer *t)
 static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
 {
     const struct log *log = t->log;
-    bool is_whole = log_events_are_whole(log) && !bad_chunks;
+    const struct log_trimmed before = log_trimmed(log);
+    bool is_empty = !log->recorded_count && !before.is; /* all may be missing */
+    bool is_whole = log_events_are_whole(log) && !bad_chunks && !is_empty;
     bool is_ended = log->has_session_start ? !log_launcher_died(log) || !is_whole : log->has_session_end;
     struct event trimmed = trimmed_event(t);
-    const struct log_trimmed before = log_trimmed(log);
 
     trimmed.trimmed.origin = (struct text){ (const char *)before.origin, sizeof before.origin };
     for (size_t i = 0; i < log->process_count; i++)

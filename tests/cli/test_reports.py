@@ -263,6 +263,10 @@ def refused(data, name, word):
 refused(b"", "empty", "empty")
 refused(b"hello world, this is no log at all, but long enough to be one, perhaps", "text", "not a malloscope log")
 refused(whole[:5], "five", "not a malloscope log")
+refused(b"\x8fMSLIVE\n" + bytes(4096), "run.live.12.3", f": is not a log but a live file, which belongs to one: read the log, {path('run')}, with")
+refused(b"\x8fMSLIVE\n" + bytes(4096), "run.live.x", ": read the log, LOG, with")
+got = run([MALLOSCOPE, "report", path("run.live.7")])
+check(got.returncode == 1 and f"which takes it in; read the log, {path('run')}\n" in got.stderr, f"a live file that was taken in: {got.stderr}")
 refused(whole[:40], "header", "truncated at offset 40")
 newer = bytearray(whole)
 newer[8] = 9

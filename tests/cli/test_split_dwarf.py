@@ -156,9 +156,11 @@ for compiler, version, kind in (("g++", 4, ""), ("g++", 5, ""), ("clang++", 4, "
         equal(names(types, addresses), full, f"{place}: in a package")
 # A class whose name is in such a unit, where the linker's name of its function does not tell it: clang's lambdas have none.
 LAMBDAS = """#include "both.h"
+#include <string>
 void *volatile kept;
 namespace app { struct pool { int q; template <class F> INLINE void visit(F f) { store(f(q)); } }; }
-int main(int count, char **) { app::pool p{count}; p.visit([](int n) { return 3 * n; }); p.visit([](int n) { return 5 * n; }); }
+int main(int count, char **) { app::pool p{count}; p.visit([](int n) { return 3 * n; });
+  p.visit([](int n) { return 5 * n; }); auto sized = [](std::string &s) { store((long)s.size()); }; std::string s(count, 'x'); sized(s); }
 """
 for compiler in "g++", "clang++":
     for version in 4, 5:

@@ -240,6 +240,10 @@ r = read(new, code=1)
 equal(r["trust"]["trimmed"]["incomplete"], True, "and said again by what was made of it")
 equal(*(comparable("threads", without(one, trust=("truncated_bytes", "missing_chunks", "cut_processes"))) for one in (r, read(cut, code=1))),
       "what was whole")
+with open(cut, "rb+") as file:
+    file.truncate(64)
+trim(cut, new, "-f", code=1)
+equal(read(new, code=1)["trust"]["trimmed"]["incomplete"], True, "a part of nothing says that something may be missing")
 equal(run(["bash", "-c", 'cat "$1" | "$0" trim - -f -o "$2"', MALLOSCOPE, logs["generated"], new]).returncode, 0, "from a pipe")
 equal(without(read(new)), without(read(logs["generated"])), "it is the same")
 running = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", path("live"), "--", program("steady"), path("counter"), "3000000"])
