@@ -138,6 +138,10 @@ int reading_times(const struct reading_options *o, const struct log *log, const 
         refused = find_time(log, "--to", o->to, *ret_from_ns, command, ret_to_ns);
     if (!refused && o->to && *ret_to_ns <= *ret_from_ns)
         refused = usage_error(command, "%s: --to %s is not after --from %s", command, o->to, o->from ? o->from : "0");
+    const uint64_t begin_ns = !refused && o->to ? log_trimmed(log).from_ns : 0;
+    if (begin_ns && *ret_to_ns < begin_ns)
+        refused = usage_error(command, "%s: --to %s: nothing comes before that: %s is a part of a log, which begins at %.6f s", command, o->to,
+                              log->path, (double)begin_ns / 1e9);
     return refused;
 }
 

@@ -22,6 +22,7 @@ struct trimmer {
     uint64_t to_ns;        /* as in the options, or before that the end of the part that the log is; 0: to the log's end */
     bool is_of_part;       /* the log is one that has an end */
     bool was_cut;          /* the log, or what it is a part of, goes on after the part */
+    uint64_t still_ran_ns; /* processes, when the log was opened; 0: none that was still there at the part's end */
     uint64_t last_ns;      /* of what was read */
     bool *has_begin;       /* by stream: a realloc's begin was written, and no end yet */
     struct rewriter *to;
@@ -143,7 +144,8 @@ static void end_stream(struct trimmer *t, const struct timed_event *e, bool is_i
         rewriter_end_process(t->to, e->process);
 }
 
-/* Those that end after their last event and before this moment. False: one of them after the part. */
+/* Those that end after their last event and before this moment. False: one of them after the part. What still ran when the
+ * log was opened has no end. */
 static bool end_processes(struct trimmer *t, uint64_t before_ns)
 {
     uint32_t process;
@@ -155,17 +157,34 @@ static bool end_processes(struct trimmer *t, uint64_t before_ns)
             return false;
         }
         t->last_ns = ns;
-        if (t->ends.runs[process]) /* nothing else will tell that */
-            tell_of_process(t, process, ns);
+        if (t->ends.runs[process]) {
+            t->ends.has_ended[process] = false;
+            t->still_ran_ns = ns;
+        }
     }
     return true;
+}
+
+/* The moment after the part. */
+static uint64_t after_part(const struct trimmer *t)
+{
+    const uint64_t first_ns = t->log->first_ns;
+
+    return t->to_ns < UINT64_MAX - 1 - first_ns ? first_ns + t->to_ns + 1 : UINT64_MAX;
+}
+
+/* Where processes still ran when the log was opened, the part ends then, and they go on. */
+static void end_with_running(struct trimmer *t, uint64_t last_ns)
+{
+    const uint64_t to_ns = since_start(t, last_ns > t->still_ran_ns ? last_ns : t->still_ran_ns);
+
+    t->to_ns = to_ns ? to_ns : 1;
+    t->was_cut = true;
 }
 
 static int take_events(struct trimmer *t, struct reader *reader)
 {
     const struct trim_options *o = t->options;
-    const uint64_t first_ns = t->log->first_ns; /* end_ns: if it is cut */
-    const uint64_t end_ns = t->to_ns < UINT64_MAX - 1 - first_ns ? first_ns + t->to_ns + 1 : UINT64_MAX;
     struct timed_event e;
 
     t->last_ns = t->log->first_ns;
@@ -173,8 +192,8 @@ static int take_events(struct trimmer *t, struct reader *reader)
         if (!end_processes(t, e.ns) || (t->to_ns && since_start(t, e.ns) > t->to_ns)) {
             t->was_cut = true;
             t->last_ns = e.ns;
-            end_streams(t, end_ns);
-            take_late_code(t, reader, &e, end_ns);
+            end_streams(t, after_part(t));
+            take_late_code(t, reader, &e, after_part(t));
             return 0;
         }
         t->last_ns = e.ns;
@@ -186,9 +205,11 @@ static int take_events(struct trimmer *t, struct reader *reader)
         if (i % ASKED_EVERY == 0 && !o->goes_on(o->goes_on_data, reader_progress(reader)))
             return -EINTR;
     }
-    const uint64_t last_ns = t->last_ns;
+    const uint64_t last_ns = t->last_ns; /* of an event */
     t->was_cut = !end_processes(t, UINT64_MAX) || t->is_of_part;
-    end_streams(t, t->was_cut ? end_ns : last_ns + 1);
+    if (!t->was_cut && t->still_ran_ns)
+        end_with_running(t, last_ns);
+    end_streams(t, t->was_cut ? after_part(t) : last_ns + 1);
     return 0;
 }
 

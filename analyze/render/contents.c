@@ -1,6 +1,7 @@
 #include "analyze/render/contents.h"
 
 #include "analyze/log/reader.h"
+#include "analyze/log/trimmed.h"
 #include "analyze/render/frame_text.h"
 #include "analyze/render/text.h"
 
@@ -13,7 +14,9 @@
 
 static bool is_whole(const struct log *log, const struct contents *c)
 {
-    return log_events_are_whole(log) && !c->bad_chunks && !c->interrupted && log->recorded_count &&
+    const struct log_trimmed trimmed = log_trimmed(log);
+
+    return log_events_are_whole(log) && !c->bad_chunks && !c->interrupted && (log->recorded_count || trimmed.is) && !trimmed.incomplete &&
            !(log->has_session_end && !log->has_session_start) && !reader_lost_events(log).count && reader_lost_events(log).programs <= 0;
 }
 
@@ -63,10 +66,12 @@ static void print_completeness(const struct log *log, const struct contents *c)
     }
     _cleanup_free_ char *programs = lost.programs > 0 ? format_text(", %s unrecorded", text_counted((uint64_t)lost.programs, "program"))
                                                       : copy_text("", 0);
-    text_print_wrapped("               ", "no: %s damaged, %s missing, %s without an end%s, %s lost%s\n",
+    const struct log_trimmed trimmed = log_trimmed(log);
+    text_print_wrapped("               ", "no: %s damaged, %s missing, %s without an end%s, %s lost%s%s%s\n",
                        text_counted(log->damaged_bytes, "byte"), text_counted(log->missing_chunks, "chunk"),
                        text_counted(log->cut_processes, "process"), log->lacks_processes ? ", processes missing that started others" : "",
-                       text_counted(lost.count, "event"), programs);
+                       text_counted(lost.count, "event"), programs, log->recorded_count || trimmed.is ? "" : ", nothing recorded",
+                       trimmed.incomplete ? "; or it was so before it was trimmed" : "");
 }
 
 static void print_summary(const struct log *log, const struct contents *c)

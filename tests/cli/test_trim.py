@@ -215,6 +215,12 @@ for log in logs["known"], logs["shell"], new:
           f"trim --from beyond the end: {beyond.stderr}")
     equal((beyond.stderr.replace("trim", "report"), set(os.listdir(WORK))), (asked_too.stderr, before), "in the same words, and nothing is written")
 
+trim(logs["generated"], new, "-f", "--from", "500us")
+got = run([MALLOSCOPE, "report", new, "--to", "400us"])
+check(got.returncode == 2 and f"--to 400us: nothing comes before that: {new} is a part of a log, which begins at 0.000500 s" in got.stderr,
+      f"before a part: {got.stderr}")
+equal(run([MALLOSCOPE, "report", new, "--to", "600us"]).returncode, 0, "and in it")
+
 # --- never overwrites, never leaves anything half ---
 before = set(os.listdir(WORK))
 for arguments, wanted in (([logs["known"]], "-o NEW: which name"), ([logs["known"], "-o", new], "exists already; use -f"), ([logs["known"], "-o", ""], "which name"),
@@ -244,6 +250,10 @@ with open(cut, "rb+") as file:
     file.truncate(64)
 trim(cut, new, "-f", code=1)
 equal(read(new, code=1)["trust"]["trimmed"]["incomplete"], True, "a part of nothing says that something may be missing")
+got = run([MALLOSCOPE, "info", "--json", new])
+equal(json.loads(got.stdout)["whole"], False, "info says so, too")
+got = " ".join(run([MALLOSCOPE, "info", cut]).stdout.split())
+check("0 events lost, nothing recorded" in got, f"and why the other is not whole: {got}")
 equal(run(["bash", "-c", 'cat "$1" | "$0" trim - -f -o "$2"', MALLOSCOPE, logs["generated"], new]).returncode, 0, "from a pipe")
 equal(without(read(new)), without(read(logs["generated"])), "it is the same")
 running = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", path("live"), "--", program("steady"), path("counter"), "3000000"])
@@ -254,6 +264,13 @@ trim(path("live"), new, "-f")
 r = read(new)
 check(r["counts"]["allocations"] > 0 and not r["trust"]["launcher_died"], "a log that is being written")
 running.wait()
+held = subprocess.Popen([MALLOSCOPE, "record", "-q", "-f", "-o", path("live"), "--", "/usr/bin/python3", "-c", "print(1, flush=True); input()"],
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+held.stdout.readline()
+for options in [], ["--to", "100min"]:
+    trim(path("live"), new, "-f", *options)
+    equal([(p["end"], p["went_on"], p["running"]) for p in read(new)["processes"]], [("later", True, False)], f"a program that runs {options}")
+held.communicate(b"\n")
 for name in os.listdir(WORK):
     if name.startswith("live"):
         os.unlink(path(name))
