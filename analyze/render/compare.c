@@ -62,7 +62,9 @@ void compare_add(struct comparison *c, const struct log *log, const struct by_na
     session.command = NULL;
     session_release(&session);
     trust_of_facts(log, source->facts, &trust);
-    l->is_whole = log_events_are_whole(log) && !trust.lost_events && !source->facts->bad_chunks;
+    l->is_whole = log_events_are_whole(log) && !trust.lost_events && !source->facts->bad_chunks && !trust.trimmed.incomplete;
+    l->is_trimmed = trust.trimmed.is;
+    l->runs = trust.running;
     l->trust_json = trust_json(&trust);
     l->part_json = part_json(source->facts);
     FILE *to = open_memstream(&l->trust, &bytes);
@@ -161,6 +163,12 @@ void compare_warnings(const struct comparison *c, void (*use)(void *data, const 
     }
     if (a->interrupted || b->interrupted)
         use(data, "reading was interrupted: not all of them was compared");
+    if (a->is_trimmed != b->is_trimmed)
+        use(data, a->is_trimmed ? "the first log is a part of a longer one" : "the second log is a part of a longer one");
+    if (a->runs || b->runs)
+        use(data, a->runs && b->runs ? "both programs still ran when their logs were read"
+                  : a->runs          ? "the first program still ran when its log was read"
+                                     : "the second program still ran when its log was read");
     if (!a->is_whole || !b->is_whole)
         use(data, !a->is_whole && !b->is_whole ? "both logs are incomplete"
                   : a->is_whole                ? "the second log is incomplete"

@@ -21,6 +21,8 @@ struct compared_log {
     uint64_t sample_bytes, min_size;
     bool was_paused, interrupted, is_part, temporary_known;
     bool is_whole; /* nothing is damaged, missing or lost, as far as the log can tell */
+    bool runs;     /* a process of it, when it was read */
+    bool is_trimmed;
     char *trust;   /* its lines */
     json_t *trust_json, *part_json;
 };

@@ -222,6 +222,10 @@ void trust_print_short(FILE *to, const struct trust *t)
         fprintf(to, "; not recorded: %s", text_counted(t->facts->told.notes.untraced_programs, "program"));
     if (t->facts && t->facts->told.notes.deepbind_count)
         fprintf(to, "; with RTLD_DEEPBIND: %zu", t->facts->told.notes.deepbind_count);
+    if (t->running)
+        fprintf(to, "; still running: %s", text_counted(t->running, "process"));
+    if (t->ends_unknown)
+        fprintf(to, "; ended unseen: %s", text_counted(t->ends_unknown, "process"));
     fputc('\n', to);
 }
 

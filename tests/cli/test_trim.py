@@ -270,6 +270,12 @@ held.stdout.readline()
 for options in [], ["--to", "100min"]:
     trim(path("live"), new, "-f", *options)
     equal([(p["end"], p["went_on"], p["running"]) for p in read(new)["processes"]], [("later", True, False)], f"a program that runs {options}")
+for second, sentence in (path("live"), "the second program still ran when its log was read"), (new, "the second log is a part of a longer one"):
+    got = run([MALLOSCOPE, "diff", logs["python"], second])
+    check(f"Note: {sentence}." in got.stdout, f"diff: {got.stdout}")
+got = run([MALLOSCOPE, "merge", logs["known"], path("live")])
+equal(got.stdout.count("; still running: 1 process"), 1, f"merge: {got.stdout}")
+check("still running" not in run([MALLOSCOPE, "merge", logs["known"], new]).stdout, "but not of a part")
 held.communicate(b"\n")
 for name in os.listdir(WORK):
     if name.startswith("live"):
