@@ -35,8 +35,9 @@ const char leaks_help[] =
     "A place is a stack: the same functions called from elsewhere are another one.\n"
     "Where allocations were sampled, all figures are estimates.\n\n"
     "Exit codes: 0; 1 with --fail something leaked, or the log is damaged (what is\n"
-    "whole is shown), something may be missing in it, or it is none (stderr says\n"
-    "which of them); 2 usage, or no process has the --pid.\n";
+    "whole is shown), something may be missing in it, events that --max-log left\n"
+    "out among that, or it is none (stderr says which of them); 2 usage, or no\n"
+    "process has the --pid.\n";
 
 struct wanted {
     struct reading_options reading;
@@ -131,7 +132,10 @@ int cmd_leaks(int argc, char **argv)
     print(&leaks, &w, &r);
     const struct leak_sum leaked = leaks.at_end;
     leaks_release(&leaks);
+    const bool has_lost = reader_lost_events(r.log).count > 0; /* also beyond a limit that the user has set */
     int code = reading_close(&r);
+    if (has_lost && !code)
+        code = EXIT_DAMAGED;
     if (!w.fail || !leaked.blocks)
         return code;
     complain("%s: --fail: %s in %s leaked and %s not suppressed", w.view.log_name, text_counted(leaked.bytes, "byte"),

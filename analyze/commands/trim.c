@@ -2,6 +2,8 @@
 #include "analyze/commands/progress.h"
 #include "analyze/commands/reading.h"
 #include "analyze/log/append.h"
+#include "analyze/log/hold.h"
+#include "analyze/log/live.h"
 #include "analyze/log/pack.h"
 #include "analyze/log/trimmed.h"
 #include "analyze/model/trim.h"
@@ -22,8 +24,8 @@ const char trim_help[] =
     "A part of a log as a log of its own, which every command reads: smaller, quicker\n"
     "to read, and enough to show somebody what happened then.\n\n"
     "  -o, --output NEW     the new log's name\n"
-    "  -f, --force          replace NEW if it exists; without it nothing is\n"
-    "                       overwritten\n"
+    "  -f, --force          replace NEW if it exists, but for a log that is still\n"
+    "                       being recorded; without it nothing is overwritten\n"
     "  --from WHEN          the part begins then (default: with the log)\n"
     "  --to WHEN            it ends then (default: with the log). WHEN: seconds since\n"
     "                       the session began (1.5), or with a unit (us, ms, s, min),\n"
@@ -130,6 +132,14 @@ static int refuse_existing(const char *path)
     return usage_error("trim", "%s: exists already; use -f to overwrite it, or another name with -o", path);
 }
 
+/* Whether a session still writes there. */
+static bool is_in_use(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return (fd >= 0 && log_is_held(fd)) || live_any_running(path);
+}
+
 /* 0, or the exit code: NEW may be made. */
 static int check_new(const char *path, bool force, const struct log *log)
 {
@@ -143,6 +153,8 @@ static int check_new(const char *path, bool force, const struct log *log)
         return usage_error("trim", "%s: exists and is no regular file; a log must be one", path);
     if (fstat(log->fd, &mine) == 0 && mine.st_dev == there.st_dev && mine.st_ino == there.st_ino)
         return usage_error("trim", "%s: is the log that is to be trimmed; name another one with -o", path);
+    if (is_in_use(path))
+        return usage_error("trim", "%s: is a log that is still being recorded; name another one with -o", path);
     return 0;
 }
 

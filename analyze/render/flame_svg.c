@@ -41,7 +41,7 @@ static const char script[] =
     "  }\n"
     "  function search(text) {\n"
     "    var pattern, count = 0, share = 0, covered = -1;\n"
-    "    try { pattern = new RegExp(text, 'i'); }\n"
+    "    try { pattern = new RegExp(text, 'im'); }\n"
     "    catch (error) { pattern = new RegExp(text.replace(/[^A-Za-z0-9_]/g, '\\\\$&'), 'i'); }\n"
     "    frames.forEach(function (f, i) {\n"
     "      var names = all[i].title.split('\\n').slice(0, -1).join('\\n');\n"

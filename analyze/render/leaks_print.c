@@ -150,13 +150,16 @@ void leaks_print(const struct leaks *l, const struct suppressions *rules, const 
 
     if (part_print(stdout, f) + coverage_print(stdout, &coverage, ""))
         putchar('\n');
+    trust_of_facts(log, f, &trust);
     print_totals(l, f);
+    if (trust.lost_events)
+        text_print_wrapped("  ", "But %s %s lost: what they freed shows here, and what they allocated does not\n",
+                           text_counted(trust.lost_events, "event"), trust.lost_events == 1 ? "was" : "were");
     print_processes(l, f, view->is_filtered);
     for (size_t i = 0; i < l->count && i < view->top; i++)
         print_site(l, &l->sites[i], f, view);
     if (l->count > view->top)
         printf("\n... %s (-n)\n", text_counted(l->count - view->top, "more place"));
     print_rules(rules);
-    trust_of_facts(log, f, &trust);
     trust_print(stdout, &trust);
 }

@@ -3,6 +3,7 @@
 
 #include "analyze/log/trimmed.h"
 #include "analyze/model/session.h"
+#include "analyze/render/coverage.h"
 #include "analyze/render/part.h"
 #include "analyze/render/trust.h"
 
@@ -23,6 +24,7 @@ void merged_release(struct merged *m)
         free(l->command);
         free(l->buckets);
         free(l->trust);
+        free(l->coverage);
         json_decref(l->trust_json);
         json_decref(l->part_json);
     }
@@ -58,6 +60,18 @@ static void take_trust(struct merged_log *l, const struct log *log, const struct
     }
 }
 
+static void take_coverage(struct merged_log *l, const struct facts *f)
+{
+    const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
+    size_t bytes;
+    FILE *to = open_memstream(&l->coverage, &bytes);
+
+    if (to) {
+        coverage_print(to, &coverage, ": ");
+        fclose(to);
+    }
+}
+
 void merged_add(struct merged *m, const struct log *log, const struct by_name_source *source)
 {
     const struct facts *f = source->facts;
@@ -73,7 +87,8 @@ void merged_add(struct merged *m, const struct log *log, const struct by_name_so
         .carried = f->carried, .carried_bytes = f->carried_bytes,
         .totals = { [COST_ALLOCATIONS] = f->allocations, [COST_ALLOCATED] = f->allocated_bytes, [COST_PEAK] = f->peak_bytes,
                     [COST_LEAKED] = f->leaked_bytes, [COST_TEMPORARY] = f->temporary },
-        .is_sampled = f->settings.sample_bytes, .temporary_known = settings_all_recorded(&f->settings),
+        .sample_bytes = f->settings.sample_bytes, .min_size = f->settings.min_size,
+        .was_paused = f->told.was_paused, .temporary_known = settings_all_recorded(&f->settings),
         .is_part = f->part.from_ns || f->part.to_ns || f->part.thread_count,
         .interrupted = f->interrupted, .part_json = part_json(f),
     };
@@ -82,6 +97,7 @@ void merged_add(struct merged *m, const struct log *log, const struct by_name_so
     l->is_trimmed = trimmed.is;
     take_timeline(l, f);
     take_trust(l, log, f);
+    take_coverage(l, f);
 }
 
 /* --- the aligned peak ------------------------------------------------------------------ */

@@ -19,9 +19,11 @@ struct merged_log {
     size_t bucket_count;
     uint64_t totals[COST_COUNT], frees;
     uint64_t carried, carried_bytes; /* allocations among these from before the part that the log is of another one */
-    bool is_sampled, temporary_known, is_part, is_trimmed, interrupted;
+    uint64_t sample_bytes, min_size; /* 0: every allocation was recorded */
+    bool was_paused, temporary_known, is_part, is_trimmed, interrupted;
     size_t processes;
     char *trust;
+    char *coverage; /* lines, each with ": " in front; empty: every allocation was recorded */
     json_t *trust_json, *part_json;
 };
 

@@ -22,7 +22,7 @@ static struct sum sum_of(const struct merged *m)
             sum.totals[cost] += l->totals[cost];
         sum.frees += l->frees;
         sum.processes += l->processes;
-        sum.is_sampled |= l->is_sampled;
+        sum.is_sampled |= l->sample_bytes != 0;
         sum.temporary_known &= l->temporary_known;
     }
     return sum;
@@ -94,6 +94,23 @@ static void print_carried(const struct merged *m)
     }
 }
 
+static void print_coverage(const struct merged *m)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < m->count; i++) {
+        const char *at = m->logs[i].coverage;
+        for (size_t length; at && *at; at += length + 1) {
+            length = strcspn(at, "\n");
+            _cleanup_free_ char *name = text_make_safe(copy_text(m->logs[i].name, strlen(m->logs[i].name)));
+            text_print_wrapped("  ", "%s%.*s\n", name, (int)length, at);
+            any = true;
+        }
+    }
+    if (any)
+        putchar('\n');
+}
+
 static void print_interrupted(const struct merged *m)
 {
     for (size_t i = 0; i < m->count; i++)
@@ -140,6 +157,7 @@ void merged_print(struct merged *m, const struct merged_view *view)
 
     if (sum.is_sampled)
         printf("All figures are estimates, from samples\n\n");
+    print_coverage(m);
     print_interrupted(m);
     print_logs(m, &sum);
     print_carried(m);
@@ -179,11 +197,12 @@ static json_t *log_list(const struct merged *m)
 
     for (size_t i = 0; i < m->count; i++) {
         const struct merged_log *l = &m->logs[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:O, s:O}", "log", text_json(l->name), "host",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:b, s:O, s:O}", "log", text_json(l->name), "host",
                                               text_json(l->host), "command", text_json(l->command), "began",
                                               l->begin_ns ? json_real((double)l->begin_ns / 1e9) : json_null(), "seconds",
                                               (double)l->duration_ns / 1e9, "processes", (json_int_t)l->processes, "frees",
-                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "carried", carried(l), "part",
+                                              (json_int_t)l->frees, "totals", by_name_costs_json(l->totals, l->temporary_known), "carried", carried(l), "sample_bytes",
+                                              text_json_number(l->sample_bytes), "min_size", text_json_number(l->min_size), "was_paused", l->was_paused, "part",
                                               l->part_json, "trust", l->trust_json));
     }
     return list;

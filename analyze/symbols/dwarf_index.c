@@ -26,7 +26,7 @@ struct scope {
     Dwarf_Die die;
     uint32_t outer; /* 0: none */
     bool described;
-    const char *name, *qualified;
+    const char *name, *qualified, *signature;
     uint32_t number;
     const char *call_file; /* of an inlined call: where it is called from */
     uint32_t call_line, call_column;
@@ -417,7 +417,7 @@ static void number_as_others(struct dwarf_index *x, struct scope *scope)
     Dwarf_Attribute attribute;
     const char *name = dwarf_attr_integrate(&scope->die, DW_AT_name, &attribute) ? dwarf_formstring(&attribute) : NULL;
     uint32_t number;
-    const char *qualified = dwarf_is_text(name) ? qualified_name(x->names, &scope->die, name, &number) : NULL;
+    const char *signature, *qualified = dwarf_is_text(name) ? qualified_name(x->names, &scope->die, name, &signature, &number) : NULL;
 
     if (!qualified || !is_numbered(qualified))
         return;
@@ -441,7 +441,7 @@ static void describe(struct dwarf_index *x, struct scope *scope)
         scope->name = dwarf_is_text(name) ? name : NULL;
         x->damaged |= !scope->name && !x->lacks; /* else it is in a file that is not here */
         if (scope->name && names[i] == DW_AT_name)
-            scope->qualified = qualified_name(x->names, &scope->die, scope->name, &scope->number);
+            scope->qualified = qualified_name(x->names, &scope->die, scope->name, &scope->signature, &scope->number);
     }
     if (scope->name && strstr(scope->name, "$_"))
         number_as_others(x, scope);
@@ -470,6 +470,7 @@ size_t dwarf_index_frames(struct dwarf_index *x, size_t position, struct dwarf_f
             describe(x, scope);
         frame.function = scope->name;
         frame.qualified = scope->qualified;
+        frame.signature = scope->signature;
         frame.number = scope->number;
         if (count == DWARF_FRAMES_MAX - 1)
             count--; /* of too many it is not the function itself that is left out */

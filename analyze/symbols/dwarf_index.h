@@ -33,7 +33,8 @@ bool dwarf_index_lacks(const struct dwarf_index *index);   /* a part of it is in
 struct dwarf_frame {
     const char *function; /* as in the file: mangled; NULL: unknown */
     const char *qualified; /* with what it is in, where it has no linkage name (qualified.h); NULL: the same */
-    uint32_t number;       /* among those of that name; 0: it is the only one */
+    const char *signature; /* with its parameters, where it has no linkage name, and others have its name; else NULL */
+    uint32_t number;       /* among those of that name that have no signature either; 0: it is the only one */
     const char *file;     /* NULL: unknown */
     uint32_t line, column; /* 0: unknown */
 };

@@ -159,8 +159,10 @@ static void take_better_name(struct dwarf_frame *real, const char *in_symtab)
 {
     const char *better = better_name(real, in_symtab);
 
-    if (better != real->function && better != real->qualified)
+    if (better != real->function && better != real->qualified) {
         real->number = 0;
+        real->signature = NULL;
+    }
     real->function = better;
     real->qualified = NULL;
 }
@@ -232,8 +234,8 @@ enum names_outcome module_names_read(const struct module_names *n,
         for (size_t k = 0; k < count; k++) {
             const char *as_in_file = found[k].qualified ? found[k].qualified : found[k].function;
             const struct known_name name = as_in_file ? *know(&known, as_in_file) : (struct known_name){ 0 };
-            frames[k] = (struct symbols_frame){ name.function, signature_of(&known, name, found[k].number), found[k].file, found[k].line,
-                                                found[k].column };
+            const char *signature = found[k].signature ? know(&known, found[k].signature)->function : signature_of(&known, name, found[k].number);
+            frames[k] = (struct symbols_frame){ name.function, signature, found[k].file, found[k].line, found[k].column };
         }
         struct symbol_file file;
         if (count && find_file(symtab, n->addresses[i], real, &file)) {

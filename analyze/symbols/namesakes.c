@@ -13,6 +13,8 @@ struct named {
     uint32_t file, line, column;
     const void *addr;
     uint32_t number;
+    bool are_told; /* of one of its namesakes, or of itself, the parameters: those that seem to have none have none */
+    Dwarf_Die die;
 };
 
 struct place {
@@ -95,13 +97,30 @@ static bool are_namesakes(const struct named *a, const struct named *b)
     return a->file == b->file && compare(a->name, b->name) == 0;
 }
 
-static void count_off(struct place *p)
+static bool has_parameters(struct namesakes *n, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(n->tree, function);
+
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter)
+            return true;
+    return false;
+}
+
+static void count_off(struct namesakes *n, struct place *p)
 {
     for (size_t i = 0, end; i < p->count; i = end) {
         for (end = i + 1; end < p->count && are_namesakes(&p->functions[i], &p->functions[end]);)
             end++;
-        for (size_t k = i; k < end && end - i > 1; k++)
+        if (end - i < 2)
+            continue;
+        bool are_told = false;
+        for (size_t k = i; k < end; k++)
+            are_told |= has_parameters(n, &p->functions[k].die);
+        for (size_t k = i; k < end; k++) {
             p->functions[k].number = (uint32_t)(k - i) + 1;
+            p->functions[k].are_told = are_told;
+        }
     }
 }
 
@@ -125,11 +144,11 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
             continue;
         place.functions = grow(place.functions, &place.capacity, place.count + 1, sizeof *place.functions);
         place.functions[place.count++] = (struct named){ name, die_number(die, DW_AT_decl_file), die_number(die, DW_AT_decl_line),
-                                                         die_number(die, DW_AT_decl_column), die->addr, 0 };
+                                                         die_number(die, DW_AT_decl_column), die->addr, 0, false, *die };
     }
     if (place.count) {
         qsort(place.functions, place.count, sizeof *place.functions, by_name);
-        count_off(&place);
+        count_off(n, &place);
         qsort(place.functions, place.count, sizeof *place.functions, by_address);
     }
     n->places = grow(n->places, &n->capacity, n->count + 1, sizeof *n->places);
@@ -138,15 +157,17 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
     return &n->places[n->count++];
 }
 
-uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function)
+uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, bool *ret_are_told)
 {
     Dwarf_Die at = *function, parent;
 
+    *ret_are_told = false;
     die_follow(&at);
     if (!die_tree_parent(n->tree, &at, &parent))
         return 0;
     const struct place *place = place_of(n, &parent);
     const struct named wanted = { .addr = at.addr };
     const struct named *found = place->count ? bsearch(&wanted, place->functions, place->count, sizeof wanted, by_address) : NULL;
+    *ret_are_told = found && found->are_told;
     return found ? found->number : 0;
 }

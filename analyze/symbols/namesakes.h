@@ -1,4 +1,4 @@
-/* Functions of one name in one place of which the debug information says no more: overloads and functions of several
+/* Functions of one name in one place whose linkage names the debug information lacks: overloads, functions of several
  * namespaces where it has but lines, lambdas' operators. They are told apart by a number, in the order of their declarations.
  *
  * For the same process, and with the same trust, as dwarf_index.h. */
@@ -12,8 +12,9 @@ struct namesakes;
 struct namesakes *namesakes_new(struct die_tree *tree);
 void namesakes_free(struct namesakes *n); /* accepts NULL */
 
-/* Of the DIE of a function or an inlined call that has no linkage name: from 1 up; 0: it has no namesakes. */
-uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function);
+/* Of the DIE of a function or an inlined call that has no linkage name: from 1 up; 0: it has no namesakes. *ret_are_told:
+ * they are overloads, whose parameters are known. */
+uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, bool *ret_are_told);
 
 /* So many characters of a name, from `at` on, tell on which line something is: "(lambda at a.cpp:8:8)"; 0: none. */
 size_t namesakes_line_length(const char *at);

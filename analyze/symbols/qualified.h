@@ -15,8 +15,9 @@ struct qualified *qualified_new(void);
 void qualified_free(struct qualified *q); /* accepts NULL */
 
 /* "std::vector<x>::emplace", "main::{lambda()#1}::operator()": of a DIE of a function or an inlined call, whose own name is
- * given. NULL: it is in nothing that has a name, or of another language. It is q's. *ret_number: among its namesakes, where
- * that name is not its alone; else 0. */
-const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, uint32_t *ret_number);
+ * given. NULL: it is in nothing that has a name, or of another language. It is q's. *ret_signature: with its
+ * parameters, where that name is not its alone, and they are told: `app::store(int)`; else NULL. *ret_number: where they are
+ * not told, among its namesakes; else 0. */
+const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, const char **ret_signature, uint32_t *ret_number);
 
 #endif

@@ -24,7 +24,7 @@ static bool names_its_type(Dwarf_Die *alias)
             dwarf_tag(&type) == DW_TAG_enumeration_type);
 }
 
-static bool is_const_method(struct qualified *q, Dwarf_Die *function)
+bool name_is_const_method(struct qualified *q, Dwarf_Die *function)
 {
     const struct die_row row = die_tree_row(q->tree, function);
     Dwarf_Die type, pointed;
@@ -123,7 +123,7 @@ static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *typ
             add_bare(&around, declarator);
         name_add(&around, *declarator ? "(" : " (");
         name_add_parameters(q, &around, type);
-        name_add(&around, is_const_method(q, type) ? ") const" : ")");
+        name_add(&around, name_is_const_method(q, type) ? ") const" : ")");
         declarator = "";
         break;
     default:

@@ -42,13 +42,14 @@ struct walk {
 
 static bool is_called(struct walk *w, Dwarf_Die *function, const char *own, const char *linkage, size_t k)
 {
+    const char *signature;
     uint32_t number;
 
     if (w->asked[k].is_module || (!strstr(own, w->bare[k]) && !(linkage && strstr(linkage, w->bare[k])))) /* as nearly all of them */
         return false;
     if (linkage)
         return asked_is_name(linkage, w->asked[k].name, w->bare[k]);
-    const char *qualified = qualified_name(w->names, function, own, &number);
+    const char *qualified = qualified_name(w->names, function, own, &signature, &number);
     _cleanup_free_ char *spelled = spelling_copy(qualified ? qualified : own);
     return strcmp(spelled, w->asked[k].name) == 0;
 }

@@ -228,6 +228,8 @@ def limited(what, most, calls, least=None):
     size = os.path.getsize(log)
     check((most // 2 if least is None else least) < size <= most + BEYOND, f"{what}: the log has {size} bytes")
     check(trust["lost_reason"] == "the log had reached its limit (--max-log)" and trust["lost_events"] > 0, f"{what}: {trust}")
+    got = run([MALLOSCOPE, "leaks", log])
+    check(got.returncode == 1 and "events were lost: what they freed shows here" in " ".join(got.stdout.split()), f"{what}: leaks: {got.stdout}")
     check(calls <= trust["events"] + trust["lost_events"] <= calls + 1000, f"{what}: what is not logged is counted: {trust}")
     hist = json.loads(run([MALLOSCOPE, "hist", "--json", log]).stdout)["trust"]
     equal((hist["events"], hist["lost_events"]), (trust["events"], trust["lost_events"]), f"{what}: hist counts the same")

@@ -135,6 +135,14 @@ text = run([MALLOSCOPE, "merge", *recorded], env={"LC_ALL": "C"})
 equal((text.returncode, text.stderr), (0, ""), "as text")
 for wanted in ("4 logs, 4 processes", "Sum of the peaks", "Peak of the sum   2.2 MiB, at ", "known take", "in 3 of 4 logs", "versions.mscope: Trust: 1 process"):
     check(wanted in text.stdout, f"the text says {wanted!r}: {text.stdout}")
+small, stopped = path("small.mscope"), path("stopped.mscope")
+record([program("known")], small, "--min-size=60")
+record([program("paused")], stopped)
+text = run([MALLOSCOPE, "merge", small, stopped, recorded[0]]).stdout
+check(f"{small}: Allocations under 60 bytes were not recorded" in " ".join(text.split()) and
+      f"{stopped}: Recording was paused for some time" in " ".join(text.split()), f"what is not in them: {text}")
+equal([(one["sample_bytes"], one["min_size"], one["was_paused"]) for one in merge([small, stopped, recorded[0]])["logs"]],
+      [(0, 60, False), (0, 0, True), (0, 0, False)], "and as JSON")
 cut = path("cut.mscope")
 with open(recorded[0], "rb") as whole, open(cut, "wb") as file:
     file.write(whole.read()[:-300])

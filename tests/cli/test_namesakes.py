@@ -448,6 +448,41 @@ for key in spelled:
     got = run([MALLOSCOPE, "check", "--baseline", base, "--metrics", "allocations,sites", "--", path("-".join(key))])
     equal(got.returncode, 0, f"{key} against a baseline with other spellings: {got.stdout}{got.stderr}")
 
+# --- overloads that have no linkage name once they are inlined: by their parameters, so that one more renames none ---
+INLINED = """#include <cstdlib>
+void *volatile kept;
+%s
+static void *st(int n) { return malloc(n + 100); }
+static void *st(long n) { return malloc(n + 200); }
+namespace {
+void *an(const char *) { return malloc(300); }
+void *an() { return malloc(400); }
+struct Buf { int n; %s Buf(int n) : n(n) { kept = malloc(n + 500); }
+             Buf(const char *) : n(0) { kept = malloc(550); } void grow(int m) const { kept = malloc(n + m + 600); }
+             void grow(int m) { kept = malloc(n + m + 700); } };
+}
+int main(int count, char **) { kept = st(count); kept = st((long)count); kept = an(""); kept = an(); Buf b(count), a(""); const Buf c(2); b.grow(1); c.grow(1); %s }
+"""
+PLACES = {f"{name}": 1 for name in ("st(int)", "st(long)", "(anonymous namespace)::an(char const*)", "(anonymous namespace)::an()",
+                                    "(anonymous namespace)::Buf::grow(int)", "(anonymous namespace)::Buf::grow(int) const")}
+ADDED = {"st(char)": 1, "(anonymous namespace)::Buf::Buf(double)": 1}
+for compiler in "g++", "clang++":
+    for level in "-O0", "-Og", "-O2":
+        logs = []
+        for name, more in ("less", ("", "", "")), ("more", ("static void *st(char n) { return malloc(n + 50); }",
+                                                           "Buf(double m) : n((int)m) { kept = malloc(800 + n); }", "kept = st('a'); Buf d(2.0);")):
+            write("inlined/program.cpp", INLINED % more)
+            build(compiler, "inlined/program", "inlined/program.cpp", flags=[level, "-g"])
+            logs.append(path(f"inlined/{name}.mscope"))
+            equal(record([path("inlined/program")], logs[-1], "--embed-symbols").returncode, 0, f"{compiler} {level}: {name}")
+            sites = json.loads(run([MALLOSCOPE, "sites", "--json", logs[-1]]).stdout)["sites"]
+            found = {site["signature"]: site["allocations"] for site in sites if site["signature"] and "operator" not in site["signature"]}
+            wanted = {**PLACES, **(ADDED if name == "more" else {})}
+            equal({one: found.get(one) for one in wanted}, wanted, f"{compiler} {level}, {name}: sites: {sorted(found)}")
+        changes = json.loads(run([MALLOSCOPE, "diff", "--json", "--sites", *logs]).stdout)
+        equal(sorted((row["change"], row["frames"][0]["signature"]) for row in changes["rows"]), sorted(("only_after", one) for one in ADDED),
+              f"{compiler} {level}: only what is new")
+
 # --- local classes of one name: each in a block of its own ---
 LOCAL = """#include <cstdlib>
 void *volatile kept;

@@ -276,6 +276,8 @@ for second, sentence in (path("live"), "the second program still ran when its lo
 got = run([MALLOSCOPE, "merge", logs["known"], path("live")])
 equal(got.stdout.count("; still running: 1 process"), 1, f"merge: {got.stdout}")
 check("still running" not in run([MALLOSCOPE, "merge", logs["known"], new]).stdout, "but not of a part")
+got = run([MALLOSCOPE, "trim", logs["known"], "-f", "-o", path("live")])
+check(got.returncode == 2 and "is a log that is still being recorded" in got.stderr, f"over a log that is being recorded: {got.stderr}")
 held.communicate(b"\n")
 for name in os.listdir(WORK):
     if name.startswith("live"):
