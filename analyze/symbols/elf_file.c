@@ -65,6 +65,7 @@ int elf_file_open(struct elf_file *f, const char *path, bool mapped)
         || (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL))
         return -ENOEXEC;
     f->is_loadable = header.e_type != ET_REL;
+    f->is_cut = header.e_shoff > (uint64_t)f->status.st_size;
     elf_file_find_build_id(f);
     return 0;
 }

@@ -15,6 +15,7 @@ struct elf_file {
     Elf *elf;
     struct stat status;
     bool is_loadable; /* a program or library; dwz's shared files are objects */
+    bool is_cut;      /* its table of sections is beyond its end */
     const uint8_t *build_id; /* elf's; NULL: it has none */
     size_t build_id_bytes;
 };

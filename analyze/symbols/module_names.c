@@ -207,9 +207,9 @@ enum names_outcome module_names_read(const struct module_names *n,
     if (n->binary && vdso_is(n->binary))
         vdso_open(&binary);
     else if (n->binary)
-        right = elf_file_open(&binary, n->binary, true) == 0;
+        right = elf_file_open(&binary, n->binary, true) == 0 && !binary.is_cut;
     if (n->debug)
-        right &= elf_file_open(&debug, n->debug, true) == 0;
+        right &= elf_file_open(&debug, n->debug, true) == 0 && !debug.is_cut;
     Elf *with_dwarf = debug.elf && elf_has_dwarf(debug.elf) ? debug.elf : binary.elf && elf_has_dwarf(binary.elf) ? binary.elf : NULL;
     struct symtab *symtab = read_symtab(&binary, &debug, &bad_symbols);
     if (with_dwarf && !n->without_dwarf) {

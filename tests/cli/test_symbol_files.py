@@ -329,6 +329,9 @@ _, start, size = sections(path("mini"))[".gnu_debugdata"]
 data[start + size // 2] ^= 0x10
 write("mini", data)
 check("damaged" in names(path("mini"), addresses)[1], "damaged symbols in .gnu_debugdata are told")
+for part in 0.2, 0.6, 0.9:
+    write("mini", read("whole")[:int(len(data) * part)])
+    check("damaged" in names(path("mini"), addresses)[1], f"a file of which {part} is left")
 
 # --- links below a sysroot ------------------------------------------------------------------------------
 # The same paths are there without it, with another library.
