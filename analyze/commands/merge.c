@@ -18,8 +18,9 @@ const char merge_help[] =
     "  -h, --help\n\n"
     "The sum of the peaks is what they would need if all peaked at once. The peak of\n"
     "the sum is the most that they had at one time, by the clocks of their hosts: how\n"
-    "far those are apart is not known. It is told as a range, which the timelines of\n"
-    "the logs allow. Logs are read one after the other; memory grows with the largest\n"
+    "far those are apart is not known. It is told as a range where that is all that\n"
+    "the logs' timelines tell, of up to 131,072 steps each, and fewer of more logs\n"
+    "than four. Logs are read one after the other; memory grows with the largest\n"
     "one's live blocks and with distinct call sites. Options that leave out parts of\n"
     "a log count for each. allocations and temporary are calls, the other costs\n"
     "bytes; peak is what a site had at the peaks of its logs.\n\n"
@@ -53,6 +54,16 @@ static int add_all(const struct by_names_options *o, int count, char **paths, st
     return 0;
 }
 
+/* The more, the better the peak of the sum is known: 512 Ki buckets in all, 8 MiB of them are kept. */
+static size_t buckets_of_each(int logs)
+{
+    size_t buckets = 128 << 10;
+
+    while (buckets > TIMELINE_BUCKETS && buckets * (size_t)logs > 512 << 10)
+        buckets /= 2;
+    return buckets;
+}
+
 static void show(const struct by_names_options *o, struct merged *m)
 {
     const struct merged_view view = { o->cost, o->top, o->depth };
@@ -78,6 +89,7 @@ int cmd_merge(int argc, char **argv)
     if (!refused)
         refused = by_names_check_logs(argc - optind, argv + optind, "merge");
     merged_init(&m, &o.by_name);
+    o.reading.timeline_buckets = buckets_of_each(argc - optind);
     if (!refused)
         refused = add_all(&o, argc - optind, argv + optind, &m, &code);
     if (!refused) {

@@ -229,7 +229,7 @@ int reading_open_unnamed(const struct reading_options *o, const char *path, cons
         progress_begin(&progress, PROGRESS_READS, "reading the log:");
         r.facts = facts_collect(r.log, &(struct facts_options){
             .from_ns = r.from_ns, .to_ns = r.to_ns, .tids = o->tids.list, .tid_count = o->tids.count,
-            .temporary_within = o->temporary_within,
+            .temporary_within = o->temporary_within, .timeline_buckets = o->timeline_buckets,
             .goes_on = progress_goes_on, .data = &progress });
         progress_end(&progress);
         r.facts->interrupted |= r.log->is_beginning;

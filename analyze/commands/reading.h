@@ -56,6 +56,7 @@ struct reading_options {
     struct facts_threshold temporary_within;
     const char *temporary_option; /* which asks for temporary allocations, that not every log tells of; NULL: none does */
     struct symbols_options symbols;
+    size_t timeline_buckets; /* an even number; 0: as many as are shown */
 };
 
 void reading_options_release(struct reading_options *o);

@@ -131,7 +131,7 @@ struct facts *facts_collect(const struct log *log, const struct facts_options *o
     f->sizes.unit = f->settings.unit;
     const uint64_t trimmed_from_ns = log_trimmed(log).from_ns;
     c.begins_ns = trimmed_from_ns ? log->first_ns + trimmed_from_ns : 0;
-    timeline_begin(&f->timeline, c.options->from_ns);
+    timeline_begin(&f->timeline, c.options->from_ns, c.options->timeline_buckets ? c.options->timeline_buckets : TIMELINE_BUCKETS);
     f->part = (struct facts_part){ c.options->from_ns, c.options->to_ns, c.options->tid_count };
     f->temporary_within = c.options->temporary_within;
     c.has_threshold = facts_threshold_is_set(&f->temporary_within);
@@ -189,6 +189,7 @@ void facts_free(struct facts *f)
     sizes_release(&f->sizes);
     settings_release(&f->settings);
     told_release(&f->told);
+    timeline_release(&f->timeline);
     free(f);
 }
 

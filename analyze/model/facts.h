@@ -127,6 +127,7 @@ struct facts_options {
     const uint32_t *tids;    /* only allocations of these threads; NULL: of all */
     size_t tid_count;
     struct facts_threshold temporary_within;
+    size_t timeline_buckets; /* an even number; 0: TIMELINE_BUCKETS */
     /* Asked from time to time; progress: of the log that is read, 0 to 1. False: no further. NULL: always true. */
     bool (*goes_on)(void *data, double progress);
     void *data;

@@ -6,7 +6,7 @@
 
 #include "analyze/util.h"
 
-#define TIMELINE_BUCKETS 1024
+#define TIMELINE_BUCKETS 1024 /* unless more are asked for */
 
 /* In units (model/settings.h). */
 struct timeline_bucket {
@@ -16,14 +16,16 @@ struct timeline_bucket {
 };
 
 struct timeline {
-    struct timeline_bucket buckets[TIMELINE_BUCKETS];
+    struct timeline_bucket *buckets;
+    size_t capacity;    /* of buckets: an even number */
     size_t count;       /* buckets up to the last event */
     uint64_t from_ns;   /* since the session's start: where the first bucket begins */
     uint64_t bucket_ns; /* width */
     uint64_t now_ends;  /* ns since the session's start: where the last bucket ends */
 };
 
-void timeline_begin(struct timeline *t, uint64_t from_ns);
+void timeline_begin(struct timeline *t, uint64_t from_ns, size_t buckets);
+void timeline_release(struct timeline *t);
 
 /* The bucket of this time, or of the last event if that was later. live_bytes and
  * live_blocks: before the event. */

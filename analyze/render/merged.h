@@ -1,7 +1,7 @@
 /* Several sessions as one: the ranks of an MPI job, or the same service on several hosts.
  * Sums, the sum of their peaks, and the peak of their sum, aligned by the clock on the wall.
- * Each log is added and can go; kept of it are its figures, 24 KiB of its timeline, and the
- * names of its stacks. */
+ * Each log is added and can go; kept of it are its figures, its timeline's most and least
+ * live bytes, 16 bytes a bucket, and the names of its stacks. */
 #ifndef MALLOSCOPE_RENDER_MERGED_H
 #define MALLOSCOPE_RENDER_MERGED_H
 
