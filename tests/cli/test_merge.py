@@ -96,11 +96,11 @@ int main(int argc, char **argv)
 {
     (void)argc;
     srandom((unsigned)atoi(argv[1]));
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < 400; i++) {
         void *volatile spike = malloc((size_t)random() % 10000000);
-        pause_for(1000 + random() % 1000);
+        pause_for(200 + random() % 200);
         free(spike);
-        pause_for(2000 + random() % 4000);
+        pause_for(1000 + random() % 1000);
     }
 }
 """)
