@@ -224,8 +224,6 @@ void trust_print_short(FILE *to, const struct trust *t)
         fprintf(to, "; with RTLD_DEEPBIND: %zu", t->facts->told.notes.deepbind_count);
     if (t->running)
         fprintf(to, "; still running: %s", text_counted(t->running, "process"));
-    if (t->ends_unknown)
-        fprintf(to, "; ended unseen: %s", text_counted(t->ends_unknown, "process"));
     fputc('\n', to);
 }
 

@@ -13,7 +13,10 @@ struct named {
     uint32_t file, line, column;
     const void *addr;
     uint32_t number;
-    bool are_told; /* of one of its namesakes, or of itself, the parameters: those that seem to have none have none */
+    uint32_t group;         /* of namesakes, in the place */
+    bool is_told;           /* parameters and is_alike are */
+    bool is_alike;          /* others have the same parameters */
+    const char *parameters; /* NULL: unknown */
     Dwarf_Die die;
 };
 
@@ -25,16 +28,20 @@ struct place {
 
 struct namesakes {
     struct die_tree *tree;
+    const char *(*parameters)(void *data, Dwarf_Die *function);
+    void *data;
     struct place *places;
     size_t count, capacity;
     struct hash_table table; /* by parent */
 };
 
-struct namesakes *namesakes_new(struct die_tree *tree)
+struct namesakes *namesakes_new(struct die_tree *tree, const char *(*parameters)(void *data, Dwarf_Die *function), void *data)
 {
     struct namesakes *n = alloc_zeroed(1, sizeof *n);
 
     n->tree = tree;
+    n->parameters = parameters;
+    n->data = data;
     return n;
 }
 
@@ -97,6 +104,7 @@ static bool are_namesakes(const struct named *a, const struct named *b)
     return a->file == b->file && compare(a->name, b->name) == 0;
 }
 
+/* Where none has any, there are but lines, and those that seem to have none may have some. */
 static bool has_parameters(struct namesakes *n, Dwarf_Die *function)
 {
     const struct die_row row = die_tree_row(n->tree, function);
@@ -107,19 +115,14 @@ static bool has_parameters(struct namesakes *n, Dwarf_Die *function)
     return false;
 }
 
-static void count_off(struct namesakes *n, struct place *p)
+static void count_off(struct place *p)
 {
     for (size_t i = 0, end; i < p->count; i = end) {
         for (end = i + 1; end < p->count && are_namesakes(&p->functions[i], &p->functions[end]);)
             end++;
-        if (end - i < 2)
-            continue;
-        bool are_told = false;
-        for (size_t k = i; k < end; k++)
-            are_told |= has_parameters(n, &p->functions[k].die);
-        for (size_t k = i; k < end; k++) {
+        for (size_t k = i; k < end && end - i > 1; k++) {
             p->functions[k].number = (uint32_t)(k - i) + 1;
-            p->functions[k].are_told = are_told;
+            p->functions[k].group = (uint32_t)i;
         }
     }
 }
@@ -144,11 +147,11 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
             continue;
         place.functions = grow(place.functions, &place.capacity, place.count + 1, sizeof *place.functions);
         place.functions[place.count++] = (struct named){ name, die_number(die, DW_AT_decl_file), die_number(die, DW_AT_decl_line),
-                                                         die_number(die, DW_AT_decl_column), die->addr, 0, false, *die };
+                                                         die_number(die, DW_AT_decl_column), die->addr, .die = *die };
     }
     if (place.count) {
         qsort(place.functions, place.count, sizeof *place.functions, by_name);
-        count_off(n, &place);
+        count_off(&place);
         qsort(place.functions, place.count, sizeof *place.functions, by_address);
     }
     n->places = grow(n->places, &n->capacity, n->count + 1, sizeof *n->places);
@@ -157,17 +160,40 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
     return &n->places[n->count++];
 }
 
-uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, bool *ret_are_told)
+/* Of all that are called like this one. What is asked for them may ask for these again. */
+static void tell_parameters(struct namesakes *n, struct named *functions, size_t count, const struct named *asked)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++)
+        if (functions[i].number && functions[i].group == asked->group) {
+            functions[i].is_told = true;
+            any |= has_parameters(n, &functions[i].die);
+        }
+    for (size_t i = 0; any && i < count; i++)
+        if (functions[i].number && functions[i].group == asked->group)
+            functions[i].parameters = n->parameters(n->data, &functions[i].die);
+    for (size_t i = 0; any && i < count; i++)
+        for (size_t k = 0; functions[i].parameters && functions[i].group == asked->group && k < i; k++)
+            if (functions[k].parameters && functions[k].group == asked->group && strcmp(functions[i].parameters, functions[k].parameters) == 0)
+                functions[i].is_alike = functions[k].is_alike = true;
+}
+
+uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char **ret_parameters)
 {
     Dwarf_Die at = *function, parent;
 
-    *ret_are_told = false;
+    *ret_parameters = NULL;
     die_follow(&at);
     if (!die_tree_parent(n->tree, &at, &parent))
         return 0;
     const struct place *place = place_of(n, &parent);
     const struct named wanted = { .addr = at.addr };
-    const struct named *found = place->count ? bsearch(&wanted, place->functions, place->count, sizeof wanted, by_address) : NULL;
-    *ret_are_told = found && found->are_told;
-    return found ? found->number : 0;
+    struct named *found = place->count ? bsearch(&wanted, place->functions, place->count, sizeof wanted, by_address) : NULL;
+    if (!found)
+        return 0;
+    if (found->number && !found->is_told)
+        tell_parameters(n, place->functions, place->count, found);
+    *ret_parameters = found->is_alike ? NULL : found->parameters;
+    return found->number;
 }

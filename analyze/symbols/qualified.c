@@ -10,13 +10,46 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool has_arguments(struct qualified *q, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(q->tree, function);
+
+    for (size_t i = 0; i < row.count; i++)
+        switch (dwarf_tag(&row.dies[i])) {
+        case DW_TAG_template_type_parameter:
+        case DW_TAG_template_value_parameter:
+        case DW_TAG_GNU_template_template_param:
+        case DW_TAG_GNU_template_parameter_pack:
+            return true;
+        }
+    return false;
+}
+
+/* As its symbol has them where it is not inlined. Not of templates, whose symbols tell what they return, too, and of lambdas. NULL:
+ * a type is not known. */
+static const char *parameters_of(void *data, Dwarf_Die *function)
+{
+    struct qualified *q = data;
+    struct name_builder b = { .used = 0 };
+    Dwarf_Die unit, parent, call;
+
+    if (has_arguments(q, function) || !dwarf_diecu(function, &unit, NULL, NULL) || dwarf_srclang(&unit) == DW_LANG_Rust ||
+        (die_tree_parent(q->tree, function, &parent) && closures_is_one(q->closures, &parent, &call)))
+        return NULL;
+    name_add(&b, "(");
+    name_add_parameters(q, &b, function);
+    name_add(&b, ")");
+    name_add_qualifiers(q, &b, function);
+    return b.is_unknown ? NULL : name_keep(q, &b);
+}
+
 struct qualified *qualified_new(void)
 {
     struct qualified *q = alloc_zeroed(1, sizeof *q);
 
     q->tree = die_tree_new();
     q->closures = closures_new(q->tree);
-    q->namesakes = namesakes_new(q->tree);
+    q->namesakes = namesakes_new(q->tree, parameters_of, q);
     return q;
 }
 
@@ -135,24 +168,35 @@ static const char *join(struct qualified *q, const char *space, const char *name
     return name_keep(q, &b);
 }
 
+static bool has_parameters(struct qualified *q, Dwarf_Die *function)
+{
+    const struct die_row row = die_tree_row(q->tree, function);
+
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter)
+            return true;
+    return false;
+}
+
 /* A static function that has no linkage name: as if it had one. What is in it is not in others of its name. */
 static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name)
 {
     struct name_builder b = { .used = 0 };
-    bool are_told;
-    uint32_t number = namesakes_number(q->namesakes, function, &are_told);
+    const char *parameters;
+    uint32_t number = namesakes_number(q->namesakes, function, &parameters);
     char text[20];
 
     if (!number && dwarf_hasattr_integrate(function, DW_AT_external))
         return name;
     name_add(&b, name);
-    if (number && !are_told) {
+    if (number && !parameters && !has_parameters(q, function)) { /* or they are not told */
         snprintf(text, sizeof text, "#%u", number);
         name_add(&b, text);
     } else {
         name_add(&b, "(");
         name_add_parameters(q, &b, function);
         name_add(&b, ")");
+        name_add_qualifiers(q, &b, function);
     }
     return name_keep(q, &b);
 }
@@ -194,21 +238,6 @@ const char *qualified_space(struct qualified *q, Dwarf_Die *die)
     return path;
 }
 
-static bool has_arguments(struct qualified *q, Dwarf_Die *function)
-{
-    const struct die_row row = die_tree_row(q->tree, function);
-
-    for (size_t i = 0; i < row.count; i++)
-        switch (dwarf_tag(&row.dies[i])) {
-        case DW_TAG_template_type_parameter:
-        case DW_TAG_template_value_parameter:
-        case DW_TAG_GNU_template_template_param:
-        case DW_TAG_GNU_template_parameter_pack:
-            return true;
-        }
-    return false;
-}
-
 /* Whose arguments are told: gcc's declaration in a class that is in a unit of types has none. */
 static Dwarf_Die own_entry(struct qualified *q, const Dwarf_Die *function, const Dwarf_Die *declared, const char *name)
 {
@@ -223,41 +252,27 @@ static Dwarf_Die own_entry(struct qualified *q, const Dwarf_Die *function, const
     return *declared;
 }
 
-/* As its symbol has it where it is not inlined. Not of templates, whose symbols tell what they return, too, and of lambdas, which
- * have numbers. NULL: a type is not known. */
-static const char *signature_of(struct qualified *q, Dwarf_Die *function, const char *path)
-{
-    struct name_builder b = { .used = 0 };
-    Dwarf_Die unit;
-
-    if (strpbrk(path, "<{") || !dwarf_diecu(function, &unit, NULL, NULL) || dwarf_srclang(&unit) == DW_LANG_Rust)
-        return NULL;
-    name_add(&b, path);
-    name_add(&b, "(");
-    name_add_parameters(q, &b, function);
-    name_add(&b, name_is_const_method(q, function) ? ") const" : ")");
-    return b.is_unknown ? NULL : name_keep(q, &b);
-}
-
 const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, const char **ret_signature, uint32_t *ret_number)
 {
     Dwarf_Die at = *function, parent;
-    const char *space = NULL;
-    bool are_told;
+    const char *space = NULL, *parameters;
 
     *ret_number = 0;
     *ret_signature = NULL;
     die_follow(&at);
     if (!has_spaces(&at))
         return NULL;
-    *ret_number = namesakes_number(q->namesakes, &at, &are_told);
+    *ret_number = namesakes_number(q->namesakes, &at, &parameters);
     if (die_tree_parent(q->tree, &at, &parent))
         space = qualified_space(q, &parent);
     Dwarf_Die entry = own_entry(q, function, &at, name);
     const char *own = qualified_own(q, &entry, name), *path = own ? join(q, space, own) : NULL;
-    if (path && are_told)
-        *ret_signature = signature_of(q, &at, path);
-    if (*ret_signature)
-        *ret_number = 0;
+    if (path && parameters) {
+        struct name_builder b = { .used = 0 };
+        name_add(&b, path);
+        name_add(&b, parameters);
+        *ret_signature = name_keep(q, &b);
+        *ret_number = *ret_signature ? 0 : *ret_number;
+    }
     return path && path != name ? path : NULL;
 }

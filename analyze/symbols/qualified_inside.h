@@ -44,7 +44,8 @@ void name_add(struct name_builder *b, const char *text);
 void name_add_bytes(struct name_builder *b, const char *bytes, size_t count);
 /* qualified_types.c: the type of what has one. */
 void name_add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *of);
-bool name_is_const_method(struct qualified *q, Dwarf_Die *function);
+/* What follows the brackets: ` const`, ` volatile`, ` &`. */
+void name_add_qualifiers(struct qualified *q, struct name_builder *b, Dwarf_Die *function);
 /* Of a function, without brackets. */
 void name_add_parameters(struct qualified *q, struct name_builder *b, Dwarf_Die *function);
 /* NULL: it is too long. */

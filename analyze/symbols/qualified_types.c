@@ -24,17 +24,28 @@ static bool names_its_type(Dwarf_Die *alias)
             dwarf_tag(&type) == DW_TAG_enumeration_type);
 }
 
-bool name_is_const_method(struct qualified *q, Dwarf_Die *function)
+void name_add_qualifiers(struct qualified *q, struct name_builder *b, Dwarf_Die *function)
 {
     const struct die_row row = die_tree_row(q->tree, function);
-    Dwarf_Die type, pointed;
+    bool is_const = false, is_volatile = false;
+    Dwarf_Die type;
 
-    for (size_t i = 0; i < row.count; i++)
-        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter) /* this */
-            return dwarf_hasattr(&row.dies[i], DW_AT_artificial) && type_of(&row.dies[i], &type) &&
-                   (dwarf_tag(&type) != DW_TAG_const_type || type_of(&type, &type)) && dwarf_tag(&type) == DW_TAG_pointer_type &&
-                   type_of(&type, &pointed) && dwarf_tag(&pointed) == DW_TAG_const_type;
-    return false;
+    for (size_t i = 0; i < row.count; i++) {
+        if (dwarf_tag(&row.dies[i]) != DW_TAG_formal_parameter)
+            continue;
+        /* this: a pointer, itself const perhaps, to what may be */
+        bool is_this = dwarf_hasattr(&row.dies[i], DW_AT_artificial) && type_of(&row.dies[i], &type) &&
+                       (dwarf_tag(&type) != DW_TAG_const_type || type_of(&type, &type)) && dwarf_tag(&type) == DW_TAG_pointer_type;
+        for (unsigned k = 0; is_this && k < 4 && type_of(&type, &type); k++) {
+            is_const |= dwarf_tag(&type) == DW_TAG_const_type;
+            is_volatile |= dwarf_tag(&type) == DW_TAG_volatile_type;
+            is_this = dwarf_tag(&type) == DW_TAG_const_type || dwarf_tag(&type) == DW_TAG_volatile_type;
+        }
+        break;
+    }
+    name_add(b, is_const ? " const" : "");
+    name_add(b, is_volatile ? " volatile" : "");
+    name_add(b, dwarf_hasattr(function, DW_AT_rvalue_reference) ? " &&" : dwarf_hasattr(function, DW_AT_reference) ? " &" : "");
 }
 
 static void add_bounds(struct qualified *q, struct name_builder *b, Dwarf_Die *array)
@@ -112,6 +123,7 @@ static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *typ
         break;
     }
     case DW_TAG_array_type:
+        b->is_unknown |= dwarf_hasattr(type, DW_AT_GNU_vector);
         if (*declarator)
             add_bare(&around, declarator);
         name_add(&around, " ");
@@ -123,7 +135,8 @@ static void add_type(struct qualified *q, struct name_builder *b, Dwarf_Die *typ
             add_bare(&around, declarator);
         name_add(&around, *declarator ? "(" : " (");
         name_add_parameters(q, &around, type);
-        name_add(&around, name_is_const_method(q, type) ? ") const" : ")");
+        name_add(&around, ")");
+        name_add_qualifiers(q, &around, type);
         declarator = "";
         break;
     default:

@@ -162,12 +162,13 @@ static size_t take_lambda(struct spelled *s, const char *at)
 static size_t take_type(struct spelled *s, const char *at)
 {
     static const char *const types[][2] = {
+        { "typedef __va_list_tag __va_list_tag", "__va_list_tag" }, { "__int128 unsigned", "unsigned __int128" },
         { "long long unsigned int", "unsigned long long" }, { "long unsigned int", "unsigned long" }, { "long long int", "long long" },
         { "long int", "long" }, { "short unsigned int", "unsigned short" }, { "short int", "short" }, { "decltype(nullptr)", "std::nullptr_t" },
         { "decltype (nullptr)", "std::nullptr_t" },
     };
 
-    if (*at != 'l' && *at != 's' && *at != 'd')
+    if (*at != 'l' && *at != 's' && *at != 'd' && *at != 't' && *at != '_')
         return 0;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         size_t length = begins_with(at, types[i][0]);

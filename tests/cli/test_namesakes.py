@@ -459,12 +459,22 @@ void *an(const char *) { return malloc(300); }
 void *an() { return malloc(400); }
 struct Buf { int n; %s Buf(int n) : n(n) { kept = malloc(n + 500); }
              Buf(const char *) : n(0) { kept = malloc(550); } void grow(int m) const { kept = malloc(n + m + 600); }
-             void grow(int m) { kept = malloc(n + m + 700); } };
+             void grow(int m) { kept = malloc(n + m + 700); }
+             void operator()(int m) { kept = malloc(n + m + 900); } void operator()(long m) { kept = malloc(n + (int)m + 950); } };
+template <class T> struct Box { void put(T) { kept = malloc(1100); } void put(T *) { kept = malloc(1200); } };
+struct Odd { void r() & { kept = malloc(1300); } void r() && { kept = malloc(1400); } void v() { kept = malloc(1500); }
+             void v() volatile { kept = malloc(1600); } void p(int (*)(int)) { kept = malloc(1700); } void p(unsigned __int128) { kept = malloc(1800); } };
 }
-int main(int count, char **) { kept = st(count); kept = st((long)count); kept = an(""); kept = an(); Buf b(count), a(""); const Buf c(2); b.grow(1); c.grow(1); %s }
+int main(int count, char **) { kept = st(count); kept = st((long)count); kept = an(""); kept = an(); Buf b(count), a(""); const Buf c(2); b.grow(1); c.grow(1); b(1); b(1l);
+  Box<int> box; box.put(1); box.put(nullptr); Odd o; o.r(); Odd().r(); o.v(); volatile Odd w; w.v(); o.p(nullptr); o.p((unsigned __int128)1); %s }
 """
 PLACES = {f"{name}": 1 for name in ("st(int)", "st(long)", "(anonymous namespace)::an(char const*)", "(anonymous namespace)::an()",
-                                    "(anonymous namespace)::Buf::grow(int)", "(anonymous namespace)::Buf::grow(int) const")}
+                                    "(anonymous namespace)::Buf::grow(int)", "(anonymous namespace)::Buf::grow(int) const",
+                                    "(anonymous namespace)::Buf::operator()(int)", "(anonymous namespace)::Buf::operator()(long)",
+                                    "(anonymous namespace)::Box<int>::put(int)", "(anonymous namespace)::Box<int>::put(int*)",
+                                    "(anonymous namespace)::Odd::r() &", "(anonymous namespace)::Odd::r() &&", "(anonymous namespace)::Odd::v()",
+                                    "(anonymous namespace)::Odd::v() volatile", "(anonymous namespace)::Odd::p(int(*)(int))",
+                                    "(anonymous namespace)::Odd::p(unsigned __int128)")}
 ADDED = {"st(char)": 1, "(anonymous namespace)::Buf::Buf(double)": 1}
 for compiler in "g++", "clang++":
     for level in "-O0", "-Og", "-O2":
@@ -476,7 +486,7 @@ for compiler in "g++", "clang++":
             logs.append(path(f"inlined/{name}.mscope"))
             equal(record([path("inlined/program")], logs[-1], "--embed-symbols").returncode, 0, f"{compiler} {level}: {name}")
             sites = json.loads(run([MALLOSCOPE, "sites", "--json", logs[-1]]).stdout)["sites"]
-            found = {site["signature"]: site["allocations"] for site in sites if site["signature"] and "operator" not in site["signature"]}
+            found = {site["signature"]: site["allocations"] for site in sites if site["signature"]}
             wanted = {**PLACES, **(ADDED if name == "more" else {})}
             equal({one: found.get(one) for one in wanted}, wanted, f"{compiler} {level}, {name}: sites: {sorted(found)}")
         changes = json.loads(run([MALLOSCOPE, "diff", "--json", "--sites", *logs]).stdout)

@@ -141,7 +141,7 @@ def compare(file, where=None, env=None, **options):
             name = "" if b[0] == "??" else shown[b[0]]
             source = "" if b[1] == "??" else os.path.normpath(b[1])
             is_real = i == len(mine) - 1
-            is_within = not re.match("_Z|_R[A-Z]", b[0]) and ("::" + without_arguments(a[1])).endswith("::" + without_arguments(name))
+            is_within = not re.match("_Z|_R[A-Z]", b[0]) and any(("::" + without_arguments(own)).endswith("::" + without_arguments(name)) for own in a[:2])
             within += is_within
             same_name = spelled(a[1]) == spelled(name) or ("$_" in b[0] and unnumbered(a[0]) in unnumbered(name)) or (is_within and not is_real) or (is_real and LTO_LABEL.fullmatch(name)) or (is_real and any({spelled(a[1]), spelled(name)} <= {spelled(shown[n]) for n in group} for group in aliases))
             same &= same_name and (a[3], a[4]) == (b[2], b[3]) and (a[2] == source or (not a[2] and b[2] == "0"))
