@@ -207,7 +207,7 @@ void advices_find(const struct facts *f, const struct sites *s, struct advices *
     find_realloc(f, s, &found);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct stack_costs *c = &s->sites[i].sum;
-        if (settings_all_recorded(&f->settings)) /* of a sample, what comes between two allocations is not known */
+        if (settings_all_recorded(&f->settings) && !f->told.was_paused) /* else what comes between two allocations is not known */
             find_temporary(f, i, c, &found);
         find_rounding(f, i, c, &found);
         ret_advices->rounding_bytes += lost_at_peak(f, c);

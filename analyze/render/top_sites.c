@@ -176,6 +176,8 @@ static size_t list_length(const struct lister *l, enum cost cost, const uint32_t
 {
     size_t count = l->sites->count < most ? l->sites->count : most;
 
+    if (cost == COST_TEMPORARY && !settings_all_recorded(&l->facts->settings))
+        return 0; /* not known */
     while (count && !site_cost(&l->sites->sites[order[count - 1]].costs, cost))
         count--;
     return count;

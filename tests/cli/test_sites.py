@@ -239,6 +239,8 @@ of = report_of(of=sampled)
 got = [sum(int(row[name]) for row in rows_of("--stacks", of=sampled)) for name in ("allocations", "bytes", "peak_bytes", "leaked_bytes")]
 equal(got, [of["counts"]["allocations"], of["bytes"]["allocated"], of["bytes"]["peak"], of["bytes"]["leaked"]], "estimates add up")
 equal({row["temporary"] for row in rows_of(of=sampled)}, {""}, "temporary is not known of a sample")
+equal(of["top_sites"]["by_temporary"], [], "and there is no list by it")
+check("by temporary allocations" not in run([MALLOSCOPE, "report", sampled]).stdout, "nor in the text")
 
 # --- C++ ---
 containers = path("containers.mscope")

@@ -503,6 +503,10 @@ static void test_temporary(void)
     CHECK(advise() == 0);
     use_at_once(20000, 1, 0, 1); /* sampled: what came next is not known */
     CHECK(advise() == 0);
+    use_at_once(20000, 1, 0, 0); /* nor where recording was paused */
+    at = encode_recording(&encoder, at, now, false, REC_SWITCH_CALL);
+    at = encode_recording(&encoder, at, now, true, REC_SWITCH_CALL);
+    CHECK(advise() == 0);
 }
 
 /* --- rounding ------------------------------------------------------------------------- */
