@@ -423,6 +423,7 @@ static void number_as_others(struct dwarf_index *x, struct scope *scope)
         return;
     scope->name = name;
     scope->qualified = qualified;
+    scope->signature = qualified_signature(x->names, &scope->die);
 }
 
 static void describe(struct dwarf_index *x, struct scope *scope)

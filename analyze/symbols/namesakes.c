@@ -14,9 +14,9 @@ struct named {
     const void *addr;
     uint32_t number;
     uint32_t group;         /* of namesakes, in the place */
-    bool is_told;           /* parameters and is_alike are */
-    bool is_alike;          /* others have the same parameters */
-    const char *parameters; /* NULL: unknown */
+    bool is_told;           /* signature and is_alike are */
+    bool is_alike;          /* others have the same signature */
+    const char *signature;  /* NULL: unknown */
     Dwarf_Die die;
 };
 
@@ -28,19 +28,19 @@ struct place {
 
 struct namesakes {
     struct die_tree *tree;
-    const char *(*parameters)(void *data, Dwarf_Die *function);
+    const char *(*signature)(void *data, Dwarf_Die *function);
     void *data;
     struct place *places;
     size_t count, capacity;
     struct hash_table table; /* by parent */
 };
 
-struct namesakes *namesakes_new(struct die_tree *tree, const char *(*parameters)(void *data, Dwarf_Die *function), void *data)
+struct namesakes *namesakes_new(struct die_tree *tree, const char *(*signature)(void *data, Dwarf_Die *function), void *data)
 {
     struct namesakes *n = alloc_zeroed(1, sizeof *n);
 
     n->tree = tree;
-    n->parameters = parameters;
+    n->signature = signature;
     n->data = data;
     return n;
 }
@@ -161,7 +161,7 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
 }
 
 /* Of all that are called like this one. What is asked for them may ask for these again. */
-static void tell_parameters(struct namesakes *n, struct named *functions, size_t count, const struct named *asked)
+static void tell_signatures(struct namesakes *n, struct named *functions, size_t count, const struct named *asked)
 {
     bool any = false;
 
@@ -172,18 +172,18 @@ static void tell_parameters(struct namesakes *n, struct named *functions, size_t
         }
     for (size_t i = 0; any && i < count; i++)
         if (functions[i].number && functions[i].group == asked->group)
-            functions[i].parameters = n->parameters(n->data, &functions[i].die);
+            functions[i].signature = n->signature(n->data, &functions[i].die);
     for (size_t i = 0; any && i < count; i++)
-        for (size_t k = 0; functions[i].parameters && functions[i].group == asked->group && k < i; k++)
-            if (functions[k].parameters && functions[k].group == asked->group && strcmp(functions[i].parameters, functions[k].parameters) == 0)
+        for (size_t k = 0; functions[i].signature && functions[i].group == asked->group && k < i; k++)
+            if (functions[k].signature && functions[k].group == asked->group && strcmp(functions[i].signature, functions[k].signature) == 0)
                 functions[i].is_alike = functions[k].is_alike = true;
 }
 
-uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char **ret_parameters)
+uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char **ret_signature)
 {
     Dwarf_Die at = *function, parent;
 
-    *ret_parameters = NULL;
+    *ret_signature = NULL;
     die_follow(&at);
     if (!die_tree_parent(n->tree, &at, &parent))
         return 0;
@@ -193,7 +193,7 @@ uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char *
     if (!found)
         return 0;
     if (found->number && !found->is_told)
-        tell_parameters(n, place->functions, place->count, found);
-    *ret_parameters = found->is_alike ? NULL : found->parameters;
+        tell_signatures(n, place->functions, place->count, found);
+    *ret_signature = found->is_alike ? NULL : found->signature;
     return found->number;
 }

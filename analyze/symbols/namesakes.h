@@ -9,13 +9,13 @@
 
 struct namesakes;
 
-/* parameters: as the linker's name has them, `(int) const`; NULL: they are not known, or would not be all of it. */
-struct namesakes *namesakes_new(struct die_tree *tree, const char *(*parameters)(void *data, Dwarf_Die *function), void *data);
+/* signature: the function's own name with all of its arguments and parameters, `get<int>(int) const`; NULL: they are not known. */
+struct namesakes *namesakes_new(struct die_tree *tree, const char *(*signature)(void *data, Dwarf_Die *function), void *data);
 void namesakes_free(struct namesakes *n); /* accepts NULL */
 
-/* Of the DIE of a function or an inlined call that has no linkage name: from 1 up; 0: it has no namesakes. *ret_parameters:
+/* Of the DIE of a function or an inlined call that has no linkage name: from 1 up; 0: it has no namesakes. *ret_signature:
  * which none of the others has; NULL: only the number tells it from them. */
-uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char **ret_parameters);
+uint32_t namesakes_number(struct namesakes *n, Dwarf_Die *function, const char **ret_signature);
 
 /* So many characters of a name, from `at` on, tell on which line something is: "(lambda at a.cpp:8:8)"; 0: none. */
 size_t namesakes_line_length(const char *at);

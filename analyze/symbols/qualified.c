@@ -25,17 +25,36 @@ static bool has_arguments(struct qualified *q, Dwarf_Die *function)
     return false;
 }
 
-/* As its symbol has them where it is not inlined. Not of templates, whose symbols tell what they return, too, and of lambdas. NULL:
- * a type is not known. */
-static const char *parameters_of(void *data, Dwarf_Die *function)
+/* Whose arguments are told: gcc's declaration in a class that is in a unit of types has none. */
+static Dwarf_Die own_entry(struct qualified *q, const Dwarf_Die *function, const Dwarf_Die *declared, const char *name)
+{
+    Dwarf_Die at = *declared;
+
+    if (!name || !strchr(name, '<') || has_arguments(q, &at))
+        return at;
+    at = *function;
+    for (int i = 0; i < DIE_REFERENCES_MAX; i++)
+        if (has_arguments(q, &at) || !die_follow_once(&at))
+            return at;
+    return *declared;
+}
+
+/* `fill<main::{lambda()#1}>(int) const`: the function's own name, and its parameters as its symbol has them where it is not inlined.
+ * Not of lambdas. NULL: a type is not known. */
+static const char *own_signature(void *data, Dwarf_Die *function)
 {
     struct qualified *q = data;
     struct name_builder b = { .used = 0 };
-    Dwarf_Die unit, parent, call;
+    const char *name = dwarf_diename(function);
+    Dwarf_Die unit, parent, call, entry = own_entry(q, function, function, name);
 
-    if (has_arguments(q, function) || !dwarf_diecu(function, &unit, NULL, NULL) || dwarf_srclang(&unit) == DW_LANG_Rust ||
+    if (!name || !dwarf_diecu(function, &unit, NULL, NULL) || dwarf_srclang(&unit) == DW_LANG_Rust ||
         (die_tree_parent(q->tree, function, &parent) && closures_is_one(q->closures, &parent, &call)))
         return NULL;
+    const char *own = qualified_own(q, &entry, name);
+    if (!own)
+        return NULL;
+    name_add(&b, own);
     name_add(&b, "(");
     name_add_parameters(q, &b, function);
     name_add(&b, ")");
@@ -49,7 +68,7 @@ struct qualified *qualified_new(void)
 
     q->tree = die_tree_new();
     q->closures = closures_new(q->tree);
-    q->namesakes = namesakes_new(q->tree, parameters_of, q);
+    q->namesakes = namesakes_new(q->tree, own_signature, q);
     return q;
 }
 
@@ -182,14 +201,14 @@ static bool has_parameters(struct qualified *q, Dwarf_Die *function)
 static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name)
 {
     struct name_builder b = { .used = 0 };
-    const char *parameters;
-    uint32_t number = namesakes_number(q->namesakes, function, &parameters);
+    const char *signature;
+    uint32_t number = namesakes_number(q->namesakes, function, &signature);
     char text[20];
 
     if (!number && dwarf_hasattr_integrate(function, DW_AT_external))
         return name;
     name_add(&b, name);
-    if (number && !parameters && !has_parameters(q, function)) { /* or they are not told */
+    if (number && !signature && !has_parameters(q, function)) { /* or they are not told */
         snprintf(text, sizeof text, "#%u", number);
         name_add(&b, text);
     } else {
@@ -238,41 +257,33 @@ const char *qualified_space(struct qualified *q, Dwarf_Die *die)
     return path;
 }
 
-/* Whose arguments are told: gcc's declaration in a class that is in a unit of types has none. */
-static Dwarf_Die own_entry(struct qualified *q, const Dwarf_Die *function, const Dwarf_Die *declared, const char *name)
-{
-    Dwarf_Die at = *declared;
-
-    if (!name || !strchr(name, '<') || has_arguments(q, &at))
-        return at;
-    at = *function;
-    for (int i = 0; i < DIE_REFERENCES_MAX; i++)
-        if (has_arguments(q, &at) || !die_follow_once(&at))
-            return at;
-    return *declared;
-}
-
 const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, const char **ret_signature, uint32_t *ret_number)
 {
     Dwarf_Die at = *function, parent;
-    const char *space = NULL, *parameters;
+    const char *space = NULL, *signature;
 
     *ret_number = 0;
     *ret_signature = NULL;
     die_follow(&at);
     if (!has_spaces(&at))
         return NULL;
-    *ret_number = namesakes_number(q->namesakes, &at, &parameters);
+    *ret_number = namesakes_number(q->namesakes, &at, &signature);
     if (die_tree_parent(q->tree, &at, &parent))
         space = qualified_space(q, &parent);
     Dwarf_Die entry = own_entry(q, function, &at, name);
     const char *own = qualified_own(q, &entry, name), *path = own ? join(q, space, own) : NULL;
-    if (path && parameters) {
-        struct name_builder b = { .used = 0 };
-        name_add(&b, path);
-        name_add(&b, parameters);
-        *ret_signature = name_keep(q, &b);
+    if (path && signature) {
+        *ret_signature = join(q, space, signature);
         *ret_number = *ret_signature ? 0 : *ret_number;
     }
     return path && path != name ? path : NULL;
+}
+
+const char *qualified_signature(struct qualified *q, Dwarf_Die *function)
+{
+    Dwarf_Die at = *function, parent;
+
+    die_follow(&at);
+    const char *own = has_spaces(&at) ? own_signature(q, &at) : NULL;
+    return own && die_tree_parent(q->tree, &at, &parent) ? join(q, qualified_space(q, &parent), own) : NULL;
 }

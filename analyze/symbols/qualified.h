@@ -19,5 +19,7 @@ void qualified_free(struct qualified *q); /* accepts NULL */
  * parameters, where that name is not its alone, and they are told: `app::store(int)`; else NULL. *ret_number: where they are
  * not told, among its namesakes; else 0. */
 const char *qualified_name(struct qualified *q, Dwarf_Die *function, const char *name, const char **ret_signature, uint32_t *ret_number);
+/* With its parameters, whether it has namesakes or not. NULL: they are not known, or it is a lambda. */
+const char *qualified_signature(struct qualified *q, Dwarf_Die *function);
 
 #endif

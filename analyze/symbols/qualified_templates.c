@@ -119,7 +119,7 @@ static void add_arguments(struct qualified *q, struct name_builder *b, struct ar
         Dwarf_Die *die = &row.dies[i];
         int tag = dwarf_tag(die);
         const char *text;
-        if (tag == DW_TAG_GNU_template_parameter_pack && depth < PACKS_MAX)
+        if (tag == DW_TAG_GNU_template_parameter_pack && depth < PACKS_MAX && !was_there(&row, i))
             add_arguments(q, b, a, die, depth + 1);
         if ((tag != DW_TAG_template_type_parameter && tag != DW_TAG_template_value_parameter && tag != DW_TAG_GNU_template_template_param) || was_there(&row, i))
             continue;

@@ -91,7 +91,11 @@ static void add_bare(struct name_builder *b, const char *declarator)
 static void add_named(struct qualified *q, struct name_builder *b, Dwarf_Die *type, const char *declarator)
 {
     const char *path = q->depth < QUALIFIED_NESTED_MAX ? qualified_space(q, type) : NULL;
+    Dwarf_Die at = *type, call;
 
+    die_follow(&at);
+    if (closures_is_unnamed(&at) && !closures_is_one(q->closures, &at, &call) && !qualified_unnamed(q, &at))
+        path = NULL; /* it is what it is in */
     b->is_unknown |= !path;
     name_add(b, path ? path : "...");
     name_add(b, declarator);

@@ -493,6 +493,38 @@ for compiler in "g++", "clang++":
         equal(sorted((row["change"], row["frames"][0]["signature"]) for row in changes["rows"]), sorted(("only_after", one) for one in ADDED),
               f"{compiler} {level}: only what is new")
 
+# The same of templates that are called with lambdas, and of those that have one among their arguments.
+LAMBDAS = """#include <cstdlib>
+void *volatile kept;
+template <class F> void run(F f) { kept = malloc((size_t)f(1)); }
+template <class F> void both(F f, int n) { kept = malloc((size_t)f(n)); }
+template <class F> void both(F f, long n) { kept = malloc((size_t)f((int)n) + 1000); }
+template <class F> struct Hold { F f; void go(int n) { kept = malloc((size_t)f(n)); } void go(long n) { kept = malloc((size_t)f((int)n) + 2000); } };
+int main()
+{
+    run([](int n) { return n + 100; });
+    run([](int n) { return n + 200; });
+    auto last = [](int n) { return n + 300; };
+    both(last, 1);
+    both(last, 1l);
+    Hold<decltype(last)> hold{last};
+    hold.go(1);
+    hold.go(1l);
+    %s
+}
+"""
+for compiler in "g++", "clang++":
+    for level in "-O0", "-O2":
+        logs = []
+        for name, more in ("less", ""), ("more", "run([](int n) { return n + 400; });"):
+            write("lambdas/program.cpp", LAMBDAS % more)
+            build(compiler, "lambdas/program", "lambdas/program.cpp", flags=[level, "-g", "-std=c++17"])
+            logs.append(path(f"lambdas/{name}.mscope"))
+            equal(record([path("lambdas/program")], logs[-1], "--embed-symbols").returncode, 0, f"lambdas, {compiler} {level}: {name}")
+        changes = json.loads(run([MALLOSCOPE, "diff", "--json", "--sites", "--unchanged", *logs]).stdout)["rows"]
+        equal(sorted((row["change"], row["after"]["allocated"]) for row in changes if row["after"]["allocated"] < 10000),
+              [("only_after", 401)] + [("unchanged", size) for size in (101, 201, 301, 301, 1301, 2301)], f"lambdas, {compiler} {level}: one more")
+
 # --- local classes of one name: each in a block of its own ---
 LOCAL = """#include <cstdlib>
 void *volatile kept;

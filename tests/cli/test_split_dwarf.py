@@ -172,7 +172,10 @@ for compiler in "g++", "clang++":
         addresses = addresses_in(path(place + "/lambdas"))
         full = names(path(place + "/lambdas"), addresses)
         check(any("app::pool::visit<" in frame[0] for group in full[0] for frame in group), f"{place}: the function with a lambda")
-        equal(names(path(place + "/lambdas-types"), addresses), full, f"{place}: types in units of their own")
+        types = names(path(place + "/lambdas-types"), addresses)
+        if compiler == "g++": # whose declarations there lack the arguments: namesakes have numbers in place of signatures
+            full, types = (([[(f[0], *f[2:]) for f in group] for group in groups], problem) for groups, problem in (full, types))
+        equal(types, full, f"{place}: types in units of their own")
 
 # --- what is not what it should be ------------------------------------------------------------
 place, whole = "clang++-5-apart", "clang++-5-whole"
