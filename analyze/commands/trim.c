@@ -1,9 +1,8 @@
 #include "analyze/command.h"
 #include "analyze/commands/progress.h"
 #include "analyze/commands/reading.h"
+#include "analyze/launch/log_file.h"
 #include "analyze/log/append.h"
-#include "analyze/log/hold.h"
-#include "analyze/log/live.h"
 #include "analyze/log/pack.h"
 #include "analyze/log/trimmed.h"
 #include "analyze/model/trim.h"
@@ -132,14 +131,6 @@ static int refuse_existing(const char *path)
     return usage_error("trim", "%s: exists already; use -f to overwrite it, or another name with -o", path);
 }
 
-/* Whether a session still writes there. */
-static bool is_in_use(const char *path)
-{
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    return (fd >= 0 && log_is_held(fd)) || live_any_running(path);
-}
-
 /* 0, or the exit code: NEW may be made. */
 static int check_new(const char *path, bool force, const struct log *log)
 {
@@ -153,7 +144,7 @@ static int check_new(const char *path, bool force, const struct log *log)
         return usage_error("trim", "%s: exists and is no regular file; a log must be one", path);
     if (fstat(log->fd, &mine) == 0 && mine.st_dev == there.st_dev && mine.st_ino == there.st_ino)
         return usage_error("trim", "%s: is the log that is to be trimmed; name another one with -o", path);
-    if (is_in_use(path))
+    if (log_file_is_in_use(path))
         return usage_error("trim", "%s: is a log that is still being recorded; name another one with -o", path);
     return 0;
 }

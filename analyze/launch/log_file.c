@@ -41,8 +41,7 @@ static void lock(int fd)
     fcntl(fd, F_OFD_SETLK, &(struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 });
 }
 
-/* Whether a session still writes there. */
-static bool is_in_use(const char *path)
+bool log_file_is_in_use(const char *path)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -60,7 +59,7 @@ static int check_replaceable(const char *path, struct failure *ret_failure)
     if (is_there && !S_ISREG(st.st_mode))
         return fail(ret_failure, EINVAL, "%s: exists and is no regular file; a log must be one", path);
     int error = spool_owner(path, session);
-    if ((is_there && is_in_use(path)) || error == -EBUSY || (!error && live_any_running_of(path, session)))
+    if ((is_there && log_file_is_in_use(path)) || error == -EBUSY || (!error && live_any_running_of(path, session)))
         return fail(ret_failure, EBUSY, "%s: a session that still runs is recorded into it; wait for its end, or use "
                     "another name with -o", path);
     if (error == -EINVAL)

@@ -23,6 +23,9 @@ int log_file_make(const char *pattern, const char *program, pid_t pid, bool forc
                   struct log_file *ret_file, struct failure *ret_failure);
 void log_file_release(struct log_file *file);
 
+/* Whether a session still writes there. */
+bool log_file_is_in_use(const char *path);
+
 /* Whether its path still leads to it. */
 bool log_file_is_there(const struct log_file *file);
 

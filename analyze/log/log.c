@@ -129,11 +129,13 @@ static int log_name_length(const char *path)
 static int check_header(const char *path, off_t file_bytes, ssize_t got, const struct rec_file_header *header,
                         struct failure *ret_failure)
 {
+    const int length = log_name_length(path);
+
     if (got == 0)
         return fail(ret_failure, ENODATA, "%s: empty at offset 0: not even a log's header was written", path);
     if (got >= 8 && memcmp(header->magic, REC_LIVE_MAGIC, 8) == 0)
         return fail(ret_failure, EINVAL, "%s: is not a log but a live file, which belongs to one: read the log, %.*s, with "
-                    "this file beside it", path, log_name_length(path) ? log_name_length(path) : 3, log_name_length(path) ? path : "LOG");
+                    "this file beside it", path, length ? length : 3, length ? path : "LOG");
     if (got < 8 || memcmp(header->magic, REC_FILE_MAGIC, 8) != 0)
         return fail(ret_failure, EINVAL, "%s: not a malloscope log (offset 0 has no log header); "
                     "record one with `malloscope record PROGRAM`", path);

@@ -14,4 +14,10 @@ struct log_trimmed {
 
 struct log_trimmed log_trimmed(const struct log *log);
 
+/* When what is asked for until to_ns ends; 0: to the end. A part has nothing that is later than its end. */
+static inline uint64_t log_trimmed_end(const struct log_trimmed *t, uint64_t to_ns)
+{
+    return t->to_ns && (!to_ns || t->to_ns < to_ns) ? t->to_ns : to_ns;
+}
+
 #endif

@@ -39,8 +39,7 @@ static uint64_t find_end(const struct log *log, uint64_t to_ns, bool *ret_is_par
     const struct log_trimmed trimmed = log_trimmed(log);
 
     *ret_is_part = trimmed.to_ns != 0;
-    if (*ret_is_part && (!to_ns || trimmed.to_ns <= to_ns))
-        to_ns = trimmed.to_ns;
+    to_ns = log_trimmed_end(&trimmed, to_ns);
     return to_ns && to_ns < UINT64_MAX - log->first_ns ? log->first_ns + to_ns : UINT64_MAX;
 }
 

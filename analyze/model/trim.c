@@ -285,17 +285,6 @@ static void write_trimmed(struct trimmer *t, uint64_t bad_chunks)
     rewriter_write_session(t->to, is_ended ? UINT32_MAX : any_process(t), is_ended ? REC_SESSION_END : 0, &trimmed, log->first_ns);
 }
 
-/* A part of a log has nothing that is later than its end: facts.c (find_end) takes it for the same. */
-static void find_end(struct trimmer *t)
-{
-    const uint64_t part_to_ns = log_trimmed(t->log).to_ns;
-
-    t->to_ns = t->options->to_ns;
-    t->is_of_part = part_to_ns != 0;
-    if (t->is_of_part && (!t->to_ns || part_to_ns <= t->to_ns))
-        t->to_ns = part_to_ns;
-}
-
 int trim_log(const struct log *log, const struct trim_options *options, uint64_t *ret_bad_chunks, uint64_t *ret_offset)
 {
     struct trimmer t = { .log = log, .options = options };
@@ -303,7 +292,9 @@ int trim_log(const struct log *log, const struct trim_options *options, uint64_t
     const char *reason;
 
     *ret_bad_chunks = 0;
-    find_end(&t);
+    const struct log_trimmed part = log_trimmed(log);
+    t.is_of_part = part.to_ns != 0;
+    t.to_ns = log_trimmed_end(&part, options->to_ns);
     settings_read(log, &settings);
     ends_find(log, &settings, &t.ends);
     bool is_good = living_find(log, &settings, options->from_ns, options->goes_on, options->goes_on_data, &t.living);

@@ -5,6 +5,7 @@
 #include "analyze/model/session.h"
 #include "analyze/render/coverage.h"
 #include "analyze/render/part.h"
+#include "analyze/render/text.h"
 #include "analyze/render/trust.h"
 
 #include <string.h>
@@ -63,11 +64,12 @@ static void take_trust(struct merged_log *l, const struct log *log, const struct
 static void take_coverage(struct merged_log *l, const struct facts *f)
 {
     const struct coverage coverage = { &f->settings, f->recorded, f->told.was_paused };
+    _cleanup_free_ char *prefix = text_make_safe(format_text("%s: ", l->name));
     size_t bytes;
     FILE *to = open_memstream(&l->coverage, &bytes);
 
     if (to) {
-        coverage_print(to, &coverage, ": ");
+        coverage_print(to, &coverage, prefix);
         fclose(to);
     }
 }

@@ -23,7 +23,7 @@ struct merged_log {
     bool was_paused, temporary_known, is_part, is_trimmed, interrupted;
     size_t processes;
     char *trust;
-    char *coverage; /* lines, each with ": " in front; empty: every allocation was recorded */
+    char *coverage; /* lines, each with the name in front; empty: every allocation was recorded */
     json_t *trust_json, *part_json;
 };
 

@@ -99,13 +99,11 @@ static void print_coverage(const struct merged *m)
     bool any = false;
 
     for (size_t i = 0; i < m->count; i++) {
-        const char *at = m->logs[i].coverage;
-        for (size_t length; at && *at; at += length + 1) {
-            length = strcspn(at, "\n");
-            _cleanup_free_ char *name = text_make_safe(copy_text(m->logs[i].name, strlen(m->logs[i].name)));
-            text_print_wrapped("  ", "%s%.*s\n", name, (int)length, at);
-            any = true;
-        }
+        const char *coverage = m->logs[i].coverage;
+        if (!coverage || !*coverage)
+            continue;
+        text_write_wrapped(stdout, coverage, "  ");
+        any = true;
     }
     if (any)
         putchar('\n');

@@ -60,6 +60,16 @@ struct die_row die_tree_row(struct die_tree *t, Dwarf_Die *parent)
     return row->of;
 }
 
+bool die_tree_has(struct die_tree *t, Dwarf_Die *parent, int tag)
+{
+    const struct die_row row = die_tree_row(t, parent);
+
+    for (size_t i = 0; i < row.count; i++)
+        if (dwarf_tag(&row.dies[i]) == tag)
+            return true;
+    return false;
+}
+
 bool die_tree_parent(struct die_tree *t, Dwarf_Die *die, Dwarf_Die *ret_parent)
 {
     Dwarf_Die at;

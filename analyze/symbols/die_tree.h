@@ -21,6 +21,8 @@ void die_tree_free(struct die_tree *t); /* accepts NULL */
 
 /* What is in it. */
 struct die_row die_tree_row(struct die_tree *t, Dwarf_Die *parent);
+/* Whether there is one of this tag. */
+bool die_tree_has(struct die_tree *t, Dwarf_Die *parent, int tag);
 /* What it is in; false: it is in nothing, or damaged. */
 bool die_tree_parent(struct die_tree *t, Dwarf_Die *die, Dwarf_Die *ret_parent);
 

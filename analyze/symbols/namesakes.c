@@ -104,17 +104,6 @@ static bool are_namesakes(const struct named *a, const struct named *b)
     return a->file == b->file && compare(a->name, b->name) == 0;
 }
 
-/* Where none has any, there are but lines, and those that seem to have none may have some. */
-static bool has_parameters(struct namesakes *n, Dwarf_Die *function)
-{
-    const struct die_row row = die_tree_row(n->tree, function);
-
-    for (size_t i = 0; i < row.count; i++)
-        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter)
-            return true;
-    return false;
-}
-
 static void count_off(struct place *p)
 {
     for (size_t i = 0, end; i < p->count; i = end) {
@@ -160,7 +149,8 @@ static const struct place *place_of(struct namesakes *n, Dwarf_Die *parent)
     return &n->places[n->count++];
 }
 
-/* Of all that are called like this one. What is asked for them may ask for these again. */
+/* Of all that are called like this one; where none has parameters, there are but lines, and those that seem to have none may have
+ * some. What is asked for them may ask for these again. */
 static void tell_signatures(struct namesakes *n, struct named *functions, size_t count, const struct named *asked)
 {
     bool any = false;
@@ -168,7 +158,7 @@ static void tell_signatures(struct namesakes *n, struct named *functions, size_t
     for (size_t i = 0; i < count; i++)
         if (functions[i].number && functions[i].group == asked->group) {
             functions[i].is_told = true;
-            any |= has_parameters(n, &functions[i].die);
+            any |= die_tree_has(n->tree, &functions[i].die, DW_TAG_formal_parameter);
         }
     for (size_t i = 0; any && i < count; i++)
         if (functions[i].number && functions[i].group == asked->group)

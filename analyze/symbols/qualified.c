@@ -12,17 +12,8 @@
 
 static bool has_arguments(struct qualified *q, Dwarf_Die *function)
 {
-    const struct die_row row = die_tree_row(q->tree, function);
-
-    for (size_t i = 0; i < row.count; i++)
-        switch (dwarf_tag(&row.dies[i])) {
-        case DW_TAG_template_type_parameter:
-        case DW_TAG_template_value_parameter:
-        case DW_TAG_GNU_template_template_param:
-        case DW_TAG_GNU_template_parameter_pack:
-            return true;
-        }
-    return false;
+    return die_tree_has(q->tree, function, DW_TAG_template_type_parameter) || die_tree_has(q->tree, function, DW_TAG_template_value_parameter) ||
+           die_tree_has(q->tree, function, DW_TAG_GNU_template_template_param) || die_tree_has(q->tree, function, DW_TAG_GNU_template_parameter_pack);
 }
 
 /* Whose arguments are told: gcc's declaration in a class that is in a unit of types has none. */
@@ -187,16 +178,6 @@ static const char *join(struct qualified *q, const char *space, const char *name
     return name_keep(q, &b);
 }
 
-static bool has_parameters(struct qualified *q, Dwarf_Die *function)
-{
-    const struct die_row row = die_tree_row(q->tree, function);
-
-    for (size_t i = 0; i < row.count; i++)
-        if (dwarf_tag(&row.dies[i]) == DW_TAG_formal_parameter)
-            return true;
-    return false;
-}
-
 /* A static function that has no linkage name: as if it had one. What is in it is not in others of its name. */
 static const char *with_parameters(struct qualified *q, Dwarf_Die *function, const char *name)
 {
@@ -208,7 +189,7 @@ static const char *with_parameters(struct qualified *q, Dwarf_Die *function, con
     if (!number && dwarf_hasattr_integrate(function, DW_AT_external))
         return name;
     name_add(&b, name);
-    if (number && !signature && !has_parameters(q, function)) { /* or they are not told */
+    if (number && !signature && !die_tree_has(q->tree, function, DW_TAG_formal_parameter)) { /* or they are not told */
         snprintf(text, sizeof text, "#%u", number);
         name_add(&b, text);
     } else {

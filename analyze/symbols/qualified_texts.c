@@ -27,21 +27,11 @@ const char *name_keep(struct qualified *q, const struct name_builder *b)
     return b->is_over ? NULL : texts_keep(&q->texts, b->text, b->used);
 }
 
-static bool is_generic(struct qualified *q, Dwarf_Die *call)
-{
-    const struct die_row row = die_tree_row(q->tree, call);
-
-    for (size_t i = 0; i < row.count; i++)
-        if (dwarf_tag(&row.dies[i]) == DW_TAG_template_type_parameter)
-            return true;
-    return false;
-}
-
 /* `{lambda(int)`. The types of one with `auto` are those of one call. */
 static void add_lambda(struct qualified *q, struct name_builder *b, Dwarf_Die *call)
 {
     name_add(b, "{lambda(");
-    if (is_generic(q, call))
+    if (die_tree_has(q->tree, call, DW_TAG_template_type_parameter))
         name_add(b, "auto");
     else
         name_add_parameters(q, b, call);
