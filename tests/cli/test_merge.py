@@ -48,9 +48,11 @@ def changes(log, delay):
     return found + [(found[-1][0] + 1, -sum(live.values()))]
 
 
-def true_peak(logs):
+def true_peak(logs, longer=0):
+    """longer: nanoseconds that each block lives before and after its time; negative: that it lacks."""
     live = most = at = 0
-    merged = sorted((c for log, delay in logs for c in changes(log, delay)), key=lambda c: c[0])
+    merged = sorted(((ns - longer if change > 0 else ns + longer, change) for log, delay in logs for ns, change in changes(log, delay)),
+                    key=lambda c: c[0])
     for index, (ns, change) in enumerate(merged):
         live += change
         if live > most and (index + 1 == len(merged) or merged[index + 1][0] != ns): # at one moment: all of it
@@ -110,10 +112,15 @@ running = [subprocess.Popen([MALLOSCOPE, "record", "-q", "-o", log, "--", path("
 equal([one.wait() for one in running], [0, 0, 0], "spikes: run")
 m = merge(logs)
 first = min(log["began"] for log in m["logs"])
-most, at = true_peak([(log, round((one["began"] - first) * 1e9)) for log, one in zip(logs, m["logs"])])
+delayed = [(log, round((one["began"] - first) * 1e9)) for log, one in zip(logs, m["logs"])]
+most, at = true_peak(delayed)
 peak = m["aligned_peak"]
 check(peak["at_least"] <= most * 1.01 and peak["at_most"] >= most * 0.99, f"spikes: the peak of the sum: {most} at {at}, said {peak}")
-check(peak["at_least"] > peak["at_most"] * 0.9, f"spikes: {peak}, where the largest alone has {max(log['totals']['peak'] for log in m['logs'])}")
+# How narrow it is depends on which of them begin and end within one step; so much it must be, and no more may it claim.
+check(peak["bucket_seconds"] < 0.0001, f"spikes: steps of {peak['bucket_seconds']} s")
+step = round(peak["bucket_seconds"] * 1e9) + 1000 # times of day have come as floating-point numbers
+least, largest = true_peak(delayed, -step)[0], true_peak(delayed, step)[0]
+check(least <= peak["at_least"] and peak["at_most"] <= largest, f"spikes: {peak}, with lives a step shorter {least}, longer {largest}")
 
 # --- recorded: one after the other, names over all logs ---
 recorded = []
