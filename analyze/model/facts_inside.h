@@ -100,6 +100,13 @@ static inline uint64_t units_of(const struct collector *c, uint32_t process, uin
     return c->is_sampled ? settings_units(&c->f->settings, process, size) : 1;
 }
 
+/* What a free counts for as long as nothing is known of its block. In a part that may be another's (a forked child
+ * frees what its parent allocated before the part): then it counts for nothing. */
+static inline uint64_t units_of_unknown(const struct collector *c)
+{
+    return c->has_left_out ? 0 : c->f->settings.unit;
+}
+
 static inline struct timeline_bucket *now(struct collector *c, uint64_t ns)
 {
     return timeline_at(&c->f->timeline, since_start(c, ns), c->f->costs.live_bytes, c->f->costs.live_blocks);
@@ -165,7 +172,8 @@ static inline bool take_out(struct collector *c, const struct step *s, struct bl
     if (blocks_take(&c->processes[s->process].blocks, s->address, ret_block))
         return true;
     waiting_add(&c->waiting, &(struct waiting_free){
-        .address = s->address, .ns = s->ns, .process = s->process, .stream = s->stream, .function = s->function });
+        .address = s->address, .ns = s->ns, .process = s->process, .stream = s->stream,
+        .thread = s->thread, .function = s->function });
     return false;
 }
 

@@ -26,13 +26,16 @@ static void count_stack(struct facts *f, unsigned flags)
     f->differing_stacks += flags & REC_STACK_DIFFERS ? 1 : 0;
 }
 
-/* A free has been counted as one before its block was known. */
+/* A free has been counted before its block was known. */
 static void count_late_free(struct collector *c, const struct step *s, uint64_t units, const struct waiting_free *lone)
 {
-    c->f->frees += units - c->f->settings.unit;
-    now(c, s->ns)->frees += units - c->f->settings.unit;
+    uint64_t uncounted = units - units_of_unknown(c);
+
+    c->f->frees += uncounted;
+    c->f->threads[lone->thread].frees += uncounted;
+    now(c, s->ns)->frees += uncounted;
     if (lone->function != REC_FN_REALLOC)
-        c->f->by_function[lone->function] += units - c->f->settings.unit;
+        c->f->by_function[lone->function] += uncounted;
 }
 
 static void count_allocation(struct collector *c, const struct step *s, uint64_t units, struct timeline_bucket *bucket)
@@ -172,12 +175,10 @@ static void count_temporary(struct collector *c, const struct step *s, const str
 
 static void count_unknown_free(struct collector *c, const struct step *s)
 {
-    struct facts *f = c->f;
+    uint64_t units = units_of_unknown(c);
 
-    if (is_left_out(c, s))
-        return;
-    count_free(c, s, f->settings.unit, now(c, s->ns));
-    f->by_function[s->function] += f->settings.unit;
+    count_free(c, s, units, now(c, s->ns));
+    c->f->by_function[s->function] += units;
 }
 
 static void take_free(struct collector *c, const struct step *s)

@@ -25,11 +25,11 @@ static void reinstate(struct collector *c, uint32_t process, const struct block 
 void collector_free_old(struct collector *c, const struct step *s, struct block *ret_old)
 {
     bool known = end_realloc(&c->streams[s->stream], ret_old);
-    uint64_t units = known ? units_of(c, s->process, ret_old->size) : c->f->settings.unit;
+    uint64_t units = known ? units_of(c, s->process, ret_old->size) : units_of_unknown(c);
 
     if (known)
         block_dies(c, s->process, ret_old, units, s->ns);
-    if (known ? ret_old->leaf == LEAF_LEFT_OUT : is_left_out(c, s))
+    if (known && ret_old->leaf == LEAF_LEFT_OUT)
         return;
     count_free(c, s, units, now(c, s->ns));
     if (known)

@@ -1,5 +1,6 @@
 /* What glibc's malloc adds to a size: a chunk is the size and 8 bytes, rounded up to 16,
- * and at least 32; all of it but 8 bytes can be used. */
+ * and at least 32; all of it but 8 bytes can be used. What mmapped blocks lose to whole pages,
+ * from a threshold on that glibc moves, and aligned ones to their alignment is not counted. */
 #ifndef MALLOSCOPE_MODEL_ROUNDING_H
 #define MALLOSCOPE_MODEL_ROUNDING_H
 

@@ -15,7 +15,7 @@
 
 struct waiting_free {
     uint64_t address, ns;
-    uint32_t process, stream;
+    uint32_t process, stream, thread;
     uint8_t function; /* rec_function */
     uint64_t number;  /* the user's own */
 };

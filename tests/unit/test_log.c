@@ -651,7 +651,35 @@ static void test_processes(void)
     CHECK(facts->inherited_frees == 2 && facts->unmatched_frees == 0);
     CHECK(facts->processes[0].leaked_blocks == 1 && facts->processes[1].leaked_blocks == 0 &&
           facts->processes[2].leaked_bytes == 5);
+    CHECK(facts->frees == 2);
     facts_free(facts);
+    /* What was allocated before a part is none of it, in the parent or inherited. */
+    facts = facts_collect(log, &(struct facts_options){ .from_ns = 50 });
+    CHECK(facts->allocations == 1 && facts->frees == 0 && facts->inherited_frees == 2);
+    facts_free(facts);
+    log_free(log);
+}
+
+/* A free that is stamped before its allocation, in another stream (waiting.h), counts once: of a whole log, and of a part. */
+static void test_inverted_free(void)
+{
+    log_bytes_begin(&bytes);
+    chunk_begin(10, 0, 0, 100);
+    add_malloc(110, 0x990, 1);
+    add_malloc(210, 0x10, 1);
+    chunk_end(&bytes);
+    chunk_begin(10, 1, 0, 200);
+    add_free(205, 0x10);
+    chunk_end(&bytes);
+    struct log *log = open_written();
+    for (uint64_t from_ns = 0; from_ns <= 50; from_ns += 50) {
+        struct facts *facts = facts_collect(log, &(struct facts_options){ .from_ns = from_ns });
+        uint64_t of_threads = 0;
+        for (size_t i = 0; i < facts->told.threads.count; i++)
+            of_threads += facts->threads[i].frees;
+        CHECK(facts->frees == 1 && of_threads == 1 && facts->leaked_blocks == !from_ns);
+        facts_free(facts);
+    }
     log_free(log);
 }
 
@@ -756,6 +784,7 @@ int main(void)
     test_realloc_unfinished(false);
     test_realloc_unfinished(true);
     test_processes();
+    test_inverted_free();
     test_numbers();
     CHECK(reads_many_processes(20000));
     free(bytes.data);
