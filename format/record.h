@@ -140,7 +140,7 @@ enum rec_session_flags {
 };
 
 /* Who says that a process ended, and how. */
-enum rec_end { REC_END_EXIT = 0, REC_END_AWAITED = 1, REC_END_LEFT = 2 };
+enum rec_end { REC_END_EXIT = 0, REC_END_AWAITED = 1, REC_END_LEFT = 2, REC_END_QUICK = 3 };
 
 /* Who paused recording or went on with it. */
 enum rec_switch { REC_SWITCH_CALL = 0, REC_SWITCH_SIGNAL = 1 };

@@ -56,7 +56,9 @@ const char *ending_text(enum ending ending, const struct told_process *p)
     case ENDING_RUNNING:
         return "still running";
     case ENDING_LEFT:
-        snprintf(text, sizeof text, "_exit status %d", WEXITSTATUS(p->wait_status));
+        if (!p->status_known)
+            return "quick_exit";
+        snprintf(text, sizeof text, "%s status %d", p->quick ? "quick_exit" : "_exit", WEXITSTATUS(p->wait_status));
         return text;
     case ENDING_LATER:
         return "went on";

@@ -68,9 +68,10 @@ void told_take(struct told *t, const struct timed_event *e)
         return;
     case REC_PROCESS_END:
         p->exited |= event->end.how == REC_END_EXIT;
-        p->left |= event->end.how == REC_END_LEFT;
+        p->quick |= event->end.how == REC_END_QUICK;
+        p->left |= event->end.how == REC_END_LEFT || p->quick;
         p->awaited |= event->end.how == REC_END_AWAITED;
-        if (event->end.how != REC_END_EXIT && (event->end.how == REC_END_AWAITED || !p->awaited)) {
+        if (event->end.how == REC_END_AWAITED || (event->end.how == REC_END_LEFT && !p->awaited)) {
             p->status_known = true;
             p->wait_status = event->end.wait_status;
         }

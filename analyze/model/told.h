@@ -26,7 +26,8 @@ struct told_process {
     bool started;    /* its process-start record was found; else the texts are NULL */
     bool running;    /* when the log was opened */
     bool exited;       /* by exit() or a return from main: it said so itself */
-    bool left;         /* by _exit or a call like that */
+    bool left;         /* by _exit or a call like that, which runs no destructors */
+    bool quick;        /* and that is quick_exit */
     bool awaited, status_known; /* awaited: by the launcher */
     uint32_t wait_status; /* as waitpid's */
     uint32_t threads;

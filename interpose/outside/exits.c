@@ -47,7 +47,7 @@ void exits_note(const struct walk_start *start)
 /* The first that is registered runs last: the program's own may still end the process otherwise. */
 static void at_end_of_quick_exit(void)
 {
-    exits_note(HERE);
+    note_end(REC_END_QUICK, 0, HERE);
 }
 
 void exits_watch(void)

@@ -50,7 +50,7 @@ for how in "exit", "exit in a thread", "_exit", "_Exit", "quick_exit", "exec", "
     if how == "handler": # that may come where there is no place for a record
         check("left" in ends and ends <= {"left", "unknown"} and r["trust"]["ends_unknown"] < CHILDREN, f"{how}: {ends}")
         continue
-    equal((ends, r["trust"]["ends_unknown"]), ({{"_exit": "left", "_Exit": "left", "exec": "exec"}.get(how, "exit")}, 0), f"{how}: how they ended")
+    equal((ends, r["trust"]["ends_unknown"]), ({{"_exit": "left", "_Exit": "left", "quick_exit": "left", "exec": "exec"}.get(how, "exit")}, 0), f"{how}: how they ended")
     status = {p["wait_status"] for p in r["processes"] if p["start"] == "fork" and p["leaked_bytes"] >= BYTES}
     equal(status, {3 << 8 if how in ("_exit", "_Exit") else None}, f"{how}: with what status")
     text = run([MALLOSCOPE, "report", log]).stdout

@@ -254,6 +254,7 @@ static const char *name_of_end(unsigned value)
     case REC_END_EXIT: return "exit";
     case REC_END_AWAITED: return "awaited";
     case REC_END_LEFT: return "left";
+    case REC_END_QUICK: return "quick";
     }
     return NULL;
 }

@@ -251,7 +251,7 @@ static uint8_t *add_other(struct chunk *c, uint8_t *at, struct event *e)
         return add_process(c, at, e);
     case REC_PROCESS_END:
         e->end.pid = (uint32_t)random_magnitude();
-        e->end.how = (unsigned)random_below(3);
+        e->end.how = (unsigned)random_below(4);
         e->end.wait_status = (uint32_t)random_magnitude();
         return encode_process_end(encoder, at, random_ticks(c, e), e->end.pid, (enum rec_end)e->end.how, e->end.wait_status);
     case REC_LOST:
