@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define MAGIC "MSNAMES\n"
-#define VERSION 7u /* of what is in the files: another one is as no file */
+#define VERSION 8u /* of what is in the files: another one is as no file */
 #define FILE_BYTES_MAX (64u << 20)
 #define USED_SECONDS 3600 /* a file's time of use is kept so exactly */
 #define TEMPORARY ".new-"

@@ -169,13 +169,13 @@ static const char *without_lines(struct qualified *q, const char *name)
     return b.is_over ? name : name_keep(q, &b);
 }
 
-/* `operator int`, by another name of the type. NULL: it is another function, or the type is unknown. */
+/* `operator int`, by another name of the type. NULL: it is another function, or the type is unknown, as it is where there are only lines. */
 static const char *conversion(struct qualified *q, Dwarf_Die *function, const char *name)
 {
     struct name_builder b = { .used = 0 };
 
     if (dwarf_tag(function) != DW_TAG_subprogram || strncmp(name, "operator ", 9) != 0 || strncmp(name + 9, "new", 3) == 0 ||
-        strncmp(name + 9, "delete", 6) == 0 || name[9] == '"' || strncmp(name + 9, "co_await", 8) == 0)
+        strncmp(name + 9, "delete", 6) == 0 || name[9] == '"' || strncmp(name + 9, "co_await", 8) == 0 || !dwarf_hasattr_integrate(function, DW_AT_type))
         return NULL;
     name_add(&b, "operator ");
     name_add_type(q, &b, function);

@@ -405,6 +405,17 @@ for given in "size<16ul>", "size<16>":
         command = [MALLOSCOPE, "check", "--within", given, "--max", "allocations=2", "--max", f"sites.{given}.allocations=2", "--", path("-".join(key))]
         got = run(command)
         equal((got.returncode, re.findall(r"(\S+) +3 +2  regression", got.stdout)), (2, ["allocations", "sites.size<16>.allocations"]), f"{command}: {got.stdout}{got.stderr}")
+# Conversions: where there are only lines, the types are unknown.
+write("converts.cpp", """#include <cstdlib>
+#define ONE __attribute__((always_inline))
+namespace { struct From { ONE operator int *() const { return (int *)malloc(16); } ONE operator char *() const { return (char *)malloc(32); } }; }
+void *volatile kept;
+int main() { From from; kept = (int *)from; kept = (char *)from; kept = 0; }
+""")
+for compiler, flag in ("g++", "-g"), ("g++", "-g1"), ("clang++", "-g"), ("clang++", "-g1"), ("clang++", "-gline-tables-only"):
+    build(compiler, "converts", "converts.cpp", flags=["-O1", flag])
+    found = [site["function"] for site in json.loads(ask("sites", "--json", make("converts")))["sites"]]
+    equal(sorted((name or "").replace(" *", "*").split("::")[-1] for name in found if name), ["operator char*", "operator int*"], f"conversions, {compiler} {flag}")
 # Lambdas of several kinds, as gcc numbers them here; as 12 does; and as 13 does.
 write("kinds.cpp", """#include <cstdlib>
 void *volatile kept;
