@@ -47,8 +47,8 @@ int cmd_symbolize(int argc, char **argv)
         code = EXIT_DAMAGED;
     } else {
         text_write_safe(stdout, path);
-        printf(": %s of %s have names, in %s; ", text_count(done.named),
-               text_counted(done.locations, "code location"), text_counted(done.files, "file"));
+        printf(again ? ": names of %s of %s were found, in %s, and the others stay as they were; " : ": %s of %s have names, in %s; ",
+               text_count(done.named), text_counted(done.locations, "code location"), text_counted(done.files, "file"));
         printf(done.bytes ? "%s were added\n" : "nothing was added\n", text_bytes(done.bytes));
     }
     if (done.interrupted) {

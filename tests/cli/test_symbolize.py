@@ -82,6 +82,11 @@ equal(stacks(log, "--no-cache"), poor, "they count, though more could be found n
 check("nothing was added" in symbolize(log)[0], "and are not looked for")
 check("were added" in symbolize(log, "--again")[0], "--again")
 equal([line.split("+")[1] for line in stacks(log, *AWAY)[0]], [line.split("+")[1] for line in with_files], "the last ones count")
+shutil.copy(program("known"), path("inlined"))
+kept = stacks(log, *AWAY)
+said, words = symbolize(log, "--again")
+check(re.search(r": names of [1-6] of 7 code locations were found, in 1 file, and the others stay as they were; ", said) and "was replaced" in words and
+      stacks(log, *AWAY) == kept, f"--again, of a program that was replaced: {said} {words}")
 got = record(["sh", "-c", "exit 3"], path("exit.mscope"), "--embed-symbols")
 equal((got.returncode, got.stdout, got.stderr), (3, "", ""), "the program's exit status and output are its own")
 check(record(["true"], path("c.mscope"), "--embed-symbols", "--no-compress").returncode == 0 and
