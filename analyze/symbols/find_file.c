@@ -85,8 +85,20 @@ struct wanted {
 static void reject(struct module_files *f, const char *path, const char *why)
 {
     if (!f->text)
-        f->text = format_text(": its debug file %s %s: its functions' names are from the symbol table, without lines and inlined calls",
-                              path, why);
+        f->text = format_text("%s %s", path, why);
+}
+
+/* What was rejected becomes the problem. */
+static void tell_rejected(struct module_files *f, Elf *binary)
+{
+    GElf_Shdr header;
+    bool has_symbols = binary && (elf_has_symtab(binary) || elf_section(binary, ".gnu_debugdata", &header));
+    char *text = format_text(": its debug file %s: %s", f->text,
+                             has_symbols ? "its functions' names are from the symbol table, without lines and inlined calls"
+                                         : "only those of its functions that it exports have names");
+
+    free(f->text);
+    f->problem = f->text = text;
 }
 
 /* wanted_path: with all links; to be freed here. */
@@ -202,15 +214,21 @@ static void find_debug_file(struct module_files *f, const struct symbols_options
         reject(f, link, "is not found");
     f->stripped = !f->debug && binary->elf && (debug_link(binary->elf, &wanted.crc) || !elf_has_symtab(binary->elf));
     if (!f->debug && f->text && !f->problem)
-        f->problem = f->text;
+        tell_rejected(f, binary->elf);
 }
 
 /* ---- the binary --------------------------------------------------------------------- */
 
-static bool has_changed(const struct stat *st, uint64_t loaded_ns)
+/* Where both are known. */
+static bool is_after(const struct timespec *t, uint64_t loaded_ns)
 {
-    return loaded_ns && st->st_mtim.tv_sec > 0 && (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec > loaded_ns;
+    return loaded_ns && t->tv_sec > 0 && (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec > loaded_ns;
 }
+
+/* mv, cp -p, rsync and tar keep a file's time of modification, not its ctime. That is also later where it is the same file, copied to
+ * another machine or with another mode: names are not withheld for it. */
+static const char maybe_replaced[] = " has no build-id and was put there, or got another name, mode or owner, after it was recorded (by its ctime): "
+                                     "names are wrong if it is another build; --sysroot / says that it is not";
 
 /* -ESTALE: it is another build; -ETIME: it may be one, as far as can be known. */
 static int take_binary(struct module_files *f, struct elf_file *binary, const char *path, const void *build_id,
@@ -222,7 +240,7 @@ static int take_binary(struct module_files *f, struct elf_file *binary, const ch
         error = -ENOEXEC;
     if (!error && build_id_bytes && !elf_file_has_build_id(binary, build_id, build_id_bytes))
         error = -ESTALE;
-    if (!error && !build_id_bytes && has_changed(&binary->status, loaded_ns))
+    if (!error && !build_id_bytes && is_after(&binary->status.st_mtim, loaded_ns))
         error = -ETIME;
     if (error) {
         elf_file_release(binary);
@@ -231,6 +249,8 @@ static int take_binary(struct module_files *f, struct elf_file *binary, const ch
     f->binary = copy_text(path, strlen(path));
     f->stamp = stamp_of(&binary->status);
     f->bytes = (uint64_t)binary->status.st_size;
+    if (!build_id_bytes && is_after(&binary->status.st_ctim, loaded_ns))
+        f->problem = maybe_replaced;
     return 0;
 }
 

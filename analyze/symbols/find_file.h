@@ -17,7 +17,8 @@ struct module_files {
 };
 
 /* build_id_bytes 0: what is at the path is believed, unless it has changed since loaded_ns, of CLOCK_REALTIME (0: unknown), and is
- * not in a sysroot, whose files are said to be the recorded ones, whenever they were copied. */
+ * not in a sysroot, whose files are said to be the recorded ones, whenever they were copied. Where only the ctime is later it is
+ * believed, and that is a problem. */
 void find_files(struct module_files *f, const struct symbols_options *options, const char *path, const void *build_id,
                 size_t build_id_bytes, uint64_t loaded_ns);
 void module_files_release(struct module_files *f);

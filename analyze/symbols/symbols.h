@@ -52,7 +52,7 @@ struct symbols *symbols_new(const struct symbols_options *options); /* NULL: all
 void symbols_free(struct symbols *s);                                /* accepts NULL */
 
 /* A file that was loaded: its path as the process saw it, and its build-id, if it has one
- * (without, any file at that path is believed that has not changed since loaded_ns, of CLOCK_REALTIME; 0: unknown).
+ * (without, any file at that path is believed that was not modified since loaded_ns, of CLOCK_REALTIME; 0: unknown).
  * The same file twice is one module. */
 uint32_t symbols_module(struct symbols *s, const char *path, const void *build_id, size_t build_id_bytes, uint64_t loaded_ns);
 /* What is in no file: code that process pid, which began at began_ns (of CLOCK_REALTIME; 0:

@@ -84,7 +84,8 @@ equal(said(), "", "its debug file is there")
 for what, data, words in (("cut", good[:3000], "is damaged"), ("empty", b"", "is damaged"), ("garbage", b"garbage" * 1000, "is damaged"),
                           ("another's", read("other.debug"), "is of another build")):
     write("program.debug", data)
-    check(said().count("\n") == 1 and f"/program: its debug file {debug_file} {words}: " in said(), f"{what}: {said()}")
+    check(said().count("\n") == 1 and f"/program: its debug file {debug_file} {words}: only those of its functions that it exports have names\n" in said(),
+          f"{what}: {said()}")
 os.remove(debug_file)
 check(said().startswith(stripped) and said().count("\n") == 1, f"its debug file is gone: {said()}")
 identifier = re.search(r"Build ID: ([0-9a-f]+)", must("readelf", "-n", path("whole"))).group(1)
@@ -100,6 +101,8 @@ equal(said(), "", "nothing says that there was debug information")
 write("program.debug", good)
 must("objcopy", "--add-gnu-debuglink=" + debug_file, path("program"))
 equal(said(), "", "the debug file of a program with symbols")
+write("program.debug", read("other.debug"))
+check(said().endswith("is of another build: its functions' names are from the symbol table, without lines and inlined calls\n"), f"another's: {said()}")
 os.remove(debug_file)
 check(re.fullmatch(r"malloscope: .*/program: its debug file program.debug is not found: its functions' names are from the symbol table, "
                    r"without lines and inlined calls\n", said()), f"the debug file of a program with symbols is gone: {said()}")
@@ -135,6 +138,8 @@ else:
 # --- without a build-id, and changed ------------------------------------------------------------------
 changed = re.compile(r"malloscope: \S*/(program|libbuilt\.so) has no build-id and was changed after it was recorded, perhaps to another build: "
                      r"its functions have no names; --sysroot DIR takes a copy of the recorded one, --sysroot / this one\n")
+put_there = re.compile(r"malloscope: \S*/program has no build-id and was put there, or got another name, mode or owner, after it was recorded "
+                       r"\(by its ctime\): names are wrong if it is another build; --sysroot / says that it is not\n")
 
 
 def functions(*options):
@@ -164,9 +169,17 @@ age(kept, 60)
 equal(functions("--sysroot", path("kept")), {"inner", "main"}, "the recorded one in a sysroot, copied later")
 equal(said("--sysroot", "/"), "", "this one is said to be it")
 age("program", -3600)
-equal(said(), "", "older than the recording")
+check(put_there.fullmatch(said()), f"older than the recording, but not there then: {said()}")
+equal(said("--sysroot", "/"), "", "and said to be it")
 os.rename(path("program"), path("program.old"))
 check("/program: no such file here: " in said(), f"gone: {said()}")
+# One that was built before the recording, and takes the recorded one's place with the time that it has.
+must("gcc", "-g", "-O1", "-Wl,--build-id=none", "-x", "c", "-", "-o", path("older"), input=read("stripped.c").decode().replace("inner", "others"), stdin=None)
+build("stripped.c", "-o", path("program"))
+equal(record([path("program")], log).returncode, 0, "record")
+equal(said(), "", "the recorded one")
+os.rename(path("older"), path("program"))
+check(put_there.fullmatch(said()) and functions() == {"others", "main"}, f"an older build: {said()}{functions()}")
 # Each process has its own time; the earliest counts.
 build("stripped.c", "-o", path("program"))
 write("twice.sh", f"{path('program')}; touch {path('program')}; {path('program')}\n")
