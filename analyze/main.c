@@ -1,6 +1,7 @@
 /* The CLI's front door: finds the subcommand; a first word that is none is a
  * program to record. */
 #include "analyze/command.h"
+#include "analyze/file_size_limit.h"
 #include "analyze/options.h"
 #include "analyze/standard.h"
 
@@ -81,6 +82,7 @@ int main(int argc, char **argv)
 {
     keep_memory_small();
     standard_occupy();
+    file_size_limit_survive();
     setlocale(LC_CTYPE, ""); /* whether the terminal shows Unicode bars; numbers stay as in C */
     if (argc < 2) {
         print_help(stderr);

@@ -13,7 +13,6 @@
 #include "format/output_name.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -176,7 +175,6 @@ int cmd_doctor(int argc, char **argv)
     const char *output = getenv("MALLOSCOPE_OUTPUT");
 
     output = output && *output ? output : OUTPUT_NAME_DEFAULT;
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a finding, not our end */
     for (int option; (option = next_option(argc, argv, "+:o:h", options, doctor_help)) != -1;) {
         if (option == HANDSHAKE) /* not for users: launch/handshake.c runs us with it */
             return handshake_act();

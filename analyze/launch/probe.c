@@ -1,5 +1,7 @@
 #include "analyze/launch/probe.h"
 
+#include "analyze/file_size_limit.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,6 +32,7 @@ static void become(char *const *arguments, char *const *changes, int output)
     }
     for (; *changes; changes++)
         putenv(*changes);
+    file_size_limit_give_back();
     execv(arguments[0], arguments);
     _exit(127);
 }

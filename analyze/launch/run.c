@@ -4,6 +4,7 @@
  * log, because its pid is in the log's name. */
 #include "analyze/launch/run.h"
 
+#include "analyze/file_size_limit.h"
 #include "analyze/launch/signals.h"
 #include "analyze/launch/stop.h"
 #include "analyze/standard.h"
@@ -40,6 +41,7 @@ int child_make(char **command, struct child *ret_child)
 
     if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0)
         return -errno;
+    file_size_limit_give_back(); /* taken with the others, and the program inherits it */
     signals_take();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &mask); /* in the child our handlers know nobody to pass on to */

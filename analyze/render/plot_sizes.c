@@ -5,6 +5,7 @@
  * language can run programs. The title is the one foreign text in the script. */
 #include "analyze/render/plot_sizes.h"
 
+#include "analyze/file_size_limit.h"
 #include "analyze/new_file.h"
 #include "analyze/render/text.h"
 
@@ -270,8 +271,10 @@ static int run_gnuplot(const char *directory, struct failure *ret_failure)
     if (pid == 0) {
         int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         /* -d: without the user's settings, with which the picture would be another. */
-        if (dup2(null_fd, 0) == 0 && dup2(null_fd, 1) == 1 && dup2(fds[1], 2) == 2 && chdir(directory) == 0)
+        if (dup2(null_fd, 0) == 0 && dup2(null_fd, 1) == 1 && dup2(fds[1], 2) == 2 && chdir(directory) == 0) {
+            file_size_limit_give_back();
             execlp("gnuplot", "gnuplot", "-d", SCRIPT_NAME, NULL);
+        }
         _exit(errno == ENOENT ? 127 : 126);
     }
     /* As system() does: an interrupt ends gnuplot, and we live to remove the files. */

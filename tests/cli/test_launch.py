@@ -51,6 +51,18 @@ for closed in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-", ">&- 2>&-"):
     equal(opened & {fd for fd in range(3) if f"{'<' if fd == 0 else '>' if fd == 1 else '2>'}&-" in closed.split()}, set(),
           f"{closed}: what was closed is closed")
 
+# --- the limit of file sizes: SIGXFSZ is the program's as it would be without us ---
+big = ["sh", "-c", 'ulimit -f 4; exec dd if=/dev/zero of="$0" bs=4096 count=4 2>/dev/null', path("big")]
+ignored = ["grep", "SigIgn", "/proc/self/status"]
+for trap in "", "trap '' XFSZ; ":
+    for command in big, ignored:
+        got = [run(["sh", "-c", trap + 'exec "$@"', "sh", *before, *command]) for before in ([], [MALLOSCOPE, "record", "-q", "-f", "-o", path("xfsz.mscope"), "--"])]
+        ends = [one.returncode if one.returncode >= 0 else 128 - one.returncode for one in got]
+        equal((ends[1], got[1].stdout), (ends[0], got[0].stdout), f"{trap}{command}: {got[1].stderr}")
+        equal(ends[0], (1 if trap else 128 + signal.SIGXFSZ) if command is big else 0, f"{trap}{command}: without us")
+got = run([MALLOSCOPE, "check", "-r", "1", "--show-output", "--max", "allocations=1M", "--", *ignored])
+check(got.returncode == 0 and run(ignored).stdout in got.stderr, f"and check's: {got}")
+
 # --- nobody reads the summary: the exit status is the program's all the same ---
 read_end, write_end = os.pipe()
 os.close(read_end)

@@ -219,6 +219,8 @@ check(got.returncode == 0 and all(c in got.stdout for c in ("record", "hist", "p
 for command in (f"dump {log}", f"report --json {log}", f"leaks --json {log}", f"diff --json --unchanged {log} {log}", f"merge --json {log} {log}"):
     got = run(["sh", "-c", f"{MALLOSCOPE} {command} > /dev/full"])
     check(got.returncode == 1 and "cannot write the output: No space left on device" in got.stderr, f"{command}: full disk for the output: {got.stderr}")
+    got = run(["bash", "-c", f'ulimit -f 0; exec "{MALLOSCOPE}" {command} > "$0"', path("limited")])
+    check(got.returncode == 1 and "cannot write the output: File too large" in got.stderr, f"{command}: a limit of file sizes: {got}")
 
 # --- plot ---
 picture = path("sizes.png")
