@@ -11,10 +11,19 @@ static volatile sig_atomic_t interrupted; /* by a signal of which no pass has ta
 static volatile sig_atomic_t has_come;    /* the first: the next ends the program */
 static bool is_over[PROGRESS_NAMES + 1];  /* passes of this kind end at once */
 
+static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
+#define ENDING_SIGNALS (sizeof ending_signals / sizeof *ending_signals)
+
+static void wait_no_more(void);
+
+/* Once: the next one ends the program, whichever it is. But a terminal that is closed sends SIGHUP more than once, and so does
+ * the shell in it. */
 static void on_interrupt(int number)
 {
-    (void)number;
     interrupted = has_come = 1;
+    wait_no_more();
+    if (number == SIGHUP)
+        signal(SIGHUP, SIG_IGN);
 }
 
 static uint64_t now_ns(void)
@@ -25,24 +34,28 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* While a pass goes on, which can end. Once: the signal itself takes the handler away. What reads logs may write (dump),
- * and of a write that the signal interrupts stdio would lose all; what waits, for a pipe or a server, is to be interrupted. */
+/* While a pass goes on, which can end. What is ignored, as SIGHUP under nohup, stays so. What reads logs may write (dump), and
+ * of a write that the signal interrupts stdio would lose all; what waits, for a pipe or a server, is to be interrupted. */
 static void wait_for_interrupt(enum progress_kind kind)
 {
-    struct sigaction now;
+    struct sigaction now, action = { .sa_handler = on_interrupt, .sa_flags = kind == PROGRESS_READS ? SA_RESTART : 0 };
 
-    if (!has_come && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
-        sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_interrupt,
-                  .sa_flags = (int)SA_RESETHAND | (kind == PROGRESS_READS ? SA_RESTART : 0) }, NULL);
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        sigaddset(&action.sa_mask, ending_signals[i]);
+    for (size_t i = 0; i < ENDING_SIGNALS && !has_come; i++)
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(ending_signals[i], &action, NULL);
 }
 
-/* Between passes output is written. */
+/* Between passes output is written. Async-signal-safe. */
 static void wait_no_more(void)
 {
     struct sigaction now;
 
-    if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
-        signal(SIGINT, SIG_DFL);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == on_interrupt)
+            signal(ending_signals[i], SIG_DFL);
 }
 
 void progress_begin(struct progress *p, enum progress_kind kind, const char *what)

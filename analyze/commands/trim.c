@@ -153,26 +153,25 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
                      uint64_t *bad_chunks, uint64_t *bad_offset)
 {
     struct progress progress;
-    int error = begin(n, log);
 
-    if (!error) {
-        progress_begin(&progress, PROGRESS_READS, "trimming the log:");
-        options->put = put;
-        options->put_data = n;
-        options->goes_on = progress_goes_on;
-        options->goes_on_data = &progress;
-        options->end_ns = end_ns;
+    progress_begin(&progress, PROGRESS_READS, "trimming the log:"); /* to the end: a signal leaves no file that is not whole */
+    options->put = put;
+    options->put_data = n;
+    options->goes_on = progress_goes_on;
+    options->goes_on_data = &progress;
+    options->end_ns = end_ns;
+    int error = begin(n, log);
+    if (!error)
         error = trim_log(log, options, bad_chunks, bad_offset);
-        if (!error)
-            error = append_run(n);
-        progress_end(&progress);
-        if (log_trimmed(log).from_ns > *end_ns) /* in a part there may be nothing from its own beginning on */
-            *end_ns = log_trimmed(log).from_ns;
-        if (!error && options->from_ns > *end_ns)
-            error = -ERANGE;
-    }
+    if (!error)
+        error = append_run(n);
+    if (log_trimmed(log).from_ns > *end_ns) /* in a part there may be nothing from its own beginning on */
+        *end_ns = log_trimmed(log).from_ns;
+    if (!error && options->from_ns > *end_ns)
+        error = -ERANGE;
     if (!error)
         error = appear(n, force);
+    progress_end(&progress);
     return error;
 }
 

@@ -258,17 +258,60 @@ static void first_line(FILE *messages, char *ret_line, size_t bytes)
     }
 }
 
+static volatile sig_atomic_t gnuplot; /* its process */
+
+static void end_gnuplot(int number)
+{
+    if (gnuplot > 0)
+        kill((pid_t)gnuplot, number);
+}
+
+/* As system() does: an interrupt ends gnuplot, and we live to remove the files. What is sent to us alone is passed on. */
+static const struct {
+    int number;
+    void (*handler)(int number);
+} while_it_draws[] = { { SIGINT, SIG_IGN }, { SIGQUIT, SIG_IGN }, { SIGTERM, end_gnuplot }, { SIGHUP, end_gnuplot } };
+#define WHILE_IT_DRAWS (sizeof while_it_draws / sizeof *while_it_draws)
+
+static void take_signals(struct sigaction old[WHILE_IT_DRAWS])
+{
+    for (size_t i = 0; i < WHILE_IT_DRAWS; i++) {
+        const struct sigaction action = { .sa_handler = while_it_draws[i].handler, .sa_flags = SA_RESTART };
+        if (sigaction(while_it_draws[i].number, NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
+            sigaction(while_it_draws[i].number, &action, NULL);
+    }
+}
+
+static void block_signals(sigset_t *ret_mask)
+{
+    sigset_t taken;
+
+    sigemptyset(&taken);
+    for (size_t i = 0; i < WHILE_IT_DRAWS; i++)
+        sigaddset(&taken, while_it_draws[i].number);
+    sigprocmask(SIG_BLOCK, &taken, ret_mask);
+}
+
+static void give_signals_back(const struct sigaction old[WHILE_IT_DRAWS])
+{
+    for (size_t i = 0; i < WHILE_IT_DRAWS; i++)
+        sigaction(while_it_draws[i].number, &old[i], NULL);
+}
+
 static int run_gnuplot(const char *directory, struct failure *ret_failure)
 {
-    struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+    struct sigaction old[WHILE_IT_DRAWS];
+    sigset_t mask;
     _cleanup_fclose_ FILE *messages = NULL;
     char line[512];
     int fds[2], status = 0;
 
     if (pipe2(fds, O_CLOEXEC) < 0 || !(messages = fdopen(fds[0], "r")))
         return fail(ret_failure, errno, "gnuplot cannot be started: %s", strerror(errno));
+    block_signals(&mask); /* until it is known whom they are passed on to */
     pid_t pid = fork();
     if (pid == 0) {
+        sigprocmask(SIG_SETMASK, &mask, NULL);
         int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         /* -d: without the user's settings, with which the picture would be another. */
         if (dup2(null_fd, 0) == 0 && dup2(null_fd, 1) == 1 && dup2(fds[1], 2) == 2 && chdir(directory) == 0) {
@@ -277,15 +320,14 @@ static int run_gnuplot(const char *directory, struct failure *ret_failure)
         }
         _exit(errno == ENOENT ? 127 : 126);
     }
-    /* As system() does: an interrupt ends gnuplot, and we live to remove the files. */
-    sigaction(SIGINT, &ignore, &old_int);
-    sigaction(SIGQUIT, &ignore, &old_quit);
+    gnuplot = pid;
+    take_signals(old);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     close(fds[1]);
     first_line(messages, line, sizeof line);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGQUIT, &old_quit, NULL);
+    give_signals_back(old);
     if (WIFSIGNALED(status))
         return fail(ret_failure, EINTR, "gnuplot was ended by signal %d", WTERMSIG(status));
     if (WEXITSTATUS(status) == 127)

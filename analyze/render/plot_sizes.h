@@ -1,6 +1,6 @@
 /* The distribution of allocation sizes as a picture, which gnuplot draws from
- * scripts/plot-sizes-*.gp. Runs a child process, and ignores SIGINT and SIGQUIT
- * while it waits for it; not to be called from two threads at once. 0, or -errno
+ * scripts/plot-sizes-*.gp. Runs a child process, and no signal of a terminal or SIGTERM ends it
+ * while it waits for that; not to be called from two threads at once. 0, or -errno
  * and why: then the output file is as it was. */
 #ifndef MALLOSCOPE_RENDER_PLOT_SIZES_H
 #define MALLOSCOPE_RENDER_PLOT_SIZES_H

@@ -89,7 +89,9 @@ static void limit_to(int what, rlim_t most)
 
 static _Noreturn void be_child(const struct worker_task *task, int fd)
 {
-    signal(SIGINT, SIG_IGN); /* the parent hears of Ctrl-C, and ends us */
+    signal(SIGINT, SIG_IGN); /* the parent hears of Ctrl-C and the others, and ends us */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif

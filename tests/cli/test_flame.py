@@ -3,7 +3,10 @@ heaptrack, and the picture in a browser."""
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree as xml
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -289,6 +292,34 @@ for name, command in (("r.svg", ["flame"]), ("r.folded", ["flame"]), ("r.png", [
     run(["bash", "-c", 'cat "$1" > "$2" & "$0" "${@:3}" -o "$1"; wait', MALLOSCOPE, path("fifo-" + name), path("piped"), *command, path("known.mscope")])
     equal(open(path("piped"), "rb").read(), made, f"{name}: a pipe is written into")
     os.unlink(result)
+# gnuplot has SIGXFSZ as we were given it, and is ended with us; nothing is left.
+for directory in "bin", "temporary":
+    os.mkdir(path(directory))
+env = {"PATH": path("bin") + ":" + os.environ["PATH"], "TMPDIR": path("temporary")}
+drawing = [MALLOSCOPE, "plot", "sizes", "-o", path("results/r.png"), path("known.mscope")]
+
+
+def draws_by(script):
+    with open(path("bin/gnuplot"), "w") as file:
+        file.write(f"#!/bin/sh\n{script}\n")
+    os.chmod(path("bin/gnuplot"), 0o755)
+
+
+draws_by("grep SigIgn /proc/self/status >&2; exit 3")
+plain = run(["grep", "SigIgn", "/proc/self/status"]).stdout.split()[1]
+got = run(drawing, env=env).stderr
+check("gnuplot failed: SigIgn:" in got and plain in got, f"gnuplot's signals: {plain}, {got}")
+draws_by(f"echo > '{path('draws')}'; exec sleep 60")
+for how in signal.SIGTERM, signal.SIGHUP:
+    process = subprocess.Popen(drawing, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not os.path.exists(path("draws")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(how)
+    complaint = process.communicate(timeout=30)[1]
+    equal((process.returncode, complaint), (1, f"malloscope: gnuplot was ended by signal {int(how)}\n"), f"plot, ended by {how.name}")
+    equal((os.listdir(path("temporary")), os.listdir(path("results"))), ([], []), f"{how.name}: nothing is left")
+    os.unlink(path("draws"))
 if os.getuid() == 0:
     os.mkdir(path("small"))
     if run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", path("small")]).returncode == 0:

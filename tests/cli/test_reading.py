@@ -188,17 +188,17 @@ check("Reading was interrupted" in out, "Ctrl-C: the report says so itself")
 
 
 
-def interrupt(*words, log=long_log, code=1):
-    """What a command says that Ctrl-C has come into, at one time or another: (stdout, stderr). So early that it
+def interrupt(*words, log=long_log, code=1, how=signal.SIGINT):
+    """What a command says that Ctrl-C, or another signal, has come into, at one time or another: (stdout, stderr). So early that it
     is not waited for yet, it ends the command as any; too late, it does nothing."""
     for attempt in range(80):
         process = subprocess.Popen([MALLOSCOPE, *words, log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(0.0005 * 1.08 ** attempt)  # to a quarter of a second
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         out, complaint = process.communicate(timeout=60)
         if "interrupted" in complaint:
             break
-    check(process.returncode == code and "interrupted" in complaint, f"Ctrl-C in {words}: {process.returncode}: {complaint}")
+    check(process.returncode == code and "interrupted" in complaint, f"{how.name} in {words}: {process.returncode}: {complaint}")
     return out, complaint
 
 
@@ -218,22 +218,35 @@ check(json.loads(interrupt("info", "--json")[0])["interrupted"], "info's JSON sa
 check("reading was interrupted" in interrupt("info")[0], "info says it itself")
 check("nothing was drawn" in interrupt("plot", "sizes", "-o", path("sizes.png"))[1] and not os.path.exists(path("sizes.png")), "plot draws nothing")
 
+os.mkdir(path("trimmed"))
+for how in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    check("Reading was interrupted" in interrupt("report", how=how)[0], f"report, {how.name}")
+    check("nothing was written" in interrupt("trim", "-f", "-o", path("trimmed/new"), how=how)[1], f"trim, {how.name}")
+    equal([name for name in os.listdir(path("trimmed")) if name != "new"], [], f"trim, {how.name}: nothing is left")
+
 # --- out of a pipe that nobody ends: what has come ---
 with open(log, "rb") as file:
     content = file.read()
-for words in (["report", "--json"], ["report"]):
+for words, how in (["report", "--json"], signal.SIGINT), (["report"], signal.SIGINT), (["report"], signal.SIGTERM), (["report"], signal.SIGHUP):
     process = subprocess.Popen([MALLOSCOPE, *words, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(content)
     process.stdin.flush()
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, complaint = process.communicate(timeout=60)
-    check(process.returncode == 1 and b"interrupted" in complaint, f"Ctrl-C while a pipe is waited for: {process.returncode} {complaint}")
+    check(process.returncode == 1 and b"interrupted" in complaint, f"{how.name} while a pipe is waited for: {process.returncode} {complaint}")
     if "--json" in words:
         r = json.loads(out)
         equal((r["counts"]["allocations"], r["part"]["interrupted"]), (read()["counts"]["allocations"], True), "what has come is shown")
     else:
         check(b"Reading was interrupted" in out, f"and the report says so: {out[:200]}")
+process = subprocess.Popen(["nohup", MALLOSCOPE, "report", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+process.stdin.write(content)
+process.stdin.flush()
+time.sleep(0.3)
+process.send_signal(signal.SIGHUP)
+out, complaint = process.communicate(timeout=60)
+check(process.returncode == 0 and b"interrupted" not in complaint + out and b"allocations" in out, f"SIGHUP that is ignored: {process.returncode} {complaint}")
 process = subprocess.Popen([MALLOSCOPE, "report", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 time.sleep(0.3)
 process.send_signal(signal.SIGINT)
@@ -270,7 +283,7 @@ def child_of(process):
         return []
 
 
-def interrupt_naming(*words):
+def interrupt_naming(*words, how=signal.SIGINT):
     for attempt in range(20):
         process = subprocess.Popen([MALLOSCOPE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         children = []
@@ -281,14 +294,16 @@ def interrupt_naming(*words):
                 os.kill(child, signal.SIGSTOP)
             except OSError: # it has ended
                 pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         out, complaint = process.communicate(timeout=60)
         if "interrupted" in complaint:
             break
-    check(process.returncode == 1 and "interrupted: names are missing" in complaint, f"Ctrl-C in {words} while it looks for names: {process.returncode} {complaint}")
+    check(process.returncode == 1 and "interrupted: names are missing" in complaint, f"{how.name} in {words} while it looks for names: {process.returncode} {complaint}")
     return out, complaint
 
 
+for how in signal.SIGTERM, signal.SIGHUP:
+    interrupt_naming("report", "--no-cache", "--jobs", "1", log, how=how)
 out, complaint = interrupt_naming("report", "--no-cache", "--jobs", "1", log)
 check("allocations" in out and "Reading was interrupted" not in out and len(complaint.splitlines()) == 1, f"all of the report, with fewer names: {out} {complaint}")
 check("looking up names was interrupted: names are missing" in " ".join(out.split()), f"and it says so itself: {out[-500:]}")
@@ -323,7 +338,7 @@ for logs in (log, named), (named, log):
 
 # --- while a server is waited for, for the last of the files ---
 class Server(http.server.BaseHTTPRequestHandler):
-    asked, answered = 0, 1000
+    asked, answered, code = 0, 1000, 404
     waits = threading.Event()
 
     def do_GET(self):
@@ -369,5 +384,20 @@ for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("d
     out = process.stdout.read()
     process.wait()
     check(len(whole) > 100000 and whole.startswith(out), f"Ctrl-C while {words} is written leaves no hole: {len(out)} of {len(whole)}")
+
+# A second one ends it; but SIGHUP comes more than once from a terminal that is closed.
+for signals, lives, wanted in ([signal.SIGINT], True, None), ([signal.SIGTERM, signal.SIGTERM], False, signal.SIGTERM), ([signal.SIGTERM, signal.SIGINT], False, signal.SIGINT), \
+                              ([signal.SIGHUP, signal.SIGHUP], True, None), ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], False, signal.SIGTERM):
+    process = subprocess.Popen([MALLOSCOPE, "dump", many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for how in signals:
+        time.sleep(0.1)
+        process.send_signal(how)
+    if lives:
+        process.stdout.read()
+    equal(process.wait(timeout=30), 1 if lives else -wanted, f"{[how.name for how in signals]} while dump writes")
+    process.stdout.close()
 
 sys.exit(done())
