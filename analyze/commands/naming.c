@@ -3,6 +3,7 @@
 #include "analyze/commands/progress.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
+#include "analyze/symbols/debuginfod.h"
 #include "analyze/util.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ struct naming {
     size_t place_capacity;
     bool all; /* that code had were resolved */
     bool ignores_log;
+    bool asks_servers;
     bool damaged; /* names in the log are */
     struct progress progress;
 };
@@ -127,6 +129,7 @@ struct naming *naming_open(const struct log *log, struct code *code, const struc
     asking.goes_on = progress_goes_on;
     asking.goes_on_data = &n->progress;
     n->symbols = symbols_new(&asking);
+    n->asks_servers = asking.debuginfod;
     *ret_namer = (struct namer){ n, frames_at };
     return n;
 }
@@ -179,14 +182,17 @@ void naming_complain_of_stripped(const struct naming *n)
     }
     if (count)
         complain("no debug file for %s (%s%s): functions that are not in the symbol table have no names; install the "
-                 "debug packages, or say --debug-paths or --debuginfod", text_counted(count, "module"), names,
-                 count > STRIPPED_SHOWN ? ", ..." : "");
+                 "debug packages, or say --debug-paths%s", text_counted(count, "module"), names,
+                 count > STRIPPED_SHOWN ? ", ..." : "", n->asks_servers ? "" : " or --debuginfod");
 }
 
 void naming_complain(const struct naming *n)
 {
+    const char *failure = debuginfod_failure();
     size_t count = 0, nameless = 0;
 
+    if (failure)
+        complain("--debuginfod: %s; names may be missing", failure);
     for (uint32_t i = 0; i < symbols_module_count(n->symbols); i++) {
         const char *problem = symbols_problem(n->symbols, i);
         if (problem && !*symbols_path(n->symbols, i))

@@ -11,4 +11,8 @@ enum debuginfod_kind { DEBUGINFOD_DEBUG_FILE, DEBUGINFOD_BINARY };
  * options' goes_on has said no; and where nothing is to be had at all *ret_problem says why. */
 char *debuginfod_find(const struct symbols_options *options, enum debuginfod_kind kind, const void *build_id, size_t build_id_bytes, const char **ret_problem);
 
+/* What failed at a server, the first time in this process, as a clause; NULL: nothing, or it was told already. A
+ * file that none of them has is no failure. One that has let us wait for all the time that it has is the last. */
+const char *debuginfod_failure(void);
+
 #endif

@@ -346,7 +346,13 @@ class Server(http.server.BaseHTTPRequestHandler):
         if Server.asked > Server.answered:
             Server.waits.set()
             time.sleep(60)
-        self.send_error(404)
+        if Server.code != 200:
+            self.send_error(Server.code)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(b"x" * 1000) # and no more
 
     def log_message(self, *_):
         pass
@@ -357,19 +363,35 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 os.mkdir(path("nothing"))
 asking = [MALLOSCOPE, "report", "--json", "--no-cache", "--debuginfod", "--sysroot", path("nothing"), log]
 env = {"DEBUGINFOD_URLS": f"http://127.0.0.1:{server.server_port}", "DEBUGINFOD_CACHE_PATH": path("fetched")}
-trust = json.loads(run(asking, env=env).stdout)["trust"]
-check(Server.asked and not trust["names_interrupted"], f"a server is asked for {Server.asked} files")
-Server.asked, Server.answered = 0, Server.asked - 1
+got = run(asking, env=env)
+check(Server.asked > 1 and not json.loads(got.stdout)["trust"]["names_interrupted"], f"a server is asked for {Server.asked} files")
+check("DEBUGINFOD_URLS" not in got.stderr, f"that it does not have them is no failure: {got.stderr}")
+files = Server.asked
+
+# What fails there is told once, and who keeps us waiting is not asked again.
+for Server.code, url, wanted in ((500, env["DEBUGINFOD_URLS"], "a server of DEBUGINFOD_URLS failed: .*500"), (200, env["DEBUGINFOD_URLS"], "a server of DEBUGINFOD_URLS failed: .+"),
+                                 (404, "http://127.0.0.1:1", "a server of DEBUGINFOD_URLS failed: .+")):
+    got = run(asking, env={"DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": path(f"fetched {Server.code} {url[-1:]}")})
+    check(got.returncode == 0 and len(re.findall(f"(?m)^malloscope: --debuginfod: {wanted}; names may be missing$", got.stderr)) == 1 == got.stderr.count("DEBUGINFOD"),
+          f"{Server.code} {url}: {got.stderr}")
+Server.asked, Server.answered, Server.code = 0, 0, 404
+begin = time.monotonic()
+got = run(asking, env={**env, "DEBUGINFOD_CACHE_PATH": path("never fetched"), "DEBUGINFOD_TIMEOUT": "1", "DEBUGINFOD_RETRY_LIMIT": "0"})
+check(got.returncode == 0 and len(re.findall(r"(?m)^malloscope: --debuginfod: the servers of DEBUGINFOD_URLS did not deliver within \d+ s, and were not asked again ", got.stderr)) == 1,
+      f"a server that does not answer: {got.stderr}")
+equal(Server.asked, 1, f"it is asked for the first of {files} files; {time.monotonic() - begin:.1f} s")
+Server.waits.clear()
+Server.asked, Server.answered = 0, files - 1
 env["DEBUGINFOD_CACHE_PATH"] = path("fetched again")
 process = subprocess.Popen(asking, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 check(Server.waits.wait(60), "the last is waited for")
 process.send_signal(signal.SIGINT)
 out, complaint = process.communicate(timeout=60)
-check(process.returncode == 1 and "interrupted: names are missing" in complaint and json.loads(out)["trust"]["names_interrupted"],
+check(process.returncode == 1 and "interrupted: names are missing" in complaint and "URLS" not in complaint and json.loads(out)["trust"]["names_interrupted"],
       f"Ctrl-C while a server is waited for: {process.returncode} {complaint}")
 server.shutdown()
 
-# --- Ctrl-C while what is shown waits for whoever reads it ---
+# --- signals while what is shown waits for whoever reads it ---
 many = path("many.mscope")
 run([os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log"), many, "20000", "4", "1000", "5000"])
 for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("dump",):

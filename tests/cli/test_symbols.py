@@ -424,4 +424,10 @@ with open(path("inlined"), "wb") as file:
     file.write(open(program("inlined"), "rb").read()[:6000])
 got = run([MALLOSCOPE, "report", log])
 check(got.returncode == 0 and "inlined" in got.stderr and got.stderr.count("\n") == 1, f"a file cut short: {got.stderr}")
+# What is given already is not recommended.
+must("strip", "-o", path("bare"), program("inlined"))
+equal(record([path("bare")], log).returncode, 0, "record a stripped program")
+for options, wanted in ([], "or say --debug-paths or --debuginfod\n"), (["--debuginfod"], "or say --debug-paths\n"):
+    got = run([MALLOSCOPE, "report", "--no-cache", *options, log], env={"DEBUGINFOD_URLS": "http://127.0.0.1:1", "DEBUGINFOD_CACHE_PATH": path("none fetched")})
+    check(got.returncode == 0 and "no debug file for" in got.stderr and wanted in got.stderr, f"{options}: {got.stderr}")
 sys.exit(done())
