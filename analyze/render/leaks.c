@@ -28,21 +28,27 @@ static const char *module_of(const struct collector *c, const struct call_frame 
     return *path ? path : frame->location ? "<unknown module>" : NULL;
 }
 
-static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own)
+static struct suppressible suppressible_of(const struct collector *c, uint32_t frame)
 {
     const struct call_frame *f = &c->leaks->tree.frames[frame];
+    return (struct suppressible){
+        module_of(c, f), f->signature && !symbols_is_numbered(f->function, f->signature) ? f->signature : f->function, f->source };
+}
+
+static struct suppression *rule_of(struct collector *c, uint32_t frame, bool own)
+{
     uint32_t *known = &c->first[own][frame];
 
     if (!*known) {
-        const struct suppression *rule = suppressions_find(c->rules, &(struct suppressible){
-            module_of(c, f), f->signature && !symbols_is_numbered(f->function, f->signature) ? f->signature : f->function, f->source }, own);
+        const struct suppressible texts = suppressible_of(c, frame);
+        const struct suppression *rule = suppressions_find(c->rules, &texts, own);
         *known = rule ? (uint32_t)(rule - c->rules->rules) + 1 : RULE_NONE;
     }
     return *known == RULE_NONE ? NULL : &c->rules->rules[*known - 1];
 }
 
 /* For each node the rule that suppresses stacks which end there, or NULL. A caller's answer is its callee's where
- * that has no rule; it depends on whether all frames so far are the libraries' own. */
+ * that has no rule; it depends on whether all frames so far are the libraries' own, none of them hidden. */
 static struct suppression **find_rules(struct collector *c)
 {
     const struct call_tree *t = &c->leaks->tree;
@@ -53,12 +59,22 @@ static struct suppression **find_rules(struct collector *c)
         c->first[own] = alloc_zeroed(t->frame_count, sizeof *c->first[own]);
     }
     for (uint32_t node = 1; node < t->node_count; node++) {
-        uint32_t frame = t->nodes[node].frame;
-        bool is_own = suppressions_is_own(call_frame_module_path(t, frame));
+        uint32_t frame = t->nodes[node].frame, caller = t->nodes[node].parent;
+        const struct suppressible callee = suppressible_of(c, frame);
+        bool is_own = suppressions_is_own(&callee), goes_on = is_own;
+        if (is_own && caller) {
+            const struct suppressible texts = suppressible_of(c, t->nodes[caller].frame);
+            goes_on = !suppressions_hides_caller(&callee, &texts);
+        }
         for (int own = 0; own < 2; own++) {
             struct suppression *rule = rule_of(c, frame, own && is_own);
-            found[own][node] = rule ? rule : found[own && is_own][t->nodes[node].parent];
+            found[own][node] = rule ? rule : found[own && goes_on][caller];
         }
+    }
+    for (uint32_t node = 1; node < t->node_count; node++) {
+        const struct suppressible texts = suppressible_of(c, t->nodes[node].frame);
+        if (suppressions_hides_caller(NULL, &texts))
+            found[1][node] = found[0][node];
     }
     free(found[0]);
     free(c->first[0]);

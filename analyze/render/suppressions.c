@@ -33,16 +33,50 @@ static const struct {
     { "mktime", false },
     { "strftime", false },
     { "setlocale", false },
+    { "^_nl_find_locale$", false },
+    { "^__wcsmbs_load_conv$", false },
     { "bindtextdomain", false },
     { "textdomain", false },
-    { "dcgettext", false },
-    { "dcngettext", false },
-    /* Users, groups, hosts: in memory of the library's own, and its plug-ins. */
+    { "^__dcigettext$", false },
+    /* Conversions: what has been loaded; not the steps of one, which iconv_close() frees. */
+    { "^__gconv_find_shlib$", false },
+    { "^__gconv_load_cache$", false },
+    { "^__gconv_read_conf$", false },
+    { "^find_derivation$", false },
+    /* Users, groups, hosts, networks: in memory of the library's own, and its plug-ins; not getaddrinfo()'s answer. */
     { "^getpw*", false },
     { "^getgr*", false },
     { "^gethost*", false },
+    { "^getnet*", false },
     { "^getserv*", false },
     { "^getproto*", false },
+    { "^getrpc*", false },
+    { "^getalias*", false },
+    { "^getsp*", false },
+    { "^getsg*", false },
+    { "^getut*", false },
+    { "^fgetpw*", false },
+    { "^fgetgr*", false },
+    { "^getusershell$", false },
+    { "^ttyname$", false },
+    { "nss_database", false },
+    { "^__nss_module_*", false },
+    { "^_nss_dns_gethost*", false },
+    { "^__resolv_con*", false },
+    { "^__check_pf$", false },
+    { "^gaiconf_init$", false },
+    { "^getmntent$", false },
+    /* Requests that later ones use again. */
+    { "^__aio_enqueue_request$", false },
+    { "^__gai_enqueue_request$", false },
+    /* The C++ library: what a locale has by name (the object that holds it is whoever's that made it), and what its
+     * facets work out at their first use; buffers of the standard streams. */
+    { "^std::locale::locale(", false },
+    { "::num_get<", false },
+    { "::num_put<", false },
+    { "::money_get<", false },
+    { "::money_put<", false },
+    { "^std::ios_base::sync_with_stdio(", false },
     /* Lists of what is to be done at exit, the environment's copies, threads' keys and stacks. */
     { "__cxa_atexit", false },
     { "__cxa_at_quick_exit", false },
@@ -52,6 +86,9 @@ static const struct {
     { "setenv", false },
     { "pthread_setspecific", false },
     { "pthread_create", false },
+    { "^__register_atfork$", false },
+    { "^register_printf_*", false },
+    { "^addseverity$", false },
     /* Texts that the next call replaces. */
     { "strerror", false },
     { "strsignal", false },
@@ -166,6 +203,17 @@ const char *suppressions_interceptor(unsigned function)
     return function == REC_FN_NEW ? "operator new(unsigned long)" : rec_function_name(function);
 }
 
+/* Also as the compiler names a part of it: call_init.part.0. */
+static bool is_one_of(const char *function, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = strlen(names[i]);
+        if (strncmp(function, names[i], bytes) == 0 && (!function[bytes] || function[bytes] == '.'))
+            return true;
+    }
+    return false;
+}
+
 static bool begins_with_one_of(const char *text, const char *const *beginnings, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -189,10 +237,34 @@ bool suppressions_is_operator_new(const char *signature, const char *module)
            begins_with_one_of(file_name(module), libraries, sizeof libraries / sizeof *libraries);
 }
 
-bool suppressions_is_own(const char *module)
+bool suppressions_is_own(const struct suppressible *frame)
 {
     static const char *const names[] = { "libc.so.", "libc-2.", "libpthread.so.", "libpthread-2.", "libdl.so.", "libdl-2.",
                                          "ld-linux", "ld-2.", "ld-musl-", "libstdc++.so." };
+    static const char *const users[] = { "^std::*buf<*flow(", "std::*basic_string<*>::", "^std::string::", "^std::wstring::" };
 
-    return begins_with_one_of(file_name(module), names, sizeof names / sizeof *names);
+    if (!frame->module || !begins_with_one_of(file_name(frame->module), names, sizeof names / sizeof *names))
+        return false;
+    for (size_t i = 0; frame->function && i < sizeof users / sizeof *users; i++)
+        if (suppression_matches(users[i], frame->function))
+            return false;
+    return true;
+}
+
+static bool is_loader(const char *module)
+{
+    static const char *const names[] = { "ld-linux", "ld-2." };
+
+    return module && begins_with_one_of(file_name(module), names, sizeof names / sizeof *names);
+}
+
+bool suppressions_hides_caller(const struct suppressible *callee, const struct suppressible *caller)
+{
+    static const char *const callers[] = { "call_init", "_dl_init", "call_destructors", "call_fini", "_dl_fini", "_dl_call_fini" };
+
+    if (!is_loader(caller->module) || !caller->function || !is_one_of(caller->function, callers, sizeof callers / sizeof *callers))
+        return false;
+    if (!callee || !callee->module || strncmp(file_name(callee->module), "libstdc++.so.", strlen("libstdc++.so.")) != 0)
+        return !callee || !is_loader(callee->module);
+    return callee->function && strncmp(callee->function, "_GLOBAL__sub_I_", strlen("_GLOBAL__sub_I_")) != 0;
 }

@@ -41,8 +41,13 @@ struct suppressible {
 /* The first rule for this frame, or NULL; own: all frames from the allocation to this one are
  * in libraries of suppressions_is_own(). */
 struct suppression *suppressions_find(struct suppressions *s, const struct suppressible *frame, bool own);
-/* The C library, the loader and the C++ library, by the path of the module. */
-bool suppressions_is_own(const char *module);
+/* The C library, the loader and the C++ library, by the path of the module; but what strings and streams' buffers
+ * allocate is of whoever made these. */
+bool suppressions_is_own(const struct suppressible *frame);
+/* Whether between the two there may be one that has no frame, as it ended in a jump to the callee: a constructor or
+ * destructor that the loader calls. The C++ library's own are functions without an exported name. callee: NULL for the
+ * allocation function. */
+bool suppressions_hides_caller(const struct suppressible *callee, const struct suppressible *caller);
 
 /* The frame that a checker has innermost: of its own function, in the place of one of rec_function,
  * and of C++'s operators new that call it. NULL: there is none. */

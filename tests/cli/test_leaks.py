@@ -327,6 +327,54 @@ for name, kept in (("getline", False), ("strdup", False), ("setlocale", True), (
     check(got["leaked"]["blocks"] == 0 if kept else got["leaked"]["blocks"] == 1, f"{name}: {got['leaked']}, {got['places']}")
     check(not kept or got["suppressed"]["blocks"] > 0, f"{name} keeps something: {got['suppressed']}")
 
+# All that these libraries keep when what they hand out is given back; and what they hand out when it is not: LeakSanitizer's
+# lines, and the stream that the C library's list of streams reaches.
+kept = os.path.join(SOURCE, "tests/programs/kept.cpp")
+for options, name in (["-fsanitize=leak"], "kept_lsan"), ([], "kept"):
+    got = run(["g++", "-g", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", *options, kept, "-o", path(name), "-lrt", "-pthread"])
+    equal(got.returncode, 0, f"compiling {name}: {got.stderr}")
+with open(kept) as file:
+    lines = list(enumerate(file, 1))
+forgotten = {number for number, line in lines if line.endswith("// FORGOTTEN\n")}
+stream = {number for number, line in lines if "setmntent(" in line}
+for arguments, wanted in ([], set()), (["forget"], forgotten):
+    equal(record([path("kept"), *arguments], path("kept.mscope")).returncode, 0, f"recording kept {arguments}")
+    got = run([MALLOSCOPE, "leaks", "--fail", "--json", path("kept.mscope")])
+    found = json.loads(got.stdout)
+    equal(set(by_line(found, "kept.cpp")), wanted, f"kept {arguments}: {found['places']}")
+    equal(got.returncode, int(bool(wanted)), f"kept {arguments}: --fail: {got.stderr}")
+    theirs = run([path("kept_lsan"), *arguments], env={"LSAN_OPTIONS": "fast_unwind_on_malloc=0"}).stderr
+    frames = [re.search(r"kept\.cpp:(\d+)", part) for part in theirs.split("\n\n") if " leak of " in part]
+    equal({int(frame[1]) for frame in frames if frame}, wanted - stream, f"kept {arguments}, LeakSanitizer's: {theirs}")
+
+# A constructor or destructor that ends in a jump has no frame: what it jumps to seems to be called by the loader. The C++ library's own
+# constructor, which has its memory for exceptions, is called in the same way.
+with open(path("jumping.cpp"), "w") as file:
+    file.write("""#include <stdlib.h>
+#include <string.h>
+extern "C" void *_Znwm(unsigned long bytes); /* operator new: by that name the compiler would leave the call out */
+extern "C" __attribute__((WHEN)) void first(void) { JUMP; }
+""")
+with open(path("jumped.c"), "w") as file:
+    file.write("""#include <dlfcn.h>
+int main(int count, char **v) { void *library = count > 1 ? dlopen(v[1], RTLD_NOW) : 0; return count > 1 && (!library || dlclose(library)); }
+""")
+for name, when, jump in (("strdup", "constructor", 'strdup("a leak of 12")'), ("malloc", "constructor", "malloc(13)"),
+                         ("new", "constructor", "_Znwm(13)"), ("end", "destructor", 'strdup("a leak of 12")')):
+    got = run(["g++", "-w", "-O2", "-fno-builtin", "-shared", "-fPIC", f"-DWHEN={when}", f"-DJUMP={jump}", path("jumping.cpp"), "-o", path(f"libjump_{name}.so")])
+    equal(got.returncode, 0, f"compiling {jump}: {got.stderr}")
+    code = run(["objdump", "-d", "--no-show-raw-insn", path(f"libjump_{name}.so")]).stdout
+    check(re.search(r"<first>:\n(.*\n)*?.*\bjmp +\S+ <\w+@plt>", code), f"{name}: it jumps: {code}")
+    equal(run(["gcc", path("jumped.c"), "-o", path("jumped"), "-Wl,--no-as-needed", path(f"libjump_{name}.so"), "-ldl"]).returncode, 0, "compiling jumped")
+    equal(run(["gcc", path("jumped.c"), "-o", path("jumped_late"), "-ldl"]).returncode, 0, "compiling jumped_late")
+    for command in [path("jumped")], [path("jumped_late"), path(f"libjump_{name}.so")]:
+        equal(record(command, path("jumped.mscope")).returncode, 0, f"recording {command}")
+        found = leaks(path("jumped.mscope"))
+        equal([(place["blocks"], place["bytes"]) for place in found["places"]], [(1, 13)], f"{command}: a {when}'s leak: {found['places']}")
+equal(record([path("jumped_late"), "libstdc++.so.6"], path("jumped.mscope")).returncode, 0, "recording the C++ library, loaded late")
+found = leaks(path("jumped.mscope"))
+check(found["leaked"]["blocks"] == 0 and found["suppressed"]["bytes"] >= 70000, f"the C++ library, loaded late: {found['places']}, {found['suppressed']}")
+
 # --- how processes ended ---
 killed = path("killed.mscope")
 record([program("leaking"), "kill"], killed)

@@ -54,7 +54,7 @@ static size_t stars(const char *pattern)
 static void ask(struct suppressions *rules, const char *text)
 {
     const struct suppressible frame = { .function = text, .module = text };
-    const struct suppression *found = suppressions_find(rules, &frame, suppressions_is_own(text)), *first = NULL;
+    const struct suppression *found = suppressions_find(rules, &frame, suppressions_is_own(&frame)), *first = NULL;
 
     for (size_t i = 0; i < rules->count; i++) {
         const char *pattern = rules->rules[i].pattern;
