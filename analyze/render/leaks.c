@@ -71,7 +71,7 @@ static struct suppression **find_rules(struct collector *c)
             found[own][node] = rule ? rule : found[own && goes_on][caller];
         }
     }
-    for (uint32_t node = 1; node < t->node_count; node++) {
+    for (uint32_t node = 1; node < t->node_count; node++) { /* what jumped to malloc() itself */
         const struct suppressible texts = suppressible_of(c, t->nodes[node].frame);
         if (suppressions_hides_caller(NULL, &texts))
             found[1][node] = found[0][node];
