@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define OPEN_MAX 64 /* brackets; what is deeper is not closed */
+#define OPEN_MAX 64   /* brackets; what is deeper is not closed */
+#define GROUPS_MAX 32 /* side by side; what comes behind is not shortened */
 
 /* Of the sign behind `operator` that has such characters: they open and close nothing. 0: there is none here. */
 static size_t operator_length(const char *name, const char *at)
@@ -97,17 +98,30 @@ static void pass(struct open_brackets *open, const char *name, const char *at)
         open->count--;
 }
 
-char *names_cut(const char *name, size_t columns)
+/* Columns that a terminal needs. */
+static size_t width_of(const char *text, size_t bytes)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return width;
+}
+
+static bool fits(const char *text, size_t columns)
+{
+    return width_of(text, strlen(text)) <= columns;
+}
+
+/* What is left out is the end. Frees name. */
+static char *cut_end(char *name, size_t columns)
 {
     struct open_brackets open = { .count = 0 }, open_there = open;
     size_t width = 0, shown = 0;
     const char *sign_end = name;
 
-    for (const char *at = name; *at; at++)
-        width += ((unsigned char)*at & 0xc0) != 0x80;
-    if (width <= columns)
-        return copy_text(name, strlen(name));
-    width = 0;
+    if (fits(name, columns))
+        return name;
     for (const char *at = name; *at && width + 3 <= columns; at++) {
         size_t sign = operator_length(name, at);
         sign_end = sign ? at + sign : sign_end;
@@ -125,5 +139,104 @@ char *names_cut(const char *name, size_t columns)
     memcpy(text + shown, "...", 3);
     for (size_t i = 0; i < open_there.count; i++)
         text[shown + 3 + i] = open_there.closing[open_there.count - 1 - i];
+    free(name);
     return text;
+}
+
+/* What is left out is the beginning, up to a `::` outside of brackets: "...::reload". Frees name, unless it is NULL: there is no
+ * such place. */
+static char *cut_beginning(char *name, size_t columns)
+{
+    struct open_brackets open = { .count = 0 };
+    const char *sign_end = name;
+
+    for (const char *at = name; *at; at++) {
+        if (at > name && !open.count && at[0] == ':' && at[1] == ':' && 3 + width_of(at, strlen(at)) <= columns) {
+            char *text = format_text("...%s", at);
+            free(name);
+            return text;
+        }
+        size_t sign = operator_length(name, at);
+        sign_end = sign ? at + sign : sign_end;
+        if (at >= sign_end)
+            pass(&open, name, at);
+    }
+    return NULL;
+}
+
+/* What is in a pair of brackets that is in no other. */
+struct group {
+    const char *begin;
+    size_t bytes, width;
+    char *shorter; /* NULL: not tried */
+};
+
+static size_t find_groups(const char *name, struct group groups[GROUPS_MAX])
+{
+    struct open_brackets open = { .count = 0 };
+    const char *sign_end = name, *begin = name;
+    size_t count = 0;
+
+    for (const char *at = name; *at && count < GROUPS_MAX; at++) {
+        size_t sign = operator_length(name, at), before = open.count;
+        sign_end = sign ? at + sign : sign_end;
+        if (at >= sign_end)
+            pass(&open, name, at);
+        if (!before && open.count) {
+            begin = at + 1;
+        } else if (before && !open.count) {
+            size_t bytes = (size_t)(at - begin);
+            groups[count++] = (struct group){ .begin = begin, .bytes = bytes, .width = width_of(begin, bytes) };
+        }
+    }
+    return count;
+}
+
+static struct group *longest_untried(struct group *groups, size_t count)
+{
+    struct group *longest = NULL;
+
+    for (size_t i = 0; i < count; i++)
+        if (!groups[i].shorter && groups[i].width > 3 && (!longest || groups[i].width > longest->width))
+            longest = &groups[i];
+    return longest;
+}
+
+/* Shortens what is in brackets, the longest first, for as long as the name needs more columns. Of `{lambda(int)#1}` no more than
+ * what is in its brackets: it is which function, and not of what. */
+static char *shorten_groups(const char *name, size_t columns, unsigned depth)
+{
+    struct group groups[GROUPS_MAX], *group;
+    size_t count = depth < OPEN_MAX ? find_groups(name, groups) : 0, width = width_of(name, strlen(name)), used = 0;
+    const char *from = name;
+
+    while (width > columns && (group = longest_untried(groups, count))) {
+        size_t room = group->width > width - columns + 3 ? group->width - (width - columns) : 3;
+        _cleanup_free_ char *inside = copy_text(group->begin, group->bytes);
+        group->shorter = shorten_groups(inside, room, depth + 1);
+        if (group->begin[-1] != '{')
+            group->shorter = cut_end(group->shorter, room);
+        width -= group->width - width_of(group->shorter, strlen(group->shorter));
+    }
+    char *text = alloc_zeroed(strlen(name) + 1, 1);
+    for (size_t i = 0; i < count; i++) {
+        if (!groups[i].shorter)
+            continue;
+        size_t between = (size_t)(groups[i].begin - from), bytes = strlen(groups[i].shorter);
+        memcpy(text + used, from, between);
+        memcpy(text + used + between, groups[i].shorter, bytes);
+        used += between + bytes;
+        from = groups[i].begin + groups[i].bytes;
+        free(groups[i].shorter);
+    }
+    strcpy(text + used, from);
+    return text;
+}
+
+char *names_cut(const char *name, size_t columns)
+{
+    char *text = shorten_groups(name, columns, 0);
+    char *shorter = fits(text, columns) ? NULL : cut_beginning(text, columns);
+
+    return shorter ? shorter : cut_end(text, columns);
 }

@@ -7,8 +7,8 @@
 /* With its templates' arguments left out: "std::vector<>::reserve". Good until the next call. */
 const char *names_short(const char *function);
 
-/* In so many columns at most: what is left out is "...", and brackets that are open there are closed:
- * "hooks::{K#0...}". To be freed. */
+/* In so many columns at most; what is left out is "...". First of what is in brackets, as arguments of templates and parameters:
+ * "app::Cache<std::pair<...>>::reload"; then of what it is in: "...::reload"; then its end. To be freed. */
 char *names_cut(const char *name, size_t columns);
 
 #endif
