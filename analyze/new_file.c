@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static char unfinished[PATH_MAX]; /* the last one's beside; "": none */
+
 void follow_links(const char *path, char ret_real[PATH_MAX])
 {
     char target[PATH_MAX];
@@ -43,12 +45,14 @@ static int open_beside(struct new_file *f, struct failure *ret_failure)
     /* Not with the file's own name in it, which may be as long as names can be. */
     f->beside = format_text("%.*s.malloscope-XXXXXX", slash ? (int)(slash + 1 - f->real) : 0, f->real);
     int fd = mkostemp(f->beside, O_CLOEXEC), error = errno;
+    snprintf(unfinished, sizeof unfinished, "%s", fd < 0 ? "" : f->beside);
     if (fd >= 0 && (f->file = fdopen(fd, "w")))
         return 0;
     if (fd >= 0) {
         error = errno;
         close(fd);
         unlink(f->beside);
+        *unfinished = 0;
     }
     free(f->beside);
     return fail(ret_failure, error, "%s: no file can be made in its directory: %s", f->path, strerror(error));
@@ -81,6 +85,7 @@ static int end(struct new_file *f, int error)
         error = errno;
     if (f->beside && error)
         unlink(f->beside);
+    *unfinished = 0;
     free(f->beside);
     f->beside = NULL;
     f->file = NULL;
@@ -103,4 +108,10 @@ void new_file_drop(struct new_file *f)
 {
     if (f->file)
         end(f, ECANCELED);
+}
+
+void new_file_abandon(void)
+{
+    if (*unfinished)
+        unlink(unfinished);
 }

@@ -1,5 +1,7 @@
 #include "analyze/commands/progress.h"
 
+#include "analyze/new_file.h"
+
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,16 +16,29 @@ static bool is_over[PROGRESS_NAMES + 1];  /* passes of this kind end at once */
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define ENDING_SIGNALS (sizeof ending_signals / sizeof *ending_signals)
 
-static void wait_no_more(void);
+static void on_end(int number);
+static void change_handlers(void (*from)(int number), void (*to)(int number));
 
 /* Once: the next one ends the program, whichever it is. But a terminal that is closed sends SIGHUP more than once, and so does
  * the shell in it. */
 static void on_interrupt(int number)
 {
     interrupted = has_come = 1;
-    wait_no_more();
+    change_handlers(on_interrupt, on_end);
     if (number == SIGHUP)
         signal(SIGHUP, SIG_IGN);
+}
+
+/* Between passes, while output is written: no part of that looks like the whole. */
+static void on_end(int number)
+{
+    static const char text[] = "malloscope: ended by a signal while its output was written: that is not whole\n";
+
+    new_file_abandon();
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 static uint64_t now_ns(void)
@@ -44,18 +59,18 @@ static void wait_for_interrupt(enum progress_kind kind)
     for (size_t i = 0; i < ENDING_SIGNALS; i++)
         sigaddset(&action.sa_mask, ending_signals[i]);
     for (size_t i = 0; i < ENDING_SIGNALS && !has_come; i++)
-        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && (now.sa_handler == SIG_DFL || now.sa_handler == on_end))
             sigaction(ending_signals[i], &action, NULL);
 }
 
-/* Between passes output is written. Async-signal-safe. */
-static void wait_no_more(void)
+/* Async-signal-safe. */
+static void change_handlers(void (*from)(int number), void (*to)(int number))
 {
     struct sigaction now;
 
     for (size_t i = 0; i < ENDING_SIGNALS; i++)
-        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == on_interrupt)
-            signal(ending_signals[i], SIG_DFL);
+        if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == from)
+            signal(ending_signals[i], to);
 }
 
 void progress_begin(struct progress *p, enum progress_kind kind, const char *what)
@@ -92,7 +107,7 @@ void progress_end(struct progress *p)
     if (p->is_shown)
         fprintf(stderr, "\r\033[K");
     p->is_shown = false;
-    wait_no_more();
+    change_handlers(on_interrupt, on_end);
     if (!p->was_interrupted)
         return;
     interrupted = 0;

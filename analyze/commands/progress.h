@@ -1,7 +1,8 @@
 /* What a pass over a log shows of itself, and how it is ended: after a second, a line on
  * stderr, if that is a terminal, that is gone when the pass is over; and Ctrl-C, SIGTERM
  * or SIGHUP, which ends it so that what is known so far can be shown. A second one ends
- * the program (SIGHUP counts once), and so does the first where no pass goes on.
+ * the program (SIGHUP counts once), and so does the first where no pass goes on; where
+ * output is written it says so.
  * One pass at a time. */
 #ifndef MALLOSCOPE_COMMANDS_PROGRESS_H
 #define MALLOSCOPE_COMMANDS_PROGRESS_H

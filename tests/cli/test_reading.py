@@ -396,7 +396,7 @@ many = path("many.mscope")
 run([os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log"), many, "20000", "4", "1000", "5000"])
 for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("dump",):
     whole = subprocess.run([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    process = subprocess.Popen([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 30
     while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -404,7 +404,11 @@ for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("d
     process.send_signal(signal.SIGINT)
     time.sleep(0.1)
     out = process.stdout.read()
+    complaint = process.stderr.read().decode()
     process.wait()
+    process.stderr.close()
+    wanted = (1, "interrupted") if words == ("dump",) else (-signal.SIGINT, "ended by a signal while its output was written")
+    check(process.returncode == wanted[0] and wanted[1] in complaint, f"{words}: it is told: {process.returncode} {complaint}")
     check(len(whole) > 100000 and whole.startswith(out), f"Ctrl-C while {words} is written leaves no hole: {len(out)} of {len(whole)}")
 
 # A second one ends it; but SIGHUP comes more than once from a terminal that is closed.
