@@ -30,7 +30,10 @@ const char leaks_help[] =
     "  --fail               exit code 1 where something leaked that is not suppressed\n"
     READING_HELP
     "  --json               as JSON, schema malloscope-leaks/1\n"
-    "  --tsv                a line for each place, with tabs\n"
+    "  --tsv                a header row, and a row for each place: file, line,\n"
+    "                       module and function are of the call site, as in sites;\n"
+    "                       stack has functions, the innermost first (in sites it is\n"
+    "                       the last), parted by `;`\n"
     "  -h, --help\n\n"
     "A place is a stack: the same functions called from elsewhere are another one.\n"
     "Where allocations were sampled, all figures are estimates.\n\n"

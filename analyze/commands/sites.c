@@ -40,6 +40,7 @@ const char sites_help[] =
     "                             stacks of the one with the most bytes; empty: not\n"
     "                             known\n"
     "  stack                      functions from the program's start to the call,\n"
+    "                             the innermost last (in leaks --tsv it is first),\n"
     "                             parted by `;`; of a call site the stack with the\n"
     "                             most bytes. module+0xOFFSET where there is no name\n\n"
     "Exit codes: 0; 1 the log is damaged (what is whole is shown), something may be\n"

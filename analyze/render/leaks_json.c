@@ -1,5 +1,6 @@
 /* Leaks -> JSON, schema malloscope-leaks/1, and TSV. */
 #include "analyze/render/coverage.h"
+#include "analyze/render/frames.h"
 #include "analyze/render/leaks.h"
 #include "analyze/render/long_json.h"
 #include "analyze/render/part.h"
@@ -19,6 +20,37 @@ static json_t *integer(uint64_t value)
 static json_t *text_or_null(const char *text)
 {
     return text ? text_json(text) : json_null();
+}
+
+static enum site_role role_of(const struct call_tree *t, const struct call_frame *f)
+{
+    const struct symbols_frame names = { .function = f->function, .signature = f->signature, .file = f->source, .line = f->line };
+    return frames_role_in(call_frame_module_path(t, (uint32_t)(f - t->frames)), frames_role(&names, !f->is_inlined), f->function);
+}
+
+/* Of a stack that ends at a node, the node of the frame that asked for the blocks, as `sites` has it: not of what only passes
+ * allocations on, as operator new does. */
+static uint32_t call_site(const struct call_tree *t, uint32_t node)
+{
+    struct site_search search = { 0 };
+    uint32_t site = node;
+
+    for (uint32_t at = node; at; at = t->nodes[at].parent) {
+        const struct call_frame *f = &t->frames[t->nodes[at].frame];
+        if (site_search_ends(&search, at, role_of(t, f), t->code->locations[f->location].file, !t->nodes[at].parent, &site))
+            break;
+    }
+    return site;
+}
+
+/* In the stack. */
+static json_int_t call_site_index(const struct call_tree *t, uint32_t node)
+{
+    json_int_t index = 0;
+
+    for (uint32_t found = call_site(t, node); node != found; node = t->nodes[node].parent)
+        index++;
+    return index;
 }
 
 /* The innermost frame first. */
@@ -48,10 +80,11 @@ static json_t *site(const void *data, size_t number)
     const struct leaks *l = data;
     const struct leak_site *s = &l->sites[number];
 
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:I, s:o}", "bytes", (json_int_t)s->bytes, "blocks", (json_int_t)s->blocks,
                      "not_ended_bytes", (json_int_t)s->unended_bytes, "not_ended_blocks", (json_int_t)s->unended_blocks,
                      "first_seconds", (double)s->first_us / 1e6, "age_seconds", (double)s->age_us / 1e6, "called",
-                     rec_function_name(s->function), "stack", stack(&l->tree, s->node));
+                     rec_function_name(s->function), "site", call_site_index(&l->tree, s->node), "stack",
+                     stack(&l->tree, s->node));
 }
 
 static json_t *processes(const struct leaks *l, const struct facts *f)
@@ -121,14 +154,14 @@ void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)
     const struct call_tree *t = &l->tree;
     char buffer[CALL_NAME_BYTES];
 
-    printf("bytes\tblocks\tnot_ended_bytes\tnot_ended_blocks\tfirst_seconds\tage_seconds\tfile\tline\tmodule\tstack\tcalled\n");
+    printf("bytes\tblocks\tnot_ended_bytes\tnot_ended_blocks\tfirst_seconds\tage_seconds\tfile\tline\tmodule\tstack\tcalled\tfunction\n");
     for (size_t i = 0; i < l->count && i < view->top; i++) {
         const struct leak_site *s = &l->sites[i];
-        const struct call_node *n = &t->nodes[s->node];
-        const char *source = t->frames[n->frame].source;
+        const struct call_node *n = &t->nodes[call_site(t, s->node)];
+        const struct call_frame *f = &t->frames[n->frame];
         printf("%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%.6f\t%.6f\t", s->bytes, s->blocks, s->unended_bytes,
                s->unended_blocks, (double)s->first_us / 1e6, (double)s->age_us / 1e6);
-        print_field(source ? source : "");
+        print_field(f->source ? f->source : "");
         if (n->line)
             printf("\t%u\t", n->line);
         else
@@ -140,6 +173,8 @@ void leaks_print_tsv(const struct leaks *l, const struct leaks_view *view)
                 putchar(';');
             print_field(call_frame_name(t, t->nodes[node].frame, buffer));
         }
-        printf("\t%s\n", rec_function_name(s->function));
+        printf("\t%s\t", rec_function_name(s->function));
+        print_field(f->function ? call_frame_name(t, n->frame, buffer) : "");
+        putchar('\n');
     }
 }

@@ -141,12 +141,39 @@ text = run([MALLOSCOPE, "leaks", "-n", "1", "--depth", "2", log]).stdout
 check(f"... {len(found['places']) - 1} more places (-n)" in text, f"-n 1: {text}")
 check("more frames (--depth)" in text and "leak_all" in text and "__libc_start" not in text, f"--depth 2: {text}")
 rows = [line.split("\t") for line in run([MALLOSCOPE, "leaks", "--tsv", log]).stdout.splitlines()]
-equal(rows[0], ["bytes", "blocks", "not_ended_bytes", "not_ended_blocks", "first_seconds", "age_seconds", "file", "line", "module", "stack", "called"],
-      "TSV heading")
+equal(rows[0], ["bytes", "blocks", "not_ended_bytes", "not_ended_blocks", "first_seconds", "age_seconds", "file", "line", "module", "stack", "called",
+                "function"], "TSV heading")
 equal(sum(int(row[0]) for row in rows[1:]), 2935, "TSV bytes")
-check(all(len(row) == 11 for row in rows), "TSV fields")
+check(all(len(row) == 12 for row in rows), "TSV fields")
 equal({row[10] for row in rows[1:]}, {place["called"] for place in found["places"]}, "TSV functions")
 check(any(row[9].startswith("keep;leak_all;main;") for row in rows), "TSV stacks")
+
+
+def table(*words):
+    got = run([MALLOSCOPE, *words])
+    equal(got.returncode, 0, f"{words}: {got.stderr}")
+    head, *lines = [line.split("\t") for line in got.stdout.splitlines()]
+    return [dict(zip(head, line)) for line in lines]
+
+
+# The call site is the same as that of `sites`: not operator new, which passes on what others ask for.
+for name, source in ("leaking", "leaking.c"), ("leaking_cpp", "leaking.cpp"):
+    one = path(name + ".mscope")
+    places = table("leaks", "--tsv", "--no-default-suppressions", one)
+    places_of_stacks, stacks = {}, {}
+    for sums, rows, bytes in (places_of_stacks, places, "bytes"), (stacks, table("sites", "--stacks", one), "leaked_bytes"):
+        for row in rows:
+            key = tuple(row[column] for column in ("module", "file", "line"))
+            sums[key] = sums.get(key, 0) + int(row[bytes])
+    equal(places_of_stacks, {key: bytes for key, bytes in stacks.items() if bytes}, f"{source}: bytes by call site, as sites has them")
+    for row, place in zip(places, leaks(one, "--no-default-suppressions")["places"]):
+        site = place["stack"][place["site"]]
+        equal((row["file"], row["line"], row["module"]), (site["file"] or "", str(site["line"] or ""), site["module"]), f"{source}: JSON's")
+        check((site["function"] or "") in row["function"] and bool(site["function"]) == bool(row["function"]), f"{source}: {row['function']}")
+sums = {}
+for row in table("leaks", "--tsv", path("leaking_cpp.mscope")):
+    add(sums, int(row["line"]) if row["file"].endswith("/leaking.cpp") else None, int(row["blocks"]), int(row["bytes"]))
+equal(sums, {line: plant[:2] for line, plant in planted("leaking.cpp").items()}, "TSV: C++'s lines")
 only = leaks(log, "--filter", "in_thr|grow_and")
 equal((only["leaked"]["bytes"], only["leaked"]["places"]), (871, 2), "--filter by function")
 equal(leaks(log, "--filter", r"leaking\.c$")["leaked"]["bytes"], 2935, "--filter by file")
