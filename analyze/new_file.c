@@ -2,12 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char unfinished[PATH_MAX]; /* the last one's beside; "": none */
+static char unfinished[PATH_MAX]; /* "": none */
+
+void new_file_watch(const char *path)
+{
+    *unfinished = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (!path || !*path || strlen(path) >= sizeof unfinished)
+        return;
+    strcpy(unfinished + 1, path + 1); /* a handler that comes now finds none */
+    atomic_signal_fence(memory_order_seq_cst);
+    *unfinished = *path;
+}
+
+void new_file_abandon(void)
+{
+    if (*unfinished)
+        unlink(unfinished);
+}
 
 void follow_links(const char *path, char ret_real[PATH_MAX])
 {
@@ -45,14 +63,14 @@ static int open_beside(struct new_file *f, struct failure *ret_failure)
     /* Not with the file's own name in it, which may be as long as names can be. */
     f->beside = format_text("%.*s.malloscope-XXXXXX", slash ? (int)(slash + 1 - f->real) : 0, f->real);
     int fd = mkostemp(f->beside, O_CLOEXEC), error = errno;
-    snprintf(unfinished, sizeof unfinished, "%s", fd < 0 ? "" : f->beside);
+    new_file_watch(fd < 0 ? NULL : f->beside);
     if (fd >= 0 && (f->file = fdopen(fd, "w")))
         return 0;
     if (fd >= 0) {
         error = errno;
         close(fd);
         unlink(f->beside);
-        *unfinished = 0;
+        new_file_watch(NULL);
     }
     free(f->beside);
     return fail(ret_failure, error, "%s: no file can be made in its directory: %s", f->path, strerror(error));
@@ -85,7 +103,8 @@ static int end(struct new_file *f, int error)
         error = errno;
     if (f->beside && error)
         unlink(f->beside);
-    *unfinished = 0;
+    if (f->beside)
+        new_file_watch(NULL);
     free(f->beside);
     f->beside = NULL;
     f->file = NULL;
@@ -108,10 +127,4 @@ void new_file_drop(struct new_file *f)
 {
     if (f->file)
         end(f, ECANCELED);
-}
-
-void new_file_abandon(void)
-{
-    if (*unfinished)
-        unlink(unfinished);
 }

@@ -25,7 +25,9 @@ int new_file_close(struct new_file *f, struct failure *ret_failure);
 /* It is not to be. Also after new_file_close(), and of one that is all zero. */
 void new_file_drop(struct new_file *f);
 
-/* What is written now is not to be, for who ends at once. Async-signal-safe. */
+/* The file at this path is not whole; NULL: none is. new_file_open() and _close() say it of theirs; one at a time. */
+void new_file_watch(const char *path);
+/* For who ends at once: that is not to be. Async-signal-safe. */
 void new_file_abandon(void);
 
 /* Where a link leads to, also if nothing is there yet; ELOOP is told by whoever opens it. */

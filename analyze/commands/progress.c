@@ -8,9 +8,11 @@
 
 #define FIRST_NS 1000000000ull
 #define AGAIN_NS 200000000ull
+#define TWICE_NS 50000000ull /* what timeout(1) sends to us and to our group is one signal */
 
 static volatile sig_atomic_t interrupted; /* by a signal of which no pass has taken notice yet */
 static volatile sig_atomic_t has_come;    /* the first: the next ends the program */
+static uint64_t came_ns;
 static bool is_over[PROGRESS_NAMES + 1];  /* passes of this kind end at once */
 
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -19,34 +21,37 @@ static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 static void on_end(int number);
 static void change_handlers(void (*from)(int number), void (*to)(int number));
 
-/* Once: the next one ends the program, whichever it is. But a terminal that is closed sends SIGHUP more than once, and so does
- * the shell in it. */
-static void on_interrupt(int number)
-{
-    interrupted = has_come = 1;
-    change_handlers(on_interrupt, on_end);
-    if (number == SIGHUP)
-        signal(SIGHUP, SIG_IGN);
-}
-
-/* Between passes, while output is written: no part of that looks like the whole. */
-static void on_end(int number)
-{
-    static const char text[] = "malloscope: ended by a signal while its output was written: that is not whole\n";
-
-    new_file_abandon();
-    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written;
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
 static uint64_t now_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Once: the next one ends the program, whichever it is. But a terminal that is closed sends SIGHUP more than once, and so does
+ * the shell in it. */
+static void on_interrupt(int number)
+{
+    interrupted = has_come = 1;
+    came_ns = now_ns();
+    change_handlers(on_interrupt, on_end);
+    if (number == SIGHUP)
+        signal(SIGHUP, SIG_IGN);
+}
+
+/* Between passes, while output is written, and where one has come before: no part of that looks like the whole. */
+static void on_end(int number)
+{
+    static const char text[] = "malloscope: ended by a signal: the output is not whole\n";
+
+    if (has_come && now_ns() - came_ns < TWICE_NS)
+        return;
+    new_file_abandon();
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 /* While a pass goes on, which can end. What is ignored, as SIGHUP under nohup, stays so. What reads logs may write (dump), and

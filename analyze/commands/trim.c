@@ -6,6 +6,7 @@
 #include "analyze/log/pack.h"
 #include "analyze/log/trimmed.h"
 #include "analyze/model/trim.h"
+#include "analyze/new_file.h"
 #include "analyze/options.h"
 #include "analyze/render/text.h"
 #include "format/chunk.h"
@@ -107,6 +108,7 @@ static int begin(struct new_log *n, const struct log *log)
     n->fd = mkostemp(n->temporary, O_CLOEXEC | O_APPEND);
     if (n->fd < 0)
         return -errno;
+    new_file_watch(n->temporary);
     if (getrandom(session, sizeof session, 0) != (ssize_t)sizeof session)
         memcpy(session, log->header.session, sizeof session);
     n->packer = log->header.incompatible_flags & REC_FILE_PACKED ? packer_make() : NULL;
@@ -154,7 +156,7 @@ static int write_new(struct new_log *n, const struct log *log, struct trim_optio
 {
     struct progress progress;
 
-    progress_begin(&progress, PROGRESS_READS, "trimming the log:"); /* to the end: a signal leaves no file that is not whole */
+    progress_begin(&progress, PROGRESS_READS, "trimming the log:"); /* to the end: a signal leaves the whole file, or none */
     options->put = put;
     options->put_data = n;
     options->goes_on = progress_goes_on;
@@ -196,6 +198,7 @@ static int trim(const struct log *log, struct trim_options *options, const char 
         close(n.fd);
     if (error && n.fd >= 0)
         unlink(n.temporary);
+    new_file_watch(NULL);
     free(n.temporary);
     if (error == -EEXIST)
         return refuse_existing(path);

@@ -53,17 +53,21 @@ static struct suppression **find_rules(struct collector *c)
 {
     const struct call_tree *t = &c->leaks->tree;
     struct suppression **found[2]; /* [own so far][node] */
+    bool *are_own = alloc_zeroed(t->frame_count, sizeof *are_own);
 
+    for (uint32_t frame = 0; frame < t->frame_count; frame++) {
+        const struct suppressible texts = suppressible_of(c, frame);
+        are_own[frame] = suppressions_is_own(&texts);
+    }
     for (int own = 0; own < 2; own++) {
         found[own] = alloc_zeroed(t->node_count, sizeof *found[own]);
         c->first[own] = alloc_zeroed(t->frame_count, sizeof *c->first[own]);
     }
     for (uint32_t node = 1; node < t->node_count; node++) {
         uint32_t frame = t->nodes[node].frame, caller = t->nodes[node].parent;
-        const struct suppressible callee = suppressible_of(c, frame);
-        bool is_own = suppressions_is_own(&callee), goes_on = is_own;
+        bool is_own = are_own[frame], goes_on = is_own;
         if (is_own && caller) {
-            const struct suppressible texts = suppressible_of(c, t->nodes[caller].frame);
+            const struct suppressible callee = suppressible_of(c, frame), texts = suppressible_of(c, t->nodes[caller].frame);
             goes_on = !suppressions_hides_caller(&callee, &texts);
         }
         for (int own = 0; own < 2; own++) {
@@ -76,6 +80,7 @@ static struct suppression **find_rules(struct collector *c)
         if (suppressions_hides_caller(NULL, &texts))
             found[1][node] = found[0][node];
     }
+    free(are_own);
     free(found[0]);
     free(c->first[0]);
     free(c->first[1]);

@@ -149,9 +149,10 @@ static char *cut_beginning(char *name, size_t columns)
 {
     struct open_brackets open = { .count = 0 };
     const char *sign_end = name;
+    size_t width = width_of(name, strlen(name)); /* from here on */
 
-    for (const char *at = name; *at; at++) {
-        if (at > name && !open.count && at[0] == ':' && at[1] == ':' && 3 + width_of(at, strlen(at)) <= columns) {
+    for (const char *at = name; *at && (open.count || strncmp(at, "operator ", 9) != 0); at++) { /* `operator a::b` is one name */
+        if (at > name && !open.count && at[0] == ':' && at[1] == ':' && 3 + width <= columns) {
             char *text = format_text("...%s", at);
             free(name);
             return text;
@@ -160,6 +161,7 @@ static char *cut_beginning(char *name, size_t columns)
         sign_end = sign ? at + sign : sign_end;
         if (at >= sign_end)
             pass(&open, name, at);
+        width -= width_of(at, 1);
     }
     return NULL;
 }

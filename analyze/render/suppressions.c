@@ -62,7 +62,8 @@ static const struct {
     { "nss_database", false },
     { "^__nss_module_*", false },
     { "^_nss_dns_gethost*", false },
-    { "^__resolv_con*", false },
+    { "^__resolv_context_*", false },
+    { "^__resolv_conf_get_current$", false }, /* not __resolv_conf_attach(), for the caller's res_state */
     { "^__check_pf$", false },
     { "^gaiconf_init$", false },
     { "^getmntent$", false },
@@ -85,7 +86,8 @@ static const struct {
     { "putenv", false },
     { "setenv", false },
     { "pthread_setspecific", false },
-    { "pthread_create", false },
+    { "^pthread_create", false }, /* not of nptl/pthread_create.c: there threads begin */
+    { "^__pthread_create", false },
     { "^__register_atfork$", false },
     { "^register_printf_*", false },
     { "^addseverity$", false },

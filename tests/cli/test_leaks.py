@@ -391,7 +391,7 @@ for name, when, jump in (("strdup", "constructor", 'strdup("a leak of 12")'), ("
     got = run(["g++", "-w", "-O2", "-fno-builtin", "-shared", "-fPIC", f"-DWHEN={when}", f"-DJUMP={jump}", path("jumping.cpp"), "-o", path(f"libjump_{name}.so")])
     equal(got.returncode, 0, f"compiling {jump}: {got.stderr}")
     code = run(["objdump", "-d", "--no-show-raw-insn", path(f"libjump_{name}.so")]).stdout
-    check(re.search(r"<first>:\n(.*\n)*?.*\bjmp +\S+ <\w+@plt>", code), f"{name}: it jumps: {code}")
+    check(re.search(r"<first>:\n(.*\n)*?.*\b(jmp|b)[ \t]+\S+ <\w+@plt>", code), f"{name}: it jumps: {code}")
     equal(run(["gcc", path("jumped.c"), "-o", path("jumped"), "-Wl,--no-as-needed", path(f"libjump_{name}.so"), "-ldl"]).returncode, 0, "compiling jumped")
     equal(run(["gcc", path("jumped.c"), "-o", path("jumped_late"), "-ldl"]).returncode, 0, "compiling jumped_late")
     for command in [path("jumped")], [path("jumped_late"), path(f"libjump_{name}.so")]:
@@ -401,6 +401,19 @@ for name, when, jump in (("strdup", "constructor", 'strdup("a leak of 12")'), ("
 equal(record([path("jumped_late"), "libstdc++.so.6"], path("jumped.mscope")).returncode, 0, "recording the C++ library, loaded late")
 found = leaks(path("jumped.mscope"))
 check(found["leaked"]["blocks"] == 0 and found["suppressed"]["bytes"] >= 70000, f"the C++ library, loaded late: {found['places']}, {found['suppressed']}")
+
+# Nor has what a thread begins with, if it ends so: the C library keeps what pthread_create() allocates, and not that.
+with open(path("jumping.c"), "w") as file:
+    file.write("""#include <pthread.h>
+#include <string.h>
+static void *first(void *text) { return strdup(text); }
+int main(void) { pthread_t thread; return pthread_create(&thread, 0, first, "a leak of 12") || pthread_join(thread, 0); }
+""")
+equal(run(["gcc", "-O2", "-fno-builtin", path("jumping.c"), "-o", path("jumping"), "-pthread"]).returncode, 0, "compiling jumping.c")
+equal(record([path("jumping")], path("jumped.mscope")).returncode, 0, "recording jumping")
+found = leaks(path("jumped.mscope"))
+equal([(place["blocks"], place["bytes"]) for place in found["places"]], [(1, 13)], f"a thread's leak: {found['places']}")
+check(found["suppressed"]["blocks"] > 0, "its memory is the C library's")
 
 # --- how processes ended ---
 killed = path("killed.mscope")

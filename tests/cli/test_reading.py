@@ -392,14 +392,19 @@ check(process.returncode == 1 and "interrupted: names are missing" in complaint 
 server.shutdown()
 
 # --- signals while what is shown waits for whoever reads it ---
+def wait_until_it_waits(process):
+    """Its output is a pipe, which is full."""
+    deadline = time.monotonic() + 30
+    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 many = path("many.mscope")
 run([os.path.join(os.path.dirname(PROGRAMS), "bench", "generate_log"), many, "20000", "4", "1000", "5000"])
 for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("dump",):
     whole = subprocess.run([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     process = subprocess.Popen([MALLOSCOPE, *words, many], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until_it_waits(process)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     time.sleep(0.1)
@@ -407,7 +412,7 @@ for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("d
     complaint = process.stderr.read().decode()
     process.wait()
     process.stderr.close()
-    wanted = (1, "interrupted") if words == ("dump",) else (-signal.SIGINT, "ended by a signal while its output was written")
+    wanted = (1, "interrupted") if words == ("dump",) else (-signal.SIGINT, "ended by a signal: the output is not whole")
     check(process.returncode == wanted[0] and wanted[1] in complaint, f"{words}: it is told: {process.returncode} {complaint}")
     check(len(whole) > 100000 and whole.startswith(out), f"Ctrl-C while {words} is written leaves no hole: {len(out)} of {len(whole)}")
 
@@ -415,9 +420,7 @@ for words in ("sites", "--json"), ("sites", "--stacks"), ("tree", "--json"), ("d
 for signals, lives, wanted in ([signal.SIGINT], True, None), ([signal.SIGTERM, signal.SIGTERM], False, signal.SIGTERM), ([signal.SIGTERM, signal.SIGINT], False, signal.SIGINT), \
                               ([signal.SIGHUP, signal.SIGHUP], True, None), ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], False, signal.SIGTERM):
     process = subprocess.Popen([MALLOSCOPE, "dump", many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"1234"))[0] < 60000 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until_it_waits(process)
     for how in signals:
         time.sleep(0.1)
         process.send_signal(how)
@@ -425,5 +428,21 @@ for signals, lives, wanted in ([signal.SIGINT], True, None), ([signal.SIGTERM, s
         process.stdout.read()
     equal(process.wait(timeout=30), 1 if lives else -wanted, f"{[how.name for how in signals]} while dump writes")
     process.stdout.close()
+
+# timeout(1) sends to it and to its group: that is one signal.
+for attempt in range(20):
+    process = subprocess.Popen([MALLOSCOPE, "dump", many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    wait_until_it_waits(process)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    took = time.monotonic() - begin
+    process.stdout.read()
+    code = process.wait(timeout=30)
+    process.stdout.close()
+    if took < 0.03: # else it may be held for two
+        break
+equal(code, 1, "SIGTERM twice at once")
 
 sys.exit(done())

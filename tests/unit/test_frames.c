@@ -194,6 +194,8 @@ static const struct { const char *name; size_t columns; const char *wanted; } cu
     { "a::map<b<(c, d)>::e>::f", 14, "a::map<...>::f" },
     { "a::map<b<(c, d)>::e>::f", 16, "a::map<b...>::f" },
     { "a::operator<<(int, long, short)", 20, "a::operator<<(in...)" },
+    { "abc::b::operator std::string", 26, "...::operator std::string" },
+    { "abc::b::operator std::string", 20, "abc::b::operator ..." },
     { "a::b::operator<<", 15, "...::operator<<" },
     { "a_long_name_of_c(int)", 14, "a_long_name..." },
     { "f(int)->g<h>::i::j::k", 18, "...::i::j::k" },
