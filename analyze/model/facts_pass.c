@@ -177,6 +177,8 @@ static void count_unknown_free(struct collector *c, const struct step *s)
 {
     uint64_t units = units_of_unknown(c);
 
+    if (!units) /* the timeline may not have begun */
+        return;
     count_free(c, s, units, now(c, s->ns));
     c->f->by_function[s->function] += units;
 }

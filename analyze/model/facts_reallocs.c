@@ -29,7 +29,7 @@ void collector_free_old(struct collector *c, const struct step *s, struct block 
 
     if (known)
         block_dies(c, s->process, ret_old, units, s->ns);
-    if (known && ret_old->leaf == LEAF_LEFT_OUT)
+    if (known ? ret_old->leaf == LEAF_LEFT_OUT : !units)
         return;
     count_free(c, s, units, now(c, s->ns));
     if (known)

@@ -657,6 +657,9 @@ static void test_processes(void)
     facts = facts_collect(log, &(struct facts_options){ .from_ns = 50 });
     CHECK(facts->allocations == 1 && facts->frees == 0 && facts->inherited_frees == 2);
     facts_free(facts);
+    facts = facts_collect(log, &(struct facts_options){ .from_ns = 205 }); /* after these frees */
+    CHECK(facts->allocations == 1 && facts->frees == 0 && facts->inherited_frees == 2);
+    facts_free(facts);
     log_free(log);
 }
 
