@@ -59,25 +59,29 @@ static const struct {
     { "^fgetgr*", false },
     { "^getusershell$", false },
     { "^ttyname$", false },
+    { "^__nss_files_data_get$", false }, /* setpwent() and the like */
     { "nss_database", false },
     { "^__nss_module_*", false },
     { "^_nss_dns_gethost*", false },
     { "^__resolv_context_*", false },
     { "^__resolv_conf_get_current$", false }, /* not __resolv_conf_attach(), for the caller's res_state */
+    { "^resolv_conf_array_add$", false },
     { "^__check_pf$", false },
     { "^gaiconf_init$", false },
     { "^getmntent$", false },
+    { "^fstab_init$", false },
     /* Requests that later ones use again. */
     { "^__aio_enqueue_request$", false },
     { "^__gai_enqueue_request$", false },
     /* The C++ library: what a locale has by name (the object that holds it is whoever's that made it), and what its
-     * facets work out at their first use; buffers of the standard streams. */
-    { "^std::locale::locale(", false },
+     * facets work out at their first use; buffers of the standard streams. The first and the last call nobody else's functions,
+     * and are the same in a program that has the library linked in. */
+    { "^std::locale::locale(", true },
     { "::num_get<", false },
     { "::num_put<", false },
     { "::money_get<", false },
     { "::money_put<", false },
-    { "^std::ios_base::sync_with_stdio(", false },
+    { "^std::ios_base::sync_with_stdio(", true },
     /* Lists of what is to be done at exit, the environment's copies, threads' keys and stacks. */
     { "__cxa_atexit", false },
     { "__cxa_at_quick_exit", false },

@@ -358,7 +358,7 @@ for name, kept in (("getline", False), ("strdup", False), ("setlocale", True), (
 # lines, and the stream that the C library's list of streams reaches.
 kept = os.path.join(SOURCE, "tests/programs/kept.cpp")
 for options, name in (["-fsanitize=leak"], "kept_lsan"), ([], "kept"):
-    got = run(["g++", "-g", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", *options, kept, "-o", path(name), "-lrt", "-pthread"])
+    got = run(["g++", "-g", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", *options, kept, "-o", path(name), "-lrt", "-lresolv", "-pthread"])
     equal(got.returncode, 0, f"compiling {name}: {got.stderr}")
 with open(kept) as file:
     lines = list(enumerate(file, 1))
@@ -373,6 +373,17 @@ for arguments, wanted in ([], set()), (["forget"], forgotten):
     theirs = run([path("kept_lsan"), *arguments], env={"LSAN_OPTIONS": "fast_unwind_on_malloc=0"}).stderr
     frames = [re.search(r"kept\.cpp:(\d+)", part) for part in theirs.split("\n\n") if " leak of " in part]
     equal({int(frame[1]) for frame in frames if frame}, wanted - stream, f"kept {arguments}, LeakSanitizer's: {theirs}")
+
+# The C++ library that is linked in: its locales and the standard streams' buffers are known by their names.
+with open(path("linked_in.cpp"), "w") as file:
+    file.write("""#include <iostream>
+#include <locale>
+int main() { std::ios::sync_with_stdio(false); std::locale::global(std::locale("C.UTF-8")); return (new std::locale("C.UTF-8"))->name().empty(); }
+""")
+equal(run(["g++", "-g", "-O0", "-static-libstdc++", "-static-libgcc", path("linked_in.cpp"), "-o", path("linked_in")]).returncode, 0, "compiling linked_in.cpp")
+equal(record([path("linked_in")], path("linked_in.mscope")).returncode, 0, "recording linked_in")
+found = leaks(path("linked_in.mscope"))
+equal([(place["blocks"], place["bytes"]) for place in found["places"]], [(1, 8)], f"linked_in: the forgotten locale: {found['places']}")
 
 # A constructor or destructor that ends in a jump has no frame: what it jumps to seems to be called by the loader. The C++ library's own
 # constructor, which has its memory for exceptions, is called in the same way.

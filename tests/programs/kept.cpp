@@ -2,14 +2,17 @@
 // is not: what is allocated in the lines that say FORGOTTEN is lost then.
 #include <aio.h>
 #include <fcntl.h>
+#include <fstab.h>
 #include <iconv.h>
 #include <ifaddrs.h>
 #include <libintl.h>
 #include <locale.h>
 #include <mntent.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,9 +119,24 @@ PART messages()
 PART names()
 {
     getpwnam("root");
+    setpwent();
+    getpwent();
+    endpwent();
+    setservent(0);
+    endservent();
+    setfsent();
+    endfsent();
     getnetbyname("loopback");
     getprotobyname("tcp");
     getrpcbyname("portmapper");
+}
+
+PART a_resolver()
+{
+    struct __res_state state = {};
+
+    if (res_ninit(&state) == 0)
+        res_nclose(&state);
 }
 
 PART characters()
@@ -166,7 +184,7 @@ int main(int count, char **)
     forgets = count > 1;
     pthread_atfork(nullptr, nullptr, nullptr);
     for (auto *part : { a_locale, an_address, interfaces, a_conversion, a_mount, a_cpp_locale, a_stream, an_amount, messages, names,
-                        characters, request, streams }) {
+                        a_resolver, characters, request, streams }) {
         part();
         clear();
     }
