@@ -8,20 +8,6 @@
 
 #define NAME_LEAST 20 /* columns that a name is not cut below, however long what follows is */
 
-static bool begins_character(char c)
-{
-    return ((unsigned char)c & 0xc0) != 0x80;
-}
-
-int text_width(const char *text)
-{
-    int width = 0;
-
-    for (; *text; text++)
-        width += begins_character(*text);
-    return width;
-}
-
 /* So many characters at most, the last of which tell that there were more. Frees text. */
 static char *cut(char *text, int columns)
 {
@@ -30,7 +16,7 @@ static char *cut(char *text, int columns)
     if (text_width(text) <= columns)
         return text;
     for (int left = columns - 3; left >= 0; bytes++)
-        left -= begins_character(text[bytes]);
+        left -= (int)text_characters(&text[bytes], 1);
     char *shorter = format_text("%.*s...", (int)bytes - 1, text);
     free(text);
     return shorter;

@@ -13,7 +13,4 @@ char *frame_text(const struct call_tree *tree, uint32_t node, uint32_t beside, i
 /* The same without where it is. */
 char *frame_name(const struct call_tree *tree, uint32_t node, int columns);
 
-/* Characters, as a terminal counts them where each takes one column. */
-int text_width(const char *text);
-
 #endif

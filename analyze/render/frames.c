@@ -193,26 +193,16 @@ static void place_text(const struct code *code, const struct frame *frame, char 
         snprintf(text, bytes, "  %s+0x%" PRIx64 "%s", text_base_name(code->files[place->file].path), place->address, end);
 }
 
-static size_t characters(const char *text)
-{
-    size_t count = 0;
-
-    for (; *text; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
-}
-
 void frames_print(const struct code *code, const struct frame *frame, int columns)
 {
     const char *name = frames_name(code, frame);
     char place[200];
-    size_t room;
 
     place_text(code, frame, place, sizeof place);
-    room = (size_t)columns > characters(place) + 24 ? (size_t)columns - characters(place) : 24;
-    if (frame->function && characters(name) > room)
+    int room = columns > text_width(place) + 24 ? columns - text_width(place) : 24;
+    if (frame->function && text_width(name) > room)
         name = names_short(name);
-    _cleanup_free_ char *shown = names_cut(name, room);
+    _cleanup_free_ char *shown = names_cut(name, (size_t)room);
     text_print_safe(shown, strlen(shown));
     text_print_safe(place, strlen(place));
 }
@@ -222,7 +212,7 @@ int frames_columns(const struct code *code, const struct frame *frame)
     char place[200];
 
     place_text(code, frame, place, sizeof place);
-    return (int)(characters(frames_name(code, frame)) + characters(place));
+    return text_width(frames_name(code, frame)) + text_width(place);
 }
 
 json_t *frames_json(const struct code *code, const struct frame *frame)

@@ -1,5 +1,6 @@
 #include "analyze/render/short_names.h"
 
+#include "analyze/render/text.h"
 #include "analyze/util.h"
 
 #include <string.h>
@@ -85,32 +86,29 @@ const char *names_short(const char *function)
 struct open_brackets {
     char closing[OPEN_MAX];
     size_t count;
+    const char *sign_end; /* of the last operator's; NULL: there was none */
 };
 
+/* To be called for each character of a name. */
 static void pass(struct open_brackets *open, const char *name, const char *at)
 {
     static const char opening[] = "<({[", closing[] = ">)}]";
     const char *found = strchr(opening, *at);
+    size_t sign = operator_length(name, at);
 
+    if (sign)
+        open->sign_end = at + sign;
+    if (open->sign_end && at < open->sign_end)
+        return;
     if (found && open->count < OPEN_MAX)
         open->closing[open->count++] = closing[found - opening];
     else if (open->count && *at == open->closing[open->count - 1] && !(*at == '>' && at > name && at[-1] == '-'))
         open->count--;
 }
 
-/* Columns that a terminal needs. */
-static size_t width_of(const char *text, size_t bytes)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        width += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return width;
-}
-
 static bool fits(const char *text, size_t columns)
 {
-    return width_of(text, strlen(text)) <= columns;
+    return text_characters(text, strlen(text)) <= columns;
 }
 
 /* What is left out is the end. Frees name. */
@@ -118,17 +116,13 @@ static char *cut_end(char *name, size_t columns)
 {
     struct open_brackets open = { .count = 0 }, open_there = open;
     size_t width = 0, shown = 0;
-    const char *sign_end = name;
 
     if (fits(name, columns))
         return name;
     for (const char *at = name; *at && width + 3 <= columns; at++) {
-        size_t sign = operator_length(name, at);
-        sign_end = sign ? at + sign : sign_end;
-        if (at >= sign_end)
-            pass(&open, name, at);
-        width += ((unsigned char)*at & 0xc0) != 0x80;
-        bool is_whole = ((unsigned char)at[1] & 0xc0) != 0x80;
+        pass(&open, name, at);
+        width += text_characters(at, 1);
+        bool is_whole = text_characters(at + 1, 1) == 1;
         if (is_whole && width + 3 + open.count <= columns) {
             shown = (size_t)(at - name) + 1;
             open_there = open;
@@ -148,8 +142,7 @@ static char *cut_end(char *name, size_t columns)
 static char *cut_beginning(char *name, size_t columns)
 {
     struct open_brackets open = { .count = 0 };
-    const char *sign_end = name;
-    size_t width = width_of(name, strlen(name)); /* from here on */
+    size_t width = text_characters(name, strlen(name)); /* from here on */
 
     for (const char *at = name; *at && (open.count || strncmp(at, "operator ", 9) != 0); at++) { /* `operator a::b` is one name */
         if (at > name && !open.count && at[0] == ':' && at[1] == ':' && 3 + width <= columns) {
@@ -157,11 +150,8 @@ static char *cut_beginning(char *name, size_t columns)
             free(name);
             return text;
         }
-        size_t sign = operator_length(name, at);
-        sign_end = sign ? at + sign : sign_end;
-        if (at >= sign_end)
-            pass(&open, name, at);
-        width -= width_of(at, 1);
+        pass(&open, name, at);
+        width -= text_characters(at, 1);
     }
     return NULL;
 }
@@ -176,19 +166,17 @@ struct group {
 static size_t find_groups(const char *name, struct group groups[GROUPS_MAX])
 {
     struct open_brackets open = { .count = 0 };
-    const char *sign_end = name, *begin = name;
+    const char *begin = name;
     size_t count = 0;
 
     for (const char *at = name; *at && count < GROUPS_MAX; at++) {
-        size_t sign = operator_length(name, at), before = open.count;
-        sign_end = sign ? at + sign : sign_end;
-        if (at >= sign_end)
-            pass(&open, name, at);
+        size_t before = open.count;
+        pass(&open, name, at);
         if (!before && open.count) {
             begin = at + 1;
         } else if (before && !open.count) {
             size_t bytes = (size_t)(at - begin);
-            groups[count++] = (struct group){ .begin = begin, .bytes = bytes, .width = width_of(begin, bytes) };
+            groups[count++] = (struct group){ .begin = begin, .bytes = bytes, .width = text_characters(begin, bytes) };
         }
     }
     return count;
@@ -209,7 +197,7 @@ static struct group *longest_untried(struct group *groups, size_t count)
 static char *shorten_groups(const char *name, size_t columns, unsigned depth)
 {
     struct group groups[GROUPS_MAX], *group;
-    size_t count = depth < OPEN_MAX ? find_groups(name, groups) : 0, width = width_of(name, strlen(name)), used = 0;
+    size_t count = depth < OPEN_MAX ? find_groups(name, groups) : 0, width = text_characters(name, strlen(name)), used = 0;
     const char *from = name;
 
     while (width > columns && (group = longest_untried(groups, count))) {
@@ -218,7 +206,7 @@ static char *shorten_groups(const char *name, size_t columns, unsigned depth)
         group->shorter = shorten_groups(inside, room, depth + 1);
         if (group->begin[-1] != '{')
             group->shorter = cut_end(group->shorter, room);
-        width -= group->width - width_of(group->shorter, strlen(group->shorter));
+        width -= group->width - text_characters(group->shorter, strlen(group->shorter));
     }
     char *text = alloc_zeroed(strlen(name) + 1, 1);
     for (size_t i = 0; i < count; i++) {

@@ -213,13 +213,18 @@ static const char *break_line(const char *text, const char *end, int columns)
     return width > columns && (clause || word) ? clause ? clause : word : end;
 }
 
-static int columns_of(const char *text)
+size_t text_characters(const char *text, size_t bytes)
 {
-    int columns = 0;
+    size_t count = 0;
 
-    for (; *text; text++)
-        columns += ((unsigned char)*text & 0xc0) != 0x80;
-    return columns;
+    for (size_t i = 0; i < bytes; i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+int text_width(const char *text)
+{
+    return (int)text_characters(text, strlen(text));
 }
 
 void text_write_wrapped_from(FILE *to, int used, const char *text, const char *indent)
@@ -234,7 +239,7 @@ void text_write_wrapped_from(FILE *to, int used, const char *text, const char *i
         if (next < end || *end)
             fputc('\n', to);
         text = next < end ? next : end + (*end != 0);
-        used = next < end ? columns_of(indent) : 0;
+        used = next < end ? text_width(indent) : 0;
         if (used)
             fputs(indent, to);
     }

@@ -32,6 +32,9 @@ const char *text_error(uint64_t error, bool is_bytes);
 
 /* Columns of the terminal that stdout is; 80 where it is none. COLUMNS wins. */
 int text_columns(void);
+/* Characters, as a terminal counts them where each takes one column. */
+size_t text_characters(const char *text, size_t bytes);
+int text_width(const char *text);
 
 /* "1 block", "2 blocks", "2 processes", "2 libraries": every number of things is told by this. */
 const char *text_counted(uint64_t count, const char *word);
